@@ -1,0 +1,1 @@
+//! Provisions small Debian estates.

@@ -1,0 +1,3 @@
+//! The command line of `prov`.
+
+fn main() {}
