@@ -1,1 +1,10 @@
-//! The core of prov.
+//! The core of prov: a pure description of what should be true on each host, and of what must change to make it so.
+//!
+//! Data flows one way: estate files → typed inventory → roles → resources → probe → facts → plan → steps. Nothing in
+//! this crate reads a file, a clock, the environment or the network; `prov` (the `provisioner` folder) does that.
+
+mod diagnostic;
+mod secret;
+
+pub use diagnostic::{Diagnostic, Place, nearest};
+pub use secret::{MASK, Secret, hex};

@@ -1,0 +1,98 @@
+//! Text that must never be seen: passwords, keys, tokens.
+//!
+//! A [`Secret`] masks itself wherever it could be printed or serialised. The only way to its text is
+//! [`Secret::expose`], which is called where bytes leave for a host and nowhere else.
+
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize, Serializer};
+use sha2::{Digest, Sha256};
+
+/// What stands in for a secret in anything a person or a machine reads.
+pub const MASK: &str = "<secret>";
+
+/// Holds a text that masks itself in `Debug`, `Display` and when serialised.
+///
+/// ```
+/// let password = tasks::Secret::new("hunter2");
+/// assert_eq!(format!("{password} {password:?}"), "<secret> <secret>");
+/// assert_eq!(serde_json::to_string(&password).unwrap(), "\"<secret>\"");
+/// ```
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Deserialize)]
+#[serde(transparent)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Wraps a text.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// Gives the text itself, for the bytes that are sent to a host.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+
+    /// Derives another secret from this one, such as its form quoted for a configuration file.
+    #[must_use]
+    pub fn map(&self, f: impl FnOnce(&str) -> String) -> Self {
+        Self(f(&self.0))
+    }
+
+    /// Digests the text under a key (SHA-256, hexadecimal), so that two can be compared without either being kept.
+    #[must_use]
+    pub fn digest(&self, key: &[u8]) -> String {
+        let mut hash = Sha256::new();
+        hash.update((key.len() as u64).to_be_bytes());
+        hash.update(key);
+        hash.update(self.0.as_bytes());
+        hex(&hash.finalize())
+    }
+}
+
+/// Writes bytes as lower-case hexadecimal digits.
+#[must_use]
+pub fn hex(bytes: &[u8]) -> String {
+    use fmt::Write as _;
+    bytes
+        .iter()
+        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+            // Writing to a string cannot fail.
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(MASK)
+    }
+}
+
+impl fmt::Display for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(MASK)
+    }
+}
+
+impl Serialize for Secret {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(MASK)
+    }
+}
+
+impl JsonSchema for Secret {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Secret".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": "string", "format": "secret" })
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+}
