@@ -3,8 +3,15 @@
 //! Data flows one way: estate files → typed inventory → roles → resources → probe → facts → plan → steps. Nothing in
 //! this crate reads a file, a clock, the environment or the network; `prov` (the `provisioner` folder) does that.
 
+pub mod content;
 mod diagnostic;
+pub mod fact;
+pub mod plan;
+pub mod query;
+pub mod resource;
 mod secret;
+pub mod step;
+pub mod value;
 
 pub use diagnostic::{Diagnostic, Place, nearest};
 pub use secret::{MASK, Secret, hex};

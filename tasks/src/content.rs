@@ -1,0 +1,206 @@
+//! Text that is written to hosts, of which some parts may be secret.
+//!
+//! A [`Content`] remembers which of its parts are secret from the moment a template is rendered until the bytes
+//! leave, so a diff can show everything else exactly. It refuses to guess: nothing is ever found by searching for
+//! the text of a secret.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize, Serializer};
+use sha2::{Digest, Sha256};
+
+use crate::secret::{MASK, Secret, hex};
+
+/// Names one part of a content.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Segment {
+    /// Text that anyone may read.
+    Plain(String),
+    /// Text that is masked wherever it is shown.
+    Secret(Secret),
+}
+
+/// Holds the bytes of a file or of a command's standard input.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Content {
+    segments: Vec<Segment>,
+}
+
+/// Begins the stand-in for a secret while a template is rendered; a private-use character, refused in plain values.
+const OPEN: char = '\u{F8F0}';
+const CLOSE: char = '\u{F8F1}';
+
+impl Content {
+    /// Makes a content without secrets.
+    pub fn plain(text: impl Into<String>) -> Self {
+        Self {
+            segments: vec![Segment::Plain(text.into())],
+        }
+    }
+
+    /// Makes a content that is secret as a whole.
+    #[must_use]
+    pub fn secret(secret: Secret) -> Self {
+        Self {
+            segments: vec![Segment::Secret(secret)],
+        }
+    }
+
+    /// Joins parts.
+    #[must_use]
+    pub fn of(segments: Vec<Segment>) -> Self {
+        Self { segments }
+    }
+
+    /// Splits rendered text at the stand-ins that [`Placeholders`] handed out.
+    fn from_rendered(text: &str, secrets: &[Secret]) -> Self {
+        let mut segments = Vec::new();
+        let mut rest = text;
+        while let Some((plain, tail)) = rest.split_once(OPEN) {
+            let Some((index, tail)) = tail.split_once(CLOSE) else {
+                break;
+            };
+            if !plain.is_empty() {
+                segments.push(Segment::Plain(plain.to_owned()));
+            }
+            if let Some(secret) = index.parse::<usize>().ok().and_then(|i| secrets.get(i)) {
+                segments.push(Segment::Secret(secret.clone()));
+            }
+            rest = tail;
+        }
+        if !rest.is_empty() {
+            segments.push(Segment::Plain(rest.to_owned()));
+        }
+        Self { segments }
+    }
+
+    /// Tells whether any part is secret.
+    #[must_use]
+    pub fn has_secrets(&self) -> bool {
+        self.segments
+            .iter()
+            .any(|segment| matches!(segment, Segment::Secret(_)))
+    }
+
+    /// Gives the parts in order.
+    #[must_use]
+    pub fn segments(&self) -> &[Segment] {
+        &self.segments
+    }
+
+    /// Gives the text with its secrets, for the bytes that are sent to a host.
+    #[must_use]
+    pub fn expose(&self) -> String {
+        self.segments
+            .iter()
+            .map(|segment| match segment {
+                Segment::Plain(text) => text.as_str(),
+                Segment::Secret(secret) => secret.expose(),
+            })
+            .collect()
+    }
+
+    /// Gives the text with every secret masked, for people.
+    #[must_use]
+    pub fn masked(&self) -> String {
+        self.segments
+            .iter()
+            .map(|segment| match segment {
+                Segment::Plain(text) => text.as_str(),
+                Segment::Secret(_) => MASK,
+            })
+            .collect()
+    }
+
+    /// Digests the bytes (SHA-256, hexadecimal), as `sha256sum` does on the host.
+    #[must_use]
+    pub fn sha256(&self) -> String {
+        hex(&Sha256::digest(self.expose().as_bytes()))
+    }
+
+    /// Counts the bytes.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.expose().len()
+    }
+
+    /// Tells whether there are no bytes.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl Serialize for Content {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.masked())
+    }
+}
+
+impl<'de> Deserialize<'de> for Content {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(Self::plain)
+    }
+}
+
+impl JsonSchema for Content {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Content".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": "string" })
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+}
+
+/// Hands out stand-ins for secrets while a template is rendered, and puts the secrets in afterwards.
+#[derive(Debug, Default)]
+pub struct Placeholders {
+    secrets: Vec<Secret>,
+}
+
+impl Placeholders {
+    /// Gives the text to render in the place of a secret.
+    pub fn hide(&mut self, secret: &Secret) -> String {
+        self.secrets.push(secret.clone());
+        format!("{OPEN}{}{CLOSE}", self.secrets.len() - 1)
+    }
+
+    /// Replaces the stand-ins in rendered text by the secrets they stand for.
+    #[must_use]
+    pub fn reveal(&self, rendered: &str) -> Content {
+        Content::from_rendered(rendered, &self.secrets)
+    }
+
+    /// Tells whether a plain value contains the characters that mark a stand-in, which no value may.
+    #[must_use]
+    pub fn is_forged(value: &str) -> bool {
+        value.contains([OPEN, CLOSE])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rendered_secret_is_masked_for_people_and_present_for_the_host() {
+        let mut places = Placeholders::default();
+        let hidden = places.hide(&Secret::new("p\"w"));
+        let content = places.reveal(&format!("Password = \"{hidden}\"\n"));
+        assert_eq!(content.masked(), "Password = \"<secret>\"\n");
+        assert_eq!(content.expose(), "Password = \"p\"w\"\n");
+        assert!(!format!("{content:?}").contains("p\"w"));
+    }
+
+    #[test]
+    fn a_secret_that_looks_like_a_stand_in_is_not_expanded_again() {
+        let mut places = Placeholders::default();
+        let first = places.hide(&Secret::new(format!("{OPEN}1{CLOSE}")));
+        let _second = places.hide(&Secret::new("other"));
+        assert_eq!(places.reveal(&first).expose(), format!("{OPEN}1{CLOSE}"));
+    }
+}

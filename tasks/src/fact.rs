@@ -1,0 +1,491 @@
+//! What is known of a host: the answers to queries.
+//!
+//! [`Facts`] are what plans are made from, and also a small model of a host: [`Facts::apply`] carries out a step on
+//! them, so that a preview sees what later resources will find, and so that tests can prove that a plan converges.
+//! They never hold a guess without saying so: a thing that was not asked for is an error, not "missing".
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use base64::Engine as _;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::query::{Query, QuerySet};
+use crate::secret::{Secret, hex};
+use crate::step::{Effect, Step};
+use crate::value::{AccountName, HostPath, Mode, PackageName, ServiceName};
+
+/// The bytes of a file on a host, which may hold secrets: never printed.
+#[derive(Clone, PartialEq, Eq, Default)]
+pub struct Body(pub Vec<u8>);
+
+impl Body {
+    /// Gives the text, if the bytes are UTF-8 without NUL.
+    #[must_use]
+    pub fn text(&self) -> Option<&str> {
+        std::str::from_utf8(&self.0)
+            .ok()
+            .filter(|text| !text.contains('\0'))
+    }
+}
+
+impl std::fmt::Debug for Body {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "<{} bytes>", self.0.len())
+    }
+}
+
+impl Serialize for Body {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&hex(&Sha256::digest(&self.0)))
+    }
+}
+
+impl<'de> Deserialize<'de> for Body {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        match text.strip_prefix("base64:") {
+            Some(encoded) => base64::engine::general_purpose::STANDARD
+                .decode(encoded)
+                .map(Self)
+                .map_err(serde::de::Error::custom),
+            None => Ok(Self(text.into_bytes())),
+        }
+    }
+}
+
+/// What is at a path.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum PathFact {
+    /// Nothing.
+    Missing,
+    /// A regular file.
+    File(FileFact),
+    /// A directory.
+    Directory(Attributes),
+    /// A symbolic link.
+    Link {
+        /// What the link says, which need not exist.
+        target: String,
+        /// Where it leads in the end and the file there, if it was asked for and is one.
+        #[serde(default)]
+        file: Option<Box<(HostPath, FileFact)>>,
+    },
+    /// A device, socket or pipe.
+    Other,
+}
+
+/// Owner, group and permission bits.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Attributes {
+    /// Name of the owner; the number where it has no name.
+    pub owner: String,
+    /// Name of the group; the number where it has no name.
+    pub group: String,
+    /// Permission bits.
+    pub mode: Mode,
+}
+
+/// A regular file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FileFact {
+    /// Name of the owner.
+    pub owner: String,
+    /// Name of the group.
+    pub group: String,
+    /// Permission bits.
+    pub mode: Mode,
+    /// Size in bytes.
+    #[serde(default)]
+    pub size: u64,
+    /// Digest of the bytes (SHA-256, hexadecimal), if it was asked for.
+    #[serde(default)]
+    pub sha256: Option<String>,
+    /// The bytes, if they were asked for, differ from what was expected, and are not too many.
+    #[serde(default)]
+    pub body: Option<Body>,
+}
+
+impl FileFact {
+    /// Describes a file of these bytes.
+    #[must_use]
+    pub fn of(attributes: Attributes, bytes: &[u8]) -> Self {
+        Self {
+            owner: attributes.owner,
+            group: attributes.group,
+            mode: attributes.mode,
+            size: bytes.len() as u64,
+            sha256: Some(hex(&Sha256::digest(bytes))),
+            body: Some(Body(bytes.to_vec())),
+        }
+    }
+
+    /// Gives owner, group and mode.
+    #[must_use]
+    pub fn attributes(&self) -> Attributes {
+        Attributes {
+            owner: self.owner.clone(),
+            group: self.group.clone(),
+            mode: self.mode,
+        }
+    }
+}
+
+/// A package.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PackageFact {
+    /// Not installed (it may have left configuration files behind).
+    Absent,
+    /// Unpacked but not configured: an installation was interrupted.
+    Broken,
+    /// Installed, in this version.
+    Installed(String),
+}
+
+/// A user account: a line of `/etc/passwd` (passwd(5)), with what `/etc/group` and `/etc/shadow` say.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UserFact {
+    /// User number.
+    pub uid: u32,
+    /// Name of the primary group; its number where it has no name.
+    pub group: String,
+    /// Comment field (GECOS).
+    #[serde(default)]
+    pub comment: String,
+    /// Home directory.
+    pub home: String,
+    /// Login shell.
+    pub shell: String,
+    /// Supplementary groups, sorted.
+    #[serde(default)]
+    pub groups: BTreeSet<String>,
+    /// Hash of the password as `/etc/shadow` holds it, if it was asked for.
+    #[serde(default)]
+    pub password: Option<Secret>,
+}
+
+/// A group: a line of `/etc/group` (group(5)).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GroupFact {
+    /// Group number.
+    pub gid: u32,
+}
+
+/// A service, as the service manager sees it.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "four independent answers of the service manager"
+)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ServiceFact {
+    /// Whether the service manager knows it.
+    pub known: bool,
+    /// Whether it runs.
+    pub running: bool,
+    /// Whether it starts at boot.
+    pub enabled: bool,
+    /// Whether it must not be started at all.
+    #[serde(default)]
+    pub masked: bool,
+}
+
+/// What looks after daemons on a host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ServiceManager {
+    /// Nothing does: a container in deploy mode.
+    #[default]
+    None,
+    /// systemd, on real servers.
+    Systemd,
+    /// runit, in test mode.
+    Runit,
+}
+
+impl ServiceManager {
+    /// Gives the name that people know it by.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Systemd => "systemd",
+            Self::Runit => "runit",
+        }
+    }
+}
+
+/// Holds everything that is known of a host.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Facts {
+    /// What looks after daemons.
+    pub manager: ServiceManager,
+    /// Paths that were asked for.
+    pub paths: BTreeMap<HostPath, PathFact>,
+    /// Packages that were asked for.
+    pub packages: BTreeMap<PackageName, PackageFact>,
+    /// Accounts that were asked for; `None` where there is none.
+    pub users: BTreeMap<AccountName, Option<UserFact>>,
+    /// Groups that were asked for.
+    pub groups: BTreeMap<AccountName, Option<GroupFact>>,
+    /// Services that were asked for.
+    pub services: BTreeMap<ServiceName, ServiceFact>,
+    /// Seconds since the package lists were fetched; `None` where there are none.
+    pub apt_lists_age: Option<u64>,
+    /// Answers to debconf questions that were asked for.
+    pub debconf: BTreeMap<String, Option<String>>,
+    /// Commands that were run to look, with their exit codes.
+    pub guards: Vec<GuardFact>,
+    /// Paths that are mount points, where a rename fails.
+    pub mount_points: BTreeSet<String>,
+    /// Packages that a preview has planned to install: what they bring is not known.
+    pub coming: BTreeSet<PackageName>,
+}
+
+/// The exit code of a command that was run to look.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GuardFact {
+    /// The command.
+    pub argv: Vec<String>,
+    /// Its exit code.
+    pub exit: i32,
+}
+
+/// Reports a defect of prov: a resource decides by something that it did not ask for.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("internal error: {0} was not asked for before it was needed")]
+pub struct NotAsked(pub String);
+
+impl Facts {
+    /// Tells what is at a path.
+    pub fn path(&self, path: &HostPath) -> Result<&PathFact, NotAsked> {
+        self.paths
+            .get(path)
+            .ok_or_else(|| NotAsked(format!("path {path}")))
+    }
+
+    /// Tells the state of a package.
+    pub fn package(&self, name: &PackageName) -> Result<&PackageFact, NotAsked> {
+        self.packages
+            .get(name)
+            .ok_or_else(|| NotAsked(format!("package {name}")))
+    }
+
+    /// Tells what is known of an account.
+    pub fn user(&self, name: &AccountName) -> Result<Option<&UserFact>, NotAsked> {
+        self.users
+            .get(name)
+            .map(Option::as_ref)
+            .ok_or_else(|| NotAsked(format!("user {name}")))
+    }
+
+    /// Tells what is known of a group.
+    pub fn group(&self, name: &AccountName) -> Result<Option<&GroupFact>, NotAsked> {
+        self.groups
+            .get(name)
+            .map(Option::as_ref)
+            .ok_or_else(|| NotAsked(format!("group {name}")))
+    }
+
+    /// Tells the state of a service.
+    pub fn service(&self, name: &ServiceName) -> Result<&ServiceFact, NotAsked> {
+        self.services
+            .get(name)
+            .ok_or_else(|| NotAsked(format!("service {name}")))
+    }
+
+    /// Tells the answer to a debconf question.
+    pub fn debconf(&self, question: &str) -> Result<Option<&str>, NotAsked> {
+        self.debconf
+            .get(question)
+            .map(Option::as_deref)
+            .ok_or_else(|| NotAsked(format!("debconf question {question}")))
+    }
+
+    /// Tells the exit code of a command that was run to look.
+    pub fn guard(&self, argv: &[String]) -> Result<i32, NotAsked> {
+        self.guards
+            .iter()
+            .find(|guard| guard.argv == argv)
+            .map(|guard| guard.exit)
+            .ok_or_else(|| NotAsked(format!("command {argv:?}")))
+    }
+
+    /// Takes over newer answers.
+    pub fn update(&mut self, newer: Self) {
+        self.manager = newer.manager;
+        self.apt_lists_age = newer.apt_lists_age.or(self.apt_lists_age);
+        self.paths.extend(newer.paths);
+        self.packages.extend(newer.packages);
+        self.users.extend(newer.users);
+        self.groups.extend(newer.groups);
+        self.services.extend(newer.services);
+        self.debconf.extend(newer.debconf);
+        for guard in newer.guards {
+            self.set_guard(guard);
+        }
+        self.mount_points.extend(newer.mount_points);
+    }
+
+    /// Selects the answers to some queries, to compare or fingerprint them.
+    #[must_use]
+    pub fn subset(&self, queries: &QuerySet) -> Self {
+        let mut subset = Self {
+            manager: self.manager,
+            ..Self::default()
+        };
+        for query in queries.iter() {
+            match query {
+                Query::Path { path, .. } => {
+                    if let Some(fact) = self.paths.get(&path) {
+                        subset.paths.insert(path, fact.clone());
+                    }
+                }
+                Query::Package(name) => {
+                    if let Some(fact) = self.packages.get(&name) {
+                        subset.packages.insert(name, fact.clone());
+                    }
+                }
+                Query::User { name, .. } => {
+                    if let Some(fact) = self.users.get(&name) {
+                        subset.users.insert(name, fact.clone());
+                    }
+                }
+                Query::Group(name) => {
+                    if let Some(fact) = self.groups.get(&name) {
+                        subset.groups.insert(name, fact.clone());
+                    }
+                }
+                Query::Service(name) => {
+                    if let Some(fact) = self.services.get(&name) {
+                        subset.services.insert(name, *fact);
+                    }
+                }
+                Query::Debconf(question) => {
+                    if let Some(fact) = self.debconf.get(&question) {
+                        subset.debconf.insert(question, fact.clone());
+                    }
+                }
+                Query::Guard(argv) => {
+                    if let Ok(exit) = self.guard(&argv) {
+                        subset.guards.push(GuardFact { argv, exit });
+                    }
+                }
+            }
+        }
+        subset
+    }
+
+    /// Digests the facts under a key (SHA-256, hexadecimal): equal digests, equal facts, and no secret can be read
+    /// from it or tried out without the key.
+    #[must_use]
+    pub fn fingerprint(&self, key: &[u8]) -> String {
+        let mut hash = Sha256::new();
+        hash.update((key.len() as u64).to_be_bytes());
+        hash.update(key);
+        // `Debug` would mask and JSON does too; the passwords that facts hold are added as digests of their own.
+        hash.update(serde_json::to_vec(self).unwrap_or_default());
+        for fact in self.users.values().flatten() {
+            if let Some(password) = &fact.password {
+                hash.update(password.digest(key));
+            }
+        }
+        hex(&hash.finalize())
+    }
+
+    /// Carries out a step on these facts, as a host would.
+    pub fn apply(&mut self, step: &Step) {
+        match step {
+            Step::WriteFile {
+                path,
+                content,
+                attributes,
+            } => {
+                let file = FileFact::of(attributes.clone(), content.expose().as_bytes());
+                self.paths.insert(path.clone(), PathFact::File(file));
+            }
+            Step::SetAttributes { path, attributes } => {
+                if let Some(fact) = self.paths.get_mut(path) {
+                    match fact {
+                        PathFact::File(file) => {
+                            file.owner.clone_from(&attributes.owner);
+                            file.group.clone_from(&attributes.group);
+                            file.mode = attributes.mode;
+                        }
+                        PathFact::Directory(have) => *have = attributes.clone(),
+                        PathFact::Missing | PathFact::Link { .. } | PathFact::Other => {}
+                    }
+                }
+            }
+            Step::MakeDirectory { path, attributes } => {
+                self.paths
+                    .insert(path.clone(), PathFact::Directory(attributes.clone()));
+            }
+            Step::MakeLink { path, target } => {
+                let fact = PathFact::Link {
+                    target: target.clone(),
+                    file: None,
+                };
+                self.paths.insert(path.clone(), fact);
+            }
+            Step::Remove { path } => {
+                for (known, fact) in &mut self.paths {
+                    if known == path || known.is_below(path) {
+                        *fact = PathFact::Missing;
+                    }
+                }
+            }
+            Step::Run(run) => {
+                for effect in &run.effects {
+                    self.take(effect);
+                }
+            }
+        }
+    }
+
+    fn take(&mut self, effect: &Effect) {
+        match effect {
+            Effect::Package { name, fact } => {
+                self.packages.insert(name.clone(), fact.clone());
+                if matches!(fact, PackageFact::Installed(_)) {
+                    self.coming.insert(name.clone());
+                }
+            }
+            Effect::User { name, fact } => {
+                self.users.insert(name.clone(), fact.clone());
+            }
+            Effect::Group { name, fact } => {
+                self.groups.insert(name.clone(), fact.clone());
+            }
+            Effect::Service { name, fact } => {
+                self.services.insert(name.clone(), *fact);
+            }
+            Effect::Debconf { question, value } => {
+                self.debconf.insert(question.clone(), value.clone());
+            }
+            Effect::Path { path, fact } => {
+                self.paths.insert(path.clone(), fact.clone());
+            }
+            Effect::Guard(guard) => self.set_guard(guard.clone()),
+        }
+    }
+
+    fn set_guard(&mut self, newer: GuardFact) {
+        match self
+            .guards
+            .iter_mut()
+            .find(|guard| guard.argv == newer.argv)
+        {
+            Some(guard) => *guard = newer,
+            None => self.guards.push(newer),
+        }
+    }
+}

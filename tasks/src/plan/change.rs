@@ -1,0 +1,190 @@
+//! What would change on a host, as a value that can be shown, saved and compared.
+
+use serde::{Deserialize, Serialize};
+
+use super::diff::Diff;
+use crate::step::Step;
+
+/// What becomes of a resource.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Planned {
+    /// It is as it should be.
+    Unchanged,
+    /// It must change, and it is known how.
+    Change(Change),
+    /// It cannot be told before something else has been applied.
+    Unknown {
+        /// What it waits for, for instance `packages exim4-config`.
+        waits_for: String,
+    },
+    /// It must change, but only once something is there that is not there yet.
+    Deferred {
+        /// What is not there yet.
+        reason: String,
+    },
+    /// It cannot be made so: the host is in a state that the resource refuses to touch.
+    Impossible {
+        /// Why.
+        cause: String,
+        /// What to do about it.
+        hint: String,
+    },
+}
+
+/// Says what kind of change it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Action {
+    /// Something comes into being.
+    Create,
+    /// Something that exists becomes different.
+    Update,
+    /// Something is taken away.
+    Remove,
+    /// A command runs.
+    Run,
+}
+
+impl Action {
+    /// Gives the character that stands before a change.
+    #[must_use]
+    pub const fn glyph(self) -> char {
+        match self {
+            Self::Create => '+',
+            Self::Update => '~',
+            Self::Remove => '-',
+            Self::Run => '!',
+        }
+    }
+}
+
+/// Says why something changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reason {
+    /// It is not there.
+    Missing,
+    /// It is there and should not be.
+    Present,
+    /// Something else is in its place.
+    KindDiffers,
+    /// Its bytes differ.
+    ContentDiffers,
+    /// Its owner differs.
+    OwnerDiffers,
+    /// Its group differs.
+    GroupDiffers,
+    /// Its permission bits differ.
+    ModeDiffers,
+    /// The link leads elsewhere.
+    TargetDiffers,
+    /// A package is not installed.
+    NotInstalled,
+    /// An earlier installation was interrupted.
+    Interrupted,
+    /// A field of an account differs.
+    AccountDiffers,
+    /// A password differs.
+    PasswordDiffers,
+    /// An account is not in its groups.
+    GroupsDiffer,
+    /// A service does not run.
+    NotRunning,
+    /// A service runs and should not.
+    Running,
+    /// A service does not start at boot.
+    NotEnabled,
+    /// A service starts at boot and should not.
+    Enabled,
+    /// A setting has another value.
+    ValueDiffers,
+    /// What the command makes is not there, or what it checks fails.
+    NotDone,
+}
+
+impl Reason {
+    /// Gives the wording that people read.
+    #[must_use]
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::Missing => "missing",
+            Self::Present => "present",
+            Self::KindDiffers => "something else is there",
+            Self::ContentDiffers => "content differs",
+            Self::OwnerDiffers => "owner differs",
+            Self::GroupDiffers => "group differs",
+            Self::ModeDiffers => "mode differs",
+            Self::TargetDiffers => "target differs",
+            Self::NotInstalled => "not installed",
+            Self::Interrupted => "installation was interrupted",
+            Self::AccountDiffers => "account differs",
+            Self::PasswordDiffers => "password differs",
+            Self::GroupsDiffer => "groups differ",
+            Self::NotRunning => "not running",
+            Self::Running => "running",
+            Self::NotEnabled => "not enabled",
+            Self::Enabled => "enabled",
+            Self::ValueDiffers => "value differs",
+            Self::NotDone => "not done",
+        }
+    }
+}
+
+/// One change: what, why, how it looks before and after, and the steps that make it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Change {
+    /// What kind of change.
+    pub action: Action,
+    /// Why; at least one.
+    pub reasons: Vec<Reason>,
+    /// What follows the resource's name on its line, for instance `root:root 0644`.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub detail: String,
+    /// The text before and after, where there is text.
+    #[serde(skip_serializing_if = "Diff::is_empty")]
+    pub diff: Diff,
+    /// How it is made so.
+    pub steps: Vec<Step>,
+}
+
+impl Change {
+    /// Makes a change of these steps.
+    #[must_use]
+    pub fn new(action: Action, reasons: Vec<Reason>, steps: Vec<Step>) -> Self {
+        Self {
+            action,
+            reasons,
+            detail: String::new(),
+            diff: Diff::default(),
+            steps,
+        }
+    }
+
+    /// Adds what follows the resource's name.
+    #[must_use]
+    pub fn detail(mut self, detail: impl Into<String>) -> Self {
+        self.detail = detail.into();
+        self
+    }
+
+    /// Adds the difference between before and after.
+    #[must_use]
+    pub fn diff(mut self, diff: Diff) -> Self {
+        self.diff = diff;
+        self
+    }
+
+    /// Gives the reasons as people read them.
+    #[must_use]
+    pub fn reason(&self) -> String {
+        let texts: Vec<_> = self.reasons.iter().map(|reason| reason.text()).collect();
+        texts.join(", ")
+    }
+}
+
+impl From<Change> for Planned {
+    fn from(change: Change) -> Self {
+        Self::Change(change)
+    }
+}

@@ -1,0 +1,280 @@
+//! Unified diffs that never show a secret.
+//!
+//! Lines are compared by their real bytes and shown masked. What a file on the host held before is not ours to
+//! know: where the new content holds secrets, an old line is shown only if it can be told that it holds none.
+
+use serde::{Serialize, Serializer};
+use similar::{ChangeTag, TextDiff};
+
+use crate::content::{Content, Segment};
+use crate::fact::Body;
+use crate::secret::MASK;
+
+/// Lines around a difference that are shown with it.
+const CONTEXT: usize = 3;
+
+/// Holds the lines of a unified diff, without the file header; empty where nothing textual differs.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Diff(Vec<String>);
+
+impl Diff {
+    /// Compares two texts that hold no secrets.
+    #[must_use]
+    pub fn plain(before: &str, after: &str) -> Self {
+        Self::between(before, &Content::plain(after))
+    }
+
+    /// Compares what is there with what should be.
+    #[must_use]
+    pub fn between(before: &str, after: &Content) -> Self {
+        let text = after.expose();
+        let after_lines = MaskedLine::split(after);
+        let diff = TextDiff::from_lines(before, &text);
+        let mut lines = Vec::new();
+        for hunk in diff.unified_diff().context_radius(CONTEXT).iter_hunks() {
+            lines.push(hunk.header().to_string().trim_end().to_owned());
+            let mut hidden = 0_usize;
+            for change in hunk.iter_changes() {
+                let shown = match (change.tag(), change.new_index()) {
+                    (ChangeTag::Delete, _) | (_, None) => {
+                        let Some(shown) = old_line(change.value(), &after_lines) else {
+                            hidden += 1;
+                            continue;
+                        };
+                        ('-', shown)
+                    }
+                    (ChangeTag::Insert, Some(index)) => ('+', masked(&after_lines, index)),
+                    (ChangeTag::Equal, Some(index)) => (' ', masked(&after_lines, index)),
+                };
+                flush(&mut hidden, &mut lines);
+                lines.push(format!("{}{}", shown.0, visible(&shown.1)));
+                if change.missing_newline() {
+                    lines.push("\\ No newline at end of file".to_owned());
+                }
+            }
+            flush(&mut hidden, &mut lines);
+        }
+        Self(lines)
+    }
+
+    /// Compares the bytes on a host, if they are known, with what should be there.
+    #[must_use]
+    pub fn of_file(before: Option<&Body>, after: &Content) -> Self {
+        match before {
+            None => Self::note("the file on the host is too large to be compared here"),
+            Some(body) => match body.text() {
+                Some(text) => Self::between(text, after),
+                None => Self::note("the file on the host is not text"),
+            },
+        }
+    }
+
+    /// Says something in the place of a diff.
+    #[must_use]
+    pub fn note(text: &str) -> Self {
+        Self(vec![format!("({text})")])
+    }
+
+    /// Gives the lines, each beginning with ` `, `+`, `-`, `@`, `\` or, for a note, `(`.
+    #[must_use]
+    pub fn lines(&self) -> &[String] {
+        &self.0
+    }
+
+    /// Tells whether there is nothing to show.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl std::fmt::Display for Diff {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.iter().try_for_each(|line| writeln!(f, "{line}"))
+    }
+}
+
+impl Serialize for Diff {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+fn flush(hidden: &mut usize, lines: &mut Vec<String>) {
+    if *hidden > 0 {
+        let plural = if *hidden == 1 { "line" } else { "lines" };
+        lines.push(format!("-<{hidden} {plural} hidden: may hold a secret>"));
+        *hidden = 0;
+    }
+}
+
+/// Shows control characters by their escapes, so that a host cannot draw on the terminal.
+fn visible(line: &str) -> String {
+    line.chars()
+        .flat_map(|c| {
+            let escape = c.is_control() && c != '\t';
+            let plain = (!escape).then_some(c);
+            let escaped = escape.then(|| c.escape_default());
+            plain.into_iter().chain(escaped.into_iter().flatten())
+        })
+        .collect()
+}
+
+fn masked(lines: &[MaskedLine], index: usize) -> String {
+    // A line that cannot be told from its index must not be shown.
+    lines
+        .get(index)
+        .map_or_else(|| MASK.to_owned(), MaskedLine::shown)
+}
+
+/// Shows an old line if it is known to hold no secret; `None` hides it.
+fn old_line(line: &str, after: &[MaskedLine]) -> Option<String> {
+    let line = line.strip_suffix('\n').unwrap_or(line);
+    if after.iter().all(|line| !line.has_secret()) {
+        return Some(line.to_owned());
+    }
+    if line.trim().is_empty()
+        || after
+            .iter()
+            .any(|new| !new.has_secret() && new.text() == line)
+    {
+        return Some(line.to_owned());
+    }
+    after
+        .iter()
+        .find(|new| new.has_secret() && new.has_shape_of(line))
+        .map(MaskedLine::shown)
+}
+
+/// One line of a content, in parts of which some are secret.
+struct MaskedLine(Vec<Segment>);
+
+impl MaskedLine {
+    fn split(content: &Content) -> Vec<Self> {
+        let mut lines = vec![Self(Vec::new())];
+        for segment in content.segments() {
+            let (text, secret) = match segment {
+                Segment::Plain(text) => (text.as_str(), false),
+                Segment::Secret(secret) => (secret.expose(), true),
+            };
+            for (index, part) in text.split('\n').enumerate() {
+                if index > 0 {
+                    lines.push(Self(Vec::new()));
+                }
+                let segment = if secret {
+                    Segment::Secret(crate::Secret::new(part))
+                } else {
+                    Segment::Plain(part.to_owned())
+                };
+                if let Some(line) = lines.last_mut() {
+                    line.0.push(segment);
+                }
+            }
+        }
+        lines
+    }
+
+    fn has_secret(&self) -> bool {
+        self.0
+            .iter()
+            .any(|segment| matches!(segment, Segment::Secret(_)))
+    }
+
+    fn text(&self) -> String {
+        Content::of(self.0.clone()).expose()
+    }
+
+    fn shown(&self) -> String {
+        Content::of(self.0.clone()).masked()
+    }
+
+    /// Tells whether a line is this one with other secrets in the same places, and with something plain to know it by.
+    fn has_shape_of(&self, line: &str) -> bool {
+        let mut rest = line;
+        let mut plain_seen = false;
+        let mut open = false;
+        for segment in &self.0 {
+            match segment {
+                Segment::Secret(_) => open = true,
+                Segment::Plain(text) if text.is_empty() => {}
+                Segment::Plain(text) => {
+                    let at = if open {
+                        rest.find(text.as_str())
+                    } else {
+                        rest.starts_with(text.as_str()).then_some(0)
+                    };
+                    let Some(at) = at else { return false };
+                    rest = &rest[at + text.len()..];
+                    plain_seen |= !text.trim().is_empty();
+                    open = false;
+                }
+            }
+        }
+        plain_seen && (open || rest.is_empty())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Secret;
+
+    fn config(password: &str) -> Content {
+        Content::of(vec![
+            Segment::Plain("Director {\n  Name = dir\n  Password = \"".into()),
+            Segment::Secret(Secret::new(password)),
+            Segment::Plain("\"\n}\n".into()),
+        ])
+    }
+
+    #[test]
+    fn a_changed_password_shows_neither_the_old_nor_the_new() {
+        let diff = Diff::between(&config("old-one").expose(), &config("new-one")).to_string();
+        assert_eq!(
+            diff,
+            "@@ -1,4 +1,4 @@\n Director {\n   Name = dir\n-  Password = \"<secret>\"\n+  Password = \"<secret>\"\n }\n"
+        );
+    }
+
+    #[test]
+    fn an_old_line_of_another_shape_is_hidden_where_secrets_are() {
+        let before = "Director {\n  Passwd old-one\n  Name = dir\n}\n";
+        let diff = Diff::between(before, &config("new-one")).to_string();
+        assert!(!diff.contains("old-one"), "{diff}");
+        assert!(
+            diff.contains("-<1 line hidden: may hold a secret>"),
+            "{diff}"
+        );
+    }
+
+    #[test]
+    fn a_secret_of_several_lines_is_masked_on_each() {
+        let key = Content::of(vec![
+            Segment::Plain("key: ".into()),
+            Segment::Secret(Secret::new("AAA\nBBB\nCCC")),
+            Segment::Plain(";\nend\n".into()),
+        ]);
+        let diff = Diff::between("", &key).to_string();
+        assert_eq!(
+            diff,
+            "@@ -0,0 +1,4 @@\n+key: <secret>\n+<secret>\n+<secret>;\n+end\n"
+        );
+    }
+
+    #[test]
+    fn a_missing_final_newline_is_said() {
+        assert_eq!(
+            Diff::plain("a\nb", "a\nb\n").to_string(),
+            "@@ -1,2 +1,2 @@\n a\n-b\n\\ No newline at end of file\n+b\n"
+        );
+    }
+
+    #[test]
+    fn control_characters_cannot_draw_on_the_terminal() {
+        assert!(
+            Diff::plain("", "\u{1b}[31mred\n")
+                .to_string()
+                .contains("+\\u{1b}[31mred")
+        );
+    }
+}

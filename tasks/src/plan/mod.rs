@@ -1,0 +1,11 @@
+//! Plans: what would change on a host, in order, each step seeing what the ones before it will have done.
+//!
+//! A plan is data. Making one does no I/O: facts come in, changes come out.
+
+mod change;
+mod diff;
+mod host;
+
+pub use change::{Action, Change, Planned, Reason};
+pub use diff::Diff;
+pub use host::{HostPlan, Item, Phase, plan_one, preview};

@@ -1,0 +1,171 @@
+//! What must be read from a host before anything can be decided.
+//!
+//! A [`Query`] is data: the shell turns all queries of a host into one read-only script and the answers into
+//! [`crate::fact::Facts`]. Nothing here says how something is read.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::value::{AccountName, HostPath, PackageName, ServiceName};
+
+/// Asks for one thing on a host.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Query {
+    /// What is at a path.
+    Path {
+        /// The path.
+        path: HostPath,
+        /// How much of it.
+        read: Read,
+    },
+    /// Whether a package is installed, and in which version.
+    Package(PackageName),
+    /// A user account, with the hash of its password where that is managed.
+    User {
+        /// The account's name.
+        name: AccountName,
+        /// Whether `/etc/shadow` is read too.
+        password: bool,
+    },
+    /// A group and its members.
+    Group(AccountName),
+    /// A service's state, asked of the service manager that runs on the host.
+    Service(ServiceName),
+    /// The answer to a debconf question, for instance `exim4/mailname`.
+    Debconf(String),
+    /// The exit code of a command that reads and does not write.
+    Guard(Vec<String>),
+}
+
+/// Says how much of a path is read. The order is by how much: a later kind includes the earlier ones.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Read {
+    /// Kind, owner, group, mode, size, target of a link.
+    Attributes,
+    /// Also the digest; and the bytes if the digest is another than the one given (SHA-256, hexadecimal).
+    BodyUnless(String),
+    /// Also the bytes. A link is followed: the bytes and attributes of its final target come too.
+    Body,
+}
+
+/// Gathers queries so that each thing is asked for once, as fully as anyone needs it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct QuerySet {
+    paths: BTreeMap<HostPath, Read>,
+    others: std::collections::BTreeSet<Query>,
+}
+
+impl QuerySet {
+    /// Adds one query.
+    pub fn insert(&mut self, query: Query) {
+        match query {
+            Query::Path { path, read } => {
+                let wanted = self.paths.entry(path).or_insert(Read::Attributes);
+                *wanted = match (&*wanted, read) {
+                    // Two resources expect different bytes: only the bytes themselves serve both.
+                    (Read::BodyUnless(one), Read::BodyUnless(other)) if *one != other => Read::Body,
+                    (have, read) => have.clone().max(read),
+                };
+            }
+            Query::User { name, password } => {
+                let other = Query::User {
+                    name: name.clone(),
+                    password: !password,
+                };
+                if password {
+                    self.others.remove(&other);
+                } else if self.others.contains(&other) {
+                    return;
+                }
+                self.others.insert(Query::User { name, password });
+            }
+            Query::Package(_)
+            | Query::Group(_)
+            | Query::Service(_)
+            | Query::Debconf(_)
+            | Query::Guard(_) => {
+                self.others.insert(query);
+            }
+        }
+    }
+
+    /// Gives the queries, each thing once.
+    pub fn iter(&self) -> impl Iterator<Item = Query> + '_ {
+        let paths = self.paths.iter().map(|(path, read)| Query::Path {
+            path: path.clone(),
+            read: read.clone(),
+        });
+        paths.chain(self.others.iter().cloned())
+    }
+
+    /// Tells whether nothing is asked.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.paths.is_empty() && self.others.is_empty()
+    }
+}
+
+impl Extend<Query> for QuerySet {
+    fn extend<I: IntoIterator<Item = Query>>(&mut self, queries: I) {
+        for query in queries {
+            self.insert(query);
+        }
+    }
+}
+
+impl FromIterator<Query> for QuerySet {
+    fn from_iter<I: IntoIterator<Item = Query>>(queries: I) -> Self {
+        let mut set = Self::default();
+        set.extend(queries);
+        set
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn path(read: Read) -> Query {
+        Query::Path {
+            path: HostPath::new("/etc/aliases").unwrap(),
+            read,
+        }
+    }
+
+    #[test]
+    fn a_path_is_read_once_as_fully_as_anyone_needs_it() {
+        let read = |queries: Vec<Query>| queries.into_iter().collect::<QuerySet>().iter().next();
+        let one = || Read::BodyUnless("1".into());
+        assert_eq!(
+            read(vec![path(Read::Attributes), path(one())]),
+            Some(path(one()))
+        );
+        assert_eq!(
+            read(vec![path(one()), path(Read::Attributes)]),
+            Some(path(one()))
+        );
+        assert_eq!(
+            read(vec![path(one()), path(Read::BodyUnless("2".into()))]),
+            Some(path(Read::Body))
+        );
+        assert_eq!(
+            read(vec![path(Read::Body), path(one())]),
+            Some(path(Read::Body))
+        );
+    }
+
+    #[test]
+    fn an_account_is_asked_for_with_its_password_if_anyone_needs_it() {
+        let user = |password| Query::User {
+            name: AccountName::new("a").unwrap(),
+            password,
+        };
+        for order in [[true, false], [false, true]] {
+            let set: QuerySet = order.into_iter().map(user).collect();
+            assert_eq!(set.iter().collect::<Vec<_>>(), [user(true)]);
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! Whole files.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Manage, State};
+use crate::content::Content;
+use crate::fact::{Attributes, Facts, NotAsked, PathFact};
+use crate::plan::{Action, Change, Diff, Planned, Reason};
+use crate::query::{Query, Read};
+use crate::step::Step;
+use crate::value::{HostPath, Mode};
+
+/// Manages a whole file: its bytes, owner, group and mode.
+///
+/// Reads the file's attributes and digest; its bytes travel only if they differ. A symbolic link in its place is
+/// replaced by the file; a directory in its place is an error. Without `content` only the attributes of an existing
+/// file are managed. The file is replaced atomically.
+///
+/// ```yaml
+/// file: {path: /etc/mailname, content: "home.com\n"}
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct File {
+    /// Absolute path.
+    pub path: HostPath,
+    /// The bytes it holds; when not given, the bytes are left as they are.
+    #[serde(default)]
+    pub content: Option<Content>,
+    /// Owner.
+    #[serde(default = "root")]
+    pub owner: String,
+    /// Group.
+    #[serde(default = "root")]
+    pub group: String,
+    /// Permission bits.
+    #[serde(default = "readable")]
+    pub mode: Mode,
+    /// Whether it should be there.
+    #[serde(default)]
+    pub state: State,
+}
+
+fn root() -> String {
+    "root".to_owned()
+}
+
+fn readable() -> Mode {
+    Mode::new(0o644)
+}
+
+impl File {
+    /// Describes a file of these bytes, owned by root and readable by all.
+    #[must_use]
+    pub fn new(path: HostPath, content: Content) -> Self {
+        Self {
+            path,
+            content: Some(content),
+            owner: root(),
+            group: root(),
+            mode: readable(),
+            state: State::Present,
+        }
+    }
+
+    fn attributes(&self) -> Attributes {
+        Attributes {
+            owner: self.owner.clone(),
+            group: self.group.clone(),
+            mode: self.mode,
+        }
+    }
+
+    fn write(&self, content: &Content) -> Step {
+        Step::WriteFile {
+            path: self.path.clone(),
+            content: content.clone(),
+            attributes: self.attributes(),
+        }
+    }
+
+    fn plan_present(&self, facts: &Facts) -> Result<Planned, NotAsked> {
+        let wanted = self.attributes();
+        let fact = facts.path(&self.path)?;
+        let (content, have) = match (fact, &self.content) {
+            (PathFact::Directory(_) | PathFact::Other, _) => {
+                return Ok(in_the_way(&self.path, fact));
+            }
+            (PathFact::Missing | PathFact::Link { .. }, None) => {
+                return Ok(if facts.coming.is_empty() {
+                    Planned::Impossible {
+                        cause: format!("{} is not a file, and its content is not given", self.path),
+                        hint: "give its content, or declare what brings it before it".to_owned(),
+                    }
+                } else {
+                    Planned::Unknown {
+                        waits_for: super::packages::waiting(facts),
+                    }
+                });
+            }
+            (PathFact::Missing, Some(content)) => {
+                return match missing_parent(&self.path, facts)? {
+                    Some(problem) => Ok(problem),
+                    None => Ok(self.create(Reason::Missing, content)),
+                };
+            }
+            (PathFact::Link { .. }, Some(content)) => {
+                return Ok(self.create(Reason::KindDiffers, content));
+            }
+            (PathFact::File(file), content) => (content, file),
+        };
+        let mut reasons = super::directory::attribute_reasons(&have.attributes(), &wanted);
+        let digest = have.sha256.as_deref();
+        let Some(content) = content
+            .as_ref()
+            .filter(|content| digest != Some(&content.sha256()))
+        else {
+            if reasons.is_empty() {
+                return Ok(Planned::Unchanged);
+            }
+            let step = Step::SetAttributes {
+                path: self.path.clone(),
+                attributes: wanted.clone(),
+            };
+            return Ok(Change::new(Action::Update, reasons, vec![step])
+                .detail(super::directory::attribute_change(
+                    &have.attributes(),
+                    &wanted,
+                ))
+                .into());
+        };
+        reasons.insert(0, Reason::ContentDiffers);
+        Ok(
+            Change::new(Action::Update, reasons, vec![self.write(content)])
+                .detail(super::directory::attribute_change(
+                    &have.attributes(),
+                    &wanted,
+                ))
+                .diff(Diff::of_file(have.body.as_ref(), content))
+                .into(),
+        )
+    }
+
+    fn create(&self, reason: Reason, content: &Content) -> Planned {
+        Change::new(Action::Create, vec![reason], vec![self.write(content)])
+            .detail(super::directory::attribute_text(&self.attributes()))
+            .diff(Diff::between("", content))
+            .into()
+    }
+}
+
+impl Manage for File {
+    fn kind(&self) -> &'static str {
+        "file"
+    }
+
+    fn id(&self) -> String {
+        self.path.to_string()
+    }
+
+    fn probe(&self) -> Vec<Query> {
+        let read = match (&self.content, self.state) {
+            (Some(content), State::Present) => Read::BodyUnless(content.sha256()),
+            (None, _) | (_, State::Absent) => Read::Attributes,
+        };
+        let path = |path: HostPath, read| Query::Path { path, read };
+        vec![
+            path(self.path.clone(), read),
+            path(self.path.parent(), Read::Attributes),
+        ]
+    }
+
+    fn plan(&self, facts: &Facts) -> Result<Planned, NotAsked> {
+        match (self.state, facts.path(&self.path)?) {
+            (State::Present, _) => self.plan_present(facts),
+            (State::Absent, PathFact::Missing) => Ok(Planned::Unchanged),
+            (State::Absent, fact @ PathFact::Directory(_)) => Ok(in_the_way(&self.path, fact)),
+            (State::Absent, PathFact::File(_) | PathFact::Link { .. } | PathFact::Other) => {
+                let step = Step::Remove {
+                    path: self.path.clone(),
+                };
+                Ok(Change::new(Action::Remove, vec![Reason::Present], vec![step]).into())
+            }
+        }
+    }
+}
+
+/// Refuses to put a file where something else is that may hold data.
+fn in_the_way(path: &HostPath, fact: &PathFact) -> Planned {
+    let what = match fact {
+        PathFact::Directory(_) => "a directory",
+        PathFact::Missing | PathFact::File(_) | PathFact::Link { .. } | PathFact::Other => {
+            "a device, socket or pipe"
+        }
+    };
+    Planned::Impossible {
+        cause: format!("{path} is {what}, not a file"),
+        hint: format!("look at {path} on the host and move it away if it is not needed"),
+    }
+}
+
+/// Finds out beforehand that a file could not be written because its folder is not there.
+pub(super) fn missing_parent(path: &HostPath, facts: &Facts) -> Result<Option<Planned>, NotAsked> {
+    let parent = path.parent();
+    Ok(match facts.path(&parent)? {
+        PathFact::Directory(_) | PathFact::Link { .. } => None,
+        // A package that is yet to come usually brings its folder.
+        PathFact::Missing if !facts.coming.is_empty() => None,
+        PathFact::Missing | PathFact::File(_) | PathFact::Other => Some(Planned::Impossible {
+            cause: format!("the folder {parent} does not exist"),
+            hint: format!("declare a directory {parent} before {path}"),
+        }),
+    })
+}

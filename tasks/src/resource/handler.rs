@@ -1,0 +1,71 @@
+//! Handlers: what runs once after something changed, however many changes asked for it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::value::ServiceName;
+
+/// Runs after the resources of a host, if one that notifies it changed.
+///
+/// A handler can name a validation. If the validation fails, the files that were changed on the way to this handler
+/// are put back, the handler does not run, and the host fails with what the validator said.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Handler {
+    /// Name that tells it from others on the host, for instance `restart dnsmasq`.
+    pub name: String,
+    /// What it does.
+    pub action: HandlerAction,
+    /// A command that fails if the new configuration is not valid, for instance `dnsmasq --test`.
+    #[serde(default)]
+    pub validate: Option<Vec<String>>,
+}
+
+/// What a handler does.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HandlerAction {
+    /// Restarts a service, if a service manager runs and the service does.
+    Restart(ServiceName),
+    /// Makes a service read its configuration again, under the same conditions.
+    Reload(ServiceName),
+    /// Runs a command, whether or not a service manager runs.
+    Run(Vec<String>),
+}
+
+impl Handler {
+    /// Restarts a service.
+    #[must_use]
+    pub fn restart(service: ServiceName) -> Self {
+        Self {
+            name: format!("restart {service}"),
+            action: HandlerAction::Restart(service),
+            validate: None,
+        }
+    }
+
+    /// Makes a service read its configuration again.
+    #[must_use]
+    pub fn reload(service: ServiceName) -> Self {
+        Self {
+            name: format!("reload {service}"),
+            action: HandlerAction::Reload(service),
+            validate: None,
+        }
+    }
+
+    /// Runs a command.
+    pub fn run<S: Into<String>>(argv: impl IntoIterator<Item = S>) -> Self {
+        let argv: Vec<String> = argv.into_iter().map(Into::into).collect();
+        Self {
+            name: format!("run {}", argv.join(" ")),
+            action: HandlerAction::Run(argv),
+            validate: None,
+        }
+    }
+
+    /// Adds the command that checks the new configuration.
+    #[must_use]
+    pub fn validated_by<S: Into<String>>(mut self, argv: impl IntoIterator<Item = S>) -> Self {
+        self.validate = Some(argv.into_iter().map(Into::into).collect());
+        self
+    }
+}

@@ -1,0 +1,144 @@
+//! Resources: each describes one thing on a host and decides what must change to make it so.
+//!
+//! One resource is one file here, one row of [`KINDS`] and one folder of cases. A resource decides from facts alone;
+//! it asks for every fact it decides by, and refuses to touch what it does not understand.
+
+mod directory;
+mod file;
+mod handler;
+mod packages;
+mod service;
+
+use schemars::Schema;
+use serde::{Deserialize, Serialize};
+
+pub use directory::Directory;
+pub use file::File;
+pub use handler::{Handler, HandlerAction};
+pub use packages::Packages;
+pub use service::Service;
+
+use crate::fact::{Facts, NotAsked};
+use crate::plan::{Phase, Planned};
+use crate::query::Query;
+
+/// What every resource can tell.
+pub trait Manage {
+    /// Gives the kind's name, as in [`KINDS`].
+    fn kind(&self) -> &'static str;
+
+    /// Gives what tells this resource from others of its kind on the same host, for instance a path.
+    fn id(&self) -> String;
+
+    /// Says what must be read before the resource can be planned.
+    fn probe(&self) -> Vec<Query>;
+
+    /// Decides what must change.
+    fn plan(&self, facts: &Facts) -> Result<Planned, NotAsked>;
+}
+
+/// Whether something should be there.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// It should be there.
+    #[default]
+    Present,
+    /// It should not be there.
+    Absent,
+}
+
+/// Any resource.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Resource {
+    /// See [`Packages`].
+    Packages(Packages),
+    /// See [`Directory`].
+    Directory(Directory),
+    /// See [`File`].
+    File(File),
+    /// See [`Service`].
+    Service(Service),
+}
+
+impl Resource {
+    /// Gives what every resource can tell.
+    #[must_use]
+    pub fn manage(&self) -> &dyn Manage {
+        match self {
+            Self::Packages(resource) => resource,
+            Self::Directory(resource) => resource,
+            Self::File(resource) => resource,
+            Self::Service(resource) => resource,
+        }
+    }
+}
+
+/// A row of the registry.
+pub struct Kind {
+    /// Name, as on the command line and in YAML.
+    pub name: &'static str,
+    /// The schema of its fields, with their documentation.
+    pub schema: fn() -> Schema,
+    /// Makes one of a JSON object of its fields.
+    pub build: fn(serde_json::Value) -> Result<Resource, serde_json::Error>,
+}
+
+/// Every kind of resource, in the order of the reference.
+pub const KINDS: &[Kind] = &[
+    Kind {
+        name: "packages",
+        schema: || schemars::schema_for!(Packages),
+        build: |fields| serde_json::from_value(fields).map(Resource::Packages),
+    },
+    Kind {
+        name: "directory",
+        schema: || schemars::schema_for!(Directory),
+        build: |fields| serde_json::from_value(fields).map(Resource::Directory),
+    },
+    Kind {
+        name: "file",
+        schema: || schemars::schema_for!(File),
+        build: |fields| serde_json::from_value(fields).map(Resource::File),
+    },
+    Kind {
+        name: "service",
+        schema: || schemars::schema_for!(Service),
+        build: |fields| serde_json::from_value(fields).map(Resource::Service),
+    },
+];
+
+/// A resource as a role declares it for a host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Declared {
+    /// The role that declares it.
+    pub role: String,
+    /// The resource.
+    pub resource: Resource,
+    /// What runs after it changed.
+    pub notify: Vec<Handler>,
+    /// From which phase on it is applied.
+    pub phase: Phase,
+}
+
+impl Declared {
+    /// Declares a resource that is applied at once and notifies nobody.
+    pub fn new(role: impl Into<String>, resource: Resource) -> Self {
+        Self {
+            role: role.into(),
+            resource,
+            notify: Vec::new(),
+            phase: Phase::Apply,
+        }
+    }
+
+    /// Gives kind and id, for instance `file /etc/aliases`.
+    #[must_use]
+    pub fn name(&self) -> String {
+        let manage = self.resource.manage();
+        format!("{} {}", manage.kind(), manage.id())
+    }
+}

@@ -1,0 +1,190 @@
+//! Debian packages.
+
+use std::collections::BTreeSet;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Manage, State};
+use crate::fact::{Facts, NotAsked, PackageFact};
+use crate::plan::{Action, Change, Planned, Reason};
+use crate::query::Query;
+use crate::step::{Effect, Run};
+use crate::value::PackageName;
+
+/// Seconds after which the package lists are fetched anew before an installation.
+const LISTS_ARE_OLD: u64 = 24 * 3600;
+
+/// Seconds for which apt waits for a lock that another process holds.
+const LOCK_TIMEOUT: u32 = 600;
+
+/// Manages Debian packages: that they are installed, or not.
+///
+/// All packages that the roles of a host ask for are installed in one transaction. Recommended packages are not
+/// installed unless `recommends` is set; changed configuration files are kept (`--force-confold`). An interrupted
+/// installation is finished first; package lists older than a day are fetched first; a held lock is waited for with
+/// apt's own lock timeout. Nothing is upgraded.
+///
+/// ```yaml
+/// packages: {names: [dnsmasq, bacula-fd]}
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Packages {
+    /// Names of the packages.
+    pub names: BTreeSet<PackageName>,
+    /// Whether recommended packages are installed too.
+    #[serde(default)]
+    pub recommends: bool,
+    /// When absent, whether configuration files are removed too.
+    #[serde(default)]
+    pub purge: bool,
+    /// Whether they should be installed.
+    #[serde(default)]
+    pub state: State,
+}
+
+impl Packages {
+    /// Describes packages that should be installed.
+    #[must_use]
+    pub fn new(names: impl IntoIterator<Item = PackageName>) -> Self {
+        Self {
+            names: names.into_iter().collect(),
+            recommends: false,
+            purge: false,
+            state: State::Present,
+        }
+    }
+
+    /// Takes over the packages of another declaration, so that a host has one transaction. Declarations that install
+    /// and declarations that remove, or that treat recommendations differently, are not merged.
+    #[must_use]
+    pub fn merge(&mut self, other: &Self) -> bool {
+        let same = (self.state, self.recommends, self.purge)
+            == (other.state, other.recommends, other.purge);
+        if same {
+            self.names.extend(other.names.iter().cloned());
+        }
+        same
+    }
+
+    fn apt<const N: usize>(arguments: [&str; N]) -> Run {
+        let timeout = format!("DPkg::Lock::Timeout={LOCK_TIMEOUT}");
+        let mut run = Run::new([
+            "apt-get",
+            "-q",
+            "-y",
+            "-o",
+            &timeout,
+            "-o",
+            "APT::Install-Recommends=false",
+            "-o",
+            "Dpkg::Options::=--force-confdef",
+            "-o",
+            "Dpkg::Options::=--force-confold",
+            "-o",
+            "Dpkg::Use-Pty=0",
+        ]);
+        run.argv.extend(arguments.map(str::to_owned));
+        run
+    }
+
+    fn plan_present(&self, facts: &Facts) -> Result<Planned, NotAsked> {
+        let mut lacking = Vec::new();
+        let mut reasons = BTreeSet::new();
+        for name in &self.names {
+            match facts.package(name)? {
+                PackageFact::Installed(_) => continue,
+                PackageFact::Absent => reasons.insert(Reason::NotInstalled),
+                PackageFact::Broken => reasons.insert(Reason::Interrupted),
+            };
+            lacking.push(name);
+        }
+        if lacking.is_empty() {
+            return Ok(Planned::Unchanged);
+        }
+        let mut steps = vec![Run::new(["dpkg", "--configure", "-a", "--force-confold"]).into()];
+        if facts.apt_lists_age.is_none_or(|age| age > LISTS_ARE_OLD) {
+            steps.push(Self::apt(["update", "--error-on=any"]).into());
+        }
+        let recommends = if self.recommends {
+            "--install-recommends"
+        } else {
+            "--no-install-recommends"
+        };
+        let mut install = Self::apt(["install", recommends, "--"]);
+        for name in &lacking {
+            install.argv.push(name.to_string());
+            install.effects.push(Effect::Package {
+                name: (*name).clone(),
+                fact: PackageFact::Installed(String::new()),
+            });
+        }
+        steps.push(install.into());
+        Ok(
+            Change::new(Action::Create, reasons.into_iter().collect(), steps)
+                .detail(list(&lacking))
+                .into(),
+        )
+    }
+
+    fn plan_absent(&self, facts: &Facts) -> Result<Planned, NotAsked> {
+        let mut there = Vec::new();
+        for name in &self.names {
+            if !matches!(facts.package(name)?, PackageFact::Absent) {
+                there.push(name);
+            }
+        }
+        if there.is_empty() {
+            return Ok(Planned::Unchanged);
+        }
+        let verb = if self.purge { "purge" } else { "remove" };
+        let mut remove = Self::apt([verb, "--"]);
+        for name in &there {
+            remove.argv.push(name.to_string());
+            remove.effects.push(Effect::Package {
+                name: (*name).clone(),
+                fact: PackageFact::Absent,
+            });
+        }
+        Ok(
+            Change::new(Action::Remove, vec![Reason::Present], vec![remove.into()])
+                .detail(list(&there))
+                .into(),
+        )
+    }
+}
+
+fn list(names: &[&PackageName]) -> String {
+    let names: Vec<_> = names.iter().map(|name| name.as_str()).collect();
+    names.join(" ")
+}
+
+/// Says what a resource waits for that depends on files of packages to come.
+pub(super) fn waiting(facts: &Facts) -> String {
+    format!(
+        "packages {}",
+        list(&facts.coming.iter().collect::<Vec<_>>())
+    )
+}
+
+impl Manage for Packages {
+    fn kind(&self) -> &'static str {
+        "packages"
+    }
+
+    fn id(&self) -> String {
+        list(&self.names.iter().collect::<Vec<_>>())
+    }
+
+    fn probe(&self) -> Vec<Query> {
+        self.names.iter().cloned().map(Query::Package).collect()
+    }
+
+    fn plan(&self, facts: &Facts) -> Result<Planned, NotAsked> {
+        match self.state {
+            State::Present => self.plan_present(facts),
+            State::Absent => self.plan_absent(facts),
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! How a change is made: data that the shell carries out, one after the other.
+//!
+//! Steps are argument vectors, bytes and file operations. Quoting happens in the transport, once; how a file is
+//! replaced atomically is the shell's business. Secrets are in contents only, which travel by standard input.
+
+use serde::{Deserialize, Serialize};
+
+use crate::content::Content;
+use crate::fact::{Attributes, GroupFact, GuardFact, PackageFact, PathFact, ServiceFact, UserFact};
+use crate::value::{AccountName, HostPath, PackageName, ServiceName};
+
+/// Does one thing on a host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Step {
+    /// Puts a file in place: atomically, or in place where the path is a mount point.
+    WriteFile {
+        /// The file.
+        path: HostPath,
+        /// Its bytes.
+        content: Content,
+        /// Its owner, group and mode.
+        attributes: Attributes,
+    },
+    /// Sets owner, group and mode of what is there.
+    SetAttributes {
+        /// The file or directory.
+        path: HostPath,
+        /// What they become.
+        attributes: Attributes,
+    },
+    /// Makes a directory, with missing parents (root:root 0755).
+    MakeDirectory {
+        /// The directory.
+        path: HostPath,
+        /// Its owner, group and mode.
+        attributes: Attributes,
+    },
+    /// Makes a symbolic link, in place of a link or file that is there.
+    MakeLink {
+        /// The link.
+        path: HostPath,
+        /// What it says.
+        target: String,
+    },
+    /// Removes a file, a link, or a directory with all it contains.
+    Remove {
+        /// What is removed.
+        path: HostPath,
+    },
+    /// Runs a command.
+    Run(Run),
+}
+
+/// Runs a command without a shell.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Run {
+    /// The command and its arguments.
+    pub argv: Vec<String>,
+    /// Its standard input; none when `None`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stdin: Option<Content>,
+    /// Variables added to its environment.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub env: Vec<(String, String)>,
+    /// The folder it runs in; `/` when `None`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub directory: Option<HostPath>,
+    /// What facts it changes, as far as they are known beforehand.
+    #[serde(skip)]
+    pub effects: Vec<Effect>,
+}
+
+impl Run {
+    /// Runs this command, with nothing on its standard input.
+    pub fn new<S: Into<String>>(argv: impl IntoIterator<Item = S>) -> Self {
+        Self {
+            argv: argv.into_iter().map(Into::into).collect(),
+            stdin: None,
+            env: Vec::new(),
+            directory: None,
+            effects: Vec::new(),
+        }
+    }
+
+    /// Adds what the command reads.
+    #[must_use]
+    pub fn stdin(mut self, content: Content) -> Self {
+        self.stdin = Some(content);
+        self
+    }
+
+    /// Adds what the command changes.
+    #[must_use]
+    pub fn effect(mut self, effect: Effect) -> Self {
+        self.effects.push(effect);
+        self
+    }
+}
+
+impl From<Run> for Step {
+    fn from(run: Run) -> Self {
+        Self::Run(run)
+    }
+}
+
+/// Says what a command changes among the facts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Effect {
+    /// A package is installed or gone.
+    Package {
+        /// Its name.
+        name: PackageName,
+        /// Its state afterwards.
+        fact: PackageFact,
+    },
+    /// An account is there or gone.
+    User {
+        /// Its name.
+        name: AccountName,
+        /// Its state afterwards.
+        fact: Option<UserFact>,
+    },
+    /// A group is there or gone.
+    Group {
+        /// Its name.
+        name: AccountName,
+        /// Its state afterwards.
+        fact: Option<GroupFact>,
+    },
+    /// A service has another state.
+    Service {
+        /// Its name.
+        name: ServiceName,
+        /// Its state afterwards.
+        fact: ServiceFact,
+    },
+    /// A debconf question has an answer, or none.
+    Debconf {
+        /// The question, for instance `exim4/mailname`.
+        question: String,
+        /// Its answer afterwards.
+        value: Option<String>,
+    },
+    /// A path is there or gone.
+    Path {
+        /// The path.
+        path: HostPath,
+        /// What is there afterwards.
+        fact: PathFact,
+    },
+    /// A command that looks gives another exit code.
+    Guard(GuardFact),
+}

@@ -1,0 +1,316 @@
+//! Small validated values that resources are made of: paths, modes, names.
+//!
+//! They are checked when an estate is read, so that nothing further down has to ask whether a path is absolute or a
+//! name could be taken for an option. They refuse what could not be quoted, listed or compared safely.
+
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Holds the absolute path of something on a host.
+///
+/// It has no `.` or `..` component, no control character, no backslash and no trailing slash, so that two equal
+/// places have equal texts and `sha256sum` prints it as it is.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct HostPath(String);
+
+impl HostPath {
+    /// Checks a path.
+    pub fn new(path: impl Into<String>) -> Result<Self, String> {
+        let path = path.into();
+        if !path.starts_with('/') {
+            return Err(format!(
+                "'{path}' is not an absolute path; write it from '/'"
+            ));
+        }
+        if path.chars().any(|c| c.is_control() || c == '\\') {
+            return Err(format!(
+                "the path {path:?} has a control character or a backslash"
+            ));
+        }
+        if path != "/"
+            && path
+                .split('/')
+                .skip(1)
+                .any(|part| part.is_empty() || part == "." || part == "..")
+        {
+            return Err(format!(
+                "the path '{path}' has an empty, '.' or '..' part; write it plainly"
+            ));
+        }
+        Ok(Self(path))
+    }
+
+    /// Gives the path's text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Gives the folder that holds it; `/` is its own parent.
+    #[must_use]
+    pub fn parent(&self) -> Self {
+        match self.0.rfind('/') {
+            Some(0) | None => Self("/".to_owned()),
+            Some(at) => Self(self.0[..at].to_owned()),
+        }
+    }
+
+    /// Tells whether this path lies below a folder.
+    #[must_use]
+    pub fn is_below(&self, folder: &Self) -> bool {
+        folder.0 == "/" && self.0 != "/"
+            || self
+                .0
+                .strip_prefix(&folder.0)
+                .is_some_and(|rest| rest.starts_with('/'))
+    }
+}
+
+impl TryFrom<String> for HostPath {
+    type Error = String;
+
+    fn try_from(path: String) -> Result<Self, String> {
+        Self::new(path)
+    }
+}
+
+impl From<HostPath> for String {
+    fn from(path: HostPath) -> Self {
+        path.0
+    }
+}
+
+impl fmt::Display for HostPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl JsonSchema for HostPath {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Path".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": "string", "format": "path" })
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+}
+
+/// Holds permission bits, written in octal as a string: `"0644"`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Mode(u32);
+
+impl Mode {
+    /// Makes a mode of its twelve bits; higher ones are dropped.
+    #[must_use]
+    pub const fn new(bits: u32) -> Self {
+        Self(bits & 0o7777)
+    }
+
+    /// Gives the twelve bits.
+    #[must_use]
+    pub const fn bits(self) -> u32 {
+        self.0
+    }
+}
+
+impl TryFrom<String> for Mode {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        if (3..=5).contains(&text.len())
+            && text.bytes().all(|b| b.is_ascii_digit())
+            && let Ok(bits @ ..=0o7777) = u32::from_str_radix(&text, 8)
+        {
+            return Ok(Self(bits));
+        }
+        Err(format!(
+            "'{text}' is not a mode; write three or four octal digits in quotes, like \"0644\""
+        ))
+    }
+}
+
+impl From<Mode> for String {
+    fn from(mode: Mode) -> Self {
+        mode.to_string()
+    }
+}
+
+impl fmt::Display for Mode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:04o}", self.0)
+    }
+}
+
+impl JsonSchema for Mode {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Mode".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": "string", "format": "mode" })
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+}
+
+macro_rules! checked_name {
+    ($(#[$doc:meta])* $name:ident, $format:literal, $what:literal, $check:expr) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $name(String);
+
+        impl $name {
+            /// Checks a name.
+            pub fn new(name: impl Into<String>) -> Result<Self, String> {
+                let name = name.into();
+                let check: fn(&str) -> bool = $check;
+                if check(&name) {
+                    Ok(Self(name))
+                } else {
+                    Err(format!(concat!("{:?} is not ", $what), name))
+                }
+            }
+
+            /// Gives the name's text.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = String;
+
+            fn try_from(name: String) -> Result<Self, String> {
+                Self::new(name)
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(name: $name) -> Self {
+                name.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl JsonSchema for $name {
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                schemars::json_schema!({ "type": "string", "format": $format })
+            }
+
+            fn inline_schema() -> bool {
+                true
+            }
+        }
+    };
+}
+
+fn starts_like_a_word(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_')
+}
+
+checked_name!(
+    /// Holds the name of a user or group, as `useradd(8)` accepts it: at most 32 characters of letters, digits, `_`,
+    /// `.` and `-`, not beginning with `-` or `.`.
+    AccountName,
+    "account",
+    "a user or group name; use letters, digits, '_', '.' and '-', at most 32",
+    |name| starts_like_a_word(name)
+        && name.len() <= 32
+        && !name.bytes().all(|b| b.is_ascii_digit())
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"_.-".contains(&b))
+);
+
+checked_name!(
+    /// Holds the name of a Debian package (Debian Policy 5.6.1): lower-case letters, digits, `+`, `-`, `.`.
+    PackageName,
+    "package",
+    "a package name; use lower-case letters, digits, '+', '-' and '.'",
+    |name| name.len() >= 2
+        && name.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit())
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"+-.".contains(&b))
+);
+
+checked_name!(
+    /// Holds the name of a service: a systemd unit without `.service`, and the runit service directory of that name.
+    ServiceName,
+    "service",
+    "a service name; use letters, digits, '_', '.', '@' and '-'",
+    |name| starts_like_a_word(name)
+        && name.len() <= 128
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"_.@-".contains(&b))
+);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_that_leaves_its_folder_is_refused() {
+        for bad in [
+            "etc/x",
+            "",
+            "/etc/../x",
+            "/etc/",
+            "//etc",
+            "/a\nb",
+            "/a\\b",
+            "/./a",
+        ] {
+            assert!(HostPath::new(bad).is_err(), "{bad:?} was accepted");
+        }
+        let path = HostPath::new("/etc/dnsmasq.d/estate.conf").unwrap();
+        assert_eq!(path.parent().as_str(), "/etc/dnsmasq.d");
+        assert!(path.is_below(&HostPath::new("/etc").unwrap()));
+        assert!(!path.is_below(&HostPath::new("/et").unwrap()));
+    }
+
+    #[test]
+    fn a_mode_is_read_and_written_in_octal() {
+        let mode = Mode::try_from("0640".to_owned()).unwrap();
+        assert_eq!((mode.bits(), mode.to_string().as_str()), (0o640, "0640"));
+        for bad in ["", "64", "0888", "77777", "rw", "0o644"] {
+            assert!(
+                Mode::try_from(bad.to_owned()).is_err(),
+                "{bad:?} was accepted"
+            );
+        }
+    }
+
+    #[test]
+    fn a_name_that_could_be_an_option_is_refused() {
+        assert!(AccountName::new("-rf").is_err());
+        assert!(AccountName::new("0").is_err());
+        assert!(AccountName::new("user1fname.user1lname").is_ok());
+        assert!(PackageName::new("-o").is_err());
+        assert!(PackageName::new("g++").is_ok());
+        assert!(ServiceName::new("a b").is_err());
+    }
+}
