@@ -1,1 +1,6 @@
-//! Provisions small Debian estates.
+//! The shell of prov: reads and writes hosts over SSH, drives containers, shows what happened.
+//!
+//! What should be true on a host is decided in the crate `tasks`, never here.
+
+pub mod engine;
+pub mod ssh;

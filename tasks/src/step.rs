@@ -52,6 +52,21 @@ pub enum Step {
     Run(Run),
 }
 
+impl Step {
+    /// Gives the bytes that the step carries to the host, if any.
+    #[must_use]
+    pub const fn content(&self) -> Option<&Content> {
+        match self {
+            Self::WriteFile { content, .. } => Some(content),
+            Self::Run(run) => run.stdin.as_ref(),
+            Self::SetAttributes { .. }
+            | Self::MakeDirectory { .. }
+            | Self::MakeLink { .. }
+            | Self::Remove { .. } => None,
+        }
+    }
+}
+
 /// Runs a command without a shell.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Run {

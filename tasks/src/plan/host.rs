@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::{Change, Planned};
+use crate::Secret;
 use crate::fact::{Facts, NotAsked};
 use crate::resource::Declared;
 
@@ -96,4 +97,25 @@ pub fn preview(resources: &[Declared], facts: &Facts, phase: Phase) -> Result<Ho
         items.push(item);
     }
     Ok(HostPlan { items })
+}
+
+impl HostPlan {
+    /// Digests what would be done under a key (SHA-256, hexadecimal): equal digests, equal steps and bytes, and no
+    /// secret can be read from it or tried out without the key.
+    #[must_use]
+    pub fn fingerprint(&self, key: &[u8]) -> String {
+        let mut text = String::new();
+        for (item, change) in self.changes() {
+            text.push_str(item.resource);
+            text.push_str(&item.id);
+            // Steps serialise with their secrets masked; the digests of the contents stand for them.
+            text.push_str(&serde_json::to_string(&change.steps).unwrap_or_default());
+            for step in &change.steps {
+                if let Some(content) = step.content() {
+                    text.push_str(&Secret::new(content.expose()).digest(key));
+                }
+            }
+        }
+        Secret::new(text).digest(key)
+    }
 }

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::fact::ServiceManager;
+use crate::step::Run;
 use crate::value::ServiceName;
 
 /// Runs after the resources of a host, if one that notifies it changed.
@@ -67,5 +69,55 @@ impl Handler {
     pub fn validated_by<S: Into<String>>(mut self, argv: impl IntoIterator<Item = S>) -> Self {
         self.validate = Some(argv.into_iter().map(Into::into).collect());
         self
+    }
+}
+
+/// What is done for a handler on a host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Handling {
+    /// These commands, in order.
+    Run(Vec<Run>),
+    /// Nothing: the service is not there to be restarted, and will start with the new configuration.
+    Nothing,
+}
+
+impl HandlerAction {
+    /// Decides what is done, by what looks after services on the host.
+    #[must_use]
+    pub fn handling(&self, manager: ServiceManager) -> Handling {
+        let commands = match (self, manager) {
+            (Self::Run(argv), _) => vec![Run::new(argv.iter())],
+            (Self::Restart(_) | Self::Reload(_), ServiceManager::None) => return Handling::Nothing,
+            (Self::Restart(service), ServiceManager::Systemd) => vec![
+                Run::new(["systemctl", "restart", "--", &format!("{service}.service")]),
+                Run::new([
+                    "systemctl",
+                    "is-active",
+                    "--",
+                    &format!("{service}.service"),
+                ]),
+            ],
+            (Self::Reload(service), ServiceManager::Systemd) => vec![
+                Run::new([
+                    "systemctl",
+                    "reload-or-restart",
+                    "--",
+                    &format!("{service}.service"),
+                ]),
+                Run::new([
+                    "systemctl",
+                    "is-active",
+                    "--",
+                    &format!("{service}.service"),
+                ]),
+            ],
+            (Self::Restart(service), ServiceManager::Runit) => {
+                vec![Run::new(["sv", "-w", "60", "restart", service.as_str()])]
+            }
+            (Self::Reload(service), ServiceManager::Runit) => {
+                vec![Run::new(["sv", "-w", "60", "reload", service.as_str()])]
+            }
+        };
+        Handling::Run(commands)
     }
 }

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 pub use directory::Directory;
 pub use file::File;
-pub use handler::{Handler, HandlerAction};
+pub use handler::{Handler, HandlerAction, Handling};
 pub use packages::Packages;
 pub use service::Service;
 

@@ -1,0 +1,438 @@
+//! The run of one host: look, plan, change, look again, run handlers.
+
+use std::collections::BTreeSet;
+use std::time::Instant;
+
+use tasks::fact::Facts;
+use tasks::plan::{self, Change, HostPlan, Item, Phase, Planned};
+use tasks::query::{Query, QuerySet};
+use tasks::resource::{Declared, Handler, Handling};
+use tasks::step::Step;
+use tokio::sync::watch;
+
+use super::outcome::{Failure, HostOutcome};
+use super::saved::SavedHost;
+use super::session::{Lock, Opened, Output, ReadSession, Stepped, WriteSession};
+use super::{Event, Progress, steps};
+use crate::ssh::Target;
+
+/// What is to be done on one host.
+#[derive(Debug, Clone)]
+pub struct Job {
+    /// The host's name.
+    pub host: String,
+    /// How it is reached.
+    pub target: Target,
+    /// Its resources, in the order in which they are applied.
+    pub resources: Vec<Declared>,
+    /// How far its life has come.
+    pub phase: Phase,
+}
+
+impl Job {
+    fn queries(&self) -> QuerySet {
+        queries(&self.resources)
+    }
+}
+
+fn queries(resources: &[Declared]) -> QuerySet {
+    resources
+        .iter()
+        .flat_map(|declared| declared.resource.manage().probe())
+        .collect()
+}
+
+/// A preview of one host, and the facts it was made from.
+pub struct Previewed {
+    /// What is reported.
+    pub outcome: HostOutcome,
+    /// The plan and the facts, unless the host failed before there were any.
+    pub basis: Option<(HostPlan, Facts)>,
+}
+
+/// Previews one host. Nothing on the host changes.
+pub(super) async fn preview(job: &Job, progress: &Progress) -> Previewed {
+    let started = Instant::now();
+    let mut outcome = HostOutcome::new(&job.host);
+    let basis = match look(job, progress, &mut outcome).await {
+        Ok(basis) => Some(basis),
+        Err(failure) => {
+            outcome.failed = Some(failure);
+            None
+        }
+    };
+    outcome.elapsed = started.elapsed();
+    progress.send(&job.host, Event::Finished);
+    Previewed { outcome, basis }
+}
+
+async fn look(
+    job: &Job,
+    progress: &Progress,
+    outcome: &mut HostOutcome,
+) -> Result<(HostPlan, Facts), Failure> {
+    progress.send(&job.host, Event::Doing("looking".to_owned()));
+    let mut session = ReadSession::open(&job.target).await?;
+    let answers = session.look(&job.queries()).await?;
+    outcome.round_trips = session.round_trips();
+    session.close().await;
+    let plan = preview_plan(job, &answers.facts)?;
+    outcome.take(&plan);
+    let notified = plan
+        .changes()
+        .filter_map(|(item, _)| job.resources.get(item.index))
+        .flat_map(|declared| &declared.notify);
+    let due: Vec<_> = notified.chain(&answers.pending).cloned().collect();
+    outcome.handlers = in_order(job, &due).into_iter().map(|h| h.name).collect();
+    Ok((plan, answers.facts))
+}
+
+fn preview_plan(job: &Job, facts: &Facts) -> Result<HostPlan, Failure> {
+    plan::preview(&job.resources, facts, job.phase).map_err(|defect| internal(&defect.to_string()))
+}
+
+fn internal(defect: &str) -> Failure {
+    Failure::new(defect, "this is a defect of prov: please report it")
+}
+
+/// How one host is applied.
+pub struct Applying<'a> {
+    /// Who is at work, and how long to wait for others.
+    pub lock: &'a Lock,
+    /// The plan that was saved for this host, if one is applied.
+    pub saved: Option<&'a SavedHost>,
+    /// Becomes true when the user asks to stop.
+    pub stop: watch::Receiver<bool>,
+}
+
+/// Applies one host's resources and runs the handlers that are due.
+pub(super) async fn apply(job: &Job, how: &Applying<'_>, progress: &Progress) -> HostOutcome {
+    let started = Instant::now();
+    let mut outcome = HostOutcome::new(&job.host);
+    if let Err(failure) = change(job, how, progress, &mut outcome).await {
+        outcome.failed.get_or_insert(failure);
+    }
+    outcome.elapsed = started.elapsed();
+    progress.send(&job.host, Event::Finished);
+    outcome
+}
+
+async fn change(
+    job: &Job,
+    how: &Applying<'_>,
+    progress: &Progress,
+    outcome: &mut HostOutcome,
+) -> Result<(), Failure> {
+    progress.send(&job.host, Event::Doing("looking".to_owned()));
+    let opened = WriteSession::open(&job.target, how.lock, &job.queries()).await?;
+    let (mut session, answers) = match opened {
+        Opened::Ready(session, answers) => (session, answers),
+        Opened::Locked { holder } => {
+            let holder = if holder.is_empty() {
+                "somebody".to_owned()
+            } else {
+                holder
+            };
+            return Err(Failure::new(
+                format!("the host is locked by {holder}"),
+                "wait until that run has ended, or let this one wait with --wait SECONDS",
+            ));
+        }
+    };
+    let facts = answers.facts;
+    let planned = preview_plan(job, &facts)?;
+    // A host that cannot be brought to its end is not touched at all.
+    if let Some(failure) = impossible(&planned) {
+        session.close().await;
+        return Err(failure);
+    }
+    if let Some(saved) = how.saved {
+        saved.compare(&job.resources, &planned, &facts)?;
+    }
+    let mut run = Run {
+        job,
+        session: &mut session,
+        facts,
+        due: answers.pending,
+        progress,
+        total: planned.changes().count(),
+        done: 0,
+    };
+    let result = run.resources(how, outcome).await;
+    let result = match result {
+        Ok(()) => run.handlers(outcome).await,
+        Err(failure) => Err(failure),
+    };
+    outcome.round_trips = session.round_trips();
+    session.close().await;
+    result
+}
+
+fn impossible(plan: &HostPlan) -> Option<Failure> {
+    plan.items.iter().find_map(|item| match &item.outcome {
+        Planned::Impossible { cause, hint } => {
+            Some(Failure::new(cause.clone(), hint.clone()).of(name(item)))
+        }
+        Planned::Unchanged
+        | Planned::Change(_)
+        | Planned::Unknown { .. }
+        | Planned::Deferred { .. } => None,
+    })
+}
+
+fn name(item: &Item) -> String {
+    format!("{} {}", item.resource, item.id)
+}
+
+/// Puts handlers in the order in which the host's resources name them, each once; those of an earlier run that no
+/// resource names any more come last.
+fn in_order(job: &Job, due: &[Handler]) -> Vec<Handler> {
+    let mut ordered: Vec<Handler> = Vec::new();
+    let declared = job.resources.iter().flat_map(|declared| &declared.notify);
+    let due_names: BTreeSet<_> = due.iter().map(|handler| handler.name.as_str()).collect();
+    let wanted = declared.filter(|handler| due_names.contains(handler.name.as_str()));
+    for handler in wanted.chain(due) {
+        if ordered.iter().all(|known| known.name != handler.name) {
+            ordered.push(handler.clone());
+        }
+    }
+    ordered
+}
+
+struct Run<'a> {
+    job: &'a Job,
+    session: &'a mut WriteSession,
+    facts: Facts,
+    /// Handlers that are recorded on the host as still to run.
+    due: Vec<Handler>,
+    progress: &'a Progress,
+    total: usize,
+    done: usize,
+}
+
+impl Run<'_> {
+    async fn resources(
+        &mut self,
+        how: &Applying<'_>,
+        outcome: &mut HostOutcome,
+    ) -> Result<(), Failure> {
+        for (index, declared) in self.job.resources.iter().enumerate() {
+            let item = self.plan(declared, index)?;
+            if let Planned::Change(change) = &item.outcome {
+                if *how.stop.borrow() {
+                    return Err(Failure::new(
+                        format!(
+                            "stopped before {}, after {} changes",
+                            name(&item),
+                            self.done
+                        ),
+                        "run the same command again: it goes on where this one stopped",
+                    ));
+                }
+                self.done += 1;
+                let doing = format!(
+                    "{}/{} {}",
+                    self.done,
+                    self.total.max(self.done),
+                    name(&item)
+                );
+                self.progress.send(&self.job.host, Event::Doing(doing));
+                self.one(declared, index, &item, change).await?;
+            }
+            outcome.take_item(&item);
+            if let Some(failure) = outcome.failed.take() {
+                return Err(failure);
+            }
+        }
+        Ok(())
+    }
+
+    fn plan(&self, declared: &Declared, index: usize) -> Result<Item, Failure> {
+        plan::plan_one(declared, index, &self.facts, self.job.phase)
+            .map_err(|defect| internal(&defect.to_string()))
+    }
+
+    /// Makes one change, reads again what it may have altered, and checks that nothing is left to change.
+    async fn one(
+        &mut self,
+        declared: &Declared,
+        index: usize,
+        item: &Item,
+        change: &Change,
+    ) -> Result<(), Failure> {
+        let known = |handler: &&Handler| self.due.iter().all(|due| due.name != handler.name);
+        let record: Vec<_> = declared.notify.iter().filter(known).collect();
+        let queries = self.altered(index, change);
+        let stepped = self
+            .session
+            .apply(&change.steps, &record, &declared.notify, &queries)
+            .await
+            .map_err(|error| Failure::from(error).of(name(item)))?;
+        let record: Vec<_> = record.into_iter().cloned().collect();
+        self.due.extend(record);
+        match stepped {
+            Stepped::Done(answers) => self.facts.update(answers.facts),
+            Stepped::Failed(output) => return Err(step_failed(item, &output)),
+        }
+        let again = self.plan(declared, index)?;
+        match again.outcome {
+            Planned::Unchanged | Planned::Deferred { .. } => Ok(()),
+            Planned::Change(left) => Err(Failure::new(
+                format!(
+                    "it was changed, but is still not as it should be: {}",
+                    left.reason()
+                ),
+                "something on the host changes it back; look for what else manages it",
+            )
+            .of(name(item))
+            .output(&left.diff.to_string())),
+            Planned::Unknown { waits_for } => Err(internal(&format!(
+                "{} was changed and now waits for {waits_for}",
+                name(item)
+            ))),
+            Planned::Impossible { cause, hint } => Err(Failure::new(cause, hint).of(name(item))),
+        }
+    }
+
+    /// Selects what a change may have altered: what it writes, and after a command everything still to come.
+    fn altered(&self, index: usize, change: &Change) -> QuerySet {
+        let rest = &self.job.resources[index..];
+        if change.steps.iter().any(|step| matches!(step, Step::Run(_))) {
+            return queries(rest);
+        }
+        let own = self.job.resources[index].resource.manage().probe();
+        let written: BTreeSet<_> = own
+            .iter()
+            .filter_map(|query| match query {
+                Query::Path { path, .. } => Some(path.clone()),
+                Query::Package(_)
+                | Query::User { .. }
+                | Query::Group(_)
+                | Query::Service(_)
+                | Query::Debconf(_)
+                | Query::Guard(_) => None,
+            })
+            .collect();
+        let touched = |query: &Query| match query {
+            Query::Path { path, .. } => written
+                .iter()
+                .any(|place| path == place || path.is_below(place)),
+            Query::Guard(_) => true,
+            Query::Package(_)
+            | Query::User { .. }
+            | Query::Group(_)
+            | Query::Service(_)
+            | Query::Debconf(_) => false,
+        };
+        let later = rest
+            .iter()
+            .skip(1)
+            .flat_map(|declared| declared.resource.manage().probe())
+            .filter(touched);
+        own.iter().cloned().chain(later).collect()
+    }
+
+    async fn handlers(&mut self, outcome: &mut HostOutcome) -> Result<(), Failure> {
+        let ordered = in_order(self.job, &self.due);
+        let mut first_failure = None;
+        for handler in &ordered {
+            self.progress
+                .send(&self.job.host, Event::Doing(handler.name.clone()));
+            outcome.handlers.push(handler.name.clone());
+            if let Err(failure) = self.handle(handler).await {
+                let stop = failure.unreachable;
+                first_failure.get_or_insert(failure.of(format!("handler {}", handler.name)));
+                if stop {
+                    break;
+                }
+            }
+        }
+        first_failure.map_or(Ok(()), Err)
+    }
+
+    async fn handle(&mut self, handler: &Handler) -> Result<(), Failure> {
+        if let Some(argv) = &handler.validate {
+            let output = self
+                .session
+                .run(&tasks::step::Run::new(argv.iter()))
+                .await?;
+            if output.exit != 0 {
+                return Err(self.refuse(handler, argv, &output).await?);
+            }
+        }
+        match handler.action.handling(self.facts.manager) {
+            Handling::Nothing => {}
+            Handling::Run(commands) => {
+                for command in commands {
+                    let output = self.session.run(&command).await?;
+                    if output.exit != 0 {
+                        return Err(Failure::new(
+                            format!("`{}` ended with {}", command.argv.join(" "), output.exit),
+                            "repair the cause on the host; the handler is kept and runs again with the next `prov apply`",
+                        )
+                        .output(&output.text));
+                    }
+                }
+            }
+        }
+        self.strike(handler).await
+    }
+
+    /// Puts the files back that made a validation fail, and says so.
+    async fn refuse(
+        &mut self,
+        handler: &Handler,
+        argv: &[String],
+        output: &Output,
+    ) -> Result<Failure, Failure> {
+        let back = self.session.put_back(handler).await?;
+        if back.exit != 0 {
+            return Err(Failure::new(
+                "the new configuration is not valid, and the previous files could not be put back",
+                format!("put them back by hand from {}/undo", super::script::STATE),
+            )
+            .output(&format!("{}\n{}", output.text, back.text)));
+        }
+        self.strike(handler).await?;
+        let files: Vec<_> = back.text.lines().collect();
+        Ok(Failure::new(
+            format!(
+                "`{}` does not accept the new configuration; the previous files were put back ({}) and the service was not touched",
+                argv.join(" "),
+                files.join(", ")
+            ),
+            "correct the template or the variables it is made from",
+        )
+        .output(&output.text))
+    }
+
+    async fn strike(&mut self, handler: &Handler) -> Result<(), Failure> {
+        self.due.retain(|due| due.name != handler.name);
+        Ok(self.session.forget(handler, &self.due).await?)
+    }
+}
+
+fn step_failed(item: &Item, output: &Output) -> Failure {
+    let text = output.text.as_str();
+    let hint = if text.contains("No space left on device") {
+        "free space on the host (`df -h`), then run the same command again"
+    } else if text.contains("Could not get lock") || text.contains("is locked by another process") {
+        "another process installs packages on the host; run the same command again when it has ended"
+    } else if text.contains("Unable to locate package") {
+        "check the package's name and the host's /etc/apt/sources.list"
+    } else if text.contains("Failed to fetch")
+        || text.contains("Could not resolve")
+        || text.contains("Could not connect")
+        || text.contains("Some index files failed to download")
+    {
+        "check that the host reaches the package archive named in its /etc/apt/sources.list"
+    } else if text.contains("Read-only file system") {
+        "the host's file system is read-only; look at its kernel log"
+    } else if text.contains("invalid user") || text.contains("invalid group") {
+        "declare the user or the group before what it owns"
+    } else {
+        "read what the host answered, repair the cause, and run the same command again"
+    };
+    let cause = format!("the step failed with exit code {}", output.exit);
+    Failure::new(cause, hint).of(name(item)).output(text)
+}

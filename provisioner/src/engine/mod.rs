@@ -1,0 +1,117 @@
+//! The engine: carries plans to many hosts at once and reports what became of each.
+//!
+//! It schedules, looks, applies, runs handlers, holds locks. What should change is decided in the crate `tasks`.
+
+pub mod answers;
+mod host;
+mod outcome;
+pub mod probe;
+mod saved;
+pub mod script;
+mod session;
+mod steps;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::task::JoinSet;
+
+pub use host::{Applying, Job, Previewed};
+pub use outcome::{ChangeOutcome, Failure, HostOutcome, RunOutcome, Status, Summary, Waiting};
+pub use saved::{SavedHost, SavedPlan};
+pub use session::{Lock, Opened, Output, ReadSession, Stepped, WriteSession};
+
+/// What a host is doing, for progress.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// It does this.
+    Doing(String),
+    /// It has ended.
+    Finished,
+}
+
+/// Where hosts report what they are doing.
+#[derive(Debug, Clone)]
+pub struct Progress(mpsc::UnboundedSender<(String, Event)>);
+
+impl Progress {
+    /// Makes a channel; the other end is read by whoever shows progress.
+    #[must_use]
+    pub fn channel() -> (Self, mpsc::UnboundedReceiver<(String, Event)>) {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        (Self(sender), receiver)
+    }
+
+    fn send(&self, host: &str, event: Event) {
+        // Nobody watching is no reason to stop.
+        let _ = self.0.send((host.to_owned(), event));
+    }
+}
+
+/// Previews all hosts at once, at most `forks` at a time.
+pub async fn preview_all(jobs: Vec<Job>, forks: usize, progress: Progress) -> Vec<Previewed> {
+    on_all(jobs, forks, move |job| {
+        let progress = progress.clone();
+        async move { host::preview(&job, &progress).await }
+    })
+    .await
+}
+
+/// Applies all hosts at once, at most `forks` at a time.
+pub async fn apply_all(
+    jobs: Vec<Job>,
+    forks: usize,
+    lock: Lock,
+    saved: Option<SavedPlan>,
+    stop: watch::Receiver<bool>,
+    progress: Progress,
+) -> RunOutcome {
+    let started = Instant::now();
+    let saved = Arc::new(saved);
+    let hosts = on_all(jobs, forks, move |job| {
+        let (progress, stop, lock, saved) =
+            (progress.clone(), stop.clone(), lock.clone(), saved.clone());
+        async move {
+            let saved = saved
+                .as_ref()
+                .as_ref()
+                .and_then(|plan| plan.hosts.iter().find(|host| host.host == job.host));
+            let how = Applying {
+                lock: &lock,
+                saved,
+                stop,
+            };
+            host::apply(&job, &how, &progress).await
+        }
+    })
+    .await;
+    RunOutcome {
+        hosts,
+        elapsed: started.elapsed(),
+    }
+}
+
+/// Runs something for each item on a task of its own, at most `forks` at a time, and keeps the order.
+pub async fn on_all<T, R, F, Fut>(items: Vec<T>, forks: usize, work: F) -> Vec<R>
+where
+    T: Send + 'static,
+    R: Send + 'static,
+    F: Fn(T) -> Fut,
+    Fut: Future<Output = R> + Send + 'static,
+{
+    let limit = Arc::new(Semaphore::new(forks.max(1)));
+    let mut tasks = JoinSet::new();
+    for (index, item) in items.into_iter().enumerate() {
+        let limit = limit.clone();
+        let future = work(item);
+        tasks.spawn(async move {
+            // The semaphore is never closed; were it, running without it would do no harm.
+            let _permit = limit.acquire_owned().await;
+            (index, future.await)
+        });
+    }
+    let mut results = tasks.join_all().await;
+    results.sort_by_key(|(index, _)| *index);
+    results.into_iter().map(|(_, result)| result).collect()
+}

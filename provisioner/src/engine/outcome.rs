@@ -1,0 +1,260 @@
+//! What became of each host: the data that every report is made from.
+
+use std::time::Duration;
+
+use serde::Serialize;
+use tasks::plan::{Action, HostPlan, Item, Planned};
+
+use crate::ssh::SshError;
+
+/// What became of one host in one run.
+#[derive(Debug, Clone)]
+pub struct HostOutcome {
+    /// The host's name.
+    pub host: String,
+    /// What would change, or changed.
+    pub changes: Vec<ChangeOutcome>,
+    /// What waits for a later phase.
+    pub deferred: Vec<Waiting>,
+    /// What cannot be told before something else is applied; only in previews.
+    pub unknown: Vec<Waiting>,
+    /// Handlers that ran, would run, or were left by an earlier run.
+    pub handlers: Vec<String>,
+    /// How many resources are as they should be.
+    pub unchanged: usize,
+    /// Why the host failed, if it did.
+    pub failed: Option<Failure>,
+    /// How often a script was sent and its answer awaited.
+    pub round_trips: u32,
+    /// How long it took.
+    pub elapsed: Duration,
+}
+
+/// One change, as it is shown and reported.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ChangeOutcome {
+    /// Kind of the resource.
+    pub resource: String,
+    /// What tells it from others of its kind.
+    pub id: String,
+    /// The role that declares it.
+    pub role: String,
+    /// What kind of change.
+    pub action: Action,
+    /// Why.
+    pub reason: String,
+    /// What follows the resource's name.
+    pub detail: String,
+    /// Unified diff, secrets masked.
+    pub diff: String,
+}
+
+/// Something that waits.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Waiting {
+    /// Kind of the resource.
+    pub resource: String,
+    /// What tells it from others of its kind.
+    pub id: String,
+    /// What it waits for.
+    pub reason: String,
+}
+
+/// What became of a host, in a word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// Nothing to do, nothing done.
+    UpToDate,
+    /// Something would change, or did.
+    Changed,
+    /// Something went wrong.
+    Failed,
+    /// The host was never reached.
+    Unreachable,
+}
+
+/// Why a host failed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Failure {
+    /// Whether the host was never reached.
+    pub unreachable: bool,
+    /// The resource or handler that failed, if it was one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resource: Option<String>,
+    /// What happened.
+    pub cause: String,
+    /// What the host answered.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub output: String,
+    /// What to do about it.
+    pub hint: String,
+}
+
+impl Failure {
+    /// Describes a failure that is not about one resource.
+    pub fn new(cause: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self {
+            unreachable: false,
+            resource: None,
+            cause: cause.into(),
+            output: String::new(),
+            hint: hint.into(),
+        }
+    }
+
+    /// Names the resource or handler.
+    #[must_use]
+    pub fn of(mut self, resource: impl Into<String>) -> Self {
+        self.resource = Some(resource.into());
+        self
+    }
+
+    /// Adds what the host answered.
+    #[must_use]
+    pub fn output(mut self, output: &str) -> Self {
+        output.trim_end().clone_into(&mut self.output);
+        self
+    }
+}
+
+impl From<SshError> for Failure {
+    fn from(error: SshError) -> Self {
+        Self {
+            unreachable: error.is_unreachable(),
+            ..Self::new(error.to_string(), error.hint())
+        }
+    }
+}
+
+impl HostOutcome {
+    /// Begins the record of a host.
+    #[must_use]
+    pub fn new(host: &str) -> Self {
+        Self {
+            host: host.to_owned(),
+            changes: Vec::new(),
+            deferred: Vec::new(),
+            unknown: Vec::new(),
+            handlers: Vec::new(),
+            unchanged: 0,
+            failed: None,
+            round_trips: 0,
+            elapsed: Duration::ZERO,
+        }
+    }
+
+    /// Gives the host's state in a word.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        match &self.failed {
+            Some(failure) if failure.unreachable => Status::Unreachable,
+            Some(_) => Status::Failed,
+            None if self.changes.is_empty()
+                && self.unknown.is_empty()
+                && self.handlers.is_empty() =>
+            {
+                Status::UpToDate
+            }
+            None => Status::Changed,
+        }
+    }
+
+    /// Takes over everything that a preview found.
+    pub fn take(&mut self, plan: &HostPlan) {
+        for item in &plan.items {
+            self.take_item(item);
+        }
+    }
+
+    /// Takes over what was planned for one resource.
+    pub fn take_item(&mut self, item: &Item) {
+        let waiting = |reason: &str| Waiting {
+            resource: item.resource.to_owned(),
+            id: item.id.clone(),
+            reason: reason.to_owned(),
+        };
+        match &item.outcome {
+            Planned::Unchanged => self.unchanged += 1,
+            Planned::Change(change) => self.changes.push(ChangeOutcome {
+                resource: item.resource.to_owned(),
+                id: item.id.clone(),
+                role: item.role.clone(),
+                action: change.action,
+                reason: change.reason(),
+                detail: change.detail.clone(),
+                diff: change.diff.to_string(),
+            }),
+            Planned::Unknown { waits_for } => self.unknown.push(waiting(waits_for)),
+            Planned::Deferred { reason } => self.deferred.push(waiting(reason)),
+            Planned::Impossible { cause, hint } => {
+                let name = format!("{} {}", item.resource, item.id);
+                let failure = Failure::new(cause.clone(), hint.clone()).of(name);
+                self.failed.get_or_insert(failure);
+            }
+        }
+    }
+}
+
+/// What a whole run came to.
+#[derive(Debug, Clone)]
+pub struct RunOutcome {
+    /// Every host, in the order of the estate.
+    pub hosts: Vec<HostOutcome>,
+    /// How long it took.
+    pub elapsed: Duration,
+}
+
+/// Counts over all hosts.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Summary {
+    /// Hosts looked at.
+    pub hosts: usize,
+    /// Hosts with changes.
+    pub changed: usize,
+    /// Hosts without.
+    pub up_to_date: usize,
+    /// Hosts that failed.
+    pub failed: usize,
+    /// Hosts that were never reached.
+    pub unreachable: usize,
+    /// Changes that add something.
+    pub add: usize,
+    /// Changes that alter something, or run a command.
+    pub change: usize,
+    /// Changes that remove something.
+    pub remove: usize,
+    /// Resources that wait for a later phase.
+    pub deferred: usize,
+    /// Resources of which nothing can be told yet.
+    pub unknown: usize,
+}
+
+impl RunOutcome {
+    /// Counts.
+    #[must_use]
+    pub fn summary(&self) -> Summary {
+        let mut summary = Summary {
+            hosts: self.hosts.len(),
+            ..Summary::default()
+        };
+        for host in &self.hosts {
+            match host.status() {
+                Status::UpToDate => summary.up_to_date += 1,
+                Status::Changed => summary.changed += 1,
+                Status::Failed => summary.failed += 1,
+                Status::Unreachable => summary.unreachable += 1,
+            }
+            for change in &host.changes {
+                match change.action {
+                    Action::Create => summary.add += 1,
+                    Action::Update | Action::Run => summary.change += 1,
+                    Action::Remove => summary.remove += 1,
+                }
+            }
+            summary.deferred += host.deferred.len();
+            summary.unknown += host.unknown.len();
+        }
+        summary
+    }
+}

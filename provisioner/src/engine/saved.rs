@@ -1,0 +1,223 @@
+//! Saved plans: what was previewed, bound to the state the hosts were in.
+//!
+//! A plan file holds what a person reads, and digests under a key of its own: of each resource's facts before, and
+//! of the steps that follow from the estate. It holds no secret. It is applied once.
+
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use tasks::fact::Facts;
+use tasks::plan::HostPlan;
+use tasks::query::QuerySet;
+use tasks::resource::Declared;
+
+use super::outcome::Failure;
+
+/// The form of the file; a later one cannot be applied by this prov.
+const VERSION: u32 = 1;
+
+/// A saved plan.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct SavedPlan {
+    version: u32,
+    /// Name of the estate.
+    pub estate: String,
+    /// When it was made (RFC 3339).
+    pub made: String,
+    /// When it was applied; `None` while it was not.
+    pub applied: Option<String>,
+    key: String,
+    /// The hosts, in the order of the estate.
+    pub hosts: Vec<SavedHost>,
+}
+
+/// What was saved of one host.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct SavedHost {
+    /// The host's name.
+    pub host: String,
+    key: String,
+    resources: Vec<SavedResource>,
+    steps: String,
+    /// The host's part of the report, as it was shown.
+    pub shown: serde_json::Value,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct SavedResource {
+    name: String,
+    before: String,
+}
+
+impl SavedPlan {
+    /// Begins a plan with a new key.
+    #[must_use]
+    pub fn new(estate: &str, made: String, key: String) -> Self {
+        Self {
+            version: VERSION,
+            estate: estate.to_owned(),
+            made,
+            applied: None,
+            key,
+            hosts: Vec::new(),
+        }
+    }
+
+    /// Adds a host.
+    pub fn add(
+        &mut self,
+        host: &str,
+        resources: &[Declared],
+        plan: &HostPlan,
+        facts: &Facts,
+        shown: serde_json::Value,
+    ) {
+        let key = self.key.as_bytes();
+        let saved = SavedHost {
+            host: host.to_owned(),
+            key: self.key.clone(),
+            resources: resources
+                .iter()
+                .map(|declared| SavedResource {
+                    name: declared.name(),
+                    before: before(declared, facts, key),
+                })
+                .collect(),
+            steps: plan.fingerprint(key),
+            shown,
+        };
+        self.hosts.push(saved);
+    }
+
+    /// Reads a plan file.
+    pub fn read(path: &Path) -> Result<Self, Failure> {
+        let shown = path.display();
+        let text = std::fs::read_to_string(path).map_err(|error| {
+            Failure::new(
+                format!("cannot read the plan {shown}: {error}"),
+                "make one with `prov diff --out FILE`",
+            )
+        })?;
+        let plan: Self = serde_json::from_str(&text).map_err(|error| {
+            Failure::new(
+                format!("{shown} is not a plan: {error}"),
+                "make one with `prov diff --out FILE`",
+            )
+        })?;
+        if plan.version != VERSION {
+            return Err(Failure::new(
+                format!(
+                    "{shown} was saved by another version of prov (form {})",
+                    plan.version
+                ),
+                "make a new one with `prov diff --out FILE`",
+            ));
+        }
+        Ok(plan)
+    }
+
+    /// Writes the plan file, readable by its owner only, all of it or nothing.
+    pub fn write(&self, path: &Path) -> Result<(), Failure> {
+        let failure = |error: std::io::Error| {
+            Failure::new(
+                format!("cannot write the plan {}: {error}", path.display()),
+                "choose another file with `--out`",
+            )
+        };
+        let folder = path
+            .parent()
+            .filter(|folder| !folder.as_os_str().is_empty());
+        let mut file = tempfile::Builder::new()
+            .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600))
+            .tempfile_in(folder.unwrap_or(Path::new(".")))
+            .map_err(failure)?;
+        let text = serde_json::to_string_pretty(self)
+            .map_err(|error| failure(std::io::Error::other(error)))?;
+        file.write_all(text.as_bytes()).map_err(failure)?;
+        file.as_file().sync_all().map_err(failure)?;
+        file.persist(path).map_err(|error| failure(error.error))?;
+        Ok(())
+    }
+
+    /// Claims the plan for the one time that it is applied.
+    pub fn claim(&mut self, path: &Path, now: String) -> Result<(), Failure> {
+        // Two runs that start at once must not both find the plan unused.
+        let lock = path.with_extension("applying");
+        let claimed = std::fs::OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&lock);
+        if claimed.is_err() {
+            return Err(Failure::new(
+                format!(
+                    "the plan {} is being applied by another run",
+                    path.display()
+                ),
+                format!("wait for it; if there is none, remove {}", lock.display()),
+            ));
+        }
+        let result = if let Some(when) = Self::read(path)?.applied {
+            Err(Failure::new(
+                format!("the plan {} was applied already, at {when}", path.display()),
+                "a plan is applied once; make a new one with `prov diff --out FILE`",
+            ))
+        } else {
+            self.applied = Some(now);
+            self.write(path)
+        };
+        // What matters is written in the plan itself by now.
+        let _ = std::fs::remove_file(&lock);
+        result
+    }
+}
+
+impl SavedHost {
+    /// Refuses a host that is no longer as it was, or for which the estate now wants something else.
+    pub fn compare(
+        &self,
+        resources: &[Declared],
+        plan: &HostPlan,
+        facts: &Facts,
+    ) -> Result<(), Failure> {
+        let key = self.key.as_bytes();
+        let again = "look at what changed, then make a new plan with `prov diff --out FILE`";
+        let names: Vec<_> = resources.iter().map(Declared::name).collect();
+        let saved_names: Vec<_> = self.resources.iter().map(|saved| &saved.name).collect();
+        if saved_names != names.iter().collect::<Vec<_>>() {
+            return Err(Failure::new(
+                "the estate declares other resources than when the plan was made",
+                again,
+            ));
+        }
+        let moved: Vec<_> = resources
+            .iter()
+            .zip(&self.resources)
+            .filter(|(declared, saved)| before(declared, facts, key) != saved.before)
+            .map(|(_, saved)| saved.name.as_str())
+            .collect();
+        if !moved.is_empty() {
+            return Err(Failure::new(
+                format!(
+                    "the host is no longer as it was when the plan was made: {} moved",
+                    moved.join(", ")
+                ),
+                again,
+            ));
+        }
+        if plan.fingerprint(key) != self.steps {
+            return Err(Failure::new(
+                "the estate wants something else than when the plan was made",
+                again,
+            ));
+        }
+        Ok(())
+    }
+}
+
+fn before(declared: &Declared, facts: &Facts, key: &[u8]) -> String {
+    let queries: QuerySet = declared.resource.manage().probe().into_iter().collect();
+    facts.subset(&queries).fingerprint(key)
+}

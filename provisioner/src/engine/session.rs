@@ -1,0 +1,259 @@
+//! Sessions on a host: one kind that can only look, and one that can also change.
+//!
+//! `prov diff` opens a [`ReadSession`], whose type has no method that takes a step. A [`WriteSession`] holds the
+//! host's lock for as long as it lives; the kernel releases it when the session ends, however it ends.
+
+use std::time::Duration;
+
+use tasks::query::QuerySet;
+use tasks::resource::Handler;
+use tasks::step::{Run, Step};
+
+use super::answers::{self, Answers};
+use super::script::{LOCK, answered, preamble, quote, writing_preamble};
+use super::{probe, steps};
+use crate::ssh::{Connection, Frame, RootShell, SshError, Target, connect};
+
+/// How long a host may be silent while it is being looked at.
+const LOOKING: Duration = Duration::from_secs(120);
+
+/// How long a host may be silent while a step runs; large packages take their time.
+const CHANGING: Duration = Duration::from_secs(3600);
+
+/// What a command on a host said.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Output {
+    /// Its output and errors together, at most the last 64 KiB.
+    pub text: String,
+    /// Its exit code.
+    pub exit: i32,
+}
+
+/// A session that can only look.
+pub struct ReadSession {
+    shell: RootShell,
+    _connection: Connection,
+    opening: String,
+}
+
+impl ReadSession {
+    /// Connects and becomes root.
+    pub async fn open(target: &Target) -> Result<Self, SshError> {
+        let connection = connect(target).await?;
+        let shell = RootShell::open(&connection, target).await?;
+        let opening = preamble(shell.nonce());
+        Ok(Self {
+            shell,
+            _connection: connection,
+            opening,
+        })
+    }
+
+    /// Reads what is asked, in one round trip.
+    pub async fn look(&mut self, queries: &QuerySet) -> Result<Answers, SshError> {
+        let script = std::mem::take(&mut self.opening) + &probe::compile(queries);
+        let frames = self
+            .shell
+            .run(&script, "being looked at", Some(LOOKING))
+            .await?;
+        answers::read(queries, frames)
+    }
+
+    /// Tells how many round trips there were.
+    #[must_use]
+    pub const fn round_trips(&self) -> u32 {
+        self.shell.round_trips()
+    }
+
+    /// Ends the session.
+    pub async fn close(self) {
+        self.shell.close().await;
+    }
+}
+
+/// Who holds a host's lock, and how long to wait for it.
+#[derive(Debug, Clone)]
+pub struct Lock {
+    /// Words that tell another person who is at work, for instance `anna@desk, prov apply, process 4711`.
+    pub holder: String,
+    /// Seconds to wait for another holder; 0 refuses at once.
+    pub wait: u64,
+}
+
+/// What happened when a session to write was opened.
+pub enum Opened {
+    /// The lock is held, and this was found.
+    Ready(Box<WriteSession>, Box<Answers>),
+    /// Somebody else holds the lock.
+    Locked {
+        /// What they wrote about themselves.
+        holder: String,
+    },
+}
+
+/// What came of some steps.
+#[derive(Debug)]
+pub enum Stepped {
+    /// All of them worked, and this was found afterwards.
+    Done(Box<Answers>),
+    /// One of them failed; those after it were not tried.
+    Failed(Output),
+}
+
+/// A session that holds the host's lock and can change the host.
+pub struct WriteSession {
+    read: ReadSession,
+}
+
+impl WriteSession {
+    /// Connects, becomes root, takes the lock, and reads what is asked: one round trip after the connection.
+    pub async fn open(
+        target: &Target,
+        lock: &Lock,
+        queries: &QuerySet,
+    ) -> Result<Opened, SshError> {
+        let mut read = ReadSession::open(target).await?;
+        read.opening.push_str(&writing_preamble());
+        let take = format!(
+            "exec 9<>{LOCK}; if flock -w {} 9; then printf '%s\\n' {} >{LOCK}; printf held | f lock\nelse f holder <{LOCK}; fi\n",
+            lock.wait,
+            quote(&lock.holder)
+        );
+        let script = std::mem::take(&mut read.opening) + &take + &probe::compile(queries);
+        let patience = LOOKING + Duration::from_secs(lock.wait);
+        let frames = read
+            .shell
+            .run(&script, "waiting for its lock", Some(patience))
+            .await?;
+        if let Some(frame) = frames.iter().find(|frame| frame.name == "holder") {
+            let holder = String::from_utf8_lossy(&frame.bytes).trim().to_owned();
+            return Ok(Opened::Locked { holder });
+        }
+        if !frames.iter().any(|frame| frame.name == "lock") {
+            return Err(SshError::Answer(format!("nothing about the lock {LOCK}")));
+        }
+        let answers = answers::read(queries, frames)?;
+        Ok(Opened::Ready(Box::new(Self { read }), Box::new(answers)))
+    }
+
+    /// Makes one change: records the handlers that it notifies, keeps what they may have to put back, carries out
+    /// the steps until one fails, and reads what is asked; all in one round trip.
+    pub async fn apply(
+        &mut self,
+        steps: &[Step],
+        record: &[&Handler],
+        notified: &[Handler],
+        queries: &QuerySet,
+    ) -> Result<Stepped, SshError> {
+        let mut script = String::from("r=0\n");
+        for handler in record {
+            script.push_str(&steps::record(handler));
+        }
+        let kept = notified.iter().filter(|handler| handler.validate.is_some());
+        for handler in kept {
+            for path in steps.iter().filter_map(steps::replaced_path) {
+                let (folder, path) = (steps::slug(handler), path.as_str());
+                let keep = format!("u {folder} {} {}", steps::key(path), quote(path));
+                script.push_str("[ $r = 0 ] && {\n");
+                script.push_str(&answered("keep", &keep));
+                script.push_str("}\n");
+            }
+        }
+        for (index, step) in steps.iter().enumerate() {
+            script.push_str("[ $r = 0 ] && {\n");
+            script.push_str(&answered(&format!("step:{index}"), &steps::command(step)));
+            script.push_str("}\n");
+        }
+        script.push_str(&probe::compile(queries));
+        let frames = self
+            .read
+            .shell
+            .run(&script, "being changed", Some(CHANGING))
+            .await?;
+        for frame in &frames {
+            let counts =
+                frame.name.starts_with("step:") || frame.name == "record" || frame.name == "keep";
+            if counts {
+                let output = output(frame)?;
+                if output.exit != 0 {
+                    return Ok(Stepped::Failed(output));
+                }
+            }
+        }
+        let last = format!("step:{}", steps.len().saturating_sub(1));
+        if !steps.is_empty() && !frames.iter().any(|frame| frame.name == last) {
+            return Err(SshError::Answer(
+                "a step did not say how it went".to_owned(),
+            ));
+        }
+        Ok(Stepped::Done(Box::new(answers::read(queries, frames)?)))
+    }
+
+    /// Runs a command and gives its output.
+    pub async fn run(&mut self, run: &Run) -> Result<Output, SshError> {
+        let script = answered("run", &steps::run_command(run));
+        self.answer(&script, "run").await
+    }
+
+    /// Puts back the files that were changed on the way to a handler; the output names them.
+    pub async fn put_back(&mut self, handler: &Handler) -> Result<Output, SshError> {
+        let script = answered("back", &format!("q {}", steps::slug(handler)));
+        self.answer(&script, "back").await
+    }
+
+    /// Strikes a handler off the list of those that are still to run.
+    pub async fn forget(
+        &mut self,
+        handler: &Handler,
+        remaining: &[Handler],
+    ) -> Result<(), SshError> {
+        let script = steps::forget(handler, remaining);
+        self.read
+            .shell
+            .run(&script, "being changed", Some(LOOKING))
+            .await?;
+        Ok(())
+    }
+
+    async fn answer(&mut self, script: &str, name: &str) -> Result<Output, SshError> {
+        let frames = self
+            .read
+            .shell
+            .run(script, "running a command", Some(CHANGING))
+            .await?;
+        frames
+            .iter()
+            .find(|frame| frame.name == name)
+            .map_or_else(|| {
+                Err(
+                    SshError::Answer("a command did not say how it went".into()),
+                    output,
+                )
+            })
+    }
+
+    /// Tells how many round trips there were.
+    #[must_use]
+    pub const fn round_trips(&self) -> u32 {
+        self.read.round_trips()
+    }
+
+    /// Ends the session and so releases the lock.
+    pub async fn close(self) {
+        self.read.close().await;
+    }
+}
+
+/// Splits what [`answered`] wrote: the output, and on its last line the exit code.
+fn output(frame: &Frame) -> Result<Output, SshError> {
+    let text = String::from_utf8_lossy(&frame.bytes);
+    let (text, exit) = text.rsplit_once('\n').unwrap_or(("", &text));
+    let exit = exit
+        .trim()
+        .parse()
+        .map_err(|_| SshError::Answer(format!("{} has no exit code", frame.name)))?;
+    Ok(Output {
+        text: text.to_owned(),
+        exit,
+    })
+}

@@ -1,0 +1,118 @@
+//! Turns steps into the commands that carry them out.
+
+use tasks::fact::Attributes;
+use tasks::resource::Handler;
+use tasks::step::{Run, Step};
+use tasks::value::HostPath;
+
+use super::script::{STATE, answered, encode, quote, quote_all};
+
+/// Writes the script of one step; the functions are those of [`super::script::writing_preamble`].
+#[must_use]
+pub(super) fn command(step: &Step) -> String {
+    match step {
+        Step::WriteFile {
+            path,
+            content,
+            attributes,
+        } => format!(
+            "c={}; w {}",
+            encode(content.expose().as_bytes()),
+            placed(path, attributes)
+        ),
+        Step::SetAttributes { path, attributes } => format!("a {}", placed(path, attributes)),
+        Step::MakeDirectory { path, attributes } => format!("d {}", placed(path, attributes)),
+        Step::MakeLink { path, target } => {
+            format!("l {} {}", quote(path.as_str()), quote(target))
+        }
+        Step::Remove { path } => format!("x {}", quote(path.as_str())),
+        Step::Run(run) => run_command(run),
+    }
+}
+
+/// Writes the command of a `Run`, its standard input included.
+#[must_use]
+pub(super) fn run_command(run: &Run) -> String {
+    let mut words: Vec<String> = Vec::new();
+    if !run.env.is_empty() {
+        words.push("env".to_owned());
+        words.extend(
+            run.env
+                .iter()
+                .map(|(name, value)| format!("{name}={value}")),
+        );
+    }
+    words.extend(run.argv.iter().cloned());
+    let mut command = quote_all(words.iter().map(String::as_str));
+    if let Some(directory) = &run.directory {
+        command = format!("cd {} && {command}", quote(directory.as_str()));
+    }
+    match &run.stdin {
+        None => command,
+        // `printf` is built into the shell, so what it prints is on no command line.
+        Some(content) => format!(
+            "printf %s {} | base64 -d | {{ {command}\n}}",
+            encode(content.expose().as_bytes())
+        ),
+    }
+}
+
+fn placed(path: &HostPath, attributes: &Attributes) -> String {
+    let mode = attributes.mode.to_string();
+    let words = [path.as_str(), &attributes.owner, &attributes.group, &mode];
+    quote_all(words)
+}
+
+/// Gives the path whose previous content must be kept so that the step can be taken back.
+#[must_use]
+pub(super) fn replaced_path(step: &Step) -> Option<&HostPath> {
+    match step {
+        Step::WriteFile { path, .. }
+        | Step::SetAttributes { path, .. }
+        | Step::MakeLink { path, .. }
+        | Step::Remove { path } => Some(path),
+        Step::MakeDirectory { .. } | Step::Run(_) => None,
+    }
+}
+
+/// Gives the name of the folder that keeps what a handler's validation may put back.
+#[must_use]
+pub(super) fn slug(handler: &Handler) -> String {
+    key(&handler.name)
+}
+
+/// Gives a file name that stands for any text.
+#[must_use]
+pub(super) fn key(text: &str) -> String {
+    let mut digest = tasks::content::Content::plain(text).sha256();
+    digest.truncate(24);
+    digest
+}
+
+/// Writes the script that records a handler on the host before the change that notifies it is made.
+#[must_use]
+pub(super) fn record(handler: &Handler) -> String {
+    let line = serde_json::to_string(handler).unwrap_or_default();
+    let append = format!(
+        "mkdir -p -m 0700 {STATE} && printf '%s\\n' {} >>{STATE}/pending && sync {STATE}/pending",
+        quote(&line)
+    );
+    answered("record", &append)
+}
+
+/// Writes the script that forgets a handler, leaving those that are still to run, and what was kept for it.
+#[must_use]
+pub(super) fn forget(handler: &Handler, remaining: &[Handler]) -> String {
+    let folder = slug(handler);
+    if remaining.is_empty() {
+        return format!("rm -f {STATE}/pending; rm -rf {STATE}/undo/{folder}\n");
+    }
+    let lines: Vec<_> = remaining
+        .iter()
+        .map(|handler| quote(&serde_json::to_string(handler).unwrap_or_default()))
+        .collect();
+    format!(
+        "printf '%s\\n' {} >{STATE}/pending.new && mv -f {STATE}/pending.new {STATE}/pending; rm -rf {STATE}/undo/{folder}\n",
+        lines.join(" ")
+    )
+}

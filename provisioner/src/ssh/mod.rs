@@ -1,0 +1,72 @@
+//! SSH: one connection per host, and one root shell on it.
+//!
+//! This module connects, verifies the host key, authenticates, becomes root and exchanges framed scripts. It refuses
+//! to talk to a host whose key it cannot verify, and never puts anything secret on a command line.
+
+mod auth;
+mod config;
+mod connect;
+mod error;
+mod host_key;
+mod shell;
+
+pub use config::UserConfig;
+pub use connect::{Connection, connect};
+pub use error::SshError;
+pub use host_key::HostKeys;
+pub use shell::{Frame, RootShell};
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tasks::Secret;
+
+/// Where a host is and how one becomes root on it.
+#[derive(Debug, Clone)]
+pub struct Target {
+    /// Name in the estate.
+    pub host: String,
+    /// Address or name to connect to.
+    pub address: String,
+    /// TCP port.
+    pub port: u16,
+    /// User to log in as.
+    pub user: String,
+    /// Ways to authenticate, tried in this order.
+    pub auth: Vec<Auth>,
+    /// How the host's key is verified.
+    pub host_keys: HostKeys,
+    /// How to become root.
+    pub sudo: Sudo,
+    /// A host to go through.
+    pub jump: Option<Box<Target>>,
+    /// How long connecting may take, from the first packet to the root shell.
+    pub timeout: Duration,
+}
+
+/// One way to authenticate.
+#[derive(Debug, Clone)]
+pub enum Auth {
+    /// The keys that the agent at `$SSH_AUTH_SOCK` holds.
+    Agent,
+    /// A private key file, which must not need a passphrase.
+    Identity {
+        /// The file.
+        path: PathBuf,
+        /// Whether it was named by the user, so that it is an error if it cannot be read.
+        named: bool,
+    },
+    /// A password.
+    Password(Secret),
+}
+
+/// How to become root after logging in.
+#[derive(Debug, Clone)]
+pub enum Sudo {
+    /// The user is root.
+    No,
+    /// `sudo` asks for no password.
+    Free,
+    /// `sudo` asks for this password, on standard input.
+    Password(Secret),
+}
