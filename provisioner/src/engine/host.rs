@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use super::outcome::{Failure, HostOutcome};
 use super::saved::SavedHost;
 use super::session::{Lock, Opened, Output, ReadSession, Stepped, WriteSession};
-use super::{Event, Progress, steps};
+use super::{Event, Progress};
 use crate::ssh::Target;
 
 /// What is to be done on one host.

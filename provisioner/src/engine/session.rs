@@ -221,15 +221,10 @@ impl WriteSession {
             .shell
             .run(script, "running a command", Some(CHANGING))
             .await?;
-        frames
-            .iter()
-            .find(|frame| frame.name == name)
-            .map_or_else(|| {
-                Err(
-                    SshError::Answer("a command did not say how it went".into()),
-                    output,
-                )
-            })
+        frames.iter().find(|frame| frame.name == name).map_or_else(
+            || Err(SshError::Answer("a command did not say how it went".into())),
+            output,
+        )
     }
 
     /// Tells how many round trips there were.
