@@ -4,6 +4,7 @@
 //! this crate reads a file, a clock, the environment or the network; `prov` (the `provisioner` folder) does that.
 
 mod diagnostic;
+pub mod estate;
 mod secret;
 
 pub use diagnostic::{Diagnostic, Place, nearest};

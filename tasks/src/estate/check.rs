@@ -1,0 +1,112 @@
+//! Checks an estate against the roles that exist.
+//!
+//! Owns the question whether every role that is assigned and every variable that is set means something. Refuses to
+//! know any role: the caller hands over a catalogue. Whether a value fits is the business of the role's own struct.
+
+use std::collections::{HashMap, HashSet};
+
+use super::{Estate, Layer, Origin, fault};
+use crate::Diagnostic;
+
+/// Describes a role as far as the check needs it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KnownRole<'a> {
+    /// Name of the role.
+    pub name: &'a str,
+    /// Names of the variables that it reads.
+    pub variables: &'a [&'a str],
+}
+
+/// Most hosts that a hint lists.
+const LISTED: usize = 4;
+
+impl Estate {
+    /// Finds roles that do not exist and variables that no role reads.
+    ///
+    /// A variable that no role of the catalogue knows is unknown. One that is known but set on a host or a group where
+    /// no host has a role that reads it is a mistake too: it looks as if it had an effect. For every host and on the
+    /// command line it is enough that the catalogue knows it, so that such settings can be shared by estates.
+    #[must_use]
+    pub fn check(&self, catalogue: &[KnownRole<'_>]) -> Vec<Diagnostic> {
+        let mut mistakes = Vec::new();
+        let roles: HashSet<&str> = catalogue.iter().map(|role| role.name).collect();
+        for assignment in &self.assignments {
+            if !roles.contains(assignment.role.as_str()) {
+                let message = format!("there is no role '{}'", assignment.role);
+                let mistake = Diagnostic::at(assignment.mark.place(), message);
+                let known = catalogue.iter().map(|role| role.name);
+                mistakes.push(fault::suggest(mistake, &assignment.role, known));
+            }
+        }
+        let mut readers: HashMap<&str, Vec<&str>> = HashMap::new();
+        for role in catalogue {
+            for variable in role.variables {
+                readers.entry(variable).or_default().push(role.name);
+            }
+        }
+        let every: HashSet<&str> = self
+            .assignments
+            .iter()
+            .map(|found| found.role.as_str())
+            .collect();
+        self.settings(&self.all, &readers, &every, &mut mistakes);
+        self.settings(&self.command_line, &readers, &every, &mut mistakes);
+        for group in &self.groups {
+            let hosts = group
+                .hosts
+                .iter()
+                .filter_map(|index| self.hosts.get(*index));
+            let there = hosts.flat_map(|host| host.roles.iter().map(String::as_str));
+            self.settings(&group.layer, &readers, &there.collect(), &mut mistakes);
+        }
+        for host in &self.hosts {
+            let there = host.roles.iter().map(String::as_str).collect();
+            self.settings(&host.layer, &readers, &there, &mut mistakes);
+        }
+        mistakes.sort();
+        mistakes
+    }
+
+    fn settings(
+        &self,
+        layer: &Layer,
+        readers: &HashMap<&str, Vec<&str>>,
+        there: &HashSet<&str>,
+        mistakes: &mut Vec<Diagnostic>,
+    ) {
+        let local = match layer.origin() {
+            Origin::Group(_) | Origin::Host(_) => true,
+            Origin::All | Origin::Domain(_) | Origin::CommandLine => false,
+        };
+        for (name, mark) in layer.settings() {
+            let Some(roles) = readers.get(name) else {
+                let mistake = Diagnostic::at(mark.place(), format!("unknown variable '{name}'"));
+                let mut known: Vec<&str> = readers.keys().copied().collect();
+                known.sort_unstable();
+                mistakes.push(match crate::nearest(name, known) {
+                    Some(near) => mistake.hint(format!("did you mean '{near}'?")),
+                    None => mistake.hint("no role reads it"),
+                });
+                continue;
+            };
+            if local && !roles.iter().any(|role| there.contains(role)) {
+                let message = format!("nothing reads variable '{name}' on {}", layer.origin());
+                let mistake = Diagnostic::at(mark.place(), message);
+                mistakes.push(mistake.hint(self.where_read(roles)));
+            }
+        }
+    }
+
+    fn where_read(&self, roles: &[&str]) -> String {
+        let role = roles.join("' or '");
+        let hosts = roles.iter().flat_map(|role| self.hosts_with_role(role));
+        let mut hosts: Vec<&str> = hosts.map(|host| host.name.as_str()).collect();
+        hosts.sort_unstable();
+        hosts.dedup();
+        match hosts.as_slice() {
+            [] => format!("role '{role}' reads it, which no host has"),
+            few if few.len() <= LISTED => format!("role '{role}' reads it, on {}", few.join(", ")),
+            many => format!("role '{role}' reads it, on {} hosts", many.len()),
+        }
+    }
+}
