@@ -17,7 +17,8 @@ use crate::Diagnostic;
 ///
 /// [`Vars::typed`](super::Vars::typed) collects all mistakes of a struct instead.
 pub fn from_node<'de, T: Deserialize<'de>>(node: &'de Node) -> Result<T, Diagnostic> {
-    T::deserialize(At::new(node)).map_err(Fault::into_diagnostic)
+    let read = At::new(node).seed(std::marker::PhantomData);
+    read.map_err(Fault::into_diagnostic)
 }
 
 /// Deserializes the node it points at.
@@ -38,6 +39,12 @@ impl<'de> At<'de> {
 
     fn place<T>(self, result: Result<T, Fault>) -> Result<T, Fault> {
         result.map_err(|fault| fault.at(self.node, self.hide))
+    }
+
+    /// Reads the node with whatever the caller wants from it. A type that checks its value after reading it (serde's
+    /// `try_from`) fails outside of the deserializer, so the place is added here too.
+    pub(super) fn seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<S::Value, Fault> {
+        self.place(seed.deserialize(self))
     }
 
     fn visit<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
@@ -162,7 +169,7 @@ impl<'de> SeqAccess<'de> for Items<'de> {
         seed: S,
     ) -> Result<Option<S::Value>, Fault> {
         match self.items.next() {
-            Some(node) => seed.deserialize(self.at.next(node)).map(Some),
+            Some(node) => self.at.next(node).seed(seed).map(Some),
             None => Ok(None),
         }
     }
@@ -196,7 +203,7 @@ impl<'de> MapAccess<'de> for Entries<'de> {
 
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, Fault> {
         match self.value.take() {
-            Some(node) => seed.deserialize(self.at.next(node)),
+            Some(node) => self.at.next(node).seed(seed),
             None => Err(serde::de::Error::custom(
                 "internal error: value read before its key",
             )),
@@ -228,7 +235,7 @@ impl<'de> VariantAccess<'de> for At<'de> {
     }
 
     fn newtype_variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<S::Value, Fault> {
-        seed.deserialize(self)
+        self.seed(seed)
     }
 
     fn tuple_variant<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, Fault> {

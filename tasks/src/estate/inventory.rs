@@ -7,6 +7,7 @@ use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 use super::connection::Block;
 use super::node::{Key, Node, shorten};
@@ -36,8 +37,9 @@ struct HostEntry {
     location: Location,
     #[serde(default)]
     release: Option<Release>,
-    #[serde(default)]
-    connection: Option<Block>,
+    /// Read by itself, so that each mistake in it is reported.
+    #[serde(default, rename = "connection")]
+    _connection: IgnoredAny,
 }
 
 /// Holds an entry of `hosts:` in the private file.
@@ -165,8 +167,8 @@ impl<'n, 'm> Inventory<'n, 'm> {
         }
     }
 
-    fn connection(&mut self, root: Option<&'n Node>) -> Block {
-        let node = root.and_then(|root| root.get("connection"));
+    fn connection(&mut self, node: &'n Node) -> Block {
+        let node = node.get("connection");
         node.and_then(|node| self.keep_all(table::from_mapping(node, &node.mark)))
             .unwrap_or_default()
     }
@@ -179,8 +181,9 @@ impl<'n, 'm> Inventory<'n, 'm> {
             .get("release")
             .and_then(|node| self.keep(from_node(node)));
         let release: Release = release.unwrap_or_default();
-        let public = self.connection(Some(root));
-        let defaults = self.connection(private).or(&public);
+        let public = self.connection(root);
+        let defaults = private.map(|private| self.connection(private));
+        let defaults = defaults.unwrap_or_default().or(&public);
         let entries = self.entries(root, "hosts");
         let secrets = self.secrets(private, entries);
         if entries.is_empty() {
@@ -198,6 +201,7 @@ impl<'n, 'm> Inventory<'n, 'm> {
                 );
             }
             let entry: Option<HostEntry> = self.keep_all(table::from_mapping(node, &key.mark));
+            let connection = self.connection(node);
             let index = entry.as_ref().map(|_| Named::Host(self.hosts.len()));
             self.names
                 .insert(&key.text, (index, "host", Some(&key.mark)));
@@ -216,7 +220,7 @@ impl<'n, 'm> Inventory<'n, 'm> {
                     .push(mistake.hint(format!("first used at {first}")));
             }
             let secret = secrets.get(key.text.as_str()).cloned().unwrap_or_default();
-            let own = secret.or(&entry.connection.unwrap_or_default());
+            let own = secret.or(&connection);
             self.hosts.push(Host {
                 name: key.text.clone(),
                 address: entry.address,

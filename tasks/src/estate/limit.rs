@@ -95,7 +95,7 @@ impl Estate {
         if let Some(regex) = text.strip_prefix('~') {
             let matcher = RegexBuilder::new(regex).size_limit(REGEX_BYTES).build();
             let matcher = matcher.map_err(|error| invalid_regex(regex, &error))?;
-            let starts = |name: &str| matcher.find_iter(name).any(|found| found.start() == 0);
+            let starts = |name: &str| matcher.find(name).is_some_and(|found| found.start() == 0);
             self.choose(starts, &mut chosen);
         } else if text.contains(['*', '?', '[']) {
             let glob = Pattern::new(text)
@@ -156,7 +156,10 @@ fn invalid_regex(regex: &str, error: &regex::Error) -> (String, Option<String>) 
     // The crate draws the regex with carets over several lines; its last line is the reason.
     let text = error.to_string();
     let reason = text.lines().last().unwrap_or_default();
-    let reason = reason.strip_prefix("error: ").unwrap_or(reason);
+    let reason = reason
+        .strip_prefix("error: ")
+        .unwrap_or(reason)
+        .trim_end_matches('.');
     (format!("invalid regex '{regex}': {reason}"), None)
 }
 
@@ -212,4 +215,147 @@ fn part(pattern: &str, start: usize, end: usize) -> Option<Part<'_>> {
         text: rest.trim_start(),
         column: pattern[..begin].chars().count() + 1,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use insta::assert_snapshot;
+
+    use super::super::sample::{render, sample};
+
+    fn names(pattern: &str) -> String {
+        let estate = sample(&[]);
+        match estate.limit(pattern) {
+            Ok(hosts) => {
+                let names: Vec<&str> = hosts.iter().map(|host| host.name()).collect();
+                names.join(" ")
+            }
+            Err(mistakes) => render(&mistakes),
+        }
+    }
+
+    #[test]
+    fn names_of_hosts_groups_and_services_are_united_in_the_order_of_the_estate() {
+        assert_eq!(names("mail-internal"), "mail-internal");
+        assert_eq!(names("dns"), "dns-internal dns-external");
+        assert_eq!(
+            names("servers,dns-external"),
+            "dns-internal dns-external mail-internal"
+        );
+        assert_eq!(
+            names("mail-internal:dns-internal"),
+            "dns-internal mail-internal"
+        );
+        assert_eq!(
+            names(" mail-internal , dns-external,"),
+            "dns-external mail-internal"
+        );
+        assert_eq!(names("all"), "dns-internal dns-external mail-internal");
+    }
+
+    #[test]
+    fn intersection_comes_after_union_and_exclusion_last() {
+        assert_eq!(names("dns,&internal"), "dns-internal");
+        assert_eq!(names("&internal,dns"), "dns-internal");
+        assert_eq!(names("!dns-external:dns"), "dns-internal");
+        assert_eq!(names("all,&servers,!dns"), "mail-internal");
+    }
+
+    #[test]
+    fn patterns_that_add_nothing_start_from_all_hosts() {
+        assert_eq!(names("!external"), "dns-internal mail-internal");
+        assert_eq!(names("&internal"), "dns-internal mail-internal");
+        assert_eq!(names("! external,!mail"), "dns-internal");
+    }
+
+    #[test]
+    fn globs_match_whole_names() {
+        assert_eq!(names("dns-*"), "dns-internal dns-external");
+        assert_eq!(names("*-internal,!mail-?nternal"), "dns-internal");
+        assert_eq!(names("[dm]*-internal"), "dns-internal mail-internal");
+        assert_eq!(names("serv*"), "dns-internal mail-internal");
+        assert_eq!(names("*"), "dns-internal dns-external mail-internal");
+    }
+
+    #[test]
+    fn regexes_match_from_the_beginning_and_keep_bracketed_separators() {
+        assert_eq!(
+            names("~(dns|mail)-.*"),
+            "dns-internal dns-external mail-internal"
+        );
+        assert_eq!(names("~(?:dns|web)-e"), "dns-external");
+        assert_eq!(names("~d.{1,3}-i,mail"), "dns-internal mail-internal");
+        assert_eq!(names("!~.*-external"), "dns-internal mail-internal");
+        assert_snapshot!(names("~ternal"), @r#"
+        --limit:1:1: no host matches '~ternal'
+        | ~ternal
+        | ^
+        hint: did you mean 'external'?
+        "#);
+    }
+
+    #[test]
+    fn parts_that_match_nothing_are_refused_with_the_nearest_name() {
+        assert_snapshot!(names("dns,mail-intrnal"), @r#"
+        --limit:1:5: no host matches 'mail-intrnal'
+        | dns,mail-intrnal
+        |     ^
+        hint: did you mean 'mail-internal'?
+        "#);
+        assert_snapshot!(names("dns,!extrnal,web-*"), @r#"
+        --limit:1:5: no host matches 'extrnal'
+        | dns,!extrnal,web-*
+        |     ^
+        hint: did you mean 'external'?
+        --limit:1:14: no host matches 'web-*'
+        | dns,!extrnal,web-*
+        |              ^
+        hint: name hosts, groups or services: dns, mail
+        "#);
+        assert_snapshot!(names("!"), @r#"
+        --limit:1:1: a name is missing here
+        | !
+        | ^
+        "#);
+    }
+
+    #[test]
+    fn patterns_that_leave_no_host_are_refused() {
+        assert_snapshot!(names("dns,!dns"), @r#"
+        --limit:1:1: limit 'dns,!dns' leaves no host
+        | dns,!dns
+        | ^
+        "#);
+        assert_snapshot!(names(""), @r#"
+        --limit:1:1: this limit names no host
+        | 
+        | ^
+        hint: leave --limit out for all hosts
+        "#);
+        assert_snapshot!(names(" ,:"), @r#"
+        --limit:1:1: this limit names no host
+        |  ,:
+        | ^
+        hint: leave --limit out for all hosts
+        "#);
+    }
+
+    #[test]
+    fn invalid_regexes_and_globs_are_shown_with_the_reason() {
+        assert_snapshot!(names("~(dns,caldav"), @r#"
+        --limit:1:1: invalid regex '(dns,caldav': unclosed group
+        | ~(dns,caldav
+        | ^
+        "#);
+        assert_snapshot!(names("mail,~a{999999}{999}"), @r#"
+        --limit:1:6: invalid regex 'a{999999}{999}': Compiled regex exceeds size limit of 1048576 bytes
+        | mail,~a{999999}{999}
+        |      ^
+        "#);
+        assert_snapshot!(names("dns[a"), @r#"
+        --limit:1:1: invalid pattern 'dns[a': invalid range pattern
+        | dns[a
+        | ^
+        "#);
+    }
 }

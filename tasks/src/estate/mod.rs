@@ -20,6 +20,8 @@ mod variables;
 mod yaml;
 
 #[cfg(test)]
+mod behaviour;
+#[cfg(test)]
 mod mistakes;
 #[cfg(test)]
 mod properties;

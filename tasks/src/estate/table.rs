@@ -162,7 +162,7 @@ impl<'de> MapAccess<'de> for Rows<'de> {
 
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, Fault> {
         match self.value.take() {
-            Some((name, Some(node))) => seed.deserialize(At::new(node)).map_err(|f| f.within(name)),
+            Some((name, Some(node))) => At::new(node).seed(seed).map_err(|f| f.within(name)),
             Some((name, None)) => seed.deserialize(Placeholder).map_err(|f| f.within(name)),
             None => Err(serde::de::Error::custom(
                 "internal error: value read before its key",

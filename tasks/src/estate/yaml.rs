@@ -109,7 +109,9 @@ impl<'s> Reader<'s> {
             return Err(self.refuse(span, &format!("nested deeper than {MAX_DEPTH} levels")));
         }
         if event.tag().is_some() {
-            return Err(self.refuse(span, "tags ('!...') are not supported"));
+            let at = span.tag_start.unwrap_or(span.start);
+            let mistake = self.refuse(&Span::empty(at), "tags ('!...') are not supported");
+            return Err(mistake.hint("a text that begins with '!' needs quotes"));
         }
         if event.anchor_id().is_some_and(|id| id != 0) {
             return Err(self.refuse(span, "anchors ('&...') are not supported"));
