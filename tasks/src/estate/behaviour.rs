@@ -38,7 +38,7 @@ fn plain_scalars_mean_what_yaml_1_2_says() {
     );
     assert_eq!(kinds("[1.5, -0.5e3, .5, 1., 1e3]"), ["float"; 5]);
     assert_eq!(
-        kinds("[yes, off, 0644, 007, '1', 1_000, 12:30, -, .nan, .inf, infinity, 1e999]"),
+        kinds("[yes, off, 0644, 007, '1', 1_000, 12:30, '-', .nan, .inf, infinity, 1e999]"),
         ["string"; 12]
     );
     assert_eq!(kinds("[[], {}]"), ["sequence", "mapping"]);

@@ -110,3 +110,77 @@ impl Estate {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use insta::assert_snapshot;
+
+    use super::super::sample::{render, sample};
+    use super::*;
+
+    const CATALOGUE: [KnownRole<'_>; 2] = [
+        KnownRole {
+            name: "mta",
+            variables: &["mta_configtype", "home_domain"],
+        },
+        KnownRole {
+            name: "dns",
+            variables: &["dns_group", "home_domain"],
+        },
+    ];
+
+    #[test]
+    fn unknown_roles_are_refused() {
+        let catalogue = [
+            CATALOGUE[1],
+            KnownRole {
+                name: "mtx",
+                variables: &[],
+            },
+        ];
+        assert_snapshot!(render(&sample(&[]).check(&catalogue)), @r#"
+        e/estate.yml:14:3: there is no role 'mta'
+        |   mta: all
+        |   ^
+        hint: did you mean 'mtx'?
+        "#);
+    }
+
+    #[test]
+    fn variables_that_nothing_reads_are_refused() {
+        let estate = sample(&[
+            ("groups/all.yml", "home_domian: x\ndns_group: y\n"),
+            ("groups/external.yml", "dns_group: z\n"),
+            (
+                "hosts/mail-internal.yml",
+                "dns_group: x\nhome_domain: y\nmta_confgtype: z\n",
+            ),
+            (
+                "hosts/mail-internal.private.yml",
+                "mta_confgtype: hunter2\nwholly_other: hunter2\n",
+            ),
+        ]);
+        assert_snapshot!(render(&estate.check(&CATALOGUE)), @r#"
+        e/groups/all.yml:1:1: unknown variable 'home_domian'
+        | home_domian: x
+        | ^
+        hint: did you mean 'home_domain'?
+        e/hosts/mail-internal.private.yml:1:1: unknown variable 'mta_confgtype'
+        | mta_confgtype: <secret>
+        | ^
+        hint: did you mean 'mta_configtype'?
+        e/hosts/mail-internal.private.yml:2:1: unknown variable 'wholly_other'
+        | wholly_other: <secret>
+        | ^
+        hint: no role reads it
+        e/hosts/mail-internal.yml:1:1: nothing reads variable 'dns_group' on host 'mail-internal'
+        | dns_group: x
+        | ^
+        hint: role 'dns' reads it, on dns-external, dns-internal
+        e/hosts/mail-internal.yml:3:1: unknown variable 'mta_confgtype'
+        | mta_confgtype: z
+        | ^
+        hint: did you mean 'mta_configtype'?
+        "#);
+    }
+}

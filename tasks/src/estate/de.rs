@@ -68,7 +68,7 @@ impl<'de> At<'de> {
             }),
             Value::Mapping(entries) => visitor.visit_map(Entries {
                 at: self,
-                entries: entries.iter(),
+                rest: entries.iter(),
                 value: None,
             }),
         }
@@ -181,7 +181,7 @@ impl<'de> SeqAccess<'de> for Items<'de> {
 
 struct Entries<'de> {
     at: At<'de>,
-    entries: std::slice::Iter<'de, (Key, Node)>,
+    rest: std::slice::Iter<'de, (Key, Node)>,
     value: Option<&'de Node>,
 }
 
@@ -192,7 +192,7 @@ impl<'de> MapAccess<'de> for Entries<'de> {
         &mut self,
         seed: S,
     ) -> Result<Option<S::Value>, Fault> {
-        let Some((key, value)) = self.entries.next() else {
+        let Some((key, value)) = self.rest.next() else {
             return Ok(None);
         };
         self.value = Some(value);

@@ -370,14 +370,14 @@ impl<'n, 'm> Inventory<'n, 'm> {
 
     /// Resolves the list behind a group, service or role; only names of the given kinds may be in it.
     fn members(&mut self, key: &Key, node: &'n Node, owner: &str, kinds: &[&str]) -> Vec<usize> {
-        let (names, mistakes) = node.names();
-        if names.is_empty() && mistakes.is_empty() {
+        let (listed, mistakes) = node.names();
+        if listed.is_empty() && mistakes.is_empty() {
             self.mistake(&key.mark, format!("{owner} '{}' has no hosts", key.text));
         }
         self.mistakes.extend(mistakes);
         let mut seen = HashSet::new();
         let mut hosts = Vec::new();
-        for (name, mark) in names {
+        for (name, mark) in listed {
             if !seen.insert(name) {
                 self.mistake(
                     mark,

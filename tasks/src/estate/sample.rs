@@ -1,5 +1,7 @@
 //! A small estate for tests, and what a person would read of its mistakes.
 
+use std::fmt::Write as _;
+
 use super::{Estate, Sources};
 use crate::Diagnostic;
 
@@ -56,14 +58,14 @@ pub(super) fn added(path: &str, text: &str) -> String {
 pub(super) fn render(mistakes: &[Diagnostic]) -> String {
     let mut text = String::new();
     for mistake in mistakes {
-        text += &format!("{mistake}\n");
+        writeln!(text, "{mistake}").unwrap();
         if let Some(place) = &mistake.place
             && let Some(line) = &place.text
         {
-            text += &format!("| {line}\n| {}^\n", " ".repeat(place.column - 1));
+            write!(text, "| {line}\n| {}^\n", " ".repeat(place.column - 1)).unwrap();
         }
         if let Some(hint) = &mistake.hint {
-            text += &format!("hint: {hint}\n");
+            writeln!(text, "hint: {hint}").unwrap();
         }
     }
     text

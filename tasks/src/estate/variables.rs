@@ -264,3 +264,119 @@ impl<'e> Vars<'e> {
         ))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use insta::assert_snapshot;
+    use serde::Deserialize;
+
+    use super::super::sample::{render, sample};
+    use crate::Secret;
+
+    #[derive(Debug, Deserialize)]
+    #[expect(dead_code, reason = "only the errors are of interest")]
+    struct Role {
+        text: String,
+        number: u16,
+        #[serde(default)]
+        flag: bool,
+        address: std::net::IpAddr,
+        secret: Secret,
+        list: Vec<String>,
+        nested: Option<Nested>,
+        choice: Choice,
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    #[expect(dead_code, reason = "only the errors are of interest")]
+    struct Nested {
+        hostname: String,
+        port: Option<u16>,
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[serde(rename_all = "snake_case")]
+    enum Choice {
+        Satellite,
+        Internet,
+    }
+
+    #[test]
+    fn every_wrong_variable_of_a_role_is_reported_where_it_is_set() {
+        let estate = sample(&[
+            (
+                "groups/all.yml",
+                "text: 8080\nnumber: 70000\nflag: yes\nunrelated: 1\n",
+            ),
+            (
+                "hosts/dns-internal.yml",
+                "address: 10.0.0\nsecret: 12345\nlist: one\nchoice: satelite\n",
+            ),
+            ("groups/internal.yml", "nested:\n  hostname: a\n  prot: 1\n"),
+        ]);
+        let vars = estate.vars(estate.host("dns-internal").unwrap());
+        assert_snapshot!(render(&vars.typed::<Role>("sample").unwrap_err()), @r#"
+        e/groups/all.yml:1:7: expected a string, found number 8080
+        | text: 8080
+        |       ^
+        hint: put it in quotes
+        e/groups/all.yml:2:9: expected a number from 0 to 65535, found number 70000
+        | number: 70000
+        |         ^
+        e/groups/all.yml:3:7: expected true or false, found string 'yes'
+        | flag: yes
+        |       ^
+        hint: write true or false
+        e/hosts/dns-internal.yml:1:10: invalid IP address syntax: '10.0.0'
+        | address: 10.0.0
+        |          ^
+        e/hosts/dns-internal.yml:2:9: expected a string, found a number
+        | secret: <secret>
+        |         ^
+        hint: put it in quotes
+        e/hosts/dns-internal.yml:3:7: expected a list, found string 'one'
+        | list: one
+        |       ^
+        hint: write [a, b], or one '- item' on each line
+        e/groups/internal.yml:3:3: unknown field 'prot'
+        |   prot: 1
+        |   ^
+        hint: did you mean 'port'?
+        e/hosts/dns-internal.yml:4:9: unknown value 'satelite'
+        | choice: satelite
+        |         ^
+        hint: did you mean 'satellite'?
+        "#);
+    }
+
+    #[test]
+    fn every_missing_variable_is_reported_with_where_to_set_it() {
+        let estate = sample(&[("groups/all.yml", "text: a\nnested: {port: x}\nnumber: ~\n")]);
+        let vars = estate.vars(estate.host("dns-internal").unwrap());
+        assert_snapshot!(render(&vars.typed::<Role>("sample").unwrap_err()), @r#"
+        e/groups/all.yml:3:9: expected a number, found nothing
+        | number: ~
+        |         ^
+        e/groups/all.yml:2:16: expected a number, found string 'x'
+        | nested: {port: x}
+        |                ^
+        e/estate.yml:5:3: host 'dns-internal': role 'sample' needs the variable 'address', which is not set
+        |   dns-internal: {address: 10.0.0.106, location: internal}
+        |   ^
+        hint: set it in e/hosts/dns-internal.yml, or for more hosts in e/groups/internal.yml or e/groups/all.yml
+        e/estate.yml:5:3: host 'dns-internal': role 'sample' needs the variable 'secret', which is not set
+        |   dns-internal: {address: 10.0.0.106, location: internal}
+        |   ^
+        hint: set it in e/hosts/dns-internal.yml, or for more hosts in e/groups/internal.yml or e/groups/all.yml
+        e/estate.yml:5:3: host 'dns-internal': role 'sample' needs the variable 'list', which is not set
+        |   dns-internal: {address: 10.0.0.106, location: internal}
+        |   ^
+        hint: set it in e/hosts/dns-internal.yml, or for more hosts in e/groups/internal.yml or e/groups/all.yml
+        e/estate.yml:5:3: host 'dns-internal': role 'sample' needs the variable 'choice', which is not set
+        |   dns-internal: {address: 10.0.0.106, location: internal}
+        |   ^
+        hint: set it in e/hosts/dns-internal.yml, or for more hosts in e/groups/internal.yml or e/groups/all.yml
+        "#);
+    }
+}
