@@ -81,7 +81,9 @@ impl Estate {
         for (name, mark) in layer.settings() {
             let Some(roles) = readers.get(name) else {
                 let mistake = Diagnostic::at(mark.place(), format!("unknown variable '{name}'"));
-                let mut known: Vec<&str> = readers.keys().copied().collect();
+                let known = readers.keys().copied();
+                let known = known.filter(|_| mistakes.len() < fault::HINTED);
+                let mut known: Vec<&str> = known.collect();
                 known.sort_unstable();
                 mistakes.push(match crate::nearest(name, known) {
                     Some(near) => mistake.hint(format!("did you mean '{near}'?")),

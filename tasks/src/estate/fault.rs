@@ -11,6 +11,9 @@ use super::node::{Node, shorten};
 use super::sources::Mark;
 use crate::{Diagnostic, nearest};
 
+/// Most mistakes for which a nearest name is searched; beyond it a hostile file would cost the square of its size.
+pub(super) const HINTED: usize = 50;
+
 /// Most names that a hint lists.
 const LISTED: usize = 12;
 

@@ -251,6 +251,8 @@ impl<'n, 'm> Inventory<'n, 'm> {
                 let message = format!("there is no host '{}'", shorten(&key.text));
                 let mistake = Diagnostic::at(key.mark.place(), message);
                 let names = hosts.iter().map(|(key, _)| key.text.as_str());
+                let names = names.filter(|_| self.mistakes.len() < fault::HINTED);
+                let names: Vec<&str> = names.collect();
                 self.mistakes
                     .push(fault::suggest(mistake, &key.text, names));
             }
@@ -418,6 +420,7 @@ impl<'n, 'm> Inventory<'n, 'm> {
                 mistake.hint(format!("'{name}' is a {kind}, list its hosts"))
             }
             None if name == ALL => mistake.hint("list the hosts"),
+            None if self.mistakes.len() >= fault::HINTED => mistake,
             None => {
                 let names = self.names.iter();
                 let names = names.filter(|(_, (_, kind, _))| kinds.contains(kind));

@@ -245,3 +245,21 @@ fn a_thousand_hosts_load_in_well_under_a_tenth_of_a_second() {
     );
     assert!(checked.as_millis() < 100, "{checked:?}");
 }
+
+#[test]
+fn hostile_inventories_are_refused_in_reasonable_time() {
+    // With a nearest name for each this would take minutes.
+    let many = |prefix: &str| {
+        (0..20_000)
+            .map(|n| format!("{prefix}{n}"))
+            .collect::<Vec<_>>()
+    };
+    let groups = format!("  g: [{}]\n", many("unknown-host-").join(", "));
+    let hosts: Vec<String> = many("known-host-")
+        .iter()
+        .map(|name| format!("  {name}: {{}}\n"))
+        .collect();
+    let text = format!("name: x\nhosts:\n{}groups:\n{groups}", hosts.concat());
+    let mistakes = Estate::load(&Sources::new("e").with("estate.yml", text), &[]).unwrap_err();
+    assert_eq!(mistakes.len(), 60_000);
+}
