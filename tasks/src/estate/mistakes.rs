@@ -167,6 +167,17 @@ fn groups_services_and_roles_need_hosts() {
 }
 
 #[test]
+fn roles_of_a_group_without_hosts_are_refused() {
+    let text =
+        "name: x\nhosts:\n  a: {address: 10.0.0.2, location: internal}\nroles:\n  mta: external\n";
+    assert_snapshot!(wrong(&[("estate.yml", text)]), @r#"
+    e/estate.yml:5:3: role 'mta' has no hosts
+    |   mta: external
+    |   ^
+    "#);
+}
+
+#[test]
 fn members_are_listed_once() {
     assert_snapshot!(replaced("[dns-external, dns-internal]", "[dns-external, dns-external]"), @r#"
     e/estate.yml:11:23: 'dns-external' is listed twice in service 'dns'
@@ -279,6 +290,20 @@ fn syntax_errors_carry_their_position() {
 
 #[test]
 fn hostile_nesting_is_refused() {
+    // Each kind of nesting is within its limit, both together are not.
+    let block = (0..20).flat_map(|depth| [" ".repeat(depth), "a:\n".to_owned()]);
+    let block: String = block.collect();
+    let mixed = format!(
+        "{block}{}{}{}",
+        " ".repeat(20),
+        "[".repeat(20),
+        "]".repeat(20)
+    );
+    assert_snapshot!(added("groups/all.yml", &mixed), @r#"
+    e/groups/all.yml:21:34: nested deeper than 32 levels
+    |                     [[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]
+    |                                  ^
+    "#);
     let deep = format!("a: {}", "[".repeat(100_000));
     assert_snapshot!(added("groups/all.yml", &deep).lines().next().unwrap(), @"e/groups/all.yml:1:36: not valid YAML: recursion limit exceeded");
 }
