@@ -18,7 +18,7 @@ const SHOWN: usize = 240;
 /// let sources = tasks::estate::Sources::new("estate/docker").with("estate.yml", "name: docker\n");
 /// assert_eq!(sources.folder(), "estate/docker");
 /// ```
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct Sources {
     folder: Folder,
     files: BTreeMap<String, Vec<u8>>,
@@ -82,8 +82,16 @@ impl Sources {
     }
 }
 
+impl std::fmt::Debug for Sources {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Paths only: the texts hold passwords.
+        let paths = self.files.keys();
+        write!(f, "{}: ", self.folder.0)?;
+        f.debug_list().entries(paths).finish()
+    }
+}
+
 /// Holds one text and what it is called; shared by every [`Mark`] in it.
-#[derive(Debug)]
 pub struct Source {
     name: String,
     text: String,
@@ -134,6 +142,12 @@ impl Source {
         });
         let start = *starts.get(line.checked_sub(1)?)?;
         self.text.get(start..)?.lines().next()
+    }
+}
+
+impl std::fmt::Debug for Source {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.name)
     }
 }
 
@@ -244,6 +258,11 @@ mod tests {
         assert_eq!(text(1), "  key: <secret>");
         assert_eq!(text(2), "<secret>");
         assert_eq!(text(3), "open:");
+        let sources = Sources::new("e").with("a.private.yml", "key: hunter2");
+        assert_eq!(
+            format!("{source:?} {sources:?}"),
+            "a.private.yml e: [\"a.private.yml\"]"
+        );
     }
 
     #[test]
