@@ -9,8 +9,11 @@ pub mod fact;
 pub mod plan;
 pub mod query;
 pub mod resource;
+pub mod role;
+pub mod estate;
 mod secret;
 pub mod step;
+pub mod template;
 pub mod value;
 
 pub use diagnostic::{Diagnostic, Place, nearest};

@@ -19,8 +19,9 @@ pub const MASK: &str = "<secret>";
 /// assert_eq!(format!("{password} {password:?}"), "<secret> <secret>");
 /// assert_eq!(serde_json::to_string(&password).unwrap(), "\"<secret>\"");
 /// ```
+// Not `serde(transparent)`: estate files are read by a deserializer that must hear the name of this type, so that it
+// quotes neither the value nor its line when something is wrong with it.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Deserialize)]
-#[serde(transparent)]
 pub struct Secret(String);
 
 impl Secret {

@@ -1,0 +1,39 @@
+//! What a program reads of a run: one JSON object, whose form is documented in `docs/json.md`.
+
+use serde_json::{Value, json};
+
+use crate::engine::{HostOutcome, RunOutcome};
+
+/// Renders a whole run.
+#[must_use]
+pub fn run(outcome: &RunOutcome) -> Value {
+    let hosts: Vec<_> = outcome.hosts.iter().map(host).collect();
+    json!({
+        "hosts": hosts,
+        "summary": outcome.summary(),
+        "elapsed_ms": millis(outcome.elapsed),
+    })
+}
+
+/// Renders one host.
+#[must_use]
+pub fn host(outcome: &HostOutcome) -> Value {
+    json!({
+        "host": outcome.host,
+        "status": outcome.status(),
+        "changes": outcome.changes,
+        "unknown": outcome.unknown,
+        "deferred": outcome.deferred,
+        "handlers": outcome.handlers,
+        "unchanged": outcome.unchanged,
+        "failed": outcome.failed,
+        "round_trips": outcome.round_trips,
+        "elapsed_ms": millis(outcome.elapsed),
+    })
+}
+
+/// Gives a duration in whole milliseconds.
+#[must_use]
+pub fn millis(duration: std::time::Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

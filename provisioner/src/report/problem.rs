@@ -1,0 +1,174 @@
+//! Problems that end a command: one place that renders all of them, as text or JSON, and gives the exit code.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use serde_json::json;
+use tasks::Diagnostic;
+
+use super::style::{self, paint};
+use crate::docker::DockerError;
+use crate::engine::Failure;
+
+/// Exit codes, which are documented API.
+pub mod exit {
+    /// Done.
+    pub const DONE: u8 = 0;
+    /// Something failed.
+    pub const FAILED: u8 = 1;
+    /// Changes are pending; only with `--exit-code`.
+    pub const PENDING: u8 = 2;
+    /// A host was unreachable, and nothing else failed.
+    pub const UNREACHABLE: u8 = 3;
+    /// The command line or the estate is not valid.
+    pub const USAGE: u8 = 64;
+}
+
+/// Why a command ended before it could report on hosts.
+#[derive(Debug)]
+pub enum Problem {
+    /// The estate has mistakes.
+    Estate(Vec<Diagnostic>),
+    /// The command line asks for something that cannot be.
+    Usage(Diagnostic),
+    /// Something failed.
+    Failed(Failure),
+    /// The container engine, or something in it, failed.
+    Docker(Box<DockerError>),
+}
+
+impl From<Vec<Diagnostic>> for Problem {
+    fn from(mistakes: Vec<Diagnostic>) -> Self {
+        Self::Estate(mistakes)
+    }
+}
+
+impl From<Failure> for Problem {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
+}
+
+impl From<DockerError> for Problem {
+    fn from(error: DockerError) -> Self {
+        Self::Docker(Box::new(error))
+    }
+}
+
+impl Problem {
+    /// Describes something wrong with what was typed.
+    pub fn usage(message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::Usage(Diagnostic::new(message).hint(hint))
+    }
+
+    /// Describes a file that could not be read or written.
+    #[must_use]
+    pub fn file(doing: &str, path: &Path, error: &std::io::Error, hint: &str) -> Self {
+        Self::Failed(Failure::new(
+            format!("cannot {doing} {}: {error}", path.display()),
+            hint,
+        ))
+    }
+
+    /// Gives the exit code.
+    #[must_use]
+    pub const fn exit_code(&self) -> u8 {
+        match self {
+            Self::Estate(_) | Self::Usage(_) => exit::USAGE,
+            Self::Failed(failure) if failure.unreachable => exit::UNREACHABLE,
+            Self::Failed(_) | Self::Docker(_) => exit::FAILED,
+        }
+    }
+
+    /// Renders the problem for a person.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        match self {
+            Self::Estate(mistakes) => {
+                for mistake in mistakes.iter().take(MOST_MISTAKES) {
+                    diagnostic(&mut text, mistake);
+                }
+                if mistakes.len() > MOST_MISTAKES {
+                    // Writing to a string cannot fail.
+                    let _ = writeln!(text, "… and {} more", mistakes.len() - MOST_MISTAKES);
+                }
+                let count = super::text::counted(mistakes.len(), "mistake", "mistakes");
+                let _ = writeln!(text, "{count} in the estate; nothing was done");
+            }
+            Self::Usage(mistake) => diagnostic(&mut text, mistake),
+            Self::Failed(failure) => {
+                let what = failure
+                    .resource
+                    .as_ref()
+                    .map_or_else(String::new, |name| format!("{name}: "));
+                error(&mut text, &format!("{what}{}", failure.cause), &failure.output, Some(&failure.hint));
+            }
+            Self::Docker(problem) => {
+                error(&mut text, &problem.to_string(), &causes(problem.as_ref()), problem.hint().as_deref());
+            }
+        }
+        text
+    }
+
+    /// Renders the problem for a program.
+    #[must_use]
+    pub fn json(&self) -> serde_json::Value {
+        match self {
+            Self::Estate(mistakes) => json!({ "error": "estate", "mistakes": mistakes }),
+            Self::Usage(mistake) => json!({ "error": "usage", "mistakes": [mistake] }),
+            Self::Failed(failure) => json!({ "error": "failed", "failed": failure }),
+            Self::Docker(problem) => json!({
+                "error": "docker",
+                "failed": { "cause": problem.to_string(), "output": causes(problem.as_ref()), "hint": problem.hint() },
+            }),
+        }
+    }
+}
+
+/// Mistakes that fit on a screen or two.
+const MOST_MISTAKES: usize = 20;
+
+/// Gives the causes below an error, one a line.
+fn causes(error: &dyn std::error::Error) -> String {
+    let mut lines = Vec::new();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        lines.push(error.to_string());
+        cause = error.source();
+    }
+    lines.join("\n")
+}
+
+fn error(text: &mut String, message: &str, output: &str, hint: Option<&str>) {
+    // Writing to a string cannot fail.
+    let _ = writeln!(text, "{} {message}", paint(style::BAD, "error:"));
+    for line in output.lines() {
+        let _ = writeln!(text, "  {} {}", paint(style::FAINT, "|"), super::text::printable(line));
+    }
+    if let Some(hint) = hint.filter(|hint| !hint.is_empty()) {
+        let _ = writeln!(text, "{} {hint}", paint(style::WAIT, "hint:"));
+    }
+}
+
+/// Renders one mistake with its place, the line it is in and a mark below the column.
+fn diagnostic(text: &mut String, mistake: &Diagnostic) {
+    let _ = writeln!(text, "{} {}", paint(style::BAD, "error:"), mistake.message);
+    if let Some(place) = &mistake.place {
+        let mut at = place.file.clone();
+        if place.line > 0 {
+            let _ = write!(at, ":{}:{}", place.line, place.column);
+        }
+        let _ = writeln!(text, "  {} {at}", paint(style::FAINT, "-->"));
+        if let Some(line) = &place.text {
+            let number = place.line.to_string();
+            let bar = paint(style::FAINT, "|");
+            let _ = writeln!(text, "  {number} {bar} {}", super::text::printable(line));
+            let indent = " ".repeat(number.len() + place.column.saturating_sub(1));
+            let _ = writeln!(text, "   {bar} {indent}{}", paint(style::BAD, "^"));
+        }
+    }
+    if let Some(hint) = &mistake.hint {
+        let _ = writeln!(text, "{} {hint}", paint(style::WAIT, "hint:"));
+    }
+}

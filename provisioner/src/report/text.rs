@@ -1,0 +1,244 @@
+//! What a person reads of a run: the changes of each host with their diffs, a recap, a closing line.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use super::style::{self, paint};
+use crate::engine::{ChangeOutcome, Failure, HostOutcome, RunOutcome, Status, Summary};
+
+/// Whether a run only looked or also changed, which decides the wording.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tense {
+    /// Nothing was changed.
+    Would,
+    /// It was done.
+    Did,
+}
+
+/// Column at which the state of a host stands.
+const STATE_COLUMN: usize = 64;
+
+/// Lines of a diff that are shown before the rest is only counted; `-v` shows all.
+const MOST_DIFF: usize = 200;
+
+/// Renders a whole run.
+#[must_use]
+pub fn run(outcome: &RunOutcome, tense: Tense, verbose: bool) -> String {
+    let mut text = String::new();
+    for outcome in &outcome.hosts {
+        host(&mut text, outcome, tense, verbose);
+    }
+    if tense == Tense::Did && outcome.hosts.len() > 1 {
+        recap(&mut text, outcome);
+    }
+    closing(&mut text, &outcome.summary(), tense, outcome.elapsed);
+    text
+}
+
+/// Renders one host.
+fn host(text: &mut String, outcome: &HostOutcome, tense: Tense, verbose: bool) {
+    let status = outcome.status();
+    let state = match status {
+        Status::UpToDate if outcome.deferred.is_empty() => "up to date".to_owned(),
+        Status::UpToDate => format!("up to date, {} deferred", outcome.deferred.len()),
+        Status::Changed => counted(outcome.changes.len(), "change", "changes"),
+        Status::Failed => "failed".to_owned(),
+        Status::Unreachable => "unreachable".to_owned(),
+    };
+    let name = &outcome.host;
+    let width = STATE_COLUMN.saturating_sub(name.chars().count()).max(2);
+    // Writing to a string cannot fail, so the results of `write!` are not looked at in this file.
+    let _ = writeln!(
+        text,
+        "{}{}{}",
+        paint(style::STRONG, name),
+        " ".repeat(width),
+        paint(style::of_status(status), &state)
+    );
+    for outcome in &outcome.changes {
+        change(text, outcome, verbose);
+    }
+    for waiting in &outcome.unknown {
+        let _ = writeln!(
+            text,
+            "  {} {:<9} {}   {}",
+            paint(style::WAIT, "?"),
+            waiting.resource,
+            waiting.id,
+            paint(style::FAINT, &format!("known after {}", waiting.reason))
+        );
+    }
+    for waiting in &outcome.deferred {
+        let _ = writeln!(
+            text,
+            "  {} {:<9} {}   {}",
+            paint(style::WAIT, "…"),
+            waiting.resource,
+            waiting.id,
+            paint(style::FAINT, &format!("deferred: {}", waiting.reason))
+        );
+    }
+    if !outcome.handlers.is_empty() {
+        let word = match tense {
+            Tense::Would => "then",
+            Tense::Did => "ran",
+        };
+        let _ = writeln!(
+            text,
+            "  {} {word:<9} {}",
+            paint(style::CHANGE, "→"),
+            outcome.handlers.join(", ")
+        );
+    }
+    if let Some(failed) = &outcome.failed {
+        failure(text, failed);
+    }
+}
+
+fn change(text: &mut String, change: &ChangeOutcome, verbose: bool) {
+    let glyph = change.action.glyph().to_string();
+    let mut line = format!(
+        "  {} {:<9} {}",
+        paint(style::of_action(change.action), &glyph),
+        change.resource,
+        if change.resource == "packages" { &change.detail } else { &change.id }
+    );
+    if !change.detail.is_empty() && change.resource != "packages" {
+        let _ = write!(line, "   {}", change.detail);
+    }
+    let _ = writeln!(text, "{line}   {}", paint(style::FAINT, &change.reason));
+    let lines: Vec<_> = change.diff.lines().collect();
+    let shown = if verbose { lines.len() } else { MOST_DIFF.min(lines.len()) };
+    for line in &lines[..shown] {
+        let style = match line.chars().next() {
+            Some('+') => style::GOOD,
+            Some('-') => style::BAD,
+            _ => style::FAINT,
+        };
+        let _ = writeln!(text, "      {}", paint(style, line));
+    }
+    if shown < lines.len() {
+        let _ = writeln!(text, "      … {} more lines; `-v` shows all", lines.len() - shown);
+    }
+}
+
+/// Renders why a host failed: what was being done, what the host answered, what to do.
+fn failure(text: &mut String, failure: &Failure) {
+    let what = failure
+        .resource
+        .as_ref()
+        .map_or_else(String::new, |name| format!("{name}: "));
+    let _ = writeln!(text, "  {} {what}{}", paint(style::BAD, "error:"), failure.cause);
+    for line in last_lines(&failure.output, 15) {
+        let _ = writeln!(text, "      {} {line}", paint(style::FAINT, "|"));
+    }
+    if !failure.hint.is_empty() {
+        let _ = writeln!(text, "  {} {}", paint(style::WAIT, "hint:"), failure.hint);
+    }
+}
+
+/// Gives the last lines of an output, without characters that could draw on the terminal.
+fn last_lines(output: &str, most: usize) -> Vec<String> {
+    let lines: Vec<_> = output.lines().filter(|line| !line.trim().is_empty()).collect();
+    lines[lines.len().saturating_sub(most)..]
+        .iter()
+        .map(|line| printable(line))
+        .collect()
+}
+
+/// Replaces control characters by their escapes.
+#[must_use]
+pub fn printable(line: &str) -> String {
+    line.chars()
+        .map(|c| if c.is_control() && c != '\t' { c.escape_default().to_string() } else { c.to_string() })
+        .collect()
+}
+
+fn recap(text: &mut String, outcome: &RunOutcome) {
+    let width = outcome.hosts.iter().map(|host| host.host.chars().count()).max();
+    let width = width.unwrap_or(0).max(4);
+    let _ = writeln!(
+        text,
+        "\n{:<width$}  {:>5}  {:>7}  {:>8}  {:>6}  {:>7}",
+        "host", "ok", "changed", "deferred", "failed", "time"
+    );
+    for host in &outcome.hosts {
+        let failed = usize::from(host.failed.is_some());
+        let _ = writeln!(
+            text,
+            "{:<width$}  {:>5}  {:>7}  {:>8}  {:>6}  {:>7}",
+            host.host,
+            host.unchanged,
+            host.changes.len(),
+            host.deferred.len(),
+            failed,
+            seconds(host.elapsed)
+        );
+    }
+    text.push('\n');
+}
+
+fn closing(text: &mut String, summary: &Summary, tense: Tense, elapsed: Duration) {
+    let Summary {
+        add,
+        change,
+        remove,
+        ..
+    } = summary;
+    let mut states = Vec::new();
+    let word = match tense {
+        Tense::Would => "with changes",
+        Tense::Did => "changed",
+    };
+    for (count, word) in [
+        (summary.changed, word),
+        (summary.up_to_date, "up to date"),
+        (summary.failed, "failed"),
+        (summary.unreachable, "unreachable"),
+    ] {
+        if count > 0 {
+            states.push(format!("{count} {word}"));
+        }
+    }
+    let _ = write!(
+        text,
+        "{}: {}. ",
+        counted(summary.hosts, "host", "hosts"),
+        states.join(", ")
+    );
+    let _ = match tense {
+        Tense::Would => write!(
+            text,
+            "{add} to add, {change} to change, {remove} to remove"
+        ),
+        Tense::Did => write!(text, "{add} added, {change} changed, {remove} removed"),
+    };
+    if summary.unknown > 0 {
+        let _ = write!(text, ", {} not known yet", summary.unknown);
+    }
+    if summary.deferred > 0 {
+        let _ = write!(text, ", {} deferred to `prov complete`", summary.deferred);
+    }
+    text.push('.');
+    if tense == Tense::Would {
+        text.push_str(" Nothing was changed.");
+    }
+    let _ = writeln!(text, "   {}", seconds(elapsed));
+}
+
+/// Writes a count with its word.
+#[must_use]
+pub fn counted(count: usize, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
+}
+
+/// Writes a duration as people read it.
+#[must_use]
+pub fn seconds(duration: Duration) -> String {
+    let seconds = duration.as_secs_f64();
+    if seconds < 60.0 {
+        format!("{seconds:.1} s")
+    } else {
+        format!("{} min {:02} s", duration.as_secs() / 60, duration.as_secs() % 60)
+    }
+}

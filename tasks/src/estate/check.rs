@@ -1,0 +1,188 @@
+//! Checks an estate against the roles that exist.
+//!
+//! Owns the question whether every role that is assigned and every variable that is set means something. Refuses to
+//! know any role: the caller hands over a catalogue. Whether a value fits is the business of the role's own struct.
+
+use std::collections::{HashMap, HashSet};
+
+use super::{Estate, Layer, Origin, fault};
+use crate::Diagnostic;
+
+/// Describes a role as far as the check needs it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KnownRole<'a> {
+    /// Name of the role.
+    pub name: &'a str,
+    /// Names of the variables that it reads.
+    pub variables: &'a [&'a str],
+}
+
+/// Most hosts that a hint lists.
+const LISTED: usize = 4;
+
+impl Estate {
+    /// Finds roles that do not exist and variables that no role reads.
+    ///
+    /// A variable that no role of the catalogue knows is unknown. One that is known but set on a host or a group where
+    /// no host has a role that reads it is a mistake too: it looks as if it had an effect. For every host and on the
+    /// command line it is enough that the catalogue knows it, so that such settings can be shared by estates.
+    #[must_use]
+    pub fn check(&self, catalogue: &[KnownRole<'_>]) -> Vec<Diagnostic> {
+        let mut mistakes = Vec::new();
+        let roles: HashSet<&str> = catalogue.iter().map(|role| role.name).collect();
+        for assignment in &self.assignments {
+            if !roles.contains(assignment.role.as_str()) {
+                let message = format!("there is no role '{}'", assignment.role);
+                let mistake = Diagnostic::at(assignment.mark.place(), message);
+                let known = catalogue.iter().map(|role| role.name);
+                mistakes.push(fault::suggest(mistake, &assignment.role, known));
+            }
+        }
+        let mut readers: HashMap<&str, Vec<&str>> = HashMap::new();
+        for role in catalogue {
+            for variable in role.variables {
+                readers.entry(variable).or_default().push(role.name);
+            }
+        }
+        let every: HashSet<&str> = self
+            .assignments
+            .iter()
+            .map(|found| found.role.as_str())
+            .collect();
+        self.settings(&self.all, &readers, &every, &mut mistakes);
+        self.settings(&self.command_line, &readers, &every, &mut mistakes);
+        for group in &self.groups {
+            let hosts = group
+                .hosts
+                .iter()
+                .filter_map(|index| self.hosts.get(*index));
+            let there = hosts.flat_map(|host| host.roles.iter().map(String::as_str));
+            self.settings(&group.layer, &readers, &there.collect(), &mut mistakes);
+        }
+        for host in &self.hosts {
+            let there = host.roles.iter().map(String::as_str).collect();
+            self.settings(&host.layer, &readers, &there, &mut mistakes);
+        }
+        mistakes.sort();
+        mistakes
+    }
+
+    fn settings(
+        &self,
+        layer: &Layer,
+        readers: &HashMap<&str, Vec<&str>>,
+        there: &HashSet<&str>,
+        mistakes: &mut Vec<Diagnostic>,
+    ) {
+        let local = match layer.origin() {
+            Origin::Group(_) | Origin::Host(_) => true,
+            Origin::All | Origin::Domain(_) | Origin::CommandLine => false,
+        };
+        for (name, mark) in layer.settings() {
+            let Some(roles) = readers.get(name) else {
+                let mistake = Diagnostic::at(mark.place(), format!("unknown variable '{name}'"));
+                let known = readers.keys().copied();
+                let known = known.filter(|_| mistakes.len() < fault::HINTED);
+                let mut known: Vec<&str> = known.collect();
+                known.sort_unstable();
+                mistakes.push(match crate::nearest(name, known) {
+                    Some(near) => mistake.hint(format!("did you mean '{near}'?")),
+                    None => mistake.hint("no role reads it"),
+                });
+                continue;
+            };
+            if local && !roles.iter().any(|role| there.contains(role)) {
+                let message = format!("nothing reads variable '{name}' on {}", layer.origin());
+                let mistake = Diagnostic::at(mark.place(), message);
+                mistakes.push(mistake.hint(self.where_read(roles)));
+            }
+        }
+    }
+
+    fn where_read(&self, roles: &[&str]) -> String {
+        let role = roles.join("' or '");
+        let hosts = roles.iter().flat_map(|role| self.hosts_with_role(role));
+        let mut hosts: Vec<&str> = hosts.map(|host| host.name.as_str()).collect();
+        hosts.sort_unstable();
+        hosts.dedup();
+        match hosts.as_slice() {
+            [] => format!("role '{role}' reads it, which no host has"),
+            few if few.len() <= LISTED => format!("role '{role}' reads it, on {}", few.join(", ")),
+            many => format!("role '{role}' reads it, on {} hosts", many.len()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use insta::assert_snapshot;
+
+    use super::super::sample::{render, sample};
+    use super::*;
+
+    const CATALOGUE: [KnownRole<'_>; 2] = [
+        KnownRole {
+            name: "mta",
+            variables: &["mta_configtype", "home_domain"],
+        },
+        KnownRole {
+            name: "dns",
+            variables: &["dns_group", "home_domain"],
+        },
+    ];
+
+    #[test]
+    fn unknown_roles_are_refused() {
+        let catalogue = [
+            CATALOGUE[1],
+            KnownRole {
+                name: "mtx",
+                variables: &[],
+            },
+        ];
+        assert_snapshot!(render(&sample(&[]).check(&catalogue)), @r#"
+        e/estate.yml:14:3: there is no role 'mta'
+        |   mta: all
+        |   ^
+        hint: did you mean 'mtx'?
+        "#);
+    }
+
+    #[test]
+    fn variables_that_nothing_reads_are_refused() {
+        let estate = sample(&[
+            ("groups/all.yml", "home_domian: x\ndns_group: y\n"),
+            ("groups/external.yml", "dns_group: z\n"),
+            (
+                "hosts/mail-internal.yml",
+                "dns_group: x\nhome_domain: y\nmta_confgtype: z\n",
+            ),
+            (
+                "hosts/mail-internal.private.yml",
+                "mta_confgtype: hunter2\nwholly_other: hunter2\n",
+            ),
+        ]);
+        assert_snapshot!(render(&estate.check(&CATALOGUE)), @r#"
+        e/groups/all.yml:1:1: unknown variable 'home_domian'
+        | home_domian: x
+        | ^
+        hint: did you mean 'home_domain'?
+        e/hosts/mail-internal.private.yml:1:1: unknown variable 'mta_confgtype'
+        | mta_confgtype: <secret>
+        | ^
+        hint: did you mean 'mta_configtype'?
+        e/hosts/mail-internal.private.yml:2:1: unknown variable 'wholly_other'
+        | wholly_other: <secret>
+        | ^
+        hint: no role reads it
+        e/hosts/mail-internal.yml:1:1: nothing reads variable 'dns_group' on host 'mail-internal'
+        | dns_group: x
+        | ^
+        hint: role 'dns' reads it, on dns-external, dns-internal
+        e/hosts/mail-internal.yml:3:1: unknown variable 'mta_confgtype'
+        | mta_confgtype: z
+        | ^
+        hint: did you mean 'mta_configtype'?
+        "#);
+    }
+}

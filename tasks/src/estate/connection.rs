@@ -1,0 +1,129 @@
+//! How a host is reached.
+//!
+//! Owns what estate files may say about connections and how the defaults of the estate and the settings of a host
+//! combine. Refuses to know what is not said: a missing user, port or key is for `~/.ssh/config` and the shell to fill.
+
+use std::num::NonZeroU16;
+
+use serde::{Deserialize, Deserializer, Serialize, de};
+
+use crate::Secret;
+
+/// Says how to become root after logging in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Sudo {
+    /// The user is root already: `sudo: false`.
+    #[default]
+    No,
+    /// sudo asks for nothing: `sudo: true`.
+    Free,
+    /// sudo asks for the connection's password: `sudo: password`.
+    Password,
+}
+
+impl<'de> Deserialize<'de> for Sudo {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl de::Visitor<'_> for Visitor {
+            type Value = Sudo;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("true, false or password")
+            }
+
+            fn visit_bool<E: de::Error>(self, value: bool) -> Result<Sudo, E> {
+                Ok(if value { Sudo::Free } else { Sudo::No })
+            }
+
+            fn visit_str<E: de::Error>(self, value: &str) -> Result<Sudo, E> {
+                if value == "password" {
+                    Ok(Sudo::Password)
+                } else {
+                    Err(E::invalid_value(de::Unexpected::Str(value), &self))
+                }
+            }
+        }
+        deserializer.deserialize_any(Visitor)
+    }
+}
+
+/// Describes how a host is reached; what is `None` is decided elsewhere.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct Connection {
+    /// Name of the user to log in as.
+    pub user: Option<String>,
+    /// Password for logging in and for sudo.
+    pub password: Option<Secret>,
+    /// TCP port of the SSH server.
+    pub port: Option<u16>,
+    /// How to become root.
+    pub sudo: Sudo,
+    /// Path of the file with the private key.
+    pub identity: Option<String>,
+    /// Host to go through, `[USER@]HOST[:PORT]`.
+    pub jump: Option<String>,
+}
+
+/// Holds a `connection:` block as written.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Block {
+    #[serde(default)]
+    user: Option<Text>,
+    #[serde(default)]
+    password: Option<Secret>,
+    #[serde(default)]
+    port: Option<NonZeroU16>,
+    #[serde(default)]
+    sudo: Option<Sudo>,
+    #[serde(default)]
+    identity: Option<Text>,
+    #[serde(default)]
+    jump: Option<Text>,
+}
+
+impl Block {
+    /// Fills what this block leaves open from another.
+    pub(super) fn or(self, other: &Self) -> Self {
+        Self {
+            user: self.user.or_else(|| other.user.clone()),
+            password: self.password.or_else(|| other.password.clone()),
+            port: self.port.or(other.port),
+            sudo: self.sudo.or(other.sudo),
+            identity: self.identity.or_else(|| other.identity.clone()),
+            jump: self.jump.or_else(|| other.jump.clone()),
+        }
+    }
+
+    /// Decides what is still open and can be decided here.
+    pub(super) fn finish(self) -> Connection {
+        Connection {
+            user: self.user.map(|text| text.0),
+            password: self.password,
+            port: self.port.map(NonZeroU16::get),
+            sudo: self.sudo.unwrap_or_default(),
+            identity: self.identity.map(|text| text.0),
+            jump: self.jump.map(|text| text.0),
+        }
+    }
+}
+
+/// Holds a text that says something: one line, neither empty nor with blanks around it.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(try_from = "String")]
+struct Text(String);
+
+impl TryFrom<String> for Text {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, &'static str> {
+        if text.is_empty() {
+            Err("this text is empty")
+        } else if text.trim() != text || text.contains(char::is_control) {
+            Err("this text has blanks around it or control characters in it")
+        } else {
+            Ok(Self(text))
+        }
+    }
+}

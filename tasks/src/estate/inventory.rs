@@ -1,0 +1,275 @@
+//! Reads `estate.yml`: which hosts there are, how they are grouped, which roles they have.
+//!
+//! Owns the shape of that file and every check of it. Continues after each mistake, and keeps the names of what was
+//! wrong, so that one mistake is not reported again wherever its name is used.
+
+mod membership;
+
+use std::collections::{HashMap, HashSet};
+use std::net::IpAddr;
+
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+
+use super::connection::Block;
+use super::node::{Key, Node, shorten};
+use super::sources::{Folder, Mark};
+use super::{
+    Assignment, Estate, Group, Host, Layer, Location, Named, Network, Origin, Release, Service,
+    fault, from_node, name, table,
+};
+use crate::Diagnostic;
+
+const SECTIONS: [&str; 8] = [
+    "name",
+    "release",
+    "connection",
+    "containers",
+    "hosts",
+    "groups",
+    "services",
+    "roles",
+];
+
+/// Holds an entry of `hosts:`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct HostEntry {
+    address: IpAddr,
+    location: Location,
+    #[serde(default)]
+    release: Option<Release>,
+    /// Read by itself, so that each mistake in it is reported.
+    #[serde(default, rename = "connection")]
+    _connection: IgnoredAny,
+}
+
+/// Holds an entry of `hosts:` in the private file.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PrivateEntry {
+    connection: Block,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Containers {
+    network: Network,
+}
+
+/// Holds what was read so far.
+pub(super) struct Inventory<'n, 'm> {
+    mistakes: &'m mut Vec<Diagnostic>,
+    /// Every name that was used, also of what could not be read; for that, without what it stands for.
+    names: HashMap<&'n str, (Option<Named>, &'static str, Option<&'n Mark>)>,
+    name: Option<String>,
+    network: Option<Network>,
+    hosts: Vec<Host>,
+    groups: Vec<Group>,
+    services: Vec<Service>,
+    assignments: Vec<Assignment>,
+}
+
+impl<'n, 'm> Inventory<'n, 'm> {
+    /// Reads the file and its private sibling; adds to the mistakes.
+    pub(super) fn read(
+        root: &'n Node,
+        private: Option<&'n Node>,
+        mistakes: &'m mut Vec<Diagnostic>,
+    ) -> Self {
+        let mut inventory = Self {
+            mistakes,
+            names: HashMap::new(),
+            name: None,
+            network: None,
+            hosts: Vec::new(),
+            groups: Vec::new(),
+            services: Vec::new(),
+            assignments: Vec::new(),
+        };
+        inventory.sections(root, &SECTIONS);
+        inventory.header(root);
+        inventory.hosts(root, private);
+        inventory.groups(root);
+        inventory.services(root);
+        inventory.roles(root);
+        inventory
+    }
+
+    /// Makes the estate, unless something without which there is none could not be read.
+    pub(super) fn into_estate(self, folder: Folder, command_line: Layer) -> Option<Estate> {
+        let names = self.names.into_iter();
+        Some(Estate {
+            name: self.name?,
+            folder,
+            network: self.network,
+            hosts: self.hosts,
+            groups: self.groups,
+            services: self.services,
+            assignments: self.assignments,
+            all: Layer::new(Origin::All),
+            command_line,
+            names: names
+                .filter_map(|(name, (named, ..))| Some((name.to_owned(), named?)))
+                .collect(),
+        })
+    }
+
+    fn mistake(&mut self, mark: &Mark, message: impl Into<String>) {
+        self.mistakes.push(Diagnostic::at(mark.place(), message));
+    }
+
+    fn keep<T>(&mut self, result: Result<T, Diagnostic>) -> Option<T> {
+        result.map_err(|mistake| self.mistakes.push(mistake)).ok()
+    }
+
+    fn keep_all<T>(&mut self, result: Result<T, Vec<Diagnostic>>) -> Option<T> {
+        result
+            .map_err(|mistakes| self.mistakes.extend(mistakes))
+            .ok()
+    }
+
+    fn entries(&mut self, root: &'n Node, section: &str) -> &'n [(Key, Node)] {
+        let Some(node) = root.get(section) else {
+            return &[];
+        };
+        self.keep(node.entries()).unwrap_or_default()
+    }
+
+    fn sections(&mut self, root: &'n Node, known: &[&'static str]) {
+        for (key, _) in self.keep(root.entries()).unwrap_or_default() {
+            if !known.contains(&key.text.as_str()) {
+                let message = format!("unknown section '{}'", shorten(&key.text));
+                let mistake = Diagnostic::at(key.mark.place(), message);
+                self.mistakes
+                    .push(fault::suggest(mistake, &key.text, known.iter().copied()));
+            }
+        }
+    }
+
+    fn header(&mut self, root: &'n Node) {
+        match root.get("name") {
+            None => {
+                let mistake = Diagnostic::at(root.mark.place(), "this estate has no name");
+                self.mistakes.push(mistake.hint("begin with 'name: NAME'"));
+            }
+            Some(node) => {
+                let text: Option<String> = self.keep(from_node(node));
+                if let Some(Err(reason)) = text.as_deref().map(name::label) {
+                    self.mistake(&node.mark, format!("name of the estate: {reason}"));
+                }
+                // Without a usable name the rest is still worth reading.
+                self.name = Some(text.unwrap_or_default());
+            }
+        }
+        if let Some(node) = root.get("containers") {
+            let containers: Option<Containers> =
+                self.keep_all(table::from_mapping(node, &node.mark));
+            self.network = containers.map(|containers| containers.network);
+        }
+    }
+
+    fn connection(&mut self, node: &'n Node) -> Block {
+        let node = node.get("connection");
+        node.and_then(|node| self.keep_all(table::from_mapping(node, &node.mark)))
+            .unwrap_or_default()
+    }
+
+    fn hosts(&mut self, root: &'n Node, private: Option<&'n Node>) {
+        if let Some(private) = private {
+            self.sections(private, &["connection", "hosts"]);
+        }
+        let release = root
+            .get("release")
+            .and_then(|node| self.keep(from_node(node)));
+        let release: Release = release.unwrap_or_default();
+        let public = self.connection(root);
+        let defaults = private.map(|private| self.connection(private));
+        let defaults = defaults.unwrap_or_default().or(&public);
+        let entries = self.entries(root, "hosts");
+        let secrets = self.secrets(private, entries);
+        if entries.is_empty() {
+            let mistake = Diagnostic::at(root.mark.place(), "this estate has no hosts");
+            self.mistakes.push(
+                mistake.hint("list them: 'hosts:' and 'NAME: {address: ..., location: ...}'"),
+            );
+        }
+        let mut addresses: HashMap<IpAddr, (&str, &Mark)> = HashMap::new();
+        for (key, node) in entries {
+            if let Err(reason) = name::host_name(&key.text) {
+                self.mistake(
+                    &key.mark,
+                    format!("host '{}': {reason}", shorten(&key.text)),
+                );
+            }
+            let entry: Option<HostEntry> = self.keep_all(table::from_mapping(node, &key.mark));
+            let connection = self.connection(node);
+            let index = entry.as_ref().map(|_| Named::Host(self.hosts.len()));
+            self.names
+                .insert(&key.text, (index, "host", Some(&key.mark)));
+            let Some(entry) = entry else {
+                continue;
+            };
+            let mark = node.get("address").map_or(&key.mark, |node| &node.mark);
+            self.address(entry.address, mark);
+            if let Some((other, first)) = addresses.insert(entry.address, (&key.text, mark)) {
+                let message = format!(
+                    "address {} is that of host '{other}' already",
+                    entry.address
+                );
+                let mistake = Diagnostic::at(mark.place(), message);
+                self.mistakes
+                    .push(mistake.hint(format!("first used at {first}")));
+            }
+            let secret = secrets.get(key.text.as_str()).cloned().unwrap_or_default();
+            let own = secret.or(&connection);
+            self.hosts.push(Host {
+                name: key.text.clone(),
+                address: entry.address,
+                location: entry.location,
+                release: entry.release.unwrap_or(release),
+                connection: own.or(&defaults).finish(),
+                groups: Vec::new(),
+                services: Vec::new(),
+                roles: Vec::new(),
+                memberships: Vec::new(),
+                layer: Layer::new(Origin::Host(key.text.clone())),
+                mark: key.mark.clone(),
+            });
+        }
+    }
+
+    /// Reads what the private file says of single hosts.
+    fn secrets(
+        &mut self,
+        private: Option<&'n Node>,
+        hosts: &'n [(Key, Node)],
+    ) -> HashMap<&'n str, Block> {
+        let known: HashSet<&str> = hosts.iter().map(|(key, _)| key.text.as_str()).collect();
+        let entries = private.map_or(&[] as &[_], |private| self.entries(private, "hosts"));
+        let mut blocks = HashMap::new();
+        for (key, node) in entries {
+            if !known.contains(key.text.as_str()) {
+                let message = format!("there is no host '{}'", shorten(&key.text));
+                let mistake = Diagnostic::at(key.mark.place(), message);
+                let names = hosts.iter().map(|(key, _)| key.text.as_str());
+                let names = names.filter(|_| self.mistakes.len() < fault::HINTED);
+                let names: Vec<&str> = names.collect();
+                self.mistakes
+                    .push(fault::suggest(mistake, &key.text, names));
+            }
+            let entry: Option<PrivateEntry> = self.keep_all(table::from_mapping(node, &key.mark));
+            blocks.extend(entry.map(|entry| (key.text.as_str(), entry.connection)));
+        }
+        blocks
+    }
+
+    fn address(&mut self, address: IpAddr, mark: &Mark) {
+        let broadcast = matches!(address, IpAddr::V4(address) if address.is_broadcast());
+        if address.is_unspecified() || address.is_multicast() || broadcast {
+            self.mistake(mark, format!("{address} is not the address of one host"));
+        } else if let Some(reason) = self.network.and_then(|network| network.refusal(address)) {
+            self.mistake(mark, reason);
+        }
+    }
+}

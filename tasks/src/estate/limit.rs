@@ -1,0 +1,361 @@
+//! Limit patterns: which hosts a command is about.
+//!
+//! Owns the language of `--limit`: names of hosts, groups and services, `all`, globs and `~regex`, separated by `,` or
+//! `:`. What is named is united first, then each `&part` keeps only its hosts, then each `!part` takes its hosts away.
+//! Where only `&` and `!` parts are given, all hosts are the beginning. Separators count only outside of `()`, `[]` and
+//! `{}`, so that `~(dns|mail)-.*`, `~a{1,2}` and `~(?:dns|web)` are one part each; where a regex needs a bare `,` or
+//! `:`, write `[,]`. A regex must match from the beginning of a name, not to its end. Refuses parts without any host.
+
+use glob::Pattern;
+use regex::RegexBuilder;
+
+use super::{ALL, Estate, Host};
+use crate::{Diagnostic, Place, nearest};
+
+/// Largest compiled regex; nobody needs more to name hosts.
+const REGEX_BYTES: usize = 1 << 20;
+
+/// Says what a part of the pattern does with its hosts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Effect {
+    Add,
+    Keep,
+    Remove,
+}
+
+struct Part<'p> {
+    effect: Effect,
+    text: &'p str,
+    /// Where the part begins in the pattern, in characters from 1.
+    column: usize,
+}
+
+impl Estate {
+    /// Lists the hosts that a limit pattern names, in the order of the estate.
+    ///
+    /// ```
+    /// # use tasks::estate::{Estate, Sources};
+    /// # let text = "name: tiny\nhosts:\n  web: {address: 192.0.2.7, location: external}\n  dns: {address: 192.0.2.8, location: internal}\n";
+    /// # let estate = Estate::load(&Sources::new("tiny").with("estate.yml", text), &[]).unwrap();
+    /// let hosts = estate.limit("all,!external").unwrap();
+    /// assert_eq!(hosts[0].name(), "dns");
+    /// ```
+    pub fn limit(&self, pattern: &str) -> Result<Vec<&Host>, Vec<Diagnostic>> {
+        let mut mistakes = Vec::new();
+        let parts = split(pattern);
+        let mut adding = vec![false; self.hosts.len()];
+        let mut keeping = vec![true; self.hosts.len()];
+        for part in &parts {
+            let hosts = match self.part(part.text) {
+                Ok(hosts) => hosts,
+                Err((message, hint)) => {
+                    let mistake = Diagnostic::at(place(pattern, part.column), message);
+                    mistakes.push(match hint {
+                        Some(hint) => mistake.hint(hint),
+                        None => mistake,
+                    });
+                    continue;
+                }
+            };
+            for (index, inside) in hosts.into_iter().enumerate() {
+                match part.effect {
+                    Effect::Add => adding[index] |= inside,
+                    Effect::Keep => keeping[index] &= inside,
+                    Effect::Remove => keeping[index] &= !inside,
+                }
+            }
+        }
+        if parts.is_empty() {
+            let mistake = Diagnostic::at(place(pattern, 1), "this limit names no host");
+            mistakes.push(mistake.hint("leave --limit out for all hosts"));
+        }
+        if !mistakes.is_empty() {
+            return Err(mistakes);
+        }
+        let from_all = parts.iter().all(|part| part.effect != Effect::Add);
+        let chosen = self.hosts.iter().zip(adding.iter().zip(&keeping));
+        let chosen = chosen.filter(|(_, (add, keep))| (from_all || **add) && **keep);
+        let hosts: Vec<&Host> = chosen.map(|(host, _)| host).collect();
+        if hosts.is_empty() {
+            let mistake = Diagnostic::at(
+                place(pattern, 1),
+                format!("limit '{pattern}' leaves no host"),
+            );
+            return Err(vec![mistake]);
+        }
+        Ok(hosts)
+    }
+
+    /// Says of each host whether a part names it; else why the part names none, and what to do.
+    fn part(&self, text: &str) -> Result<Vec<bool>, (String, Option<String>)> {
+        let mut chosen = vec![false; self.hosts.len()];
+        if text.is_empty() {
+            return Err(("a name is missing here".to_owned(), None));
+        }
+        if let Some(regex) = text.strip_prefix('~') {
+            let matcher = RegexBuilder::new(regex).size_limit(REGEX_BYTES).build();
+            let matcher = matcher.map_err(|error| invalid_regex(regex, &error))?;
+            let starts = |name: &str| matcher.find(name).is_some_and(|found| found.start() == 0);
+            self.choose(starts, &mut chosen);
+        } else if text.contains(['*', '?', '[']) {
+            let glob = Pattern::new(text)
+                .map_err(|error| (format!("invalid pattern '{text}': {}", error.msg), None))?;
+            if text == "*" {
+                chosen.fill(true);
+            }
+            self.choose(|name| glob.matches(name), &mut chosen);
+        } else if text == ALL {
+            chosen.fill(true);
+        } else if let Some(named) = self.names.get(text) {
+            for index in self.indices(*named) {
+                chosen[index] = true;
+            }
+        }
+        if chosen.contains(&true) {
+            return Ok(chosen);
+        }
+        let names = self.hosts.iter().map(|host| host.name.as_str());
+        let names = names
+            .chain(self.groups())
+            .chain(self.services())
+            .chain([ALL]);
+        let hint = match nearest(text, names) {
+            Some(near) if near != text => format!("did you mean '{near}'?"),
+            Some(_) | None => {
+                let services: Vec<&str> = self.services().collect();
+                if services.is_empty() {
+                    "name hosts or groups of this estate".to_owned()
+                } else {
+                    format!("name hosts, groups or services: {}", services.join(", "))
+                }
+            }
+        };
+        Err((format!("no host matches '{text}'"), Some(hint)))
+    }
+
+    fn choose(&self, matches: impl Fn(&str) -> bool, chosen: &mut [bool]) {
+        for (host, chosen) in self.hosts.iter().zip(chosen.iter_mut()) {
+            *chosen |= matches(&host.name);
+        }
+        let groups = self.groups.iter().map(|group| (&group.name, &group.hosts));
+        let services = self
+            .services
+            .iter()
+            .map(|service| (&service.name, &service.hosts));
+        for (name, hosts) in groups.chain(services) {
+            if matches(name) {
+                for index in hosts {
+                    chosen[*index] = true;
+                }
+            }
+        }
+    }
+}
+
+fn invalid_regex(regex: &str, error: &regex::Error) -> (String, Option<String>) {
+    // The crate draws the regex with carets over several lines; its last line is the reason.
+    let text = error.to_string();
+    let reason = text.lines().last().unwrap_or_default();
+    let reason = reason
+        .strip_prefix("error: ")
+        .unwrap_or(reason)
+        .trim_end_matches('.');
+    (format!("invalid regex '{regex}': {reason}"), None)
+}
+
+fn place(pattern: &str, column: usize) -> Place {
+    Place {
+        file: "--limit".to_owned(),
+        line: 1,
+        column,
+        text: Some(pattern.to_owned()),
+    }
+}
+
+fn split(pattern: &str) -> Vec<Part<'_>> {
+    let mut parts = Vec::new();
+    let mut start = 0;
+    let mut depth = 0_usize;
+    let mut escaped = false;
+    let ends = pattern.char_indices().chain([(pattern.len(), ',')]);
+    for (at, c) in ends {
+        let end = at == pattern.len();
+        if !end && std::mem::take(&mut escaped) {
+            continue;
+        }
+        match c {
+            _ if end => parts.extend(part(pattern, start, at)),
+            '\\' => escaped = true,
+            '(' | '[' | '{' => depth += 1,
+            ')' | ']' | '}' => depth = depth.saturating_sub(1),
+            ',' | ':' if depth == 0 => {
+                parts.extend(part(pattern, start, at));
+                start = at + 1;
+            }
+            _ => {}
+        }
+    }
+    parts
+}
+
+fn part(pattern: &str, start: usize, end: usize) -> Option<Part<'_>> {
+    let raw = pattern.get(start..end)?;
+    let text = raw.trim();
+    if text.is_empty() {
+        return None;
+    }
+    let begin = start + (raw.len() - raw.trim_start().len());
+    let (effect, rest) = match text.split_at_checked(1) {
+        Some(("!", rest)) => (Effect::Remove, rest),
+        Some(("&", rest)) => (Effect::Keep, rest),
+        Some(_) | None => (Effect::Add, text),
+    };
+    Some(Part {
+        effect,
+        text: rest.trim_start(),
+        column: pattern[..begin].chars().count() + 1,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use insta::assert_snapshot;
+
+    use super::super::sample::{render, sample};
+
+    fn names(pattern: &str) -> String {
+        let estate = sample(&[]);
+        match estate.limit(pattern) {
+            Ok(hosts) => {
+                let names: Vec<&str> = hosts.iter().map(|host| host.name()).collect();
+                names.join(" ")
+            }
+            Err(mistakes) => render(&mistakes),
+        }
+    }
+
+    #[test]
+    fn names_of_hosts_groups_and_services_are_united_in_the_order_of_the_estate() {
+        assert_eq!(names("mail-internal"), "mail-internal");
+        assert_eq!(names("dns"), "dns-internal dns-external");
+        assert_eq!(
+            names("servers,dns-external"),
+            "dns-internal dns-external mail-internal"
+        );
+        assert_eq!(
+            names("mail-internal:dns-internal"),
+            "dns-internal mail-internal"
+        );
+        assert_eq!(
+            names(" mail-internal , dns-external,"),
+            "dns-external mail-internal"
+        );
+        assert_eq!(names("all"), "dns-internal dns-external mail-internal");
+    }
+
+    #[test]
+    fn intersection_comes_after_union_and_exclusion_last() {
+        assert_eq!(names("dns,&internal"), "dns-internal");
+        assert_eq!(names("&internal,dns"), "dns-internal");
+        assert_eq!(names("!dns-external:dns"), "dns-internal");
+        assert_eq!(names("all,&servers,!dns"), "mail-internal");
+    }
+
+    #[test]
+    fn patterns_that_add_nothing_start_from_all_hosts() {
+        assert_eq!(names("!external"), "dns-internal mail-internal");
+        assert_eq!(names("&internal"), "dns-internal mail-internal");
+        assert_eq!(names("! external,!mail"), "dns-internal");
+    }
+
+    #[test]
+    fn globs_match_whole_names() {
+        assert_eq!(names("dns-*"), "dns-internal dns-external");
+        assert_eq!(names("*-internal,!mail-?nternal"), "dns-internal");
+        assert_eq!(names("[dm]*-internal"), "dns-internal mail-internal");
+        assert_eq!(names("serv*"), "dns-internal mail-internal");
+        assert_eq!(names("*"), "dns-internal dns-external mail-internal");
+    }
+
+    #[test]
+    fn regexes_match_from_the_beginning_and_keep_bracketed_separators() {
+        assert_eq!(
+            names("~(dns|mail)-.*"),
+            "dns-internal dns-external mail-internal"
+        );
+        assert_eq!(names("~(?:dns|web)-e"), "dns-external");
+        assert_eq!(names("~d.{1,3}-i,mail"), "dns-internal mail-internal");
+        assert_eq!(names("!~.*-external"), "dns-internal mail-internal");
+        assert_snapshot!(names("~ternal"), @r#"
+        --limit:1:1: no host matches '~ternal'
+        | ~ternal
+        | ^
+        hint: did you mean 'external'?
+        "#);
+    }
+
+    #[test]
+    fn parts_that_match_nothing_are_refused_with_the_nearest_name() {
+        assert_snapshot!(names("dns,mail-intrnal"), @r#"
+        --limit:1:5: no host matches 'mail-intrnal'
+        | dns,mail-intrnal
+        |     ^
+        hint: did you mean 'mail-internal'?
+        "#);
+        assert_snapshot!(names("dns,!extrnal,web-*"), @r#"
+        --limit:1:5: no host matches 'extrnal'
+        | dns,!extrnal,web-*
+        |     ^
+        hint: did you mean 'external'?
+        --limit:1:14: no host matches 'web-*'
+        | dns,!extrnal,web-*
+        |              ^
+        hint: name hosts, groups or services: dns, mail
+        "#);
+        assert_snapshot!(names("!"), @r#"
+        --limit:1:1: a name is missing here
+        | !
+        | ^
+        "#);
+    }
+
+    #[test]
+    fn patterns_that_leave_no_host_are_refused() {
+        assert_snapshot!(names("dns,!dns"), @r#"
+        --limit:1:1: limit 'dns,!dns' leaves no host
+        | dns,!dns
+        | ^
+        "#);
+        assert_snapshot!(names(""), @r#"
+        --limit:1:1: this limit names no host
+        | 
+        | ^
+        hint: leave --limit out for all hosts
+        "#);
+        assert_snapshot!(names(" ,:"), @r#"
+        --limit:1:1: this limit names no host
+        |  ,:
+        | ^
+        hint: leave --limit out for all hosts
+        "#);
+    }
+
+    #[test]
+    fn invalid_regexes_and_globs_are_shown_with_the_reason() {
+        assert_snapshot!(names("~(dns,caldav"), @r#"
+        --limit:1:1: invalid regex '(dns,caldav': unclosed group
+        | ~(dns,caldav
+        | ^
+        "#);
+        assert_snapshot!(names("mail,~a{999999}{999}"), @r#"
+        --limit:1:6: invalid regex 'a{999999}{999}': Compiled regex exceeds size limit of 1048576 bytes
+        | mail,~a{999999}{999}
+        |      ^
+        "#);
+        assert_snapshot!(names("dns[a"), @r#"
+        --limit:1:1: invalid pattern 'dns[a': invalid range pattern
+        | dns[a
+        | ^
+        "#);
+    }
+}

@@ -1,0 +1,411 @@
+//! One test for each kind of mistake in the files of an estate: its place, its message, its hint.
+
+use insta::assert_snapshot;
+
+use super::Estate;
+use super::sample::{added, render, replaced, wrong};
+
+#[test]
+fn folder_without_inventory_is_no_estate() {
+    assert_snapshot!(wrong(&[]), @r#"
+    e/estate.yml: this file is missing, so this is no estate
+    hint: --estate names the folder of an estate
+    "#);
+}
+
+#[test]
+fn empty_inventory_lacks_name_and_hosts() {
+    assert_snapshot!(wrong(&[("estate.yml", "")]), @r#"
+    e/estate.yml:1:1: this estate has no hosts
+    hint: list them: 'hosts:' and 'NAME: {address: ..., location: ...}'
+    e/estate.yml:1:1: this estate has no name
+    hint: begin with 'name: NAME'
+    "#);
+}
+
+#[test]
+fn several_mistakes_are_reported_together() {
+    let text = "\
+name: Sample
+release: buster
+hots:
+  a: {}
+hosts:
+  web_1: {address: 10.0.0, location: inside, realease: trixie}
+  web-2: {location: external, connection: {port: 70000, sudo: maybe}}
+  web-3: [1]
+";
+    assert_snapshot!(wrong(&[("estate.yml", text)]), @r#"
+    e/estate.yml:1:7: name of the estate: a name begins with one of a-z
+    | name: Sample
+    |       ^
+    e/estate.yml:2:10: unknown value 'buster'
+    | release: buster
+    |          ^
+    hint: known are: bookworm, trixie
+    e/estate.yml:3:1: unknown section 'hots'
+    | hots:
+    | ^
+    hint: did you mean 'hosts'?
+    e/estate.yml:6:3: host 'web_1': a host name consists of a-z, 0-9 and '-', not '_'
+    |   web_1: {address: 10.0.0, location: inside, realease: trixie}
+    |   ^
+    e/estate.yml:6:20: invalid IP address syntax: '10.0.0'
+    |   web_1: {address: 10.0.0, location: inside, realease: trixie}
+    |                    ^
+    e/estate.yml:6:38: unknown value 'inside'
+    |   web_1: {address: 10.0.0, location: inside, realease: trixie}
+    |                                      ^
+    hint: known are: internal, external
+    e/estate.yml:6:46: unknown field 'realease'
+    |   web_1: {address: 10.0.0, location: inside, realease: trixie}
+    |                                              ^
+    hint: did you mean 'release'?
+    e/estate.yml:7:3: missing field 'address'
+    |   web-2: {location: external, connection: {port: 70000, sudo: maybe}}
+    |   ^
+    e/estate.yml:7:50: expected a number from 1 to 65535, found number 70000
+    |   web-2: {location: external, connection: {port: 70000, sudo: maybe}}
+    |                                                  ^
+    e/estate.yml:7:63: expected true, false or password, found string 'maybe'
+    |   web-2: {location: external, connection: {port: 70000, sudo: maybe}}
+    |                                                               ^
+    e/estate.yml:8:10: expected a mapping, found a list
+    |   web-3: [1]
+    |          ^
+    "#);
+}
+
+#[test]
+fn duplicate_addresses_show_both_places() {
+    assert_snapshot!(replaced("10.0.0.110", "10.0.0.106"), @r#"
+    e/estate.yml:7:28: address 10.0.0.106 is that of host 'dns-internal' already
+    |   mail-internal: {address: 10.0.0.106, location: internal}
+    |                            ^
+    hint: first used at e/estate.yml:5:27
+    "#);
+}
+
+#[test]
+fn addresses_outside_of_the_containers_network_are_refused() {
+    assert_snapshot!(replaced("10.0.0.110", "10.0.1.110"), @r#"
+    e/estate.yml:7:28: 10.0.1.110 is not in the containers' network 10.0.0.0/24
+    |   mail-internal: {address: 10.0.1.110, location: internal}
+    |                            ^
+    "#);
+    assert_snapshot!(replaced("10.0.0.110", "10.0.0.1"), @r#"
+    e/estate.yml:7:28: 10.0.0.1 is the network's gateway, the machine that runs the containers
+    |   mail-internal: {address: 10.0.0.1, location: internal}
+    |                            ^
+    "#);
+    assert_snapshot!(replaced("10.0.0.110", "10.0.0.255"), @r#"
+    e/estate.yml:7:28: 10.0.0.255 is the network's broadcast address
+    |   mail-internal: {address: 10.0.0.255, location: internal}
+    |                            ^
+    "#);
+    assert_snapshot!(replaced("10.0.0.110", "'fd00::1'"), @r#"
+    e/estate.yml:7:28: fd00::1 is not in the containers' network 10.0.0.0/24
+    |   mail-internal: {address: 'fd00::1', location: internal}
+    |                            ^
+    "#);
+}
+
+#[test]
+fn malformed_networks_are_refused() {
+    assert_snapshot!(replaced("10.0.0.0/24", "10.0.0.7/24"), @r#"
+    e/estate.yml:3:23: '10.0.0.7/24' is an address in a network, the network is 10.0.0.0/24
+    | containers: {network: 10.0.0.7/24}
+    |                       ^
+    "#);
+}
+
+#[test]
+fn unknown_members_are_refused_with_the_nearest_name() {
+    assert_snapshot!(replaced("mail: [mail-internal]", "mail: [mail-intrnal]"), @r#"
+    e/estate.yml:12:10: there is no host 'mail-intrnal'
+    |   mail: [mail-intrnal]
+    |          ^
+    hint: did you mean 'mail-internal'?
+    "#);
+    assert_snapshot!(replaced("[dns-internal, mail-internal]", "[dns-internal, dns]"), @r#"
+    e/estate.yml:9:27: there is no host 'dns'
+    |   servers: [dns-internal, dns]
+    |                           ^
+    hint: known are: dns-external, dns-internal, mail-internal
+    "#);
+    assert_snapshot!(replaced("[dns-internal, external]", "[dns-internal, extrnal]"), @r#"
+    e/estate.yml:15:23: there is no host or group 'extrnal'
+    |   dns: [dns-internal, extrnal]
+    |                       ^
+    hint: did you mean 'external'?
+    "#);
+    assert_snapshot!(replaced("mail: [mail-internal]", "mail: [all]"), @r#"
+    e/estate.yml:12:10: there is no host 'all'
+    |   mail: [all]
+    |          ^
+    hint: list the hosts
+    "#);
+}
+
+#[test]
+fn groups_services_and_roles_need_hosts() {
+    assert_snapshot!(replaced("[dns-internal, mail-internal]", "[]"), @r#"
+    e/estate.yml:9:3: group 'servers' has no hosts
+    |   servers: []
+    |   ^
+    "#);
+    assert_snapshot!(replaced("mail: [mail-internal]", "mail:"), @r#"
+    e/estate.yml:12:3: service 'mail' has no hosts
+    |   mail:
+    |   ^
+    "#);
+    assert_snapshot!(replaced("mta: all", "mta: []"), @r#"
+    e/estate.yml:14:3: role 'mta' has no hosts
+    |   mta: []
+    |   ^
+    "#);
+}
+
+#[test]
+fn roles_of_a_group_without_hosts_are_refused() {
+    let text =
+        "name: x\nhosts:\n  a: {address: 10.0.0.2, location: internal}\nroles:\n  mta: external\n";
+    assert_snapshot!(wrong(&[("estate.yml", text)]), @r#"
+    e/estate.yml:5:3: role 'mta' has no hosts
+    |   mta: external
+    |   ^
+    "#);
+}
+
+#[test]
+fn members_are_listed_once() {
+    assert_snapshot!(replaced("[dns-external, dns-internal]", "[dns-external, dns-external]"), @r#"
+    e/estate.yml:11:23: 'dns-external' is listed twice in service 'dns'
+    |   dns: [dns-external, dns-external]
+    |                       ^
+    "#);
+}
+
+#[test]
+fn names_stand_for_one_thing() {
+    assert_snapshot!(replaced("  servers:", "  mail:"), @r#"
+    e/estate.yml:12:3: 'mail' is the name of a group already
+    |   mail: [mail-internal]
+    |   ^
+    hint: first used at e/estate.yml:9:3
+    "#);
+    assert_snapshot!(replaced("  mail:", "  dns-internal:"), @r#"
+    e/estate.yml:12:3: 'dns-internal' is the name of a host already
+    |   dns-internal: [mail-internal]
+    |   ^
+    hint: first used at e/estate.yml:5:3
+    "#);
+    assert_snapshot!(replaced("  servers:", "  internal:"), @r#"
+    e/estate.yml:9:3: group 'internal' arises from the location of the hosts
+    |   internal: [dns-internal, mail-internal]
+    |   ^
+    hint: set 'location:' of its hosts instead
+    "#);
+    assert_snapshot!(replaced("  servers:", "  all:"), @r#"
+    e/estate.yml:9:3: group 'all': 'all' stands for every host
+    |   all: [dns-internal, mail-internal]
+    |   ^
+    "#);
+}
+
+#[test]
+fn a_broken_host_is_reported_once() {
+    assert_snapshot!(replaced("address: 10.0.0.110", "address: 10"), @r#"
+    e/estate.yml:7:28: expected an IP address, found number 10
+    |   mail-internal: {address: 10, location: internal}
+    |                            ^
+    "#);
+}
+
+#[test]
+fn syntax_errors_carry_their_position() {
+    assert_snapshot!(added("groups/all.yml", "a: 1\n\tb: 2\n"), @r#"
+    e/groups/all.yml:1:4: not valid YAML: while scanning a plain scalar, found a tab
+    | a: 1
+    |    ^
+    hint: indent with spaces, YAML does not allow tabs
+    "#);
+    assert_snapshot!(added("groups/all.yml", "a:\n  b: 1\n c: 2\n"), @r#"
+    e/groups/all.yml:3:2: not valid YAML: while parsing a block mapping, did not find expected key
+    |  c: 2
+    |  ^
+    hint: check the indentation, the colons and the quotes on this line and the one before
+    "#);
+    assert_snapshot!(added("groups/all.yml", "a: [1, 2\nb: 3\n"), @r#"
+    e/groups/all.yml:2:2: not valid YAML: illegal placement of ':' indicator
+    | b: 3
+    |  ^
+    hint: check the indentation, the colons and the quotes on this line and the one before
+    "#);
+    assert_snapshot!(added("groups/all.yml", "a: 1\nb: 2\na: 3\n"), @r#"
+    e/groups/all.yml:3:1: duplicate key 'a'
+    | a: 3
+    | ^
+    hint: first set at e/groups/all.yml:1:1
+    "#);
+    assert_snapshot!(added("groups/all.yml", "a: &x 1\nb: *x\n"), @r#"
+    e/groups/all.yml:1:7: anchors ('&...') are not supported
+    | a: &x 1
+    |       ^
+    "#);
+    assert_snapshot!(added("groups/all.yml", "a: *x\n"), @r#"
+    e/groups/all.yml:1:4: aliases ('*...') are not supported
+    | a: *x
+    |    ^
+    hint: a text that begins with '*' needs quotes
+    "#);
+    assert_snapshot!(added("groups/all.yml", "a: !!binary x\n"), @r#"
+    e/groups/all.yml:1:4: tags ('!...') are not supported
+    | a: !!binary x
+    |    ^
+    hint: a text that begins with '!' needs quotes
+    "#);
+    assert_snapshot!(added("groups/all.yml", "a: 1\n---\nb: 1\n"), @r#"
+    e/groups/all.yml:2:1: a file holds one document, found another
+    | ---
+    | ^
+    "#);
+    assert_snapshot!(added("groups/all.yml", "a: {{ b }}\n"), @r#"
+    e/groups/all.yml:1:5: a key must be a name
+    | a: {{ b }}
+    |     ^
+    hint: a text that begins with '{' or '[' needs quotes
+    "#);
+    assert_snapshot!(added("groups/all.yml", "<<: {b: 1}\n"), @r#"
+    e/groups/all.yml:1:1: merge keys ('<<') are not supported
+    | <<: {b: 1}
+    | ^
+    "#);
+    assert_snapshot!(added("groups/all.yml", "- a\n"), @r#"
+    e/groups/all.yml:1:1: expected a mapping, found a list
+    | - a
+    | ^
+    "#);
+}
+
+#[test]
+fn hostile_nesting_is_refused() {
+    // Each kind of nesting is within its limit, both together are not.
+    let block = (0..20).flat_map(|depth| [" ".repeat(depth), "a:\n".to_owned()]);
+    let block: String = block.collect();
+    let mixed = format!(
+        "{block}{}{}{}",
+        " ".repeat(20),
+        "[".repeat(20),
+        "]".repeat(20)
+    );
+    assert_snapshot!(added("groups/all.yml", &mixed), @r#"
+    e/groups/all.yml:21:34: nested deeper than 32 levels
+    |                     [[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]
+    |                                  ^
+    "#);
+    let deep = format!("a: {}", "[".repeat(100_000));
+    assert_snapshot!(added("groups/all.yml", &deep).lines().next().unwrap(), @"e/groups/all.yml:1:36: not valid YAML: recursion limit exceeded");
+}
+
+#[test]
+fn bytes_that_are_not_text_are_refused() {
+    let sources = super::Sources::new("e").with("estate.yml", &b"name: x\nb: \xff"[..]);
+    assert_snapshot!(render(&Estate::load(&sources, &[]).unwrap_err()), @r#"
+    e/estate.yml:2:4: is not UTF-8 here: found byte 0xff
+    hint: save the file as UTF-8
+    "#);
+}
+
+#[test]
+fn unknown_files_are_refused() {
+    assert_snapshot!(added("groups/all.yaml", ""), @r#"
+    e/groups/all.yaml: nothing reads this file
+    hint: name it groups/all.yml
+    "#);
+    assert_snapshot!(added("esate.yml", ""), @r#"
+    e/esate.yml: nothing reads this file
+    hint: did you mean 'estate.yml'?
+    "#);
+    assert_snapshot!(added("notes.txt", ""), @r#"
+    e/notes.txt: nothing reads this file
+    hint: an estate has estate.yml, groups/NAME.yml, hosts/NAME.yml, their .private.yml siblings, and templates/
+    "#);
+    assert_snapshot!(added("hosts/dns-intrnal.yml", ""), @r#"
+    e/hosts/dns-intrnal.yml: there is no host 'dns-intrnal'
+    hint: did you mean 'dns-internal'?
+    "#);
+    assert_snapshot!(added("groups/dns-internal.yml", ""), @r#"
+    e/groups/dns-internal.yml: there is no group 'dns-internal'
+    hint: 'dns-internal' is a host, move this to hosts/
+    "#);
+    assert_snapshot!(added("groups/mail.yml", ""), @r#"
+    e/groups/mail.yml: there is no group 'mail'
+    hint: variables are set on groups and hosts, not on services
+    "#);
+    assert_snapshot!(added("groups/extern.private.yml", ""), @r#"
+    e/groups/extern.private.yml: there is no group 'extern'
+    hint: did you mean 'external'?
+    "#);
+}
+
+#[test]
+fn variables_need_proper_names() {
+    assert_snapshot!(added("groups/all.yml", "mta-smarthost: x\nall: 1\n"), @r#"
+    e/groups/all.yml:1:1: variable 'mta-smarthost': a variable's name consists of a-z, 0-9 and '_', not '-'
+    | mta-smarthost: x
+    | ^
+    e/groups/all.yml:2:1: variable 'all': 'all' stands for every host
+    | all: 1
+    | ^
+    "#);
+}
+
+#[test]
+fn private_files_are_quoted_by_key_only() {
+    let shown = added(
+        "estate.private.yml",
+        "connection:\n  port: hunter2\n  passwrd: hunter2\n",
+    );
+    assert_snapshot!(shown, @r#"
+    e/estate.private.yml:2:9: expected a number, found a string
+    |   port: <secret>
+    |         ^
+    e/estate.private.yml:3:3: unknown field 'passwrd'
+    |   passwrd: <secret>
+    |   ^
+    hint: did you mean 'password'?
+    "#);
+    let shown = added("hosts/dns-internal.private.yml", "a: 'hunter2\n");
+    assert!(!shown.contains("hunter2"), "{shown}");
+}
+
+#[test]
+fn private_connections_are_of_known_hosts() {
+    let text = "hosts:\n  dns-internl: {connection: {password: x}}\nname: x\n";
+    assert_snapshot!(added("estate.private.yml", text), @r#"
+    e/estate.private.yml:2:3: there is no host 'dns-internl'
+    |   dns-internl: <secret>
+    |   ^
+    hint: did you mean 'dns-internal'?
+    e/estate.private.yml:3:1: unknown section 'name'
+    | name: <secret>
+    | ^
+    hint: known are: connection, hosts
+    "#);
+}
+
+#[test]
+fn settings_on_the_command_line_are_checked() {
+    let sources = super::sample::sources(&[("estate.yml", super::sample::INVENTORY)]);
+    let settings = ["nothing", "A=1", "a=[1", "fine=1"].map(str::to_owned);
+    assert_snapshot!(render(&Estate::load(&sources, &settings).unwrap_err()), @r#"
+    --set: expected key=value, found no '='
+    hint: for instance --set mta_hide_mailname=false
+    --set A: variable 'A': a variable's name begins with one of a-z
+    --set a:1:1: not valid YAML: unclosed bracket '['
+    | <secret>
+    | ^
+    hint: check the indentation, the colons and the quotes on this line and the one before
+    "#);
+}

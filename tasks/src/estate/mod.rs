@@ -1,0 +1,320 @@
+//! The estate: its hosts, groups, services, roles and variables, as its files say.
+//!
+//! Owns the model that everything else asks ("which hosts", "which variables") and the checks of the files behind it:
+//! every mistake is collected, with its place and a remedy. Refuses to read files (it is handed their texts), and to
+//! know any role: a catalogue of them is handed to [`Estate::check`]. The files are described in [`load`](Estate::load).
+
+mod check;
+mod connection;
+mod de;
+mod fault;
+mod inventory;
+mod limit;
+mod load;
+mod name;
+mod network;
+mod node;
+mod sources;
+mod table;
+mod variables;
+mod yaml;
+
+#[cfg(test)]
+mod behaviour;
+#[cfg(test)]
+mod mistakes;
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+mod sample;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+
+pub use check::KnownRole;
+pub use connection::{Connection, Sudo};
+pub use de::from_node;
+pub use name::{ALL, host_name, label, variable};
+pub use network::Network;
+pub use node::{Key, Node, Value};
+pub use sources::{Mark, Source, Sources};
+pub use variables::{Layer, Origin, Variable, Vars};
+pub use yaml::{MAX_BYTES, MAX_DEPTH, parse};
+
+use sources::Folder;
+
+/// Holds everything that the files of an estate say, checked.
+#[derive(Debug, Clone)]
+pub struct Estate {
+    name: String,
+    folder: Folder,
+    network: Option<Network>,
+    hosts: Vec<Host>,
+    groups: Vec<Group>,
+    services: Vec<Service>,
+    assignments: Vec<Assignment>,
+    all: Layer,
+    command_line: Layer,
+    names: HashMap<String, Named>,
+}
+
+/// Describes one host.
+#[derive(Debug, Clone)]
+pub struct Host {
+    name: String,
+    address: IpAddr,
+    location: Location,
+    release: Release,
+    connection: Connection,
+    groups: Vec<String>,
+    services: Vec<String>,
+    roles: Vec<String>,
+    memberships: Vec<usize>,
+    layer: Layer,
+    mark: Mark,
+}
+
+/// Says on which side of the firm's router a host is; also names the group of the hosts there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Location {
+    /// In the office.
+    Internal,
+    /// On the Internet.
+    External,
+}
+
+impl Location {
+    /// Lists the locations in the order in which their groups come.
+    pub const EVERY: [Self; 2] = [Self::Internal, Self::External];
+
+    /// Names the location and its group.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Internal => "internal",
+            Self::External => "external",
+        }
+    }
+}
+
+impl fmt::Display for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Names a release of Debian.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Deserialize, Serialize,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum Release {
+    /// Debian 12.
+    #[default]
+    Bookworm,
+    /// Debian 13.
+    Trixie,
+}
+
+impl Release {
+    /// Gives the code name.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Bookworm => "bookworm",
+            Self::Trixie => "trixie",
+        }
+    }
+}
+
+impl fmt::Display for Release {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Names hosts that share variables.
+#[derive(Debug, Clone)]
+struct Group {
+    name: String,
+    hosts: Vec<usize>,
+    layer: Layer,
+}
+
+/// Names hosts that people handle together.
+#[derive(Debug, Clone)]
+struct Service {
+    name: String,
+    hosts: Vec<usize>,
+}
+
+/// Says which hosts have a role.
+#[derive(Debug, Clone)]
+struct Assignment {
+    role: String,
+    mark: Mark,
+    hosts: Vec<usize>,
+}
+
+/// Says what a name stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Named {
+    Host(usize),
+    Group(usize),
+    Service(usize),
+}
+
+impl Host {
+    /// Gives the name, a DNS label.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Gives the address.
+    #[must_use]
+    pub fn address(&self) -> IpAddr {
+        self.address
+    }
+
+    /// Says where the host is.
+    #[must_use]
+    pub fn location(&self) -> Location {
+        self.location
+    }
+
+    /// Says which release of Debian the host runs.
+    #[must_use]
+    pub fn release(&self) -> Release {
+        self.release
+    }
+
+    /// Says how the host is reached.
+    #[must_use]
+    pub fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    /// Lists the groups that the host is in, in the order of precedence, that of its location first; without `all`.
+    #[must_use]
+    pub fn groups(&self) -> &[String] {
+        &self.groups
+    }
+
+    /// Lists the services that the host is part of, in the order of `estate.yml`.
+    #[must_use]
+    pub fn services(&self) -> &[String] {
+        &self.services
+    }
+
+    /// Lists the roles of the host, in the order of `estate.yml`; whoever applies them sorts them by the catalogue.
+    #[must_use]
+    pub fn roles(&self) -> &[String] {
+        &self.roles
+    }
+
+    /// Points at the host's name in `estate.yml`.
+    #[must_use]
+    pub fn mark(&self) -> &Mark {
+        &self.mark
+    }
+}
+
+impl Estate {
+    /// Gives the name of the estate.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Gives the network of the containers, if the hosts are containers on this machine.
+    #[must_use]
+    pub fn network(&self) -> Option<Network> {
+        self.network
+    }
+
+    /// Lists the hosts in the order of `estate.yml`.
+    #[must_use]
+    pub fn hosts(&self) -> &[Host] {
+        &self.hosts
+    }
+
+    /// Finds a host by its name.
+    #[must_use]
+    pub fn host(&self, name: &str) -> Option<&Host> {
+        match self.names.get(name)? {
+            Named::Host(index) => self.hosts.get(*index),
+            Named::Group(_) | Named::Service(_) => None,
+        }
+    }
+
+    /// Lists the groups: those of the locations first, then those of `estate.yml` in their order; without `all`.
+    pub fn groups(&self) -> impl Iterator<Item = &str> {
+        self.groups.iter().map(|group| group.name.as_str())
+    }
+
+    /// Lists the services in the order of `estate.yml`.
+    pub fn services(&self) -> impl Iterator<Item = &str> {
+        self.services.iter().map(|service| service.name.as_str())
+    }
+
+    /// Lists the hosts that a host, a group, a service or `all` stands for; `None` if it is none of these.
+    #[must_use]
+    pub fn members(&self, name: &str) -> Option<Vec<&Host>> {
+        if name == ALL {
+            return Some(self.hosts.iter().collect());
+        }
+        let indices = self.indices(*self.names.get(name)?);
+        Some(
+            indices
+                .iter()
+                .filter_map(|index| self.hosts.get(*index))
+                .collect(),
+        )
+    }
+
+    /// Lists the hosts that have a role.
+    #[must_use]
+    pub fn hosts_with_role(&self, role: &str) -> Vec<&Host> {
+        let assignment = self.assignments.iter().find(|found| found.role == role);
+        let indices = assignment.map_or(&[] as &[usize], |found| &found.hosts);
+        indices
+            .iter()
+            .filter_map(|index| self.hosts.get(*index))
+            .collect()
+    }
+
+    /// Shows the variables of a host.
+    #[must_use]
+    pub fn vars<'e>(&'e self, host: &'e Host) -> Vars<'e> {
+        let groups = host
+            .memberships
+            .iter()
+            .filter_map(|index| self.groups.get(*index));
+        Vars {
+            host,
+            folder: &self.folder,
+            layers: std::iter::once(&self.all)
+                .chain(groups.map(|group| &group.layer))
+                .chain(std::iter::once(&host.layer))
+                .collect(),
+            command_line: &self.command_line,
+        }
+    }
+
+    fn indices(&self, named: Named) -> Vec<usize> {
+        match named {
+            Named::Host(index) => Some(vec![index]),
+            Named::Group(index) => self.groups.get(index).map(|group| group.hosts.clone()),
+            Named::Service(index) => self
+                .services
+                .get(index)
+                .map(|service| service.hosts.clone()),
+        }
+        .unwrap_or_default()
+    }
+}

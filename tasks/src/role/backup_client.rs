@@ -1,0 +1,75 @@
+//! Bacula's file daemon.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::{Declarations, HostContext, fixed};
+use crate::Secret;
+use crate::diagnostic::Diagnostic;
+use crate::resource::{Declared, File, Handler, Packages, Resource, Service};
+use crate::value::Mode;
+
+/// Variables of the role.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub(super) struct Variables {
+    /// Password with which the director identifies itself to this host's file daemon.
+    backup_client_director_password: Secret,
+    /// Password with which the monitor identifies itself to this host's file daemon; it may only ask for the status.
+    backup_client_monitor_password: Secret,
+    /// Name of the director, as in its own configuration.
+    backup_director_name: String,
+    /// Name of the monitor, as in its own configuration.
+    backup_monitor_name: String,
+}
+
+const CONFIGURATION: &str = "/etc/bacula/bacula-fd.conf";
+
+pub(super) fn resources(cx: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagnostic>> {
+    let variables: Variables = cx.vars.typed("backup_client")?;
+    let mut role = Declarations::new("backup_client");
+    let restart = Handler::restart(fixed("bacula-fd")).validated_by([
+        "bacula-fd",
+        "-t",
+        "-c",
+        CONFIGURATION,
+    ]);
+    role.add(Resource::Packages(Packages::new([fixed("bacula-fd")])));
+    let quoted = |secret: &Secret| secret.map(quote);
+    let content = cx
+        .render("backup_client/bacula-fd.conf")
+        .set("host", cx.host.name())
+        .set("director", &quote(&variables.backup_director_name))
+        .set("monitor", &quote(&variables.backup_monitor_name))
+        .secret(
+            "director_password",
+            &quoted(&variables.backup_client_director_password),
+        )
+        .secret(
+            "monitor_password",
+            &quoted(&variables.backup_client_monitor_password),
+        )
+        .finish();
+    if let Some(content) = role.take(content) {
+        let mut file = File::new(fixed(CONFIGURATION), content);
+        file.mode = Mode::new(0o600);
+        role.add(Resource::File(file)).notifies(&restart);
+    }
+    role.add(Resource::Service(Service::new(fixed("bacula-fd"))));
+    role.finish()
+}
+
+/// Quotes a string for Bacula's configuration (Bacula Main Reference, "Resource Types"): in double quotes, with a
+/// backslash before a double quote or backslash.
+fn quote(text: &str) -> String {
+    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quotes_and_backslashes_survive_in_a_password() {
+        assert_eq!(quote(r#"a"b\c"#), r#""a\"b\\c""#);
+    }
+}

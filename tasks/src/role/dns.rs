@@ -1,0 +1,166 @@
+//! dnsmasq.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Declarations, HostContext, fixed};
+use crate::diagnostic::Diagnostic;
+use crate::resource::{Declared, Directory, File, Handler, Packages, Resource, Service};
+
+/// Variables of the role.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub(super) struct Variables {
+    /// Domain of the firm, with which short names are completed.
+    home_domain: String,
+    /// Group whose hosts this server answers for.
+    #[serde(default = "internal")]
+    dns_group: String,
+    /// Servers that are asked for everything else. `container-host` stands for the resolvers of the machine on which
+    /// the estate's containers run.
+    dns_upstream_nameservers: Vec<Upstream>,
+    /// Other names of hosts: alias to host. An alias is served where its host is.
+    #[serde(default)]
+    dns_aliases: BTreeMap<String, String>,
+    /// Domains about which no other server is asked.
+    #[serde(default)]
+    dns_local_domains: Vec<String>,
+}
+
+/// A server to ask: an address, or `container-host`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(untagged)]
+enum Upstream {
+    /// This address.
+    Address(IpAddr),
+    /// The word.
+    Word(Word),
+}
+
+/// A word in the place of an address.
+#[derive(Debug, Deserialize, JsonSchema)]
+enum Word {
+    /// The resolvers of the machine on which the containers run.
+    #[serde(rename = "container-host")]
+    ContainerHost,
+}
+
+/// A line of the additional hosts file.
+#[derive(Debug, Serialize)]
+struct Entry<'a> {
+    address: IpAddr,
+    names: Vec<&'a str>,
+}
+
+fn internal() -> String {
+    "internal".to_owned()
+}
+
+/// Folder of the additional hosts files; each file belongs to one role or domain.
+pub(super) const HOSTS: &str = "/etc/dnsmasq-hosts.d";
+
+pub(super) fn resources(cx: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagnostic>> {
+    let variables: Variables = cx.vars.typed("dns")?;
+    let mut role = Declarations::new("dns");
+    let entries = entries(cx, &variables)?;
+    let upstream = upstream(cx, &variables)?;
+    let restart = Handler::restart(fixed("dnsmasq")).validated_by(["dnsmasq", "--test"]);
+    let reload = Handler::reload(fixed("dnsmasq"));
+    role.add(Resource::Packages(Packages::new([fixed("dnsmasq")])));
+    role.add(Resource::Directory(Directory::new(fixed(HOSTS))));
+    let hosts = cx.render("dns/hosts").set("entries", &entries).finish();
+    if let Some(content) = role.take(hosts) {
+        let file = File::new(fixed(&format!("{HOSTS}/estate")), content);
+        role.add(Resource::File(file)).notifies(&reload);
+    }
+    // Another server of the estate completes short names itself; the Internet must not be asked about them.
+    let to_the_internet = upstream
+        .iter()
+        .any(|server| cx.estate.hosts().iter().all(|host| host.address() != *server));
+    let configuration = cx
+        .render("dns/estate.conf")
+        .set("domain", &variables.home_domain)
+        .set("upstream", &upstream)
+        .set("local_domains", &variables.dns_local_domains)
+        .set("hosts_folder", HOSTS)
+        .set("to_the_internet", &to_the_internet)
+        .finish();
+    if let Some(content) = role.take(configuration) {
+        let file = File::new(fixed("/etc/dnsmasq.d/estate.conf"), content);
+        role.add(Resource::File(file)).notifies(&restart);
+    }
+    role.add(Resource::Service(Service::new(fixed("dnsmasq"))));
+    role.finish()
+}
+
+fn entries<'e>(
+    cx: &HostContext<'e>,
+    variables: &'e Variables,
+) -> Result<Vec<Entry<'e>>, Vec<Diagnostic>> {
+    let group = &variables.dns_group;
+    let Some(members) = cx.estate.members(group) else {
+        let mut mistake = Diagnostic::new(format!(
+            "host {}: 'dns_group' names '{group}', which is no group of the estate",
+            cx.host.name()
+        ));
+        if let Some(nearest) = crate::nearest(group, cx.estate.groups()) {
+            mistake = mistake.hint(format!("did you mean '{nearest}'?"));
+        }
+        return Err(vec![mistake]);
+    };
+    let mut mistakes = Vec::new();
+    for (alias, host) in &variables.dns_aliases {
+        if cx.estate.host(host).is_none() {
+            let names = cx.estate.hosts().iter().map(crate::estate::Host::name);
+            let mut mistake = Diagnostic::new(format!(
+                "'dns_aliases' calls '{host}' also '{alias}', but there is no such host"
+            ));
+            if let Some(nearest) = crate::nearest(host, names) {
+                mistake = mistake.hint(format!("did you mean '{nearest}'?"));
+            }
+            mistakes.push(mistake);
+        }
+        if let Err(problem) = crate::estate::host_name(alias) {
+            mistakes.push(Diagnostic::new(format!("'dns_aliases': {problem}")));
+        }
+    }
+    if !mistakes.is_empty() {
+        return Err(mistakes);
+    }
+    Ok(members
+        .into_iter()
+        .map(|host| {
+            let aliases = variables.dns_aliases.iter();
+            let aliases = aliases.filter(|(alias, of)| *of == host.name() && *alias != host.name());
+            let names = std::iter::once(host.name()).chain(aliases.map(|(alias, _)| alias.as_str()));
+            Entry {
+                address: host.address(),
+                names: names.collect(),
+            }
+        })
+        .collect())
+}
+
+fn upstream(cx: &HostContext<'_>, variables: &Variables) -> Result<Vec<IpAddr>, Vec<Diagnostic>> {
+    let mut servers = Vec::new();
+    for server in &variables.dns_upstream_nameservers {
+        match server {
+            Upstream::Address(address) => servers.push(*address),
+            Upstream::Word(Word::ContainerHost) if cx.estate.network().is_none() => {
+                return Err(vec![
+                    Diagnostic::new(format!(
+                        "host {}: 'dns_upstream_nameservers' says 'container-host', but the hosts are not containers",
+                        cx.host.name()
+                    ))
+                    .hint("name the addresses of the servers to ask"),
+                ]);
+            }
+            Upstream::Word(Word::ContainerHost) => {
+                servers.extend(&cx.inputs.container_host_resolvers);
+            }
+        }
+    }
+    Ok(servers)
+}

@@ -1,0 +1,273 @@
+//! Roles: each turns the variables of a host into the resources that it needs.
+//!
+//! One role is one file here and one row of [`ROLES`]. Its variables are a typed struct with a description for every
+//! field, from which the reference and the check for unknown variables are made. A role never assumes that it is
+//! alone on its host: it owns whole files and drop-in folders of its own.
+
+mod backup_client;
+mod dns;
+mod dns_client;
+mod mta;
+
+use std::net::IpAddr;
+
+use schemars::Schema;
+
+use crate::diagnostic::Diagnostic;
+use crate::estate::{Estate, Host, KnownRole, Vars};
+use crate::plan::Phase;
+use crate::resource::{Declared, Handler, Packages, Resource};
+use crate::template::{Rendering, Templates};
+
+/// A row of the registry.
+pub struct Role {
+    /// Name, as in `estate.yml`.
+    pub name: &'static str,
+    /// What the role does, in a sentence.
+    pub summary: &'static str,
+    /// The schema of its variables, with their documentation.
+    pub variables: fn() -> Schema,
+    /// Gives the resources that a host with this role needs.
+    pub resources: fn(&HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagnostic>>,
+}
+
+/// Every role, in the order in which they are applied on a host.
+pub const ROLES: &[Role] = &[
+    Role {
+        name: "backup_client",
+        summary: "Bacula's file daemon, which lets the director read and restore the host's files.",
+        variables: || schemars::schema_for!(backup_client::Variables),
+        resources: backup_client::resources,
+    },
+    Role {
+        name: "mta",
+        summary: "A light Exim that hands the host's own mail on, mail to root to the firm's admin user.",
+        variables: || schemars::schema_for!(mta::Variables),
+        resources: mta::resources,
+    },
+    Role {
+        name: "dns",
+        summary: "dnsmasq: names of the estate's hosts and services, everything else from upstream servers.",
+        variables: || schemars::schema_for!(dns::Variables),
+        resources: dns::resources,
+    },
+    Role {
+        name: "dns_client",
+        summary: "The host's own name in /etc/hosts, and its resolvers in /etc/resolv.conf.",
+        variables: || schemars::schema_for!(dns_client::Variables),
+        resources: dns_client::resources,
+    },
+];
+
+impl Role {
+    /// Gives the names of the role's variables.
+    #[must_use]
+    pub fn variable_names(&self) -> Vec<String> {
+        let schema = (self.variables)().to_value();
+        schema["properties"]
+            .as_object()
+            .map(|fields| fields.keys().cloned().collect())
+            .unwrap_or_default()
+    }
+}
+
+/// What a role may know from outside the estate's files.
+#[derive(Debug, Clone, Default)]
+pub struct Inputs {
+    /// The resolvers that the machine uses on which the estate's containers run.
+    pub container_host_resolvers: Vec<IpAddr>,
+}
+
+/// Everything that a role decides from, for one host.
+pub struct HostContext<'e> {
+    /// The estate.
+    pub estate: &'e Estate,
+    /// The host.
+    pub host: &'e Host,
+    /// Its variables.
+    pub vars: Vars<'e>,
+    /// What comes from outside.
+    pub inputs: &'e Inputs,
+    templates: &'e Templates,
+}
+
+impl<'e> HostContext<'e> {
+    /// Gathers what the roles of a host decide from.
+    #[must_use]
+    pub fn new(
+        estate: &'e Estate,
+        host: &'e Host,
+        inputs: &'e Inputs,
+        templates: &'e Templates,
+    ) -> Self {
+        Self {
+            estate,
+            host,
+            vars: estate.vars(host),
+            inputs,
+            templates,
+        }
+    }
+
+    /// Begins the rendering of a template.
+    #[must_use]
+    pub fn render(&self, name: &'static str) -> Rendering<'e> {
+        self.templates.render(name)
+    }
+}
+
+/// Gives the resources of a host: those of its roles in the order of [`ROLES`], all packages first and in one
+/// transaction, each thing declared once.
+pub fn resources(context: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagnostic>> {
+    let mut declared = Vec::new();
+    let mut mistakes = Vec::new();
+    for role in ROLES {
+        if context.host.roles().iter().any(|name| name == role.name) {
+            match (role.resources)(context) {
+                Ok(resources) => declared.extend(resources),
+                Err(found) => mistakes.extend(found),
+            }
+        }
+    }
+    if !mistakes.is_empty() {
+        return Err(mistakes);
+    }
+    arrange(context.host.name(), declared)
+}
+
+/// Puts what must come before packages first, then the packages, then the rest in the order of the roles.
+fn arrange(host: &str, declared: Vec<Declared>) -> Result<Vec<Declared>, Vec<Diagnostic>> {
+    let mut before = Vec::new();
+    let mut packages: Vec<(Declared, Packages)> = Vec::new();
+    let mut rest: Vec<Declared> = Vec::new();
+    let mut mistakes = Vec::new();
+    for declaration in declared {
+        match &declaration.resource {
+            Resource::Debconf(_) => before.push(declaration),
+            Resource::Packages(wanted) => {
+                let merged = packages.iter_mut().any(|(first, together)| {
+                    let merged = together.merge(wanted);
+                    if merged && first.role != declaration.role {
+                        first.role = format!("{}, {}", first.role, declaration.role);
+                    }
+                    merged
+                });
+                if !merged {
+                    packages.push((declaration.clone(), wanted.clone()));
+                }
+            }
+            _ => rest.push(declaration),
+        }
+    }
+    let packages = packages.into_iter().map(|(mut declaration, together)| {
+        declaration.resource = Resource::Packages(together);
+        declaration
+    });
+    let mut arranged: Vec<Declared> = Vec::new();
+    let mut seen = std::collections::BTreeMap::new();
+    for declaration in before.into_iter().chain(packages).chain(rest) {
+        match seen.get(&declaration.name()) {
+            None => {
+                seen.insert(declaration.name(), arranged.len());
+                arranged.push(declaration);
+            }
+            Some(&first) if arranged[first].resource == declaration.resource => {
+                let notify = &mut arranged[first].notify;
+                let news = declaration.notify.into_iter().filter(|new| !notify.contains(new));
+                let news: Vec<_> = news.collect();
+                notify.extend(news);
+            }
+            Some(&first) => mistakes.push(Diagnostic::new(format!(
+                "host {host}: the roles {} and {} both declare {}, and differ",
+                arranged[first].role,
+                declaration.role,
+                declaration.name()
+            ))),
+        }
+    }
+    if mistakes.is_empty() { Ok(arranged) } else { Err(mistakes) }
+}
+
+/// Validates an estate as far as that is possible without its hosts: names, variables, templates, resources.
+pub fn check(estate: &Estate, templates: &Templates, inputs: &Inputs) -> Vec<Diagnostic> {
+    let names: Vec<(&str, Vec<String>)> = ROLES
+        .iter()
+        .map(|role| (role.name, role.variable_names()))
+        .collect();
+    let borrowed: Vec<(&str, Vec<&str>)> = names
+        .iter()
+        .map(|(role, variables)| (*role, variables.iter().map(String::as_str).collect()))
+        .collect();
+    let catalogue: Vec<KnownRole<'_>> = borrowed
+        .iter()
+        .map(|(name, variables)| KnownRole { name, variables })
+        .collect();
+    let mut mistakes = estate.check(&catalogue);
+    for host in estate.hosts() {
+        let context = HostContext::new(estate, host, inputs, templates);
+        if let Err(found) = resources(&context) {
+            mistakes.extend(found);
+        }
+    }
+    mistakes.sort();
+    mistakes.dedup();
+    mistakes
+}
+
+/// Collects what a role declares.
+struct Declarations {
+    role: &'static str,
+    declared: Vec<Declared>,
+    mistakes: Vec<Diagnostic>,
+}
+
+impl Declarations {
+    const fn new(role: &'static str) -> Self {
+        Self {
+            role,
+            declared: Vec::new(),
+            mistakes: Vec::new(),
+        }
+    }
+
+    /// Declares a resource; what follows says who is notified and when it is applied.
+    fn add(&mut self, resource: Resource) -> &mut Declared {
+        self.declared.push(Declared::new(self.role, resource));
+        let last = self.declared.len() - 1;
+        &mut self.declared[last]
+    }
+
+    /// Takes a value, or keeps the mistake for the end.
+    fn take<T>(&mut self, result: Result<T, Diagnostic>) -> Option<T> {
+        result.map_err(|mistake| self.mistakes.push(mistake)).ok()
+    }
+
+    fn finish(self) -> Result<Vec<Declared>, Vec<Diagnostic>> {
+        if self.mistakes.is_empty() { Ok(self.declared) } else { Err(self.mistakes) }
+    }
+}
+
+impl Declared {
+    /// Makes the resource notify a handler when it changes.
+    fn notifies(&mut self, handler: &Handler) -> &mut Self {
+        self.notify.push(handler.clone());
+        self
+    }
+
+    /// Leaves the resource to completion on containers.
+    const fn on_completion(&mut self) -> &mut Self {
+        self.phase = Phase::Completion;
+        self
+    }
+}
+
+/// Gives a value that is written in the code and known to be valid.
+///
+/// The tests walk every role, so a mistake here cannot leave the house.
+fn fixed<T: TryFrom<String, Error = String>>(text: &str) -> T {
+    match T::try_from(text.to_owned()) {
+        Ok(value) => value,
+        #[expect(clippy::panic, reason = "a literal in this crate is wrong: a defect that tests find")]
+        Err(mistake) => panic!("internal error: {mistake}"),
+    }
+}

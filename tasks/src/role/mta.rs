@@ -1,0 +1,234 @@
+//! A light Exim.
+
+use std::net::IpAddr;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Declarations, HostContext, fixed};
+use crate::Secret;
+use crate::content::Content;
+use crate::diagnostic::Diagnostic;
+use crate::resource::{Declared, File, Handler, Line, Packages, Resource, Service};
+use crate::value::Mode;
+
+/// Variables of the role. Most have the meaning of a setting of `/etc/exim4/update-exim4.conf.conf`
+/// (update-exim4.conf(8)).
+#[derive(Debug, Deserialize, JsonSchema)]
+pub(super) struct Variables {
+    /// Domain of the firm.
+    home_domain: String,
+    /// Account of the firm's administrator, who receives mail to root.
+    home_domain_admin_user: String,
+    /// Kind of configuration.
+    #[serde(default)]
+    mta_configtype: ConfigType,
+    /// Domains that are local besides the mail name.
+    #[serde(default)]
+    mta_other_hostnames: Vec<String>,
+    /// Addresses to listen on for incoming connections; none for all.
+    #[serde(default = "loopback")]
+    mta_local_interfaces: Vec<IpAddr>,
+    /// Domain that a satellite shows as the sender's and to which it sends local mail; by default the home domain.
+    #[serde(default)]
+    mta_readhost: Option<String>,
+    /// Networks from which mail is relayed to anywhere.
+    #[serde(default)]
+    mta_relay_nets: Vec<String>,
+    /// Whether the configuration is made from the files in `/etc/exim4/conf.d`.
+    #[serde(default)]
+    mta_use_split_config: bool,
+    /// Whether the host's own name is hidden behind `mta_readhost` in outgoing mail.
+    #[serde(default = "yes")]
+    mta_hide_mailname: bool,
+    /// How local mail is delivered.
+    #[serde(default)]
+    mta_localdelivery: LocalDelivery,
+    /// What stands in `/etc/mailname`; by default the home domain.
+    #[serde(default)]
+    mta_mailname: Option<String>,
+    /// Host that takes all mail which is not local; needed for `satellite` and `smarthost`.
+    #[serde(default)]
+    mta_smarthost: Option<Smarthost>,
+}
+
+/// Kind of Exim configuration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum ConfigType {
+    /// Sends and receives directly.
+    Internet,
+    /// Receives directly, sends through the smarthost.
+    Smarthost,
+    /// Sends through the smarthost, receives nothing for itself.
+    #[default]
+    Satellite,
+    /// Local mail only.
+    Local,
+    /// No configuration.
+    None,
+}
+
+/// How local mail is delivered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum LocalDelivery {
+    /// In mbox format, to `/var/mail`.
+    #[default]
+    MailSpool,
+    /// In Maildir format, to `~/Maildir`.
+    MaildirHome,
+}
+
+/// Host that takes mail.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Smarthost {
+    /// Its name.
+    hostname: String,
+    /// Its TCP port.
+    #[serde(default = "smtp")]
+    port: u16,
+    /// User to authenticate as.
+    #[serde(default)]
+    username: Option<String>,
+    /// The user's password.
+    #[serde(default)]
+    userpass: Option<Secret>,
+}
+
+const fn yes() -> bool {
+    true
+}
+
+const fn smtp() -> u16 {
+    25
+}
+
+fn loopback() -> Vec<IpAddr> {
+    vec![IpAddr::from([127, 0, 0, 1])]
+}
+
+impl ConfigType {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Internet => "internet",
+            Self::Smarthost => "smarthost",
+            Self::Satellite => "satellite",
+            Self::Local => "local",
+            Self::None => "none",
+        }
+    }
+
+    const fn needs_smarthost(self) -> bool {
+        match self {
+            Self::Smarthost | Self::Satellite => true,
+            Self::Internet | Self::Local | Self::None => false,
+        }
+    }
+}
+
+impl LocalDelivery {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::MailSpool => "mail_spool",
+            Self::MaildirHome => "maildir_home",
+        }
+    }
+}
+
+pub(super) fn resources(cx: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagnostic>> {
+    let variables: Variables = cx.vars.typed("mta")?;
+    let mut role = Declarations::new("mta");
+    if variables.mta_configtype.needs_smarthost() && variables.mta_smarthost.is_none() {
+        let mistake = Diagnostic::new(format!(
+            "host {}: role mta is a {} and has no 'mta_smarthost'",
+            cx.host.name(),
+            variables.mta_configtype.name()
+        ));
+        return Err(vec![mistake.hint("set 'mta_smarthost: {hostname: NAME}' for the host or its group, or another 'mta_configtype'")]);
+    }
+    // update-exim4.conf checks what it has made with `exim4 -bV` and keeps the previous configuration if that fails.
+    let restart = Handler::restart(fixed("exim4")).validated_by(["update-exim4.conf"]);
+    role.add(Resource::Packages(Packages::new([fixed("exim4-daemon-light")])));
+    let mailname = variables
+        .mta_mailname
+        .as_ref()
+        .unwrap_or(&variables.home_domain);
+    let file = File::new(
+        fixed("/etc/mailname"),
+        Content::plain(format!("{mailname}\n")),
+    );
+    role.add(Resource::File(file)).notifies(&restart);
+    let settings = settings(cx, &variables);
+    if let Some(content) = role.take(settings) {
+        let file = File::new(fixed("/etc/exim4/update-exim4.conf.conf"), content);
+        role.add(Resource::File(file)).notifies(&restart);
+    }
+    let credentials = credentials(cx, &variables);
+    if let Some(content) = role.take(credentials) {
+        let mut file = File::new(fixed("/etc/exim4/passwd.client"), content);
+        file.group = "Debian-exim".to_owned();
+        file.mode = Mode::new(0o640);
+        role.add(Resource::File(file));
+    }
+    let mut alias = Line::new(
+        fixed("/etc/aliases"),
+        Content::plain(format!("root: {}", variables.home_domain_admin_user)),
+    );
+    alias.regexp = Some(fixed("^root:"));
+    alias.create = true;
+    role.add(Resource::Line(alias));
+    role.add(Resource::Service(Service::new(fixed("exim4"))));
+    role.finish()
+}
+
+fn settings(cx: &HostContext<'_>, variables: &Variables) -> Result<Content, Diagnostic> {
+    let smarthost = variables.mta_smarthost.as_ref();
+    let smarthost = smarthost.map(|host| format!("{}::{}", host.hostname, host.port));
+    let interfaces: Vec<_> = variables
+        .mta_local_interfaces
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    let read_host = variables
+        .mta_readhost
+        .as_ref()
+        .unwrap_or(&variables.home_domain);
+    cx.render("mta/update-exim4.conf.conf")
+        .set("configtype", variables.mta_configtype.name())
+        .set("other_hostnames", &variables.mta_other_hostnames.join(":"))
+        // A list with addresses of both families is separated by semicolons (update-exim4.conf(8)).
+        .set("local_interfaces", &interfaces.join(" ; "))
+        .set("readhost", read_host)
+        .set("relay_nets", &variables.mta_relay_nets.join(" ; "))
+        .set("smarthost", smarthost.as_deref().unwrap_or_default())
+        .set("use_split_config", &variables.mta_use_split_config)
+        .set("hide_mailname", &variables.mta_hide_mailname)
+        .set("localdelivery", variables.mta_localdelivery.name())
+        .finish()
+}
+
+fn credentials(cx: &HostContext<'_>, variables: &Variables) -> Result<Content, Diagnostic> {
+    let rendering = cx.render("mta/passwd.client");
+    let smarthost = variables.mta_smarthost.as_ref();
+    let login = smarthost.and_then(|host| {
+        Some((
+            &host.hostname,
+            host.username.as_ref()?,
+            host.userpass.as_ref()?,
+        ))
+    });
+    match login {
+        // In this file a colon ends a field and a second one stands for a colon (exim4-config_files(5)).
+        Some((host, user, password)) => rendering
+            .set("host", host)
+            .set("username", &user.replace(':', "::"))
+            .secret(
+                "password",
+                &password.map(|password| password.replace(':', "::")),
+            )
+            .finish(),
+        None => rendering.set("host", "").finish(),
+    }
+}

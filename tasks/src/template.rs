@@ -1,0 +1,221 @@
+//! Templates: configuration files with variables, in the language of Tera (<https://keats.github.io/tera/>).
+//!
+//! Templates are part of the binary; an estate may override one by a file of the same name below its `templates/`.
+//! Nothing is escaped: what a value needs in the syntax of a daemon is the role's business. An undefined variable is
+//! an error, and so is a plain value that contains the characters which mark the place of a secret.
+
+use serde::Serialize;
+use tera::{Context, ErrorKind, Tera};
+
+use crate::Secret;
+use crate::content::{Content, Placeholders};
+use crate::diagnostic::{Diagnostic, Place};
+use crate::estate::Sources;
+
+/// Every template of the roles: its name and its text.
+const BUILT_IN: &[(&str, &str)] = &[
+    (
+        "backup_client/bacula-fd.conf",
+        include_str!("../../templates/backup_client/bacula-fd.conf"),
+    ),
+    (
+        "dns/estate.conf",
+        include_str!("../../templates/dns/estate.conf"),
+    ),
+    ("dns/hosts", include_str!("../../templates/dns/hosts")),
+    (
+        "dns_client/resolv.conf",
+        include_str!("../../templates/dns_client/resolv.conf"),
+    ),
+    (
+        "mta/passwd.client",
+        include_str!("../../templates/mta/passwd.client"),
+    ),
+    (
+        "mta/update-exim4.conf.conf",
+        include_str!("../../templates/mta/update-exim4.conf.conf"),
+    ),
+];
+
+/// Holds the parsed templates of an estate.
+pub struct Templates {
+    tera: Tera,
+    /// Folder of the estate's own templates, to name the file in messages.
+    folder: String,
+    overridden: Vec<String>,
+}
+
+impl Templates {
+    /// Parses the built-in templates and those by which the estate overrides them.
+    pub fn load(sources: &Sources) -> Result<Self, Vec<Diagnostic>> {
+        let mut templates = Self {
+            tera: Tera::default(),
+            folder: format!("{}/templates", sources.folder()),
+            overridden: Vec::new(),
+        };
+        let mut mistakes = Vec::new();
+        let mut texts: Vec<(String, String)> = Vec::new();
+        for (name, text) in BUILT_IN {
+            texts.push(((*name).to_owned(), (*text).to_owned()));
+        }
+        for (name, bytes) in sources.templates() {
+            let path = format!("{}/{name}", templates.folder);
+            let Some(slot) = texts.iter_mut().find(|(known, _)| known == name) else {
+                let known = BUILT_IN.iter().map(|(name, _)| *name);
+                let mut mistake = Diagnostic::at(Place::file(path), "no role has this template");
+                if let Some(nearest) = crate::nearest(name, known) {
+                    mistake = mistake.hint(format!("did you mean '{nearest}'?"));
+                }
+                mistakes.push(mistake);
+                continue;
+            };
+            match std::str::from_utf8(bytes) {
+                Ok(text) => {
+                    text.clone_into(&mut slot.1);
+                    templates.overridden.push(name.to_owned());
+                }
+                Err(_) => mistakes.push(
+                    Diagnostic::at(Place::file(path), "the template is not UTF-8")
+                        .hint("save it as UTF-8 text"),
+                ),
+            }
+        }
+        templates.tera.autoescape_on(Vec::<&str>::new());
+        for (name, text) in &texts {
+            // One by one, so that every template with a mistake is named.
+            if let Err(error) = templates.tera.add_raw_template(name, text) {
+                mistakes.push(templates.mistake(name, &error));
+            }
+        }
+        if mistakes.is_empty() { Ok(templates) } else { Err(mistakes) }
+    }
+
+    /// Begins the rendering of a template.
+    #[must_use]
+    pub fn render(&self, name: &'static str) -> Rendering<'_> {
+        Rendering {
+            templates: self,
+            name,
+            context: Context::new(),
+            places: Placeholders::default(),
+            forged: None,
+        }
+    }
+
+    fn mistake(&self, name: &str, error: &tera::Error) -> Diagnostic {
+        let path = if self.overridden.iter().any(|known| known == name) {
+            format!("{}/{name}", self.folder)
+        } else {
+            format!("templates/{name} (built in)")
+        };
+        let (text, line, column) = match error.kind() {
+            ErrorKind::SyntaxError(report) | ErrorKind::RenderingError(report) => {
+                let span = report.span();
+                (report.message().to_owned(), span.start_line, span.start_col + 1)
+            }
+            _ => (error.to_string(), 0, 0),
+        };
+        let place = Place {
+            file: path,
+            line,
+            column,
+            text: None,
+        };
+        let text = text.lines().next().unwrap_or_default().to_owned();
+        Diagnostic::at(place, text).hint(
+            "correct the template; the variables it may use are those of its role (see docs/reference.md)",
+        )
+    }
+}
+
+/// Collects the variables of one rendering.
+pub struct Rendering<'t> {
+    templates: &'t Templates,
+    name: &'static str,
+    context: Context,
+    places: Placeholders,
+    forged: Option<String>,
+}
+
+impl Rendering<'_> {
+    /// Sets a variable.
+    #[must_use]
+    pub fn set<T: Serialize + ?Sized>(mut self, name: &'static str, value: &T) -> Self {
+        let text = serde_json::to_string(value).unwrap_or_default();
+        if Placeholders::is_forged(&text) {
+            self.forged = Some(name.to_owned());
+        }
+        self.context.insert(name, value);
+        self
+    }
+
+    /// Sets a variable that is secret.
+    #[must_use]
+    pub fn secret(mut self, name: &'static str, value: &Secret) -> Self {
+        let hidden = self.places.hide(value);
+        self.context.insert(name, &hidden);
+        self
+    }
+
+    /// Renders.
+    pub fn finish(self) -> Result<Content, Diagnostic> {
+        if let Some(variable) = self.forged {
+            return Err(Diagnostic::new(format!(
+                "the variable '{variable}' of the template {} has a private-use character that prov uses itself",
+                self.name
+            ))
+            .hint("remove the characters U+F8F0 and U+F8F1 from it"));
+        }
+        self.templates
+            .tera
+            .render(self.name, &self.context)
+            .map(|text| self.places.reveal(&text))
+            .map_err(|error| self.templates.mistake(self.name, &error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(name: &str, text: &str) -> Result<Templates, Vec<Diagnostic>> {
+        let sources = Sources::new("estate/x").with(format!("templates/{name}"), text);
+        Templates::load(&sources)
+    }
+
+    #[test]
+    fn an_undefined_variable_names_the_template_and_the_line() {
+        let templates = with("dns_client/resolv.conf", "a\n{{ nothing }}\n").unwrap();
+        let mistake = templates.render("dns_client/resolv.conf").finish().unwrap_err();
+        let place = mistake.place.unwrap();
+        assert_eq!(
+            (place.file.as_str(), place.line),
+            ("estate/x/templates/dns_client/resolv.conf", 2)
+        );
+        assert!(mistake.message.contains("nothing"), "{}", mistake.message);
+    }
+
+    #[test]
+    fn a_template_that_does_not_parse_names_the_file_and_the_line() {
+        let mistakes = with("dns/hosts", "a\n{% if x %}\n").err().unwrap();
+        let place = mistakes[0].place.clone().unwrap();
+        assert_eq!(place.file, "estate/x/templates/dns/hosts");
+        assert!(place.line >= 2, "{place:?}");
+    }
+
+    #[test]
+    fn an_override_of_nothing_is_a_mistake_with_a_hint() {
+        let mistakes = with("dns/host", "a\n").err().unwrap();
+        assert_eq!(mistakes[0].hint.as_deref(), Some("did you mean 'dns/hosts'?"));
+    }
+
+    #[test]
+    fn a_plain_value_cannot_pretend_to_be_a_secret() {
+        let templates = with("dns_client/resolv.conf", "{{ a }}{{ s }}\n").unwrap();
+        let rendering = templates
+            .render("dns_client/resolv.conf")
+            .secret("s", &Secret::new("x"))
+            .set("a", "\u{f8f0}0\u{f8f1}");
+        assert!(rendering.finish().is_err());
+    }
+}

@@ -1,0 +1,176 @@
+//! The sample estate in `estate/docker` is valid and says what its documentation says.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use tasks::estate::{Estate, Host, KnownRole, Sources, Sudo};
+
+const CATALOGUE: [KnownRole<'_>; 4] = [
+    KnownRole {
+        name: "backup_client",
+        variables: &[
+            "backup_client_director_password",
+            "backup_client_monitor_password",
+            "backup_director_name",
+            "backup_monitor_name",
+        ],
+    },
+    KnownRole {
+        name: "mta",
+        variables: &[
+            "home_domain",
+            "home_domain_admin_user",
+            "home_domain_admin_user_passwd",
+            "mta_configtype",
+            "mta_mailname",
+            "mta_smarthost",
+            "office_subnet",
+        ],
+    },
+    KnownRole {
+        name: "dns",
+        variables: &["dns_group", "dns_upstream_nameservers", "home_domain"],
+    },
+    KnownRole {
+        name: "dns_client",
+        variables: &["dns_resolvers", "home_domain"],
+    },
+];
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../estate/docker")
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "here the test is the shell that hands texts to the core"
+)]
+fn docker() -> Estate {
+    let mut sources = Sources::new("estate/docker");
+    let mut pending = vec![folder()];
+    while let Some(path) = pending.pop() {
+        for entry in fs::read_dir(path).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                pending.push(path);
+                continue;
+            }
+            let name = path.strip_prefix(folder()).unwrap().to_str().unwrap();
+            sources.insert(name, fs::read(&path).unwrap());
+        }
+    }
+    Estate::load(&sources, &[]).unwrap()
+}
+
+#[test]
+fn every_host_service_and_group_is_there() {
+    let estate = docker();
+    let names: Vec<&str> = estate.hosts().iter().map(Host::name).collect();
+    assert_eq!(names.len(), 14);
+    let mut sorted = names.clone();
+    sorted.sort_unstable();
+    assert_eq!(names, sorted);
+    for (index, host) in estate.hosts().iter().enumerate() {
+        assert_eq!(
+            host.address().to_string(),
+            format!("10.0.0.{}", 101 + index)
+        );
+        let connection = host.connection();
+        assert_eq!(connection.user.as_deref(), Some("user1fname"));
+        assert_eq!(connection.sudo, Sudo::Password);
+    }
+    let size = |name: &str| estate.members(name).unwrap().len();
+    let services: Vec<(&str, usize)> = estate.services().map(|name| (name, size(name))).collect();
+    assert_eq!(
+        services,
+        [
+            ("backup", 4),
+            ("calendar", 3),
+            ("dns", 2),
+            ("dynamic_dns", 4),
+            ("mail", 6),
+            ("web", 6)
+        ]
+    );
+    let groups: Vec<(&str, usize)> = estate.groups().map(|name| (name, size(name))).collect();
+    assert_eq!(
+        groups,
+        [
+            ("internal", 8),
+            ("external", 6),
+            ("database", 3),
+            ("reverse_proxy", 2),
+            ("wordpress", 2)
+        ]
+    );
+}
+
+#[test]
+fn every_role_and_variable_has_a_reader() {
+    assert_eq!(docker().check(&CATALOGUE), []);
+}
+
+#[test]
+fn every_host_has_backup_passwords_of_its_own() {
+    let estate = docker();
+    let mut passwords: Vec<String> = estate
+        .hosts()
+        .iter()
+        .flat_map(|host| {
+            let vars = estate.vars(host);
+            [
+                "backup_client_director_password",
+                "backup_client_monitor_password",
+            ]
+            .map(|name| vars.value::<String>(name).unwrap().unwrap())
+        })
+        .collect();
+    passwords.sort_unstable();
+    passwords.dedup();
+    assert_eq!(passwords.len(), 28);
+    assert!(passwords.iter().all(|password| password.len() == 32));
+}
+
+#[test]
+fn mail_leaves_by_way_of_the_gateway() {
+    let estate = docker();
+    let next = |host: &str| {
+        let vars = estate.vars(estate.host(host).unwrap());
+        let satellite = vars.get("mta_configtype").unwrap().as_str() == Some("satellite");
+        let smarthost = vars.get("mta_smarthost").unwrap().get("hostname").unwrap();
+        satellite.then(|| smarthost.as_str().unwrap().to_owned())
+    };
+    for host in estate.hosts() {
+        let (mut at, mut hops) = (host.name().to_owned(), 0);
+        while let Some(hop) = next(&at) {
+            (at, hops) = (hop, hops + 1);
+            assert!(hops < 4, "mail of {} goes around in circles", host.name());
+        }
+        assert_eq!(at, "mail-other");
+    }
+    assert_eq!(next("caldav").as_deref(), Some("mail-internal"));
+    assert_eq!(next("wordpress-external").as_deref(), Some("mail-external"));
+}
+
+#[test]
+fn names_are_resolved_by_the_server_of_the_location() {
+    let estate = docker();
+    for host in estate.hosts() {
+        let server = estate.host(&format!("dns-{}", host.location())).unwrap();
+        let resolvers = estate
+            .vars(host)
+            .value::<Vec<String>>("dns_resolvers")
+            .unwrap();
+        assert_eq!(resolvers.unwrap(), [server.address().to_string()]);
+    }
+    let upstream = |host: &str| {
+        let vars = estate.vars(estate.host(host).unwrap());
+        vars.value::<Vec<String>>("dns_upstream_nameservers")
+            .unwrap()
+            .unwrap()
+    };
+    assert_eq!(upstream("dns-internal"), ["10.0.0.105"]);
+    assert_eq!(upstream("dns-external"), ["container-host"]);
+}
