@@ -1,1 +1,3 @@
 //! Provisions small Debian estates.
+
+pub mod docker;
