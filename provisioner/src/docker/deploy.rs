@@ -3,11 +3,11 @@
 use std::{collections::BTreeMap, net::Ipv4Addr};
 
 use bollard::query_parameters::DownloadFromContainerOptionsBuilder;
-use futures_util::{StreamExt, TryStreamExt, stream};
+use futures_util::{FutureExt, TryStreamExt};
 
 use super::{
     DockerError, EstateContainers, HostSpec, Mode, Progress, assets::LIB, container::Found,
-    engine::AT_ONCE, exec, image::missing_is_none,
+    engine::at_once, exec, image::missing_is_none,
 };
 
 const HOST_KEY: &str = "/etc/ssh/ssh_host_ed25519_key.pub";
@@ -46,19 +46,12 @@ impl EstateContainers {
         }
         let images = self.base_images(hosts, progress).await?;
         self.ensure_network().await?;
-        Ok(stream::iter(hosts)
-            .map(|host| {
-                let image = images.get(&host.release).map_or("", String::as_str);
-                async move {
-                    (
-                        host.name.clone(),
-                        self.deploy_one(host, image, options, progress).await,
-                    )
-                }
-            })
-            .buffered(AT_ONCE)
-            .collect()
-            .await)
+        let work = hosts.iter().map(|host| {
+            let image = images.get(&host.release).map_or("", String::as_str);
+            let deployed = self.deploy_one(host, image, options, progress);
+            deployed.map(|outcome| (host.name.clone(), outcome)).boxed()
+        });
+        Ok(at_once(work.collect()).await)
     }
 
     /// Starts hosts whose containers have stopped, in whatever mode they are, after a restart of the machine, say.

@@ -4,11 +4,11 @@ use bollard::query_parameters::{
     ListImagesOptionsBuilder, ListNetworksOptionsBuilder, ListVolumesOptionsBuilder,
     RemoveImageOptionsBuilder, RemoveVolumeOptions,
 };
-use futures_util::{StreamExt, TryStreamExt, stream};
+use futures_util::FutureExt;
 
 use super::{
     DockerError, EstateContainers, Progress,
-    engine::{AT_ONCE, label, with_labels},
+    engine::{at_once, label, with_labels},
     image::missing_is_none,
 };
 
@@ -28,18 +28,21 @@ impl EstateContainers {
     ) -> Result<usize, DockerError> {
         let containers = self.containers(&[]).await?;
         let mut removed = containers.len();
-        stream::iter(containers)
-            .map(|container| async move {
+        let work = containers.into_iter().map(|container| {
+            async move {
                 let name = container.names.unwrap_or_default();
                 progress(
                     name.first().map_or("", |name| name.trim_start_matches('/')),
                     "removing",
                 );
                 self.remove(&container.id.unwrap_or_default()).await
-            })
-            .buffer_unordered(AT_ONCE)
-            .try_collect::<()>()
-            .await?;
+            }
+            .boxed()
+        });
+        at_once(work.collect())
+            .await
+            .into_iter()
+            .collect::<Result<(), _>>()?;
         let mine = [
             (label::ESTATE, self.estate.as_str()),
             (label::ROLE, "image"),

@@ -3,6 +3,7 @@
 use std::{collections::HashMap, env, time::Duration};
 
 use bollard::Docker;
+use futures_util::{StreamExt, future::BoxFuture, stream};
 
 use super::{DockerError, Subnet};
 
@@ -13,7 +14,7 @@ pub type Progress<'a> = dyn Fn(&str, &str) + Send + Sync + 'a;
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(900);
 
 /// How many hosts are worked on at once: enough to hide waiting, few enough for a small machine's disk.
-pub(super) const AT_ONCE: usize = 8;
+const AT_ONCE: usize = 8;
 
 pub(super) mod label {
     pub(in crate::docker) const ROLE: &str = "io.prov.role";
@@ -103,4 +104,9 @@ impl EstateContainers {
     pub fn container_name(&self, host: &str) -> String {
         format!("prov-{}-{host}", self.estate)
     }
+}
+
+/// Works on several hosts at once; gives the results in the order of the work.
+pub(super) async fn at_once<T>(work: Vec<BoxFuture<'_, T>>) -> Vec<T> {
+    stream::iter(work).buffered(AT_ONCE).collect().await
 }

@@ -14,12 +14,12 @@ use bollard::{
         RestartContainerOptionsBuilder, StopContainerOptionsBuilder,
     },
 };
-use futures_util::{StreamExt, stream};
+use futures_util::FutureExt;
 
 use super::{
     DockerError, EstateContainers, HostSpec, Mode, Progress,
     container::{Found, STOP_SECONDS},
-    engine::{AT_ONCE, label, labels},
+    engine::{at_once, label, labels},
 };
 
 /// Chooses how hosts are switched to test mode.
@@ -54,16 +54,11 @@ impl EstateContainers {
         for host in hosts {
             self.validate(host)?;
         }
-        Ok(stream::iter(hosts)
-            .map(|host| async move {
-                (
-                    host.name.clone(),
-                    self.test_one(host, options, progress).await,
-                )
-            })
-            .buffered(AT_ONCE)
-            .collect()
-            .await)
+        let work = hosts.iter().map(|host| {
+            let switched = self.test_one(host, options, progress);
+            switched.map(|outcome| (host.name.clone(), outcome)).boxed()
+        });
+        Ok(at_once(work.collect()).await)
     }
 
     /// Names the image that a host is committed to.
