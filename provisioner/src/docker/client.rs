@@ -224,9 +224,9 @@ impl ClientSession {
         args: &[&str],
         stdin: &[u8],
     ) -> Result<ExecOutput, DockerError> {
-        let mut argv = vec![self.client.program];
-        argv.extend_from_slice(args);
-        self.command(&argv, stdin).await
+        let mut command = vec![self.client.program];
+        command.extend_from_slice(args);
+        self.command(&command, stdin).await
     }
 
     /// Removes the client's container.

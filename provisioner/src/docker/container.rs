@@ -1,8 +1,9 @@
 //! Containers of hosts: what one is asked to be, how it is found again by its labels, created and removed.
 
-use std::{collections::HashMap, fmt, net::Ipv4Addr};
+use std::{collections::HashMap, fmt, net::Ipv4Addr, time::Duration};
 
 use bollard::{
+    errors::Error,
     models::{
         ContainerCreateBody, ContainerSummary, ContainerSummaryStateEnum, EndpointIpamConfig,
         EndpointSettings, HostConfig, Mount, MountType, NetworkingConfig, VolumeCreateRequest,
@@ -25,6 +26,9 @@ const ALWAYS: [&str; 3] = ["ssh", "syslog", "cron"];
 
 /// How long a container may take to end its services before the engine kills it; above the supervisor's own 60 s.
 pub(super) const STOP_SECONDS: i32 = 90;
+
+/// Ten a second: removing a large container takes a slow disk a while.
+const REMOVAL_TRIES: usize = 600;
 
 /// Describes a host that is to run as a container.
 #[derive(Debug, Clone)]
@@ -249,21 +253,37 @@ impl EstateContainers {
         Ok(mounts)
     }
 
-    /// Removes a container, running or not; that it has gone already is no error.
+    /// Removes a container, running or not, and waits until it is gone; that it has gone already is no error.
     pub(super) async fn remove(&self, container: &str) -> Result<(), DockerError> {
-        let options = RemoveContainerOptionsBuilder::new()
-            .force(true)
-            .v(true)
-            .build();
-        missing_is_none(
-            self.docker()
-                .remove_container(container, Some(options))
-                .await,
-        )
-        .map(drop)
-        .map_err(DockerError::request(format!(
-            "remove the container {container}"
-        )))
+        let options = || {
+            RemoveContainerOptionsBuilder::new()
+                .force(true)
+                .v(true)
+                .build()
+        };
+        for _ in 0..REMOVAL_TRIES {
+            match missing_is_none(
+                self.docker()
+                    .remove_container(container, Some(options()))
+                    .await,
+            ) {
+                Ok(_) => return Ok(()),
+                // Somebody else is at it: a run that was interrupted, say, whose request the engine still works on.
+                Err(Error::DockerResponseServerError {
+                    status_code: 409, ..
+                }) => {
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+                Err(error) => {
+                    return Err(DockerError::request(format!(
+                        "remove the container {container}"
+                    ))(error));
+                }
+            }
+        }
+        Err(DockerError::Busy {
+            container: container.to_owned(),
+        })
     }
 
     /// Fails if a container has the name that prov needs, but not the estate's label.

@@ -134,6 +134,12 @@ pub enum DockerError {
         /// The definition with the nearest name.
         nearest: Option<&'static str>,
     },
+    /// The engine does not finish removing a container.
+    #[error("container {container} is being removed, but does not go away")]
+    Busy {
+        /// The container.
+        container: String,
+    },
     /// A host has no container, or none that runs.
     #[error("{host}: its container {state}")]
     NotRunning {
@@ -252,6 +258,7 @@ impl DockerError {
             | Self::ServiceNotReady { host, .. } => {
                 return Some(format!("see the whole log: `prov logs {host}`"));
             }
+            Self::Busy { .. } => "look at the engine's log: `journalctl -u docker`",
             Self::PasswordForm { .. } => "use a password of one line",
             Self::NoResolvers { .. } => {
                 "set `dns_upstream_nameservers` to addresses that containers can reach"

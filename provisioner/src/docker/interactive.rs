@@ -141,7 +141,10 @@ impl Terminal {
         let Ok(mut changes) = signal(SignalKind::window_change()) else {
             return;
         };
-        while self.tty {
+        if !self.tty {
+            return;
+        }
+        loop {
             if let Ok((width, height)) = crossterm::terminal::size() {
                 let (width, height) = (i32::from(width), i32::from(height));
                 // A wrong size is no reason to end a session.

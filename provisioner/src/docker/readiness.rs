@@ -63,7 +63,7 @@ impl EstateContainers {
         loop {
             let answer = exec::run(self.docker(), container, &argv, b"").await;
             let pending = match answer {
-                Ok(answer) if answer.code == 0 => return Ok(()),
+                // The exit code does not tell: to sv(8) a service that has just died is in order as well.
                 Ok(answer) => pending(&services, &answer.text()),
                 Err(error) => {
                     if !is_running(&self.inspect(&host.name, container).await?) {
@@ -77,6 +77,9 @@ impl EstateContainers {
                     ))(error));
                 }
             };
+            if pending.is_empty() {
+                return Ok(());
+            }
             if started.elapsed() >= deadline {
                 let service = pending.first().copied().unwrap_or("sv").to_owned();
                 let prefix = format!("{service}: ");
@@ -87,8 +90,8 @@ impl EstateContainers {
                     waited: deadline,
                 });
             }
-            progress(&host.name, &format!("waits for {}", pending.join(", ")));
-            time::sleep(POLL).await;
+            progress(&host.name, &format!("waiting for {}", pending.join(", ")));
+            time::sleep(2 * POLL).await;
         }
     }
 
