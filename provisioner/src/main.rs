@@ -1,3 +1,7 @@
-//! The command line of `prov`.
+//! The command `prov`.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    prov::cli::main()
+}

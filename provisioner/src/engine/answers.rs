@@ -67,11 +67,7 @@ pub fn read(queries: &QuerySet, frames: Vec<Frame>) -> Result<Answers, SshError>
             .collect(),
     );
     let mut facts = Facts {
-        manager: match frames.needed("init")?.trim() {
-            "systemd" => ServiceManager::Systemd,
-            "prov-init" | "runsvdir" => ServiceManager::Runit,
-            _ => ServiceManager::None,
-        },
+        manager: manager(frames.needed("init")?),
         ..Facts::default()
     };
     paths(&mut facts, &sorted, &frames)?;
@@ -89,6 +85,16 @@ pub fn read(queries: &QuerySet, frames: Vec<Frame>) -> Result<Answers, SshError>
         facts,
         pending: pending(&frames)?,
     })
+}
+
+/// Tells what looks after services from the name of the first process and the sign of the containers' supervisor.
+fn manager(init: &str) -> ServiceManager {
+    let mut lines = init.lines();
+    match (lines.next(), lines.next()) {
+        (Some("systemd"), _) => ServiceManager::Systemd,
+        (_, Some("runit")) => ServiceManager::Runit,
+        (_, _) => ServiceManager::None,
+    }
 }
 
 fn pending(frames: &Frames) -> Result<Vec<Handler>, SshError> {

@@ -20,7 +20,7 @@ use tokio::task::JoinSet;
 pub use host::{Applying, Job, Previewed};
 pub use outcome::{ChangeOutcome, Failure, HostOutcome, RunOutcome, Status, Summary, Waiting};
 pub use saved::{SavedHost, SavedPlan};
-pub use session::{Lock, Opened, Output, ReadSession, Stepped, WriteSession};
+pub use session::{CommandSession, Lock, Opened, Output, ReadSession, Stepped, WriteSession};
 
 /// What a host is doing, for progress.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -71,6 +71,30 @@ impl ReadSession {
     }
 }
 
+/// A session that runs one command that the user typed.
+pub struct CommandSession(ReadSession);
+
+impl CommandSession {
+    /// Connects and becomes root.
+    pub async fn open(target: &Target) -> Result<Self, SshError> {
+        ReadSession::open(target).await.map(Self)
+    }
+
+    /// Runs a command as root, gives its output, and ends the session.
+    pub async fn run(self, argv: &[String], silence: Duration) -> Result<Output, SshError> {
+        let Self(mut read) = self;
+        let command = steps::run_command(&Run::new(argv.iter()));
+        let script = std::mem::take(&mut read.opening) + &answered("run", &command);
+        let doing = "running a command";
+        let frames = read.shell.run(&script, doing, Some(silence)).await?;
+        read.close().await;
+        frames.iter().find(|frame| frame.name == "run").map_or_else(
+            || Err(SshError::Answer("the command did not say how it went".into())),
+            output,
+        )
+    }
+}
+
 /// Who holds a host's lock, and how long to wait for it.
 #[derive(Debug, Clone)]
 pub struct Lock {

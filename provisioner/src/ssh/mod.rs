@@ -9,12 +9,14 @@ mod connect;
 mod error;
 mod host_key;
 mod shell;
+mod terminal;
 
 pub use config::UserConfig;
 pub use connect::{Connection, connect};
 pub use error::SshError;
 pub use host_key::HostKeys;
 pub use shell::{Frame, RootShell};
+pub use terminal::interactive;
 
 use std::path::PathBuf;
 use std::time::Duration;

@@ -1,0 +1,85 @@
+//! `prov apply` and `prov complete`: make hosts as the estate says.
+
+use tasks::estate::Host;
+use tasks::plan::Phase;
+
+use super::app::App;
+use super::arguments::{Apply, Complete};
+use super::jobs::{self, Jobs, Work};
+use crate::engine::{Failure, SavedPlan};
+use crate::report::problem::{Problem, exit};
+use crate::report::text::Tense;
+
+impl App {
+    /// Gives the phase of plain applying: containers keep some things for completion, servers do not.
+    pub(super) fn phase(&self) -> Phase {
+        if self.estate.network().is_some() { Phase::Apply } else { Phase::Completion }
+    }
+}
+
+pub(super) async fn run(app: &App, options: &Apply) -> Result<u8, Problem> {
+    let (hosts, saved) = match &options.plan {
+        None => (app.limited()?, None),
+        Some(path) => {
+            let mut plan = SavedPlan::read(path)?;
+            if plan.estate != app.estate.name() {
+                return Err(Problem::usage(
+                    format!("the plan is for the estate '{}', not for '{}'", plan.estate, app.estate.name()),
+                    "name the plan's estate with --estate DIR",
+                ));
+            }
+            let hosts = plan
+                .hosts
+                .iter()
+                .map(|saved| {
+                    app.estate.host(&saved.host).ok_or_else(|| {
+                        Problem::usage(
+                            format!("the plan has the host {}, which the estate no longer has", saved.host),
+                            "make a new plan with `prov diff --out FILE`",
+                        )
+                    })
+                })
+                .collect::<Result<Vec<&Host>, Problem>>()?;
+            plan.claim(path, jobs::now())?;
+            (hosts, Some(plan))
+        }
+    };
+    let jobs = Jobs::gather(app, &hosts, Work::Roles(app.phase())).await?;
+    let outcome = jobs::apply(app, jobs, options.waiting.wait, saved).await;
+    jobs::print(app, &outcome, Tense::Did);
+    Ok(jobs::code(&outcome))
+}
+
+pub(super) async fn complete(app: &App, options: &Complete) -> Result<u8, Problem> {
+    let hosts = app.limited()?;
+    let jobs = Jobs::gather(app, &hosts, Work::Roles(Phase::Completion)).await?;
+    let outcome = jobs::apply(app, jobs, options.waiting.wait, None).await;
+    jobs::print(app, &outcome, Tense::Did);
+    let code = jobs::code(&outcome);
+    if code == exit::DONE {
+        still_deferred(&outcome)?;
+    }
+    Ok(code)
+}
+
+/// Fails if something is still deferred once everything should be there.
+pub(super) fn still_deferred(outcome: &crate::engine::RunOutcome) -> Result<(), Problem> {
+    let left: Vec<_> = outcome
+        .hosts
+        .iter()
+        .flat_map(|host| {
+            let deferred = host.deferred.iter();
+            deferred.map(|waiting| format!("{}: {} {}: {}", host.host, waiting.resource, waiting.id, waiting.reason))
+        })
+        .collect();
+    if left.is_empty() {
+        return Ok(());
+    }
+    Err(Problem::Failed(
+        Failure::new(
+            "some things are still deferred",
+            "start the services with `prov test`, then run `prov complete` again",
+        )
+        .output(&left.join("\n")),
+    ))
+}

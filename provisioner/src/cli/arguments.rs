@@ -1,0 +1,265 @@
+//! What can be typed. Help texts are imperative; the reference in `docs/` is made from them.
+
+use std::path::PathBuf;
+
+use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0   done
+  1   something failed
+  2   changes are pending (only with --exit-code)
+  3   a host was unreachable, and nothing else failed
+  64  the command line or the estate is not valid
+
+LIMIT takes names of hosts, groups and services: `a,b` or `a:b` for both, `!c` without, `&d` only those also in,
+globs (`dns-*`), and `~REGEX`.";
+
+/// Provision small Debian estates over SSH, and try them in containers first
+#[derive(Debug, Parser)]
+#[command(name = "prov", version, about, after_help = EXIT_CODES, max_term_width = 110)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    pub(super) global: Global,
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+/// What every command understands.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Global options")]
+pub(super) struct Global {
+    /// Take the estate from this folder
+    #[arg(long, global = true, env = "PROV_ESTATE", default_value = "estate/docker", value_name = "DIR")]
+    pub(super) estate: PathBuf,
+    /// Work on these hosts only
+    #[arg(long, short, global = true, value_name = "LIMIT")]
+    pub(super) limit: Option<String>,
+    /// Set a variable for all hosts, above everything in the estate
+    #[arg(long, global = true, value_name = "KEY=VALUE")]
+    pub(super) set: Vec<String>,
+    /// Work on at most this many hosts at once
+    #[arg(long, global = true, default_value_t = 64, value_name = "N")]
+    pub(super) forks: usize,
+    /// Give up connecting to a host after this many seconds
+    #[arg(long, global = true, default_value_t = 20, value_name = "SECONDS")]
+    pub(super) timeout: u64,
+    /// Print this form
+    #[arg(long, global = true, value_enum, default_value_t = Output::Text)]
+    pub(super) output: Output,
+    /// Show more; twice for a log of what happens, three times for all of it
+    #[arg(long, short, global = true, action = clap::ArgAction::Count)]
+    pub(super) verbose: u8,
+    /// Print without colours (as with `NO_COLOR`)
+    #[arg(long, global = true)]
+    pub(super) no_color: bool,
+}
+
+/// Form of what is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Output {
+    /// For people
+    Text,
+    /// For programs
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Validate the estate and its templates, offline
+    Check,
+    /// Make containers that run an SSH server and nothing else, anew
+    Deploy(Deploy),
+    /// Preview what apply would change, with diffs; change nothing
+    Diff(Diff),
+    /// Make the hosts as the estate says
+    Apply(Apply),
+    /// Keep what was applied to containers and start them again with real daemons
+    Test(Test),
+    /// Do what had to wait for running services, and what a container would have lost
+    Complete(Complete),
+    /// Prove that services work, with real clients
+    Verify(Verify),
+    /// Deploy, apply, test, complete and verify in one go; go on where it stopped
+    Up(Up),
+    /// Run a client inside the estate's network
+    Client(Client),
+    /// Run a command as root on hosts
+    Run(Run),
+    /// Preview or apply one resource that no role declares
+    Task(Task),
+    /// Show the hosts' containers and services
+    Status(Names),
+    /// Show what the hosts' services print
+    Logs(Logs),
+    /// Open a shell on a host
+    Ssh(Ssh),
+    /// Remove everything that prov made in Docker for the estate
+    Down(Down),
+    /// Print a completion script for a shell
+    Completions {
+        /// Complete in this shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the reference of commands, resources, roles and variables
+    #[command(hide = true)]
+    Reference,
+}
+
+/// Names of services, groups or hosts.
+#[derive(Debug, Args, Default)]
+pub(super) struct Names {
+    /// Work on these services, groups or hosts; on all when none is named
+    #[arg(value_name = "NAME")]
+    pub(super) names: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Deploy {
+    #[command(flatten)]
+    pub(super) names: Names,
+    /// Make the volumes anew too, which loses what is on them
+    #[arg(long)]
+    pub(super) renew_volumes: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Diff {
+    /// Save the plan, to be applied with `prov apply --plan FILE`
+    #[arg(long, value_name = "FILE")]
+    pub(super) out: Option<PathBuf>,
+    /// Show a saved plan again
+    #[arg(long, value_name = "FILE", conflicts_with = "out")]
+    pub(super) show: Option<PathBuf>,
+    /// Exit with 2 if anything would change
+    #[arg(long)]
+    pub(super) exit_code: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Apply {
+    /// Apply this saved plan, if the hosts are still as they were
+    #[arg(long, value_name = "FILE", conflicts_with = "limit")]
+    pub(super) plan: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) waiting: Waiting,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Complete {
+    #[command(flatten)]
+    pub(super) waiting: Waiting,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Waiting {
+    /// Wait this long for a host that another run has locked
+    #[arg(long, default_value_t = 0, value_name = "SECONDS")]
+    pub(super) wait: u64,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Test {
+    #[command(flatten)]
+    pub(super) names: Names,
+    /// Restart hosts that are in test mode already
+    #[arg(long)]
+    pub(super) restart: bool,
+    /// Give up on a host whose services are not ready after this long
+    #[arg(long, default_value_t = 120, value_name = "SECONDS")]
+    pub(super) deadline: u64,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Verify {
+    #[command(flatten)]
+    pub(super) names: Names,
+    /// Write the results as JUnit XML
+    #[arg(long, value_name = "FILE")]
+    pub(super) junit: Option<PathBuf>,
+    /// Resolve this name to prove that upstream servers are asked; by default the host of the package archive
+    #[arg(long, value_name = "NAME")]
+    pub(super) upstream_name: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Up {
+    #[command(flatten)]
+    pub(super) names: Names,
+    /// Begin anew instead of going on where the last run stopped
+    #[arg(long)]
+    pub(super) fresh: bool,
+    /// Write the results of the verification as JUnit XML
+    #[arg(long, value_name = "FILE")]
+    pub(super) junit: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Client {
+    /// Run this client
+    #[arg(value_parser = ["dig"])]
+    pub(super) name: String,
+    /// Hand these to the client; the first of `dig` is the scope, internal or external
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGS")]
+    pub(super) arguments: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Run {
+    /// Run this command; a single word with spaces is a line for the shell
+    #[arg(last = true, required = true, value_name = "CMD")]
+    pub(super) command: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Task {
+    /// Manage a resource of this kind
+    pub(super) resource: String,
+    /// Set its fields; a value in brackets or braces is YAML, and `@FILE` is the text of a file
+    #[arg(value_name = "KEY=VALUE")]
+    pub(super) fields: Vec<String>,
+    /// Preview only
+    #[arg(long)]
+    pub(super) diff: bool,
+    #[command(flatten)]
+    pub(super) waiting: Waiting,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Logs {
+    #[command(flatten)]
+    pub(super) names: Names,
+    /// Go on showing new lines
+    #[arg(long, short)]
+    pub(super) follow: bool,
+    /// Show this many lines per host before
+    #[arg(long, default_value_t = 100, value_name = "N")]
+    pub(super) tail: usize,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Ssh {
+    /// Open a shell on this host
+    pub(super) host: String,
+    /// Run this command instead of a shell
+    #[arg(last = true, value_name = "CMD")]
+    pub(super) command: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Down {
+    /// Remove the images that all estates share, too
+    #[arg(long)]
+    pub(super) base_images: bool,
+}
+
+/// Prints a completion script.
+pub(super) fn completions(shell: clap_complete::Shell) {
+    let mut command = Arguments::command();
+    clap_complete::generate(shell, &mut command, "prov", &mut std::io::stdout());
+}
+
+/// Gives the whole command line, for the reference.
+pub(super) fn command() -> clap::Command {
+    Arguments::command()
+}

@@ -1,0 +1,43 @@
+//! `prov check`: validates an estate offline.
+
+use serde_json::json;
+use tasks::role::{self, Inputs};
+
+use super::app;
+use super::arguments::{Global, Output};
+use crate::report::problem::{Problem, exit};
+use crate::report::style::{self, paint};
+
+/// An address for documentation (RFC 5737): offline nobody knows the resolvers of the machine.
+const SOME_RESOLVER: [u8; 4] = [192, 0, 2, 53];
+
+pub(super) fn run(global: &Global) -> Result<u8, Problem> {
+    let (estate, templates) = app::load(global)?;
+    let inputs = Inputs {
+        container_host_resolvers: vec![SOME_RESOLVER.into()],
+    };
+    let mistakes = role::check(&estate, &templates, &inputs);
+    if !mistakes.is_empty() {
+        return Err(mistakes.into());
+    }
+    if let Some(limit) = &global.limit {
+        estate.limit(limit)?;
+    }
+    let (hosts, services) = (estate.hosts().len(), estate.services().count());
+    let roles = role::ROLES
+        .iter()
+        .filter(|role| !estate.hosts_with_role(role.name).is_empty())
+        .count();
+    match global.output {
+        Output::Json => anstream::println!(
+            "{:#}",
+            json!({ "estate": estate.name(), "hosts": hosts, "services": services, "roles": roles, "mistakes": [] })
+        ),
+        Output::Text => anstream::println!(
+            "{} {hosts} hosts, {services} services, {roles} roles: {}",
+            paint(style::STRONG, estate.name()),
+            paint(style::GOOD, "no mistakes")
+        ),
+    }
+    Ok(exit::DONE)
+}

@@ -1,0 +1,59 @@
+//! `prov client`: a client inside the estate's network, where the names and routes are those of its hosts.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use super::app::App;
+use super::arguments::Client;
+use super::containers::Shown;
+use crate::docker::ClientScope;
+use crate::report::problem::{Problem, exit};
+
+pub(super) async fn run(app: &App, options: &Client) -> Result<u8, Problem> {
+    let Some((scope, arguments)) = options.arguments.split_first() else {
+        return Err(Problem::usage(
+            format!("{} needs to know from where to ask", options.name),
+            format!("`prov client {} internal NAME` or `prov client {} external NAME`", options.name, options.name),
+        ));
+    };
+    let scope = self::scope(app, scope)?;
+    let containers = app.containers().await?;
+    let shown = Shown::new(app);
+    let progress = |host: &str, doing: &str| shown.show(host, doing);
+    let code = containers
+        .run_client(&options.name, arguments, &scope, &progress)
+        .await?;
+    Ok(u8::try_from(code).unwrap_or(exit::FAILED))
+}
+
+/// Finds the name server of a scope: the host that answers for the group of that name.
+pub(super) fn scope(app: &App, group: &str) -> Result<ClientScope, Problem> {
+    let scopes = ["internal", "external"];
+    if !scopes.contains(&group) {
+        let hint = tasks::nearest(group, scopes).map_or_else(
+            || "a scope is internal or external".to_owned(),
+            |nearest| format!("did you mean '{nearest}'?"),
+        );
+        return Err(Problem::usage(format!("there is no scope '{group}'"), hint));
+    }
+    for host in app.estate.hosts_with_role("dns") {
+        let vars = app.estate.vars(host);
+        let answers_for: Option<String> = vars.value("dns_group").map_err(|mistake| vec![mistake])?;
+        if answers_for.as_deref().unwrap_or("internal") != group {
+            continue;
+        }
+        let search: Option<String> = vars.value("home_domain").map_err(|mistake| vec![mistake])?;
+        let nameserver: Ipv4Addr = match host.address() {
+            IpAddr::V4(address) => address,
+            IpAddr::V6(_) => continue,
+        };
+        return Ok(ClientScope {
+            nameserver,
+            search,
+            release: host.release().as_str().to_owned(),
+        });
+    }
+    Err(Problem::usage(
+        format!("no host answers for the group '{group}'"),
+        "give a host the role dns and set its 'dns_group'",
+    ))
+}

@@ -1,0 +1,204 @@
+//! `prov deploy`, `prov test`, `prov down`: the life cycle of the estate's containers.
+
+use std::io::IsTerminal as _;
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+use tasks::Secret;
+use tasks::estate::Host;
+use tasks::resource::Resource;
+use tasks::role::HostContext;
+
+use super::app::App;
+use super::arguments::{Deploy, Down, Test};
+use crate::docker::{DeployOptions, DockerError, DownOptions, HostSpec, TestOptions};
+use crate::engine::{Event, Failure};
+use crate::report::problem::{Problem, exit};
+use crate::report::progress::Lines;
+use crate::report::style::{self, paint};
+use crate::report::text;
+
+/// Shows the progress that the Docker side reports by calls.
+pub(super) struct Shown(Mutex<Lines>, bool);
+
+impl Shown {
+    pub(super) fn new(app: &App) -> Self {
+        Self(Mutex::new(Lines::new(std::io::stderr().is_terminal())), app.json())
+    }
+
+    pub(super) fn show(&self, host: &str, doing: &str) {
+        if !self.1 {
+            let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            lines.take(host, &Event::Doing(doing.to_owned()));
+        }
+    }
+
+    pub(super) fn clear(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+}
+
+/// Describes hosts for Docker: where they are, who administers them, which services they run in test mode.
+pub(super) fn specs(app: &App, hosts: &[&Host]) -> Result<Vec<HostSpec>, Problem> {
+    hosts.iter().map(|host| spec(app, host)).collect()
+}
+
+fn spec(app: &App, host: &Host) -> Result<HostSpec, Problem> {
+    let context = HostContext::new(&app.estate, host, &app.inputs, &app.templates);
+    let services = tasks::role::resources(&context)?
+        .into_iter()
+        .filter_map(|declared| match declared.resource {
+            Resource::Service(service) if service.running => Some(service.name.to_string()),
+            _ => None,
+        })
+        .collect();
+    let address: Ipv4Addr = match host.address() {
+        IpAddr::V4(address) => address,
+        IpAddr::V6(address) => {
+            return Err(Problem::usage(
+                format!("host {}: the container address {address} is not an IPv4 address", host.name()),
+                "give containers addresses of their IPv4 network",
+            ));
+        }
+    };
+    let connection = host.connection();
+    Ok(HostSpec {
+        name: host.name().to_owned(),
+        address,
+        release: host.release().as_str().to_owned(),
+        services,
+        volumes: Vec::new(),
+        admin_user: connection.user.clone().unwrap_or_else(|| "root".to_owned()),
+        admin_password: connection.password.clone().unwrap_or_else(|| Secret::new("")),
+    })
+}
+
+pub(super) async fn deploy(app: &App, options: &Deploy) -> Result<u8, Problem> {
+    let hosts = app.named(&options.names)?;
+    let started = Instant::now();
+    let results = deploy_hosts(app, &hosts, options.renew_volumes).await?;
+    report(app, "in deploy mode", results, started.elapsed())
+}
+
+/// Deploys hosts anew.
+pub(super) async fn deploy_hosts(
+    app: &App,
+    hosts: &[&Host],
+    renew_volumes: bool,
+) -> Result<Vec<(String, Result<(), DockerError>)>, Problem> {
+    let specs = specs(app, hosts)?;
+    let containers = app.containers().await?;
+    let shown = Shown::new(app);
+    let progress = |host: &str, doing: &str| shown.show(host, doing);
+    let options = DeployOptions { renew_volumes };
+    let results = containers.deploy(&specs, options, &progress).await;
+    shown.clear();
+    let results = results?.into_iter();
+    Ok(results.map(|(host, result)| (host, result.map(|_| ()))).collect())
+}
+
+pub(super) async fn test(app: &App, options: &Test) -> Result<u8, Problem> {
+    let hosts = app.named(&options.names)?;
+    let started = Instant::now();
+    let results = test_hosts(app, &hosts, options.restart, options.deadline).await?;
+    report(app, "in test mode, services ready", results, started.elapsed())
+}
+
+/// Switches hosts to test mode.
+pub(super) async fn test_hosts(
+    app: &App,
+    hosts: &[&Host],
+    restart: bool,
+    deadline: u64,
+) -> Result<Vec<(String, Result<(), DockerError>)>, Problem> {
+    let specs = specs(app, hosts)?;
+    let containers = app.containers().await?;
+    let shown = Shown::new(app);
+    let progress = |host: &str, doing: &str| shown.show(host, doing);
+    let options = TestOptions {
+        restart,
+        deadline: Duration::from_secs(deadline),
+    };
+    let results = containers.test(&specs, options, &progress).await;
+    shown.clear();
+    Ok(results?)
+}
+
+/// Prints what became of each host; gives the exit code.
+pub(super) fn report(
+    app: &App,
+    state: &str,
+    results: Vec<(String, Result<(), DockerError>)>,
+    elapsed: Duration,
+) -> Result<u8, Problem> {
+    let failed = results.iter().filter(|(_, result)| result.is_err()).count();
+    if app.json() {
+        let hosts: Vec<_> = results
+            .iter()
+            .map(|(host, result)| match result {
+                Ok(()) => json!({ "host": host, "status": "done", "failed": null }),
+                Err(error) => json!({
+                    "host": host,
+                    "status": "failed",
+                    "failed": { "cause": error.to_string(), "hint": error.hint() },
+                }),
+            })
+            .collect();
+        let millis = crate::report::json::millis(elapsed);
+        anstream::println!("{:#}", json!({ "hosts": hosts, "elapsed_ms": millis }));
+    } else {
+        for (host, result) in results {
+            match result {
+                Ok(()) => anstream::println!("{host:<24} {}", paint(style::GOOD, state)),
+                Err(error) => {
+                    anstream::println!("{host:<24} {}", paint(style::BAD, "failed"));
+                    anstream::print!("{}", Problem::from(error).text());
+                }
+            }
+        }
+        anstream::println!("{}", text::seconds(elapsed));
+    }
+    Ok(if failed > 0 { exit::FAILED } else { exit::DONE })
+}
+
+/// Turns failed hosts into one problem, for commands that must not go on.
+pub(super) fn all_well(results: Vec<(String, Result<(), DockerError>)>) -> Result<(), Problem> {
+    let mut causes = Vec::new();
+    let mut hint = None;
+    for (host, result) in results {
+        if let Err(error) = result {
+            hint = hint.or_else(|| error.hint());
+            causes.push(format!("{host}: {error}"));
+        }
+    }
+    if causes.is_empty() {
+        return Ok(());
+    }
+    Err(Problem::Failed(
+        Failure::new("not every container came up", hint.unwrap_or_default()).output(&causes.join("\n")),
+    ))
+}
+
+pub(super) async fn down(app: &App, options: &Down) -> Result<u8, Problem> {
+    let containers = app.containers().await?;
+    let shown = Shown::new(app);
+    let progress = |host: &str, doing: &str| shown.show(host, doing);
+    let options = DownOptions {
+        base_images: options.base_images,
+    };
+    let removed = containers.down(options, &progress).await;
+    shown.clear();
+    let removed = removed?;
+    let state = app.state()?;
+    state.forget("host-keys.json");
+    state.forget(super::up::JOURNAL);
+    if app.json() {
+        anstream::println!("{:#}", json!({ "removed": removed }));
+    } else {
+        let things = text::counted(removed, "thing", "things");
+        anstream::println!("removed {things} of the estate {} from Docker", app.estate.name());
+    }
+    Ok(exit::DONE)
+}

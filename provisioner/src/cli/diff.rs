@@ -1,0 +1,70 @@
+//! `prov diff`: previews what apply would change.
+
+use super::app::App;
+use super::arguments::Diff;
+use super::jobs::{self, Jobs, Work};
+use crate::engine::{Failure, SavedPlan, Status};
+use crate::report::json;
+use crate::report::problem::{Problem, exit};
+use crate::report::style::{self, paint};
+use crate::report::text::Tense;
+
+pub(super) async fn run(app: &App, options: &Diff) -> Result<u8, Problem> {
+    if let Some(path) = &options.show {
+        let plan = SavedPlan::read(path)?;
+        let shown: Vec<_> = plan.hosts.iter().map(|host| &host.shown).collect();
+        let applied = plan.applied.as_deref().unwrap_or("not applied");
+        anstream::println!(
+            "{:#}",
+            serde_json::json!({ "estate": plan.estate, "made": plan.made, "applied": applied, "hosts": shown })
+        );
+        return Ok(exit::DONE);
+    }
+    let hosts = app.limited()?;
+    let jobs = Jobs::gather(app, &hosts, Work::Roles(app.phase())).await?;
+    let (outcome, previews) = jobs::preview(app, jobs).await;
+    let code = jobs::code(&outcome);
+    if let Some(path) = &options.out {
+        if code != exit::DONE {
+            jobs::print(app, &outcome, Tense::Would);
+            return Err(Problem::Failed(Failure::new(
+                "the plan was not saved, because not every host could be looked at",
+                "repair what is said above, or leave the hosts out with --limit",
+            )));
+        }
+        let mut plan = SavedPlan::new(app.estate.name(), jobs::now(), key()?);
+        for (job, preview) in &previews {
+            if let Some((host_plan, facts)) = &preview.basis {
+                let shown = json::host(&preview.outcome);
+                plan.add(&job.host, &job.resources, host_plan, facts, shown);
+            }
+        }
+        plan.write(path)?;
+    }
+    jobs::print(app, &outcome, Tense::Would);
+    if let (Some(path), false) = (&options.out, app.json()) {
+        let path = path.display();
+        anstream::println!(
+            "The plan is in {}; apply it with `prov apply --plan {path}`.",
+            paint(style::STRONG, &path.to_string())
+        );
+    }
+    let pending = outcome
+        .hosts
+        .iter()
+        .any(|host| host.status() == Status::Changed);
+    if code == exit::DONE && options.exit_code && pending {
+        return Ok(exit::PENDING);
+    }
+    Ok(code)
+}
+
+/// Makes the key under which a plan's digests are made.
+fn key() -> Result<String, Problem> {
+    let mut bytes = [0_u8; 32];
+    let path = std::path::Path::new("/dev/urandom");
+    std::fs::File::open(path)
+        .and_then(|mut file| std::io::Read::read_exact(&mut file, &mut bytes))
+        .map_err(|error| Problem::file("read", path, &error, "this machine has no random numbers"))?;
+    Ok(tasks::hex(&bytes))
+}

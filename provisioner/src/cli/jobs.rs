@@ -1,0 +1,170 @@
+//! Previews and applications of many hosts, with progress; what diff, apply, complete, up and task share.
+
+use std::time::Instant;
+
+use tasks::estate::Host;
+use tasks::plan::Phase;
+use tasks::resource::Declared;
+
+use super::app::App;
+use super::signals;
+use crate::engine::{
+    self, Failure, HostOutcome, Job, Lock, Previewed, Progress, RunOutcome, SavedPlan, Status,
+};
+use crate::report::problem::{Problem, exit};
+use crate::report::text::{self, Tense};
+use crate::report::{json, progress};
+
+/// The jobs of hosts that can be reached, and what to report of the others.
+pub(super) struct Jobs {
+    pub(super) ready: Vec<Job>,
+    pub(super) unreachable: Vec<HostOutcome>,
+    order: Vec<String>,
+}
+
+/// What is to be done on hosts.
+#[derive(Clone, Copy)]
+pub(super) enum Work<'a> {
+    /// What their roles declare.
+    Roles(Phase),
+    /// These resources.
+    Resources(&'a [Declared]),
+}
+
+impl Jobs {
+    /// Gathers the jobs of hosts. Mistakes in the estate end the command here, before any host is touched.
+    pub(super) async fn gather(
+        app: &App,
+        hosts: &[&Host],
+        work: Work<'_>,
+    ) -> Result<Self, Problem> {
+        let targets = app.targets(hosts).await?;
+        let mut jobs = Self {
+            ready: Vec::new(),
+            unreachable: Vec::new(),
+            order: hosts.iter().map(|host| host.name().to_owned()).collect(),
+        };
+        for (host, (name, target)) in hosts.iter().zip(targets) {
+            match target {
+                Ok(target) => jobs.ready.push(match work {
+                    Work::Roles(phase) => app.job(host, target, phase)?,
+                    Work::Resources(resources) => Job {
+                        host: name,
+                        target,
+                        resources: resources.to_vec(),
+                        phase: Phase::Completion,
+                    },
+                }),
+                Err(failure) => {
+                    let mut outcome = HostOutcome::new(&name);
+                    outcome.failed = Some(failure);
+                    jobs.unreachable.push(outcome);
+                }
+            }
+        }
+        Ok(jobs)
+    }
+}
+
+/// Puts hosts back in the order of the estate.
+fn ordered(order: &[String], mut hosts: Vec<HostOutcome>) -> Vec<HostOutcome> {
+    hosts.sort_by_key(|host| order.iter().position(|name| *name == host.host));
+    hosts
+}
+
+/// Previews; with the previews themselves for whoever saves them.
+pub(super) async fn preview(
+    app: &App,
+    jobs: Jobs,
+) -> (RunOutcome, Vec<(Job, Previewed)>) {
+    let started = Instant::now();
+    let (sender, events) = Progress::channel();
+    let shown = progress::show(events, app.json());
+    let ready = jobs.ready.clone();
+    let previews = engine::preview_all(jobs.ready, app.global.forks, sender).await;
+    // The task ends by itself once every sender is gone; should it have failed, only progress is lost.
+    let _ = shown.await;
+    let mut hosts = jobs.unreachable;
+    hosts.extend(previews.iter().map(|preview| preview.outcome.clone()));
+    let outcome = RunOutcome {
+        hosts: ordered(&jobs.order, hosts),
+        elapsed: started.elapsed(),
+    };
+    (outcome, ready.into_iter().zip(previews).collect())
+}
+
+/// Applies.
+pub(super) async fn apply(
+    app: &App,
+    jobs: Jobs,
+    wait: u64,
+    saved: Option<SavedPlan>,
+) -> RunOutcome {
+    let (sender, events) = Progress::channel();
+    let shown = progress::show(events, app.json());
+    let stop = signals::stop_when_asked();
+    let lock = Lock {
+        holder: holder(),
+        wait,
+    };
+    let mut outcome =
+        engine::apply_all(jobs.ready, app.global.forks, lock, saved, stop, sender).await;
+    let _ = shown.await;
+    let mut hosts = jobs.unreachable;
+    hosts.append(&mut outcome.hosts);
+    outcome.hosts = ordered(&jobs.order, hosts);
+    outcome
+}
+
+/// Words by which another person can find out who holds a lock.
+fn holder() -> String {
+    let user = std::env::var("SUDO_USER")
+        .or_else(|_| std::env::var("USER"))
+        .unwrap_or_else(|_| "somebody".to_owned());
+    let machine = rustix::system::uname();
+    let machine = machine.nodename().to_string_lossy().into_owned();
+    let now = now();
+    format!("{user}@{machine}, process {}, since {now}", std::process::id())
+}
+
+/// Gives the time, to the second.
+pub(super) fn now() -> String {
+    jiff::Zoned::now().strftime("%Y-%m-%dT%H:%M:%S%:z").to_string()
+}
+
+/// Prints an outcome in the form that was asked for.
+pub(super) fn print(app: &App, outcome: &RunOutcome, tense: Tense) {
+    if app.json() {
+        anstream::println!("{:#}", json::run(outcome));
+    } else {
+        anstream::print!("{}", text::run(outcome, tense, app.global.verbose > 0));
+    }
+}
+
+/// Gives the exit code of an outcome.
+pub(super) fn code(outcome: &RunOutcome) -> u8 {
+    let any = |status| outcome.hosts.iter().any(|host| host.status() == status);
+    if any(Status::Failed) {
+        exit::FAILED
+    } else if any(Status::Unreachable) {
+        exit::UNREACHABLE
+    } else {
+        exit::DONE
+    }
+}
+
+/// Turns the hosts that failed into one failure, for commands that must not go on.
+pub(super) fn failure(outcome: &RunOutcome, doing: &str) -> Option<Failure> {
+    let failed: Vec<_> = outcome
+        .hosts
+        .iter()
+        .filter(|host| host.failed.is_some())
+        .map(|host| host.host.as_str())
+        .collect();
+    (!failed.is_empty()).then(|| {
+        Failure::new(
+            format!("{doing} failed on {}", failed.join(", ")),
+            "repair what is said above, then run the same command again: it goes on where this one stopped",
+        )
+    })
+}

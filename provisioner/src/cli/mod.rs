@@ -1,0 +1,108 @@
+//! The command line: one file per subcommand, each parses, calls and renders.
+
+mod app;
+mod apply;
+mod arguments;
+mod check;
+mod client;
+mod containers;
+mod diff;
+mod jobs;
+mod reference;
+mod run;
+mod signals;
+mod ssh;
+mod status;
+mod task;
+mod up;
+mod verify;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use crate::report::problem::{Problem, exit};
+use app::App;
+use arguments::{Arguments, Command, Output};
+
+/// Parses the command line, runs the command, renders what went wrong; gives the process's exit code.
+#[must_use]
+pub fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Printing fails only where nobody reads.
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { exit::USAGE } else { exit::DONE });
+        }
+    };
+    if arguments.global.no_color {
+        anstream::ColorChoice::Never.write_global();
+    }
+    logging(arguments.global.verbose);
+    let output = arguments.global.output;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let result = match runtime {
+        Ok(runtime) => {
+            let result = runtime.block_on(Box::pin(dispatch(arguments)));
+            // A thread that still waits for the keyboard must not keep the process.
+            runtime.shutdown_background();
+            result
+        }
+        Err(error) => Err(Problem::Failed(crate::engine::Failure::new(
+            format!("cannot start threads: {error}"),
+            "check the limits of the process (`ulimit -a`)",
+        ))),
+    };
+    match result {
+        Ok(code) => ExitCode::from(code),
+        Err(problem) => {
+            match output {
+                Output::Text => anstream::eprint!("{}", problem.text()),
+                Output::Json => anstream::println!("{:#}", problem.json()),
+            }
+            ExitCode::from(problem.exit_code())
+        }
+    }
+}
+
+fn logging(verbose: u8) {
+    let level = match verbose {
+        0 | 1 => return,
+        2 => "prov=debug,russh=info",
+        _ => "prov=trace,russh=debug,bollard=debug",
+    };
+    tracing_subscriber::fmt()
+        .with_env_filter(level)
+        .with_writer(std::io::stderr)
+        .init();
+}
+
+async fn dispatch(arguments: Arguments) -> Result<u8, Problem> {
+    let Arguments { global, command } = arguments;
+    match command {
+        Command::Completions { shell } => {
+            arguments::completions(shell);
+            Ok(exit::DONE)
+        }
+        Command::Reference => {
+            anstream::print!("{}", reference::text());
+            Ok(exit::DONE)
+        }
+        Command::Check => check::run(&global),
+        Command::Diff(options) => diff::run(&App::load(global)?, &options).await,
+        Command::Apply(options) => apply::run(&App::load(global)?, &options).await,
+        Command::Complete(options) => apply::complete(&App::load(global)?, &options).await,
+        Command::Deploy(options) => containers::deploy(&App::load(global)?, &options).await,
+        Command::Test(options) => containers::test(&App::load(global)?, &options).await,
+        Command::Down(options) => containers::down(&App::load(global)?, &options).await,
+        Command::Verify(options) => verify::run(&App::load(global)?, &options).await,
+        Command::Up(options) => up::run(&App::load(global)?, &options).await,
+        Command::Client(options) => client::run(&App::load(global)?, &options).await,
+        Command::Run(options) => run::run(&App::load(global)?, &options).await,
+        Command::Task(options) => task::run(&App::load(global)?, &options).await,
+        Command::Status(options) => status::status(&App::load(global)?, &options).await,
+        Command::Logs(options) => status::logs(&App::load(global)?, &options).await,
+        Command::Ssh(options) => ssh::run(&App::load(global)?, &options).await,
+    }
+}

@@ -1,0 +1,31 @@
+//! Ctrl-C and SIGTERM: the first asks to stop after the running step, the second ends the process.
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+use super::exit;
+
+/// Gives a value that becomes true once the user asks to stop.
+pub(super) fn stop_when_asked() -> watch::Receiver<bool> {
+    let (sender, receiver) = watch::channel(false);
+    tokio::spawn(async move {
+        let (Ok(mut interrupt), Ok(mut terminate)) =
+            (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+        else {
+            return;
+        };
+        for round in 0_u8.. {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+                () = sender.closed() => return,
+            }
+            if round > 0 {
+                std::process::exit(i32::from(exit::FAILED));
+            }
+            anstream::eprintln!("stopping after the running steps; once more to stop at once");
+            sender.send_replace(true);
+        }
+    });
+    receiver
+}

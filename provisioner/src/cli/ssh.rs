@@ -1,0 +1,30 @@
+//! `prov ssh`: a shell on a host, over the same verified connection as everything else.
+
+use super::app::App;
+use super::arguments::Ssh;
+use crate::engine::Failure;
+use crate::engine::script::quote_all;
+use crate::report::problem::{Problem, exit};
+use crate::ssh::{connect, interactive};
+
+pub(super) async fn run(app: &App, options: &Ssh) -> Result<u8, Problem> {
+    let Some(host) = app.estate.host(&options.host) else {
+        let names = app.estate.hosts().iter().map(tasks::estate::Host::name);
+        let hint = tasks::nearest(&options.host, names).map_or_else(
+            || "`prov status` lists the hosts".to_owned(),
+            |nearest| format!("did you mean '{nearest}'?"),
+        );
+        return Err(Problem::usage(format!("there is no host '{}'", options.host), hint));
+    };
+    let targets = app.targets(&[host]).await?;
+    for (name, target) in targets {
+        let connection = connect(&target?).await.map_err(Failure::from)?;
+        let command = (!options.command.is_empty())
+            .then(|| quote_all(options.command.iter().map(String::as_str)));
+        let code = interactive(&connection, command.as_deref())
+            .await
+            .map_err(|error| Failure::from(error).of(format!("ssh {name}")))?;
+        return Ok(u8::try_from(code).unwrap_or(exit::FAILED));
+    }
+    Ok(exit::DONE)
+}

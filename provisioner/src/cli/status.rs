@@ -1,0 +1,104 @@
+//! `prov status` and `prov logs`.
+
+use futures_util::StreamExt as _;
+use futures_util::future::join_all;
+use serde_json::json;
+
+use super::app::App;
+use super::arguments::{Logs, Names};
+use crate::docker::{HostState, Mode, ServiceState, ServiceStatus};
+use crate::report::problem::{Problem, exit};
+use crate::report::style::{self, paint};
+use crate::report::text::{printable, seconds};
+
+pub(super) async fn status(app: &App, options: &Names) -> Result<u8, Problem> {
+    let hosts = app.named(options)?;
+    let containers = app.containers().await?;
+    let all = containers.list().await?;
+    let looks = hosts.iter().map(|host| {
+        let (containers, found) = (&containers, all.iter().find(|status| status.host == host.name()));
+        async move {
+            let services = match found {
+                Some(status) if status.state == HostState::Running && status.mode == Mode::Test => {
+                    containers.services(host.name()).await?
+                }
+                Some(_) | None => Vec::new(),
+            };
+            Ok::<_, Problem>((host.name(), found, services))
+        }
+    });
+    let mut rows = Vec::new();
+    for look in join_all(looks).await {
+        rows.push(look?);
+    }
+    if app.json() {
+        let rows: Vec<_> = rows
+            .iter()
+            .map(|(host, found, services)| {
+                json!({
+                    "host": host,
+                    "mode": found.map(|status| status.mode.as_str()),
+                    "running": found.is_some_and(|status| status.state == HostState::Running),
+                    "address": found.and_then(|status| status.address),
+                    "since": found.map(|status| status.since.clone()),
+                    "services": services.iter().map(service_json).collect::<Vec<_>>(),
+                })
+            })
+            .collect();
+        anstream::println!("{:#}", json!({ "hosts": rows }));
+        return Ok(exit::DONE);
+    }
+    for (host, found, services) in rows {
+        let Some(status) = found else {
+            anstream::println!("{host:<24} {}", paint(style::FAINT, "no container"));
+            continue;
+        };
+        let address = status.address.map(|address| address.to_string()).unwrap_or_default();
+        let running = status.state == HostState::Running;
+        let since = paint(if running { style::GOOD } else { style::BAD }, &status.since);
+        anstream::println!("{:<24} {:<7} {address:<13} {since}", paint(style::STRONG, host), status.mode.as_str());
+        for service in services {
+            let (style, word) = state(service.state);
+            let since = seconds(service.since);
+            anstream::println!("    {:<20} {} {since}", service.name, paint(style, word));
+        }
+    }
+    Ok(exit::DONE)
+}
+
+const fn state(state: ServiceState) -> (anstyle::Style, &'static str) {
+    match state {
+        ServiceState::Running { .. } => (style::GOOD, "running"),
+        ServiceState::Down => (style::BAD, "down   "),
+        ServiceState::Finishing => (style::CHANGE, "ending "),
+    }
+}
+
+fn service_json(service: &ServiceStatus) -> serde_json::Value {
+    json!({
+        "name": service.name,
+        "state": state(service.state).1.trim_end(),
+        "since_s": service.since.as_secs(),
+    })
+}
+
+pub(super) async fn logs(app: &App, options: &Logs) -> Result<u8, Problem> {
+    let hosts: Vec<_> = app
+        .named(&options.names)?
+        .iter()
+        .map(|host| host.name().to_owned())
+        .collect();
+    let width = hosts.iter().map(String::len).max().unwrap_or(0);
+    let containers = app.containers().await?;
+    let mut lines = Box::pin(containers.logs(&hosts, options.follow, Some(options.tail)).await?);
+    while let Some(line) = lines.next().await {
+        let line = line?;
+        if app.json() {
+            anstream::println!("{}", json!({ "host": line.host, "line": line.line }));
+        } else {
+            let host = paint(style::FAINT, &format!("{:<width$}", line.host));
+            anstream::println!("{host} {}", printable(&line.line));
+        }
+    }
+    Ok(exit::DONE)
+}

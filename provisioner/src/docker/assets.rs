@@ -1,0 +1,238 @@
+//! The files of `docker/`, embedded so that the binary works from anywhere.
+//!
+//! The tables are explicit: a service or a client is a folder there and a row here. A test compares them with the
+//! folders.
+
+use sha2::{Digest, Sha256};
+
+/// Where prov's own files live inside a container.
+pub(super) const LIB: &str = "/usr/local/lib/prov";
+
+/// Holds one file of a build context.
+#[derive(Debug)]
+pub(super) struct Asset {
+    /// The path in the build context.
+    pub(super) path: &'static str,
+    pub(super) mode: u32,
+    pub(super) content: &'static str,
+}
+
+/// Defines a service that the supervisor of test mode can run.
+pub(super) struct Service {
+    pub(super) name: &'static str,
+    run: &'static str,
+    check: &'static str,
+}
+
+/// Defines an image with a client program.
+#[derive(Debug)]
+pub(super) struct ClientImage {
+    pub(super) name: &'static str,
+    /// The program that the image is for; it gets the arguments.
+    pub(super) program: &'static str,
+    pub(super) files: &'static [Asset],
+}
+
+macro_rules! file {
+    ($mode:literal, $path:literal, $source:literal) => {
+        Asset {
+            path: $path,
+            mode: $mode,
+            content: include_str!(concat!("../../../docker/", $source)),
+        }
+    };
+}
+
+macro_rules! service {
+    ($name:literal) => {
+        Service {
+            name: $name,
+            run: include_str!(concat!("../../../docker/services/", $name, "/run")),
+            check: include_str!(concat!("../../../docker/services/", $name, "/check")),
+        }
+    };
+}
+
+const BASE: &[Asset] = &[
+    file!(0o644, "Dockerfile", "base/Dockerfile"),
+    file!(0o755, "files/usr/sbin/policy-rc.d", "base/policy-rc.d"),
+    file!(0o644, "files/etc/apt/apt.conf.d/prov", "base/apt.conf"),
+    file!(0o644, "files/etc/dpkg/dpkg.cfg.d/prov", "base/dpkg.cfg"),
+    file!(
+        0o644,
+        "files/etc/ssh/sshd_config.d/prov.conf",
+        "base/sshd.conf"
+    ),
+    file!(
+        0o644,
+        "files/usr/local/lib/prov/rsyslog.conf",
+        "base/rsyslog.conf"
+    ),
+    file!(
+        0o755,
+        "files/usr/local/lib/prov/account",
+        "base/lib/account"
+    ),
+    file!(0o755, "files/usr/local/lib/prov/build", "base/lib/build"),
+    file!(0o755, "files/usr/local/lib/prov/client", "base/lib/client"),
+    file!(0o755, "files/usr/local/lib/prov/deploy", "base/lib/deploy"),
+    file!(
+        0o755,
+        "files/usr/local/lib/prov/host-keys",
+        "base/lib/host-keys"
+    ),
+    file!(0o755, "files/usr/local/lib/prov/init", "base/lib/init"),
+    file!(
+        0o755,
+        "files/usr/local/lib/prov/listening",
+        "base/lib/listening"
+    ),
+    file!(0o755, "files/usr/local/lib/prov/log", "base/lib/log"),
+];
+
+/// The services that test mode can run.
+pub(super) const SERVICES: &[Service] = &[
+    service!("bacula-fd"),
+    service!("cron"),
+    service!("dnsmasq"),
+    service!("exim4"),
+    service!("ssh"),
+    service!("syslog"),
+];
+
+/// The clients.
+pub(super) const CLIENTS: &[ClientImage] = &[ClientImage {
+    name: "dig",
+    program: "dig",
+    files: &[file!(0o644, "Dockerfile", "clients/dig/Dockerfile")],
+}];
+
+/// Packs the build context of the base image.
+pub(super) fn base_context() -> std::io::Result<Vec<u8>> {
+    context(base_files())
+}
+
+/// Packs the build context of a client's image.
+pub(super) fn client_context(client: &ClientImage) -> std::io::Result<Vec<u8>> {
+    context(
+        client
+            .files
+            .iter()
+            .map(|file| (file.path.to_owned(), file.mode, file.content)),
+    )
+}
+
+/// Digests the files of the base image and whatever else decides what it becomes.
+pub(super) fn base_digest(inputs: &[&str]) -> String {
+    digest(base_files(), inputs)
+}
+
+/// Digests the files of a client's image and whatever else decides what it becomes.
+pub(super) fn client_digest(client: &ClientImage, inputs: &[&str]) -> String {
+    let files = client.files.iter();
+    digest(
+        files.map(|file| (file.path.to_owned(), file.mode, file.content)),
+        inputs,
+    )
+}
+
+fn base_files() -> impl Iterator<Item = (String, u32, &'static str)> {
+    let fixed = BASE
+        .iter()
+        .map(|file| (file.path.to_owned(), file.mode, file.content));
+    let services = SERVICES.iter().flat_map(|service| {
+        let path = |file| format!("files{LIB}/services/{}/{file}", service.name);
+        [
+            (path("run"), 0o755, service.run),
+            (path("check"), 0o755, service.check),
+        ]
+    });
+    fixed.chain(services)
+}
+
+fn context(files: impl Iterator<Item = (String, u32, &'static str)>) -> std::io::Result<Vec<u8>> {
+    let mut archive = tar::Builder::new(Vec::new());
+    for (path, mode, content) in files {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(content.len() as u64);
+        header.set_mode(mode);
+        archive.append_data(&mut header, path, content.as_bytes())?;
+    }
+    archive.into_inner()
+}
+
+fn digest(files: impl Iterator<Item = (String, u32, &'static str)>, inputs: &[&str]) -> String {
+    let mut hash = Sha256::new();
+    let mut add = |part: &[u8]| {
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part);
+    };
+    for (path, mode, content) in files {
+        add(path.as_bytes());
+        add(&mode.to_be_bytes());
+        add(content.as_bytes());
+    }
+    for input in inputs {
+        add(input.as_bytes());
+    }
+    tasks::hex(&hash.finalize())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeSet, fs, path::Path};
+
+    use super::*;
+
+    fn folders(under: &str) -> BTreeSet<String> {
+        fs::read_dir(
+            Path::new(env!("CARGO_MANIFEST_DIR"))
+                .join("../docker")
+                .join(under),
+        )
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect()
+    }
+
+    #[test]
+    fn every_service_folder_has_a_row() {
+        let rows: BTreeSet<_> = SERVICES
+            .iter()
+            .map(|service| service.name.to_owned())
+            .collect();
+        assert_eq!(rows, folders("services"));
+    }
+
+    #[test]
+    fn every_client_folder_has_a_row() {
+        let rows: BTreeSet<_> = CLIENTS
+            .iter()
+            .map(|client| client.name.to_owned())
+            .collect();
+        assert_eq!(rows, folders("clients"));
+    }
+
+    #[test]
+    fn every_file_of_the_base_image_is_embedded() {
+        let embedded: BTreeSet<_> = BASE
+            .iter()
+            .map(|file| file.path.rsplit('/').next().unwrap())
+            .collect();
+        for name in folders("base/lib") {
+            assert!(
+                embedded.contains(name.as_str()),
+                "base/lib/{name} has no row"
+            );
+        }
+        assert_eq!(
+            BASE.len(),
+            folders("base/lib").len() + folders("base").len() - 1
+        );
+    }
+
+    #[test]
+    fn a_digest_depends_on_the_inputs() {
+        assert_ne!(base_digest(&["a", "b"]), base_digest(&["ab"]));
+    }
+}

@@ -1,0 +1,268 @@
+//! Clients: short-lived containers with a program that asks the estate's servers, as a person's machine would.
+//!
+//! A client gets a dynamic address and the DNS server of its scope. Docker's own resolver is never used: it answers the
+//! names of containers itself, and would hide what the estate's DNS servers get wrong.
+
+use std::net::Ipv4Addr;
+
+use bollard::{
+    models::{ContainerCreateBody, HostConfig},
+    query_parameters::{AttachContainerOptionsBuilder, WaitContainerOptionsBuilder},
+};
+use futures_util::StreamExt;
+
+use super::{
+    DockerError, EstateContainers, ExecOutput, Mode, Progress,
+    assets::{CLIENTS, ClientImage, LIB},
+    engine::{label, labels},
+    exec,
+    interactive::{Target, Terminal, interrupted},
+};
+
+/// How long a session's container lives at most, should prov be killed before it can remove it.
+const SESSION_SECONDS: &str = "7200";
+
+/// Describes where a client stands: which DNS server it asks, and how.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientScope {
+    /// The DNS server.
+    pub nameserver: Ipv4Addr,
+    /// The domain that completes short names.
+    pub search: Option<String>,
+    /// The Debian release of the client's image.
+    pub release: String,
+}
+
+/// Holds a client's container open for many runs; see [`EstateContainers::open_client`].
+#[derive(Debug)]
+pub struct ClientSession {
+    estate: EstateContainers,
+    client: &'static ClientImage,
+    container: String,
+    open: bool,
+}
+
+impl EstateContainers {
+    /// Runs a client in the foreground with this process's standard streams; returns its exit code.
+    ///
+    /// The client gets a terminal where standard input and output are one. Its container is removed at the end, also
+    /// after Ctrl-C or SIGTERM (exit code 130).
+    pub async fn run_client(
+        &self,
+        client: &str,
+        args: &[String],
+        scope: &ClientScope,
+        progress: &Progress<'_>,
+    ) -> Result<i64, DockerError> {
+        let client = find(client)?;
+        let image = self
+            .engine
+            .ensure_client(client, &scope.release, progress)
+            .await?;
+        self.ensure_network().await?;
+        let terminal = Terminal::of_process();
+        let body = ContainerCreateBody {
+            entrypoint: Some(vec![format!("{LIB}/client"), client.program.to_owned()]),
+            cmd: Some(args.to_vec()),
+            tty: Some(terminal.is_tty()),
+            open_stdin: Some(true),
+            stdin_once: Some(true),
+            attach_stdin: Some(true),
+            attach_stdout: Some(true),
+            attach_stderr: Some(true),
+            ..ContainerCreateBody::default()
+        };
+        let guard = self.client_container(client, image, body, scope).await?;
+        let outcome = tokio::select! {
+            outcome = self.attend(&guard.container, &terminal, client.name) => outcome,
+            () = interrupted() => Ok(130),
+        };
+        guard.close().await?;
+        outcome
+    }
+
+    /// Opens a client for many runs without a terminal, each of which costs one command in a running container.
+    pub async fn open_client(
+        &self,
+        client: &str,
+        scope: &ClientScope,
+        progress: &Progress<'_>,
+    ) -> Result<ClientSession, DockerError> {
+        let client = find(client)?;
+        let image = self
+            .engine
+            .ensure_client(client, &scope.release, progress)
+            .await?;
+        self.ensure_network().await?;
+        let body = ContainerCreateBody {
+            entrypoint: Some(vec!["sleep".to_owned(), SESSION_SECONDS.to_owned()]),
+            ..ContainerCreateBody::default()
+        };
+        let session = self.client_container(client, image, body, scope).await?;
+        self.start_container(client.name, &session.container)
+            .await?;
+        // Sets the DNS server; the commands that follow share the container's resolv.conf.
+        let ready = session
+            .command(&[&format!("{LIB}/client"), "true"], b"")
+            .await?;
+        if ready.code == 0 {
+            return Ok(session);
+        }
+        let output = ready.errors();
+        session.close().await?;
+        Err(DockerError::Command {
+            host: client.name.to_owned(),
+            doing: "set the client's DNS server".to_owned(),
+            code: ready.code,
+            output,
+        })
+    }
+
+    async fn client_container(
+        &self,
+        client: &'static ClientImage,
+        image: String,
+        body: ContainerCreateBody,
+        scope: &ClientScope,
+    ) -> Result<ClientSession, DockerError> {
+        let mut env = vec![format!("PROV_NAMESERVER={}", scope.nameserver)];
+        env.extend(
+            scope
+                .search
+                .iter()
+                .map(|domain| format!("PROV_SEARCH={domain}")),
+        );
+        let body = ContainerCreateBody {
+            image: Some(image),
+            env: Some(env),
+            labels: Some(labels([
+                (label::ROLE, "container"),
+                (label::ESTATE, &self.estate),
+                (label::MODE, Mode::Client.as_str()),
+                // Overrides what the image may say; a client is no host.
+                (label::SERVICES, ""),
+            ])),
+            host_config: Some(HostConfig {
+                network_mode: Some(self.network_name()),
+                ..HostConfig::default()
+            }),
+            networking_config: Some(self.endpoint(None)),
+            ..body
+        };
+        let created =
+            self.docker()
+                .create_container(None, body)
+                .await
+                .map_err(DockerError::request(format!(
+                    "create the container of client {}",
+                    client.name
+                )))?;
+        Ok(ClientSession {
+            estate: self.clone(),
+            client,
+            container: created.id,
+            open: true,
+        })
+    }
+
+    /// Starts a container and carries its streams until it ends.
+    async fn attend(
+        &self,
+        container: &str,
+        terminal: &Terminal,
+        client: &str,
+    ) -> Result<i64, DockerError> {
+        let running = || DockerError::request(format!("run client {client}"));
+        let options = AttachContainerOptionsBuilder::new()
+            .stream(true)
+            .stdin(true)
+            .stdout(true)
+            .stderr(true)
+            .build();
+        // Attached before it starts, so that nothing it writes is missed.
+        let attached = self
+            .docker()
+            .attach_container(container, Some(options))
+            .await
+            .map_err(running())?;
+        self.start_container(client, container).await?;
+        terminal
+            .carry(
+                self.docker(),
+                Target::Container(container),
+                attached.output,
+                attached.input,
+            )
+            .await
+            .map_err(running())?;
+        let options = WaitContainerOptionsBuilder::new()
+            .condition("not-running")
+            .build();
+        match self
+            .docker()
+            .wait_container(container, Some(options))
+            .next()
+            .await
+        {
+            Some(Ok(ended)) => Ok(ended.status_code),
+            Some(Err(bollard::errors::Error::DockerContainerWaitError { code, .. })) => Ok(code),
+            Some(Err(error)) => Err(running()(error)),
+            None => Ok(0),
+        }
+    }
+}
+
+impl ClientSession {
+    /// Runs the client with arguments and waits for its end.
+    pub async fn run(&self, args: &[&str]) -> Result<ExecOutput, DockerError> {
+        self.run_with_input(args, b"").await
+    }
+
+    /// Runs the client with arguments and standard input; what is secret belongs into the input.
+    pub async fn run_with_input(
+        &self,
+        args: &[&str],
+        stdin: &[u8],
+    ) -> Result<ExecOutput, DockerError> {
+        let mut command = vec![self.client.program];
+        command.extend_from_slice(args);
+        self.command(&command, stdin).await
+    }
+
+    /// Removes the client's container.
+    pub async fn close(mut self) -> Result<(), DockerError> {
+        self.open = false;
+        self.estate.remove(&self.container).await
+    }
+
+    async fn command(&self, argv: &[&str], stdin: &[u8]) -> Result<ExecOutput, DockerError> {
+        exec::run(self.estate.docker(), &self.container, argv, stdin)
+            .await
+            .map_err(DockerError::request(format!(
+                "run client {}",
+                self.client.name
+            )))
+    }
+}
+
+impl Drop for ClientSession {
+    /// Removes the container of a session that was not closed, as far as the runtime lives long enough.
+    fn drop(&mut self) {
+        if self.open
+            && let Ok(runtime) = tokio::runtime::Handle::try_current()
+        {
+            let (estate, container) = (self.estate.clone(), self.container.clone());
+            runtime.spawn(async move { estate.remove(&container).await });
+        }
+    }
+}
+
+fn find(name: &str) -> Result<&'static ClientImage, DockerError> {
+    CLIENTS
+        .iter()
+        .find(|client| client.name == name)
+        .ok_or_else(|| DockerError::UnknownClient {
+            client: name.to_owned(),
+            nearest: tasks::nearest(name, CLIENTS.iter().map(|client| client.name)),
+        })
+}

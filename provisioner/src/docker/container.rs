@@ -1,0 +1,321 @@
+//! Containers of hosts: what one is asked to be, how it is found again by its labels, created and removed.
+
+use std::{collections::HashMap, fmt, net::Ipv4Addr, time::Duration};
+
+use bollard::{
+    errors::Error,
+    models::{
+        ContainerCreateBody, ContainerSummary, ContainerSummaryStateEnum, EndpointIpamConfig,
+        EndpointSettings, HostConfig, Mount, MountType, NetworkingConfig, VolumeCreateRequest,
+    },
+    query_parameters::{
+        CreateContainerOptionsBuilder, ListContainersOptionsBuilder, RemoveContainerOptionsBuilder,
+    },
+};
+use tasks::Secret;
+
+use super::{
+    DockerError, EstateContainers,
+    assets::{LIB, SERVICES},
+    engine::{label, labels, with_labels},
+    image::missing_is_none,
+};
+
+/// Services that every host runs in test mode, because every Debian server has them.
+const ALWAYS: [&str; 3] = ["ssh", "syslog", "cron"];
+
+/// How long a container may take to end its services before the engine kills it; above the supervisor's own 60 s.
+pub(super) const STOP_SECONDS: i32 = 90;
+
+/// Ten a second: removing a large container takes a slow disk a while.
+const REMOVAL_TRIES: usize = 600;
+
+/// Describes a host that is to run as a container.
+#[derive(Debug, Clone)]
+pub struct HostSpec {
+    /// The host's name, which becomes the container's hostname.
+    pub name: String,
+    /// Its fixed address.
+    pub address: Ipv4Addr,
+    /// Its Debian release, such as `bookworm`.
+    pub release: String,
+    /// The services that test mode runs, by the names of the folders under `docker/services`. ssh, syslog and cron
+    /// always run.
+    pub services: Vec<String>,
+    /// Paths that are volumes.
+    pub volumes: Vec<String>,
+    /// The administrator's account, which prov logs in as.
+    pub admin_user: String,
+    /// The administrator's password.
+    pub admin_password: Secret,
+}
+
+impl HostSpec {
+    /// Lists the services to supervise, sorted, each once; fails for one that has no definition.
+    pub(super) fn supervised(&self) -> Result<Vec<String>, DockerError> {
+        let mut services: Vec<String> = self.services.clone();
+        services.extend(ALWAYS.map(str::to_owned));
+        services.sort();
+        services.dedup();
+        let known = || SERVICES.iter().map(|service| service.name);
+        match services
+            .iter()
+            .find(|service| known().all(|name| name != *service))
+        {
+            None => Ok(services),
+            Some(unknown) => Err(DockerError::UnknownService {
+                host: self.name.clone(),
+                service: unknown.clone(),
+                nearest: tasks::nearest(unknown, known()),
+            }),
+        }
+    }
+}
+
+/// Tells what a container runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Mode {
+    /// An SSH server and nothing else.
+    Deploy,
+    /// The host's services under a supervisor.
+    Test,
+    /// A client program.
+    Client,
+}
+
+impl Mode {
+    /// Gives the word for it, as in the label `io.prov.mode`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Deploy => "deploy",
+            Self::Test => "test",
+            Self::Client => "client",
+        }
+    }
+
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        [Self::Deploy, Self::Test, Self::Client]
+            .into_iter()
+            .find(|mode| mode.as_str() == text)
+    }
+}
+
+impl fmt::Display for Mode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A container of a host as the engine lists it.
+#[derive(Debug, Clone)]
+pub(super) struct Found {
+    pub(super) id: String,
+    pub(super) name: String,
+    pub(super) mode: Mode,
+    pub(super) running: bool,
+    /// The supervised services, blank-separated; empty in deploy mode.
+    pub(super) services: String,
+}
+
+impl EstateContainers {
+    /// Lists everything that prov runs for the estate, stopped containers included: one request.
+    pub(super) async fn containers(
+        &self,
+        more: &[(&str, &str)],
+    ) -> Result<Vec<ContainerSummary>, DockerError> {
+        let mut wanted = vec![
+            (label::ESTATE, self.estate.as_str()),
+            (label::ROLE, "container"),
+        ];
+        wanted.extend_from_slice(more);
+        let options = ListContainersOptionsBuilder::new()
+            .all(true)
+            .filters(&with_labels(&wanted))
+            .build();
+        self.docker()
+            .list_containers(Some(options))
+            .await
+            .map_err(DockerError::request("list containers"))
+    }
+
+    /// Finds the containers of a host; more than one only where a switch to test mode was interrupted.
+    pub(super) async fn find(&self, host: &str) -> Result<Vec<Found>, DockerError> {
+        let found = self.containers(&[(label::HOST, host)]).await?;
+        Ok(found.into_iter().filter_map(Found::of).collect())
+    }
+
+    pub(super) async fn create(
+        &self,
+        host: &HostSpec,
+        name: &str,
+        image: &str,
+        mode: Mode,
+    ) -> Result<String, DockerError> {
+        let services = match mode {
+            Mode::Test => host.supervised()?,
+            Mode::Deploy | Mode::Client => Vec::new(),
+        };
+        let (entrypoint, tmpfs) = match mode {
+            // Empty at every start, as on a server. The supervisor runs scripts from there.
+            Mode::Test => (
+                "init",
+                Some(HashMap::from([(
+                    "/run".to_owned(),
+                    "exec,mode=755".to_owned(),
+                )])),
+            ),
+            Mode::Deploy | Mode::Client => ("deploy", None),
+        };
+        let body = ContainerCreateBody {
+            hostname: Some(host.name.clone()),
+            image: Some(image.to_owned()),
+            entrypoint: Some(vec![format!("{LIB}/{entrypoint}")]),
+            labels: Some(labels([
+                (label::ROLE, "container"),
+                (label::ESTATE, &self.estate),
+                (label::HOST, &host.name),
+                (label::MODE, mode.as_str()),
+                (label::RELEASE, &host.release),
+                (label::SERVICES, &services.join(" ")),
+            ])),
+            cmd: Some(services),
+            stop_signal: Some("SIGTERM".to_owned()),
+            stop_timeout: Some(i64::from(STOP_SECONDS)),
+            host_config: Some(HostConfig {
+                mounts: Some(self.volumes(host).await?),
+                tmpfs,
+                network_mode: Some(self.network_name()),
+                ..HostConfig::default()
+            }),
+            networking_config: Some(self.endpoint(Some(host.address))),
+            ..ContainerCreateBody::default()
+        };
+        let options = CreateContainerOptionsBuilder::new().name(name).build();
+        let created = self
+            .docker()
+            .create_container(Some(options), body)
+            .await
+            .map_err(DockerError::request(format!("create the container {name}")))?;
+        Ok(created.id)
+    }
+
+    /// Describes the connection to the estate's network.
+    pub(super) fn endpoint(&self, address: Option<Ipv4Addr>) -> NetworkingConfig {
+        let settings = EndpointSettings {
+            ipam_config: address.map(|address| EndpointIpamConfig {
+                ipv4_address: Some(address.to_string()),
+                ..EndpointIpamConfig::default()
+            }),
+            ..EndpointSettings::default()
+        };
+        NetworkingConfig {
+            endpoints_config: Some(HashMap::from([(self.network_name(), settings)])),
+        }
+    }
+
+    pub(super) fn volume_name(&self, host: &str, index: usize) -> String {
+        format!("{}-{index}", self.container_name(host))
+    }
+
+    async fn volumes(&self, host: &HostSpec) -> Result<Vec<Mount>, DockerError> {
+        let mut mounts = Vec::with_capacity(host.volumes.len());
+        for (index, path) in host.volumes.iter().enumerate() {
+            let name = self.volume_name(&host.name, index);
+            // Creating a volume that exists returns it unchanged.
+            let volume = self
+                .docker()
+                .create_volume(VolumeCreateRequest {
+                    name: Some(name.clone()),
+                    labels: Some(labels([
+                        (label::ROLE, "volume"),
+                        (label::ESTATE, &self.estate),
+                        (label::HOST, &host.name),
+                    ])),
+                    ..VolumeCreateRequest::default()
+                })
+                .await
+                .map_err(DockerError::request(format!("create the volume {name}")))?;
+            if volume.labels.get(label::ESTATE) != Some(&self.estate) {
+                return Err(DockerError::Foreign {
+                    kind: "volume",
+                    name,
+                    estate: self.estate.clone(),
+                });
+            }
+            mounts.push(Mount {
+                typ: Some(MountType::VOLUME),
+                source: Some(name),
+                target: Some(path.clone()),
+                ..Mount::default()
+            });
+        }
+        Ok(mounts)
+    }
+
+    /// Removes a container, running or not, and waits until it is gone; that it has gone already is no error.
+    pub(super) async fn remove(&self, container: &str) -> Result<(), DockerError> {
+        let options = || {
+            RemoveContainerOptionsBuilder::new()
+                .force(true)
+                .v(true)
+                .build()
+        };
+        for _ in 0..REMOVAL_TRIES {
+            match missing_is_none(
+                self.docker()
+                    .remove_container(container, Some(options()))
+                    .await,
+            ) {
+                Ok(_) => return Ok(()),
+                // Somebody else is at it: a run that was interrupted, say, whose request the engine still works on.
+                Err(Error::DockerResponseServerError {
+                    status_code: 409, ..
+                }) => {
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+                Err(error) => {
+                    return Err(DockerError::request(format!(
+                        "remove the container {container}"
+                    ))(error));
+                }
+            }
+        }
+        Err(DockerError::Busy {
+            container: container.to_owned(),
+        })
+    }
+
+    /// Fails if a container has the name that prov needs, but not the estate's label.
+    pub(super) async fn not_foreign(&self, name: &str) -> Result<(), DockerError> {
+        let found = missing_is_none(self.docker().inspect_container(name, None).await).map_err(
+            DockerError::request(format!("look at the container {name}")),
+        )?;
+        let Some(found) = found else { return Ok(()) };
+        let labels = found
+            .config
+            .and_then(|config| config.labels)
+            .unwrap_or_default();
+        if labels.get(label::ESTATE) == Some(&self.estate) {
+            return Ok(());
+        }
+        Err(DockerError::Foreign {
+            kind: "container",
+            name: name.to_owned(),
+            estate: self.estate.clone(),
+        })
+    }
+}
+
+impl Found {
+    fn of(summary: ContainerSummary) -> Option<Self> {
+        let labels = summary.labels.unwrap_or_default();
+        Some(Self {
+            id: summary.id?,
+            name: summary.names?.first()?.trim_start_matches('/').to_owned(),
+            mode: Mode::parse(labels.get(label::MODE)?)?,
+            running: summary.state == Some(ContainerSummaryStateEnum::RUNNING),
+            services: labels.get(label::SERVICES).cloned().unwrap_or_default(),
+        })
+    }
+}

@@ -1,0 +1,221 @@
+//! Deploy mode: containers anew, with an SSH server and the administrator's account, ready to be provisioned.
+
+use std::{collections::BTreeMap, net::Ipv4Addr};
+
+use bollard::query_parameters::DownloadFromContainerOptionsBuilder;
+use futures_util::{FutureExt, TryStreamExt};
+
+use super::{
+    DockerError, EstateContainers, HostSpec, Mode, Progress, assets::LIB, container::Found,
+    engine::at_once, exec, image::missing_is_none,
+};
+
+const HOST_KEY: &str = "/etc/ssh/ssh_host_ed25519_key.pub";
+
+/// Chooses how hosts are deployed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct DeployOptions {
+    /// Makes the hosts' volumes anew too, which loses what is on them.
+    pub renew_volumes: bool,
+}
+
+/// Describes a host that is ready for SSH.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Deployed {
+    /// The host's name.
+    pub host: String,
+    /// Its address.
+    pub address: Ipv4Addr,
+    /// Its SSH host key as in `known_hosts`, without the names: `ssh-ed25519 AAAA…`.
+    pub host_key: String,
+}
+
+impl EstateContainers {
+    /// Deploys hosts anew in deploy mode and waits until each accepts SSH connections.
+    ///
+    /// The old containers of these hosts are removed, in whatever mode they are. One result per host, in their order;
+    /// what fails for all (image, network, a wrong specification) fails the call before anything is removed.
+    pub async fn deploy(
+        &self,
+        hosts: &[HostSpec],
+        options: DeployOptions,
+        progress: &Progress<'_>,
+    ) -> Result<Vec<(String, Result<Deployed, DockerError>)>, DockerError> {
+        for host in hosts {
+            self.validate(host)?;
+        }
+        let images = self.base_images(hosts, progress).await?;
+        self.ensure_network().await?;
+        let work = hosts.iter().map(|host| {
+            let image = images.get(&host.release).map_or("", String::as_str);
+            let deployed = self.deploy_one(host, image, options, progress);
+            deployed.map(|outcome| (host.name.clone(), outcome)).boxed()
+        });
+        Ok(at_once(work.collect()).await)
+    }
+
+    /// Starts hosts whose containers have stopped, in whatever mode they are, after a restart of the machine, say.
+    ///
+    /// Returns the names of those that were started.
+    pub async fn start(&self, hosts: &[String]) -> Result<Vec<String>, DockerError> {
+        let mut started = Vec::new();
+        for host in hosts {
+            let found = self.find(host).await?;
+            let name = self.container_name(host);
+            if let Some(stopped) = found
+                .iter()
+                .find(|container| container.name == name && !container.running)
+            {
+                self.start_container(host, &stopped.id).await?;
+                started.push(host.clone());
+            }
+        }
+        Ok(started)
+    }
+
+    /// Reads a host's public SSH key (ed25519) through Docker, so that nothing has to be trusted blindly.
+    ///
+    /// Returns `ssh-ed25519 AAAA…` without a comment.
+    pub async fn host_key(&self, host: &str) -> Result<String, DockerError> {
+        let container = self.running(host).await?;
+        let reading = || format!("read the SSH host key of {host}");
+        let options = DownloadFromContainerOptionsBuilder::new()
+            .path(HOST_KEY)
+            .build();
+        let archive = self
+            .docker()
+            .download_from_container(&container, Some(options));
+        let chunks: Vec<_> = archive
+            .try_collect()
+            .await
+            .map_err(DockerError::request(reading()))?;
+        let bytes: Vec<u8> = chunks
+            .iter()
+            .flat_map(|chunk| chunk.iter().copied())
+            .collect();
+        let key = first_file(&bytes).map_err(DockerError::local(reading()))?;
+        let words: Vec<&str> = key.split_whitespace().take(2).collect();
+        Ok(words.join(" "))
+    }
+
+    async fn deploy_one(
+        &self,
+        host: &HostSpec,
+        image: &str,
+        options: DeployOptions,
+        progress: &Progress<'_>,
+    ) -> Result<Deployed, DockerError> {
+        let name = self.container_name(&host.name);
+        let old = self.find(&host.name).await?;
+        if !old.is_empty() {
+            progress(&host.name, "removing the old container");
+        }
+        for Found { id, .. } in &old {
+            self.remove(id).await?;
+        }
+        self.not_foreign(&name).await?;
+        // What was committed belongs to the container that has gone.
+        let test_image = self.test_image(&host.name);
+        missing_is_none(self.engine.remove_image(&test_image).await).map_err(
+            DockerError::request(format!("remove the image {test_image}")),
+        )?;
+        if options.renew_volumes {
+            self.remove_volumes(&host.name).await?;
+        }
+        progress(&host.name, "starting");
+        let container = self.create(host, &name, image, Mode::Deploy).await?;
+        self.start_container(&host.name, &container).await?;
+        progress(&host.name, "making the administrator's account");
+        self.make_account(host, &container).await?;
+        progress(&host.name, "waiting for SSH");
+        self.wait_for_ssh(host, &container).await?;
+        Ok(Deployed {
+            host: host.name.clone(),
+            address: host.address,
+            host_key: self.host_key(&host.name).await?,
+        })
+    }
+
+    /// Refuses what could only fail later, when an old container is already gone.
+    pub(super) fn validate(&self, host: &HostSpec) -> Result<(), DockerError> {
+        host.supervised()?;
+        if host.admin_password.expose().contains(['\n', '\r', '\0']) {
+            return Err(DockerError::PasswordForm {
+                host: host.name.clone(),
+            });
+        }
+        if !self.subnet.is_fixed(host.address) {
+            return Err(DockerError::Address {
+                host: host.name.clone(),
+                address: host.address,
+                subnet: self.subnet.to_string(),
+                dynamic: self.subnet.dynamic().to_string(),
+            });
+        }
+        Ok(())
+    }
+
+    async fn base_images(
+        &self,
+        hosts: &[HostSpec],
+        progress: &Progress<'_>,
+    ) -> Result<BTreeMap<String, String>, DockerError> {
+        let mut images = BTreeMap::new();
+        for host in hosts {
+            if !images.contains_key(&host.release) {
+                let image = self
+                    .engine
+                    .ensure_base(&host.release, false, progress)
+                    .await?;
+                images.insert(host.release.clone(), image);
+            }
+        }
+        Ok(images)
+    }
+
+    pub(super) async fn start_container(
+        &self,
+        host: &str,
+        container: &str,
+    ) -> Result<(), DockerError> {
+        self.docker()
+            .start_container(container, None)
+            .await
+            .map_err(DockerError::request(format!(
+                "start the container of {host}"
+            )))
+    }
+
+    async fn make_account(&self, host: &HostSpec, container: &str) -> Result<(), DockerError> {
+        let doing = format!("make the account {}", host.admin_user);
+        let script = format!("{LIB}/account");
+        // The only place where the password leaves prov: as bytes on the script's standard input.
+        let stdin = host.admin_password.map(|password| format!("{password}\n"));
+        let answer = exec::run(
+            self.docker(),
+            container,
+            &[script.as_str(), host.admin_user.as_str()],
+            stdin.expose().as_bytes(),
+        )
+        .await
+        .map_err(DockerError::request(format!("{doing} on {}", host.name)))?;
+        if answer.code == 0 {
+            return Ok(());
+        }
+        Err(DockerError::Command {
+            host: host.name.clone(),
+            doing,
+            code: answer.code,
+            output: answer.errors(),
+        })
+    }
+}
+
+fn first_file(archive: &[u8]) -> std::io::Result<String> {
+    let mut archive = tar::Archive::new(archive);
+    let entry = archive
+        .entries()?
+        .next()
+        .ok_or(std::io::ErrorKind::UnexpectedEof)?;
+    std::io::read_to_string(entry?)
+}

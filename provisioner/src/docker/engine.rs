@@ -1,0 +1,112 @@
+//! The connection to the engine, and the estate whose containers it runs.
+
+use std::{collections::HashMap, env, time::Duration};
+
+use bollard::Docker;
+use futures_util::{StreamExt, future::BoxFuture, stream};
+
+use super::{DockerError, Subnet};
+
+/// Receives progress: the host (or image) that it is about, and what is being done.
+pub type Progress<'a> = dyn Fn(&str, &str) + Send + Sync + 'a;
+
+/// Committing a large container is one silent request; the engine's own default is 2 minutes.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(900);
+
+/// How many hosts are worked on at once: enough to hide waiting, few enough for a small machine's disk.
+const AT_ONCE: usize = 8;
+
+pub(super) mod label {
+    pub(in crate::docker) const ROLE: &str = "io.prov.role";
+    pub(in crate::docker) const ESTATE: &str = "io.prov.estate";
+    pub(in crate::docker) const HOST: &str = "io.prov.host";
+    pub(in crate::docker) const MODE: &str = "io.prov.mode";
+    pub(in crate::docker) const SERVICES: &str = "io.prov.services";
+    pub(in crate::docker) const RELEASE: &str = "io.prov.release";
+    pub(in crate::docker) const DIGEST: &str = "io.prov.digest";
+}
+
+pub(super) type Labels = HashMap<String, String>;
+
+pub(super) fn labels<const N: usize>(pairs: [(&str, &str); N]) -> Labels {
+    pairs
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .into()
+}
+
+/// Makes the engine's filter for things that carry all of these labels.
+pub(super) fn with_labels(wanted: &[(&str, &str)]) -> HashMap<String, Vec<String>> {
+    let wanted = wanted.iter().map(|(key, value)| format!("{key}={value}"));
+    HashMap::from([("label".to_owned(), wanted.collect())])
+}
+
+/// Holds a connection to a Docker engine.
+#[derive(Debug, Clone)]
+pub struct Engine {
+    pub(super) docker: Docker,
+}
+
+impl Engine {
+    /// Connects to the engine that `DOCKER_HOST` names, or else to the local one, and agrees on an API version.
+    pub async fn connect() -> Result<Self, DockerError> {
+        let socket =
+            env::var("DOCKER_HOST").unwrap_or_else(|_| "unix:///var/run/docker.sock".to_owned());
+        let unreachable = |source| DockerError::EngineUnreachable { socket, source };
+        let connected = async {
+            // Agreeing on the version is the first request: it fails at once where no engine listens.
+            Docker::connect_with_defaults()?
+                .with_timeout(REQUEST_TIMEOUT)
+                .negotiate_version()
+                .await
+        };
+        let docker = connected.await.map_err(unreachable)?;
+        Ok(Self { docker })
+    }
+
+    /// Binds an estate's name and subnet to the engine.
+    #[must_use]
+    pub fn estate(&self, name: impl Into<String>, subnet: Subnet) -> EstateContainers {
+        EstateContainers {
+            engine: self.clone(),
+            estate: name.into(),
+            subnet,
+        }
+    }
+}
+
+/// Runs the hosts of one estate as containers.
+#[derive(Debug, Clone)]
+pub struct EstateContainers {
+    pub(super) engine: Engine,
+    pub(super) estate: String,
+    pub(super) subnet: Subnet,
+}
+
+impl EstateContainers {
+    /// Names the estate.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.estate
+    }
+
+    /// Gives the engine that the estate runs on.
+    #[must_use]
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    pub(super) fn docker(&self) -> &Docker {
+        &self.engine.docker
+    }
+
+    /// Names the container of a host.
+    #[must_use]
+    pub fn container_name(&self, host: &str) -> String {
+        format!("prov-{}-{host}", self.estate)
+    }
+}
+
+/// Works on several hosts at once; gives the results in the order of the work.
+pub(super) async fn at_once<T>(work: Vec<BoxFuture<'_, T>>) -> Vec<T> {
+    stream::iter(work).buffered(AT_ONCE).collect().await
+}

@@ -1,0 +1,274 @@
+//! What can go wrong with Docker, each with the remedy that a person can try.
+
+use std::{io, net::Ipv4Addr, time::Duration};
+
+/// Describes a failure of the Docker side of an estate.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DockerError {
+    /// The engine does not answer on its socket.
+    #[error("no Docker engine answers on {socket}")]
+    EngineUnreachable {
+        /// Where the engine was expected.
+        socket: String,
+        /// What the connection said.
+        source: bollard::errors::Error,
+    },
+    /// The engine refused or failed a request.
+    #[error("Docker could not {doing}")]
+    Request {
+        /// What was being done, as an infinitive: `create the container …`.
+        doing: String,
+        /// What the engine said.
+        source: bollard::errors::Error,
+    },
+    /// There is neither an image nor a tool to make one with.
+    #[error(
+        "there is no image {image}, no registry to pull it from, and neither mmdebstrap nor debootstrap to make one"
+    )]
+    NoBootstrapTool {
+        /// The image that was looked for.
+        image: String,
+    },
+    /// The bootstrap tool failed.
+    #[error("{tool} could not bootstrap a root file system ({status}):\n{output}")]
+    Bootstrap {
+        /// The tool's name.
+        tool: &'static str,
+        /// Its exit status.
+        status: String,
+        /// The last lines that it wrote.
+        output: String,
+    },
+    /// A step of an image's Dockerfile failed.
+    #[error("image {image} could not be built: {message}\n{output}")]
+    Build {
+        /// The image.
+        image: String,
+        /// The builder's message.
+        message: String,
+        /// The last lines of the build.
+        output: String,
+    },
+    /// Something on this machine could not be read or run.
+    #[error("could not {doing}")]
+    Local {
+        /// What was being done, as an infinitive.
+        doing: String,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// A text is not a usable subnet.
+    #[error("'{text}' is not a usable subnet: {reason}")]
+    Subnet {
+        /// The text.
+        text: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// Another Docker network already uses addresses of the estate's subnet.
+    #[error(
+        "subnet {subnet} of estate '{estate}' overlaps with {other_subnet} of the Docker network '{network}'"
+    )]
+    SubnetTaken {
+        /// The estate.
+        estate: String,
+        /// The estate's subnet.
+        subnet: String,
+        /// The other network's name.
+        network: String,
+        /// The other network's subnet.
+        other_subnet: String,
+    },
+    /// The estate's network exists with another subnet.
+    #[error(
+        "the Docker network '{network}' has subnet {actual}, but the estate asks for {expected}"
+    )]
+    NetworkDiffers {
+        /// The network's name.
+        network: String,
+        /// The subnet that the estate asks for.
+        expected: String,
+        /// The subnet that the network has.
+        actual: String,
+    },
+    /// A name that prov needs belongs to something that prov has not made for this estate.
+    #[error("the Docker {kind} '{name}' exists, but prov has not made it for estate '{estate}'")]
+    Foreign {
+        /// `container`, `network` or `volume`.
+        kind: &'static str,
+        /// The name.
+        name: String,
+        /// The estate that needs the name.
+        estate: String,
+    },
+    /// A host's address is outside the subnet or among the dynamic ones.
+    #[error(
+        "{host}: address {address} is not a fixed address of subnet {subnet} (dynamic ones are {dynamic})"
+    )]
+    Address {
+        /// The host.
+        host: String,
+        /// Its address.
+        address: Ipv4Addr,
+        /// The estate's subnet.
+        subnet: String,
+        /// The range of dynamic addresses.
+        dynamic: String,
+    },
+    /// A host asks for a service without a definition under `docker/services`.
+    #[error("{host}: there is no definition of service '{service}'")]
+    UnknownService {
+        /// The host.
+        host: String,
+        /// The service.
+        service: String,
+        /// The definition with the nearest name.
+        nearest: Option<&'static str>,
+    },
+    /// A client without a definition under `docker/clients` was asked for.
+    #[error("there is no client '{client}'")]
+    UnknownClient {
+        /// The client.
+        client: String,
+        /// The definition with the nearest name.
+        nearest: Option<&'static str>,
+    },
+    /// The engine does not finish removing a container.
+    #[error("container {container} is being removed, but does not go away")]
+    Busy {
+        /// The container.
+        container: String,
+    },
+    /// A host has no container, or none that runs.
+    #[error("{host}: its container {state}")]
+    NotRunning {
+        /// The host.
+        host: String,
+        /// `does not exist` or `does not run (exited)`, say.
+        state: String,
+    },
+    /// A container ended while prov waited for it.
+    #[error("{host}: the container ended before {waiting_for}; its last lines:\n{output}")]
+    Ended {
+        /// The host.
+        host: String,
+        /// What was waited for.
+        waiting_for: String,
+        /// The last lines of the container's log.
+        output: String,
+    },
+    /// The SSH server did not answer in time.
+    #[error("{host}: no SSH server answered on {address}:22 within {}", seconds(*.waited))]
+    SshNotReady {
+        /// The host.
+        host: String,
+        /// Its address.
+        address: Ipv4Addr,
+        /// How long prov waited.
+        waited: Duration,
+    },
+    /// A service of test mode did not come up in time.
+    #[error("{host}: service {service} was not ready within {}; its last lines:\n{output}", seconds(*.waited))]
+    ServiceNotReady {
+        /// The host.
+        host: String,
+        /// The service.
+        service: String,
+        /// How long prov waited.
+        waited: Duration,
+        /// The last lines that the service wrote.
+        output: String,
+    },
+    /// A command inside a container failed.
+    #[error("{host}: could not {doing} (exit code {code}): {output}")]
+    Command {
+        /// The host.
+        host: String,
+        /// What was being done, as an infinitive.
+        doing: String,
+        /// The exit code.
+        code: i64,
+        /// What the command wrote to standard error.
+        output: String,
+    },
+    /// A password cannot be set because it spans lines.
+    #[error("{host}: the administrator's password holds a line break or a NUL")]
+    PasswordForm {
+        /// The host.
+        host: String,
+    },
+    /// The machine has no resolver that a container could use.
+    #[error(
+        "this machine has no DNS resolver that a container could reach (looked in {looked_in})"
+    )]
+    NoResolvers {
+        /// The files that were read.
+        looked_in: String,
+    },
+}
+
+impl DockerError {
+    /// Wraps the engine's answer with what was being done.
+    pub(super) fn request(doing: impl Into<String>) -> impl FnOnce(bollard::errors::Error) -> Self {
+        let doing = doing.into();
+        |source| Self::Request { doing, source }
+    }
+
+    /// Wraps an error of the operating system with what was being done.
+    pub(super) fn local(doing: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
+        let doing = doing.into();
+        |source| Self::Local { doing, source }
+    }
+
+    /// Says what a person can do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::EngineUnreachable { .. } => {
+                "start it (`systemctl start docker`), or install it (`apt-get install docker.io`); without root, be a \
+                 member of group docker; DOCKER_HOST names another engine"
+            }
+            Self::NoBootstrapTool { .. } => "install one: `apt-get install mmdebstrap`",
+            Self::Bootstrap { .. } => {
+                "check that this machine reaches its package archive (`apt-get update`); debootstrap needs root"
+            }
+            Self::Build { .. } => {
+                "check that containers reach the package archive: MTU, firewall, DNS"
+            }
+            Self::Subnet { .. } => "write it as 10.0.0.0/24, with the first address of the range",
+            Self::SubnetTaken { network, .. } => {
+                return Some(format!(
+                    "give the estate another subnet, or remove the other network: `docker network rm {network}`"
+                ));
+            }
+            Self::NetworkDiffers { .. } => "take the estate down first: `prov down`",
+            Self::Foreign { kind, name, .. } => {
+                return Some(format!("rename or remove it: `docker {kind} rm {name}`"));
+            }
+            Self::Address { .. } => "choose another address for the host",
+            Self::UnknownService { nearest, .. } | Self::UnknownClient { nearest, .. } => {
+                return nearest.map(|name| format!("did you mean '{name}'?"));
+            }
+            Self::NotRunning { host, .. } => {
+                return Some(format!("start it anew: `prov deploy {host}`"));
+            }
+            Self::Ended { host, .. }
+            | Self::SshNotReady { host, .. }
+            | Self::ServiceNotReady { host, .. } => {
+                return Some(format!("see the whole log: `prov logs {host}`"));
+            }
+            Self::Busy { .. } => "look at the engine's log: `journalctl -u docker`",
+            Self::PasswordForm { .. } => "use a password of one line",
+            Self::NoResolvers { .. } => {
+                "set `dns_upstream_nameservers` to addresses that containers can reach"
+            }
+            Self::Request { .. } | Self::Local { .. } | Self::Command { .. } => return None,
+        };
+        Some(hint.to_owned())
+    }
+}
+
+fn seconds(duration: Duration) -> String {
+    format!("{} s", duration.as_secs())
+}

@@ -1,0 +1,245 @@
+//! The base image and the clients' images: found, built, rebuilt when their definitions change.
+
+use std::{collections::HashMap, collections::VecDeque, path::Path, time::Duration};
+
+use bollard::{
+    body_full,
+    query_parameters::{
+        BuildImageOptionsBuilder, CreateImageOptionsBuilder, RemoveImageOptionsBuilder,
+    },
+};
+use futures_util::StreamExt;
+
+use super::{
+    DockerError, Engine, Progress,
+    archive::Archive,
+    assets::{self, ClientImage},
+    engine::{Labels, label, labels},
+};
+
+/// Names the base image; the tag is the Debian release.
+pub const BASE_IMAGE: &str = "prov/base";
+
+const ROOT_IMAGE: &str = "prov/rootfs";
+
+/// How long a registry may take to answer before it counts as out of reach.
+const PULL_PATIENCE: Duration = Duration::from_secs(6);
+
+/// How much of a build an error shows.
+const TAIL: usize = 20;
+
+impl Engine {
+    /// Makes sure that the base image of a Debian release exists and is current; returns its name.
+    ///
+    /// Starts from `debian:<release>` if that is present or can be pulled, otherwise from a root file system
+    /// bootstrapped from the package archive. With `rebuild` the image is made anew, package lists included, even if
+    /// its definition has not changed.
+    pub async fn ensure_base(
+        &self,
+        release: &str,
+        rebuild: bool,
+        progress: &Progress<'_>,
+    ) -> Result<String, DockerError> {
+        let image = format!("{BASE_IMAGE}:{release}");
+        let archive = Archive::of_machine(Path::new("/etc/apt"));
+        let main = archive.main.as_deref().unwrap_or_default();
+        let security = archive.security.as_deref().unwrap_or_default();
+        let digest = assets::base_digest(&[release, main, security]);
+        if !rebuild && self.image_digest(&image).await?.as_deref() == Some(&digest) {
+            return Ok(image);
+        }
+        let from = self.root_image(release, &archive, &image, progress).await?;
+        let args = [
+            ("FROM", from.as_str()),
+            ("RELEASE", release),
+            ("ARCHIVE", main),
+            ("SECURITY", security),
+        ];
+        let context =
+            assets::base_context().map_err(DockerError::local("pack the build context"))?;
+        self.build(&image, context, &args, &digest, rebuild, progress)
+            .await?;
+        Ok(image)
+    }
+
+    /// Makes sure that a client's image exists and is current; returns its name.
+    pub(super) async fn ensure_client(
+        &self,
+        client: &ClientImage,
+        release: &str,
+        progress: &Progress<'_>,
+    ) -> Result<String, DockerError> {
+        let base = self.ensure_base(release, false, progress).await?;
+        let base_digest = self.image_digest(&base).await?.unwrap_or_default();
+        let digest = assets::client_digest(client, &[&base_digest]);
+        let image = format!("prov/client-{}:{release}", client.name);
+        if self.image_digest(&image).await?.as_deref() != Some(&digest) {
+            let context = assets::client_context(client)
+                .map_err(DockerError::local("pack the build context"))?;
+            self.build(
+                &image,
+                context,
+                &[("FROM", &base)],
+                &digest,
+                false,
+                progress,
+            )
+            .await?;
+        }
+        Ok(image)
+    }
+
+    /// Finds, pulls or bootstraps what the base image starts from.
+    async fn root_image(
+        &self,
+        release: &str,
+        archive: &Archive,
+        about: &str,
+        progress: &Progress<'_>,
+    ) -> Result<String, DockerError> {
+        let official = format!("debian:{release}");
+        if self.image_labels(&official).await?.is_some() {
+            return Ok(official);
+        }
+        let bootstrapped = format!("{ROOT_IMAGE}:{release}");
+        if self.image_labels(&bootstrapped).await?.is_some() {
+            return Ok(bootstrapped);
+        }
+        progress(about, &format!("pulling {official}"));
+        if self.pull(&official, about, progress).await {
+            return Ok(official);
+        }
+        progress(about, "no registry, bootstrapping from the package archive");
+        self.bootstrap(&bootstrapped, release, archive, progress)
+            .await?;
+        Ok(bootstrapped)
+    }
+
+    /// Tries to pull an image. Any failure means that it has to be made: why does not matter.
+    async fn pull(&self, image: &str, about: &str, progress: &Progress<'_>) -> bool {
+        let options = CreateImageOptionsBuilder::new().from_image(image).build();
+        let mut answers = self.docker.create_image(Some(options), None, None);
+        // The first message comes once the registry has answered; the layers may then take their time.
+        let Ok(mut answer) = tokio::time::timeout(PULL_PATIENCE, answers.next()).await else {
+            return false;
+        };
+        while let Some(Ok(message)) = answer {
+            if let Some(status) = message.status {
+                progress(about, &status);
+            }
+            answer = answers.next().await;
+        }
+        answer.is_none() && matches!(self.image_labels(image).await, Ok(Some(_)))
+    }
+
+    async fn build(
+        &self,
+        image: &str,
+        context: Vec<u8>,
+        args: &[(&str, &str)],
+        digest: &str,
+        anew: bool,
+        progress: &Progress<'_>,
+    ) -> Result<(), DockerError> {
+        progress(image, "building");
+        let old = self.image_id(image).await?;
+        let args: HashMap<String, String> = args
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect();
+        let options = BuildImageOptionsBuilder::new()
+            .dockerfile("Dockerfile")
+            .t(image)
+            .rm(true)
+            .forcerm(true)
+            .nocache(anew)
+            .buildargs(&args)
+            .labels(&labels([(label::ROLE, "image"), (label::DIGEST, digest)]))
+            .build();
+        let mut answers = self
+            .docker
+            .build_image(options, None, Some(body_full(context.into())));
+        let mut tail = VecDeque::with_capacity(TAIL);
+        let failed = |message: String, tail: &mut VecDeque<String>| DockerError::Build {
+            image: image.to_owned(),
+            message,
+            output: tail.make_contiguous().join("\n"),
+        };
+        while let Some(answer) = answers.next().await {
+            let info = answer.map_err(|error| failed(error.to_string(), &mut tail))?;
+            if let Some(message) = info.error_detail.and_then(|detail| detail.message) {
+                return Err(failed(message, &mut tail));
+            }
+            for line in info
+                .stream
+                .as_deref()
+                .unwrap_or_default()
+                .lines()
+                .filter(|line| !line.trim().is_empty())
+            {
+                progress(image, line.trim());
+                if tail.len() == TAIL {
+                    tail.pop_front();
+                }
+                tail.push_back(line.to_owned());
+            }
+        }
+        if let Some(old) = old
+            && self.image_id(image).await?.as_ref() != Some(&old)
+        {
+            // Still in use by containers of the old image; then it goes when they go.
+            let _ = self.remove_image(&old).await;
+        }
+        Ok(())
+    }
+
+    pub(super) async fn remove_image(&self, image: &str) -> Result<(), bollard::errors::Error> {
+        let options = RemoveImageOptionsBuilder::new().build();
+        self.docker
+            .remove_image(image, Some(options), None)
+            .await
+            .map(drop)
+    }
+
+    pub(super) async fn image_id(&self, image: &str) -> Result<Option<String>, DockerError> {
+        Ok(self.inspect_image(image).await?.and_then(|found| found.id))
+    }
+
+    async fn image_digest(&self, image: &str) -> Result<Option<String>, DockerError> {
+        Ok(self
+            .image_labels(image)
+            .await?
+            .and_then(|mut labels| labels.remove(label::DIGEST)))
+    }
+
+    async fn image_labels(&self, image: &str) -> Result<Option<Labels>, DockerError> {
+        let found = self.inspect_image(image).await?;
+        Ok(found.map(|found| {
+            found
+                .config
+                .and_then(|config| config.labels)
+                .unwrap_or_default()
+        }))
+    }
+
+    async fn inspect_image(
+        &self,
+        image: &str,
+    ) -> Result<Option<bollard::models::ImageInspect>, DockerError> {
+        missing_is_none(self.docker.inspect_image(image).await)
+            .map_err(DockerError::request(format!("look at image {image}")))
+    }
+}
+
+/// Turns the engine's 404 into `None`.
+pub(super) fn missing_is_none<T>(
+    answer: Result<T, bollard::errors::Error>,
+) -> Result<Option<T>, bollard::errors::Error> {
+    match answer {
+        Ok(found) => Ok(Some(found)),
+        Err(bollard::errors::Error::DockerResponseServerError {
+            status_code: 404, ..
+        }) => Ok(None),
+        Err(error) => Err(error),
+    }
+}

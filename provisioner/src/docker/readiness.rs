@@ -1,0 +1,189 @@
+//! Waiting for containers by asking them, never by sleeping for a while and hoping.
+
+use std::{
+    net::Ipv4Addr,
+    time::{Duration, Instant},
+};
+
+use bollard::{models::ContainerInspectResponse, query_parameters::LogsOptionsBuilder};
+use futures_util::StreamExt;
+use tokio::{io::AsyncReadExt, net::TcpStream, time};
+
+use super::{DockerError, EstateContainers, HostSpec, Progress, exec};
+
+const SSH_DEADLINE: Duration = Duration::from_secs(60);
+
+/// How often a port is tried; the SSH server of a fresh container is up after a few tries.
+const POLL: Duration = Duration::from_millis(50);
+
+/// How many lines of a log an error shows.
+const TAIL: usize = 15;
+
+impl EstateContainers {
+    /// Waits until the SSH server of a host greets.
+    pub(super) async fn wait_for_ssh(
+        &self,
+        host: &HostSpec,
+        container: &str,
+    ) -> Result<(), DockerError> {
+        let started = Instant::now();
+        while started.elapsed() < SSH_DEADLINE {
+            // Nothing is sent to an address that is not known to be the container's: elsewhere it may be a stranger's.
+            let state = self.inspect(&host.name, container).await?;
+            if !is_running(&state) {
+                return Err(self
+                    .ended(&host.name, container, "its SSH server answered")
+                    .await);
+            }
+            if self.has_address(&state, host.address) && greets(host.address).await {
+                return Ok(());
+            }
+            time::sleep(POLL).await;
+        }
+        Err(DockerError::SshNotReady {
+            host: host.name.clone(),
+            address: host.address,
+            waited: SSH_DEADLINE,
+        })
+    }
+
+    /// Waits until the check of every supervised service passes.
+    pub(super) async fn wait_for_services(
+        &self,
+        host: &HostSpec,
+        container: &str,
+        deadline: Duration,
+        progress: &Progress<'_>,
+    ) -> Result<(), DockerError> {
+        let services = host.supervised()?;
+        // Short rounds, so that progress can say what is missing.
+        let mut argv = vec!["sv", "-w", "2", "check"];
+        argv.extend(services.iter().map(String::as_str));
+        let started = Instant::now();
+        loop {
+            let answer = exec::run(self.docker(), container, &argv, b"").await;
+            let pending = match answer {
+                // The exit code does not tell: to sv(8) a service that has just died is in order as well.
+                Ok(answer) => pending(&services, &answer.text()),
+                Err(error) => {
+                    if !is_running(&self.inspect(&host.name, container).await?) {
+                        return Err(self
+                            .ended(&host.name, container, "its services were ready")
+                            .await);
+                    }
+                    return Err(DockerError::request(format!(
+                        "ask for the services of {}",
+                        host.name
+                    ))(error));
+                }
+            };
+            if pending.is_empty() {
+                return Ok(());
+            }
+            if started.elapsed() >= deadline {
+                let service = pending.first().copied().unwrap_or("sv").to_owned();
+                let prefix = format!("{service}: ");
+                return Err(DockerError::ServiceNotReady {
+                    host: host.name.clone(),
+                    output: self.last_lines(container, &prefix).await,
+                    service,
+                    waited: deadline,
+                });
+            }
+            progress(&host.name, &format!("waiting for {}", pending.join(", ")));
+            time::sleep(2 * POLL).await;
+        }
+    }
+
+    pub(super) async fn inspect(
+        &self,
+        host: &str,
+        container: &str,
+    ) -> Result<ContainerInspectResponse, DockerError> {
+        self.docker()
+            .inspect_container(container, None)
+            .await
+            .map_err(DockerError::request(format!(
+                "look at the container of {host}"
+            )))
+    }
+
+    async fn ended(&self, host: &str, container: &str, waiting_for: &str) -> DockerError {
+        DockerError::Ended {
+            host: host.to_owned(),
+            waiting_for: waiting_for.to_owned(),
+            output: self.last_lines(container, "").await,
+        }
+    }
+
+    fn has_address(&self, state: &ContainerInspectResponse, address: Ipv4Addr) -> bool {
+        let networks = state
+            .network_settings
+            .as_ref()
+            .and_then(|settings| settings.networks.as_ref());
+        networks
+            .and_then(|networks| networks.get(&self.network_name())?.ip_address.as_deref())
+            .is_some_and(|actual| actual == address.to_string())
+    }
+
+    /// Reads the last lines of a container's log that start with a prefix, for an error.
+    async fn last_lines(&self, container: &str, prefix: &str) -> String {
+        let options = LogsOptionsBuilder::new()
+            .stdout(true)
+            .stderr(true)
+            .tail("500")
+            .build();
+        let mut log = self.docker().logs(container, Some(options));
+        let mut text = String::new();
+        while let Some(Ok(part)) = log.next().await {
+            text.push_str(&part.to_string());
+        }
+        let lines: Vec<&str> = text
+            .lines()
+            .filter_map(|line| line.strip_prefix(prefix))
+            .collect();
+        lines[lines.len().saturating_sub(TAIL)..].join("\n")
+    }
+}
+
+pub(super) fn is_running(state: &ContainerInspectResponse) -> bool {
+    state.state.as_ref().and_then(|state| state.running) == Some(true)
+}
+
+/// Picks the services that `sv check` has not reported as `ok: run: NAME: …`.
+fn pending<'a>(services: &'a [String], answer: &str) -> Vec<&'a str> {
+    let ready: Vec<&str> = answer
+        .lines()
+        .filter_map(|line| line.strip_prefix("ok: run: ")?.split(':').next())
+        .collect();
+    services
+        .iter()
+        .map(String::as_str)
+        .filter(|service| !ready.contains(service))
+        .collect()
+}
+
+async fn greets(address: Ipv4Addr) -> bool {
+    let greeting = async {
+        let mut stream = TcpStream::connect((address, 22)).await?;
+        let mut greeting = [0; 4];
+        stream.read_exact(&mut greeting).await?;
+        Ok::<bool, std::io::Error>(&greeting == b"SSH-")
+    };
+    matches!(
+        time::timeout(Duration::from_secs(2), greeting).await,
+        Ok(Ok(true))
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_service_is_pending_until_sv_says_that_it_runs() {
+        let services = ["cron", "exim4", "ssh"].map(str::to_owned);
+        let answer = "ok: run: cron: (pid 42) 1s\ntimeout: run: exim4: (pid 7) 2s\n";
+        assert_eq!(pending(&services, answer), ["exim4", "ssh"]);
+    }
+}

@@ -1,0 +1,213 @@
+//! Test mode: each container is committed to an image of its own and runs again from it, under a supervisor.
+//!
+//! A host's container bears the host's name, and until its successor is complete nothing takes that name away: it is
+//! committed, the successor is created under another name (not started), and only then is the old one removed and the
+//! successor renamed and started. Whatever moment prov is interrupted at, either the old container is still there and
+//! everything is done again from it, or the image is committed and the successor only has to be renamed and started.
+
+use std::time::Duration;
+
+use bollard::{
+    models::ContainerConfig,
+    query_parameters::{
+        CommitContainerOptionsBuilder, RenameContainerOptionsBuilder,
+        RestartContainerOptionsBuilder, StopContainerOptionsBuilder,
+    },
+};
+use futures_util::FutureExt;
+
+use super::{
+    DockerError, EstateContainers, HostSpec, Mode, Progress,
+    container::{Found, STOP_SECONDS},
+    engine::{at_once, label, labels},
+};
+
+/// Chooses how hosts are switched to test mode.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TestOptions {
+    /// Restarts hosts that are in test mode already.
+    pub restart: bool,
+    /// How long the services of a host may take to be ready.
+    pub deadline: Duration,
+}
+
+impl Default for TestOptions {
+    fn default() -> Self {
+        Self {
+            restart: false,
+            deadline: Duration::from_secs(60),
+        }
+    }
+}
+
+impl EstateContainers {
+    /// Switches hosts to test mode and waits until their services are ready.
+    ///
+    /// A host that is in test mode already is started if it has stopped, restarted if that is asked for, and committed
+    /// anew if its services are others now. One result per host, in their order.
+    pub async fn test(
+        &self,
+        hosts: &[HostSpec],
+        options: TestOptions,
+        progress: &Progress<'_>,
+    ) -> Result<Vec<(String, Result<(), DockerError>)>, DockerError> {
+        for host in hosts {
+            self.validate(host)?;
+        }
+        let work = hosts.iter().map(|host| {
+            let switched = self.test_one(host, options, progress);
+            switched.map(|outcome| (host.name.clone(), outcome)).boxed()
+        });
+        Ok(at_once(work.collect()).await)
+    }
+
+    /// Names the image that a host is committed to.
+    #[must_use]
+    pub fn test_image(&self, host: &str) -> String {
+        format!("prov-{}/{host}:test", self.estate).to_lowercase()
+    }
+
+    async fn test_one(
+        &self,
+        host: &HostSpec,
+        options: TestOptions,
+        progress: &Progress<'_>,
+    ) -> Result<(), DockerError> {
+        let current = self.settle(host).await?;
+        let services = host.supervised()?.join(" ");
+        let container = if current.mode == Mode::Deploy || current.services != services {
+            self.replace(host, &current, progress).await?
+        } else {
+            if !current.running {
+                progress(&host.name, "starting");
+                self.start_container(&host.name, &current.id).await?;
+            } else if options.restart {
+                progress(&host.name, "restarting");
+                let patience = RestartContainerOptionsBuilder::new()
+                    .t(STOP_SECONDS)
+                    .build();
+                self.docker()
+                    .restart_container(&current.id, Some(patience))
+                    .await
+                    .map_err(DockerError::request(format!(
+                        "restart the container of {}",
+                        host.name
+                    )))?;
+            }
+            current.id
+        };
+        progress(&host.name, "waiting for the services");
+        self.wait_for_services(host, &container, options.deadline, progress)
+            .await
+    }
+
+    /// Finds the container that holds a host's state, after an interrupted switch too.
+    async fn settle(&self, host: &HostSpec) -> Result<Found, DockerError> {
+        let name = self.container_name(&host.name);
+        let (mut holders, successors): (Vec<Found>, Vec<Found>) = self
+            .find(&host.name)
+            .await?
+            .into_iter()
+            .partition(|container| container.name == name);
+        if let Some(holder) = holders.pop() {
+            // Successors that have never run; the switch is done again.
+            for successor in successors {
+                self.remove(&successor.id).await?;
+            }
+            return Ok(holder);
+        }
+        let Some(successor) = successors.into_iter().next() else {
+            return Err(DockerError::NotRunning {
+                host: host.name.clone(),
+                state: "does not exist".to_owned(),
+            });
+        };
+        self.rename(&successor.id, &name).await?;
+        Ok(Found { name, ..successor })
+    }
+
+    /// Commits a host's container and starts its successor in test mode.
+    async fn replace(
+        &self,
+        host: &HostSpec,
+        current: &Found,
+        progress: &Progress<'_>,
+    ) -> Result<String, DockerError> {
+        if current.mode == Mode::Test {
+            // Services are to end with their files in order; in deploy mode there are none.
+            progress(&host.name, "stopping");
+            self.stop(host, current).await?;
+        }
+        progress(&host.name, "committing");
+        let image = self.commit(host, current).await?;
+        let name = self.container_name(&host.name);
+        let successor = self
+            .create(host, &format!("{name}--next"), &image, Mode::Test)
+            .await?;
+        progress(&host.name, "stopping");
+        // Frees the address and the volumes.
+        self.stop(host, current).await?;
+        self.remove(&current.id).await?;
+        self.rename(&successor, &name).await?;
+        progress(&host.name, "starting");
+        self.start_container(&host.name, &successor).await?;
+        Ok(successor)
+    }
+
+    async fn commit(&self, host: &HostSpec, current: &Found) -> Result<String, DockerError> {
+        let image = self.test_image(&host.name);
+        let old = self.engine.image_id(&image).await?;
+        let (repo, tag) = image.rsplit_once(':').unwrap_or((&image, "test"));
+        let options = CommitContainerOptionsBuilder::new()
+            .container(&current.id)
+            .repo(repo)
+            .tag(tag)
+            .pause(true)
+            .build();
+        let config = ContainerConfig {
+            labels: Some(labels([
+                (label::ROLE, "image"),
+                (label::ESTATE, &self.estate),
+                (label::HOST, &host.name),
+                (label::MODE, Mode::Test.as_str()),
+            ])),
+            ..ContainerConfig::default()
+        };
+        let committed = self
+            .docker()
+            .commit_container(options, config)
+            .await
+            .map_err(DockerError::request(format!(
+                "commit the container of {}",
+                host.name
+            )))?;
+        if let Some(old) = old
+            && old != committed.id
+        {
+            // An image that the container itself came from is a parent of the new one and stays as such.
+            let _ = self.engine.remove_image(&old).await;
+        }
+        Ok(image)
+    }
+
+    async fn stop(&self, host: &HostSpec, container: &Found) -> Result<(), DockerError> {
+        let patience = StopContainerOptionsBuilder::new().t(STOP_SECONDS).build();
+        self.docker()
+            .stop_container(&container.id, Some(patience))
+            .await
+            .map_err(DockerError::request(format!(
+                "stop the container of {}",
+                host.name
+            )))
+    }
+
+    async fn rename(&self, container: &str, name: &str) -> Result<(), DockerError> {
+        let options = RenameContainerOptionsBuilder::new().name(name).build();
+        self.docker()
+            .rename_container(container, options)
+            .await
+            .map_err(DockerError::request(format!(
+                "rename a container to {name}"
+            )))
+    }
+}

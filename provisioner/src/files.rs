@@ -1,0 +1,76 @@
+//! Reads the files of an estate for the core, which does no I/O itself.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+
+use tasks::estate::{MAX_BYTES, Sources};
+use tasks::{Diagnostic, Place};
+
+use crate::report::problem::Problem;
+
+/// Levels of folders that an estate may have.
+const MOST_DEPTH: usize = 8;
+
+/// Reads every file of an estate folder.
+pub(crate) fn read_estate(folder: &Path) -> Result<Sources, Problem> {
+    let shown = folder.display().to_string();
+    if !folder.is_dir() {
+        let mut mistake = Diagnostic::at(Place::file(&shown), "there is no such estate folder");
+        mistake = mistake.hint("name the folder of the estate with --estate DIR or PROV_ESTATE; the default is estate/docker in the current folder");
+        return Err(Problem::Estate(vec![mistake]));
+    }
+    let mut sources = Sources::new(shown);
+    let mut mistakes = Vec::new();
+    walk(folder, folder, 0, &mut sources, &mut mistakes)?;
+    if mistakes.is_empty() { Ok(sources) } else { Err(Problem::Estate(mistakes)) }
+}
+
+fn walk(
+    root: &Path,
+    folder: &Path,
+    depth: usize,
+    sources: &mut Sources,
+    mistakes: &mut Vec<Diagnostic>,
+) -> Result<(), Problem> {
+    let hint = "check that you may read the files of the estate";
+    let unreadable = |path: &Path, error: &std::io::Error| Problem::file("read", path, error, hint);
+    let entries = std::fs::read_dir(folder).map_err(|error| unreadable(folder, &error))?;
+    let mut paths = Vec::new();
+    for entry in entries {
+        paths.push(entry.map_err(|error| unreadable(folder, &error))?.path());
+    }
+    paths.sort();
+    for path in paths {
+        let shown = path.display().to_string();
+        let meta = std::fs::metadata(&path).map_err(|error| unreadable(&path, &error))?;
+        let hidden = path
+            .file_name()
+            .is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+        if hidden {
+            continue;
+        }
+        if meta.is_dir() {
+            if depth < MOST_DEPTH {
+                walk(root, &path, depth + 1, sources, mistakes)?;
+            }
+            continue;
+        }
+        if meta.len() > MAX_BYTES as u64 {
+            let mistake = Diagnostic::at(Place::file(&shown), "the file is too large for an estate");
+            mistakes.push(mistake.hint("move it out of the estate folder"));
+            continue;
+        }
+        if shown.ends_with(".private.yml") && meta.permissions().mode() & 0o077 != 0 {
+            let mistake = Diagnostic::at(
+                Place::file(&shown),
+                format!("others may read this private file (mode {:04o})", meta.permissions().mode() & 0o7777),
+            );
+            mistakes.push(mistake.hint(format!("run `chmod 600 {shown}`")));
+        }
+        let bytes = std::fs::read(&path).map_err(|error| unreadable(&path, &error))?;
+        if let Some(name) = path.strip_prefix(root).ok().and_then(Path::to_str) {
+            sources.insert(name, bytes);
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,86 @@
+//! What prov remembers between runs on this machine, per estate: the pinned host keys of containers, and how far
+//! `prov up` has come.
+//!
+//! It lies below `$XDG_STATE_HOME/prov` (by default `~/.local/state/prov`). All of it can be lost: it is made again.
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use tasks::content::Content;
+
+use crate::report::problem::Problem;
+
+/// The folder of one estate.
+#[derive(Debug, Clone)]
+pub(crate) struct State {
+    folder: PathBuf,
+}
+
+/// The host key of a container, which is valid for that container only.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct PinnedKey {
+    /// When the container was created (seconds since 1970).
+    pub(crate) created: i64,
+    /// The key, as in `known_hosts` without the names.
+    pub(crate) key: String,
+}
+
+impl State {
+    /// Finds the folder of an estate; estates of one name in different folders are kept apart.
+    pub(crate) fn of(estate: &str, folder: &Path) -> Result<Self, Problem> {
+        let base = match std::env::var_os("XDG_STATE_HOME").filter(|path| !path.is_empty()) {
+            Some(path) => PathBuf::from(path),
+            None => home().join(".local/state"),
+        };
+        let absolute = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+        let mut digest = Content::plain(absolute.display().to_string()).sha256();
+        digest.truncate(12);
+        let folder = base.join("prov").join(format!("{estate}-{digest}"));
+        std::fs::create_dir_all(&folder).map_err(|error| {
+            Problem::file("make", &folder, &error, "set XDG_STATE_HOME to a folder that you may write to")
+        })?;
+        Ok(Self { folder })
+    }
+
+    /// Gives the pinned host keys, by host. A file that cannot be read is as good as none.
+    pub(crate) fn host_keys(&self) -> BTreeMap<String, PinnedKey> {
+        self.read("host-keys.json").unwrap_or_default()
+    }
+
+    /// Keeps the pinned host keys.
+    pub(crate) fn keep_host_keys(&self, keys: &BTreeMap<String, PinnedKey>) -> Result<(), Problem> {
+        self.write("host-keys.json", keys)
+    }
+
+    /// Reads a file; `None` where there is none or it makes no sense.
+    pub(crate) fn read<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
+        let text = std::fs::read_to_string(self.folder.join(name)).ok()?;
+        serde_json::from_str(&text).ok()
+    }
+
+    /// Writes a file, all of it or nothing.
+    pub(crate) fn write<T: Serialize>(&self, name: &str, value: &T) -> Result<(), Problem> {
+        let path = self.folder.join(name);
+        let failed = |error: std::io::Error| {
+            Problem::file("write", &path, &error, "check that the folder may be written to and the disk is not full")
+        };
+        let mut file = tempfile::NamedTempFile::new_in(&self.folder).map_err(failed)?;
+        let text = serde_json::to_vec_pretty(value).map_err(|error| failed(error.into()))?;
+        file.write_all(&text).map_err(failed)?;
+        file.persist(&path).map_err(|error| failed(error.error))?;
+        Ok(())
+    }
+
+    /// Removes a file that is there no longer needed.
+    pub(crate) fn forget(&self, name: &str) {
+        // A file that is not there is as good as removed.
+        let _ = std::fs::remove_file(self.folder.join(name));
+    }
+}
+
+/// Gives the user's home directory.
+pub(crate) fn home() -> PathBuf {
+    std::env::home_dir().unwrap_or_else(|| PathBuf::from("/"))
+}
