@@ -6,6 +6,7 @@
 pub mod content;
 mod diagnostic;
 pub mod fact;
+pub mod pattern;
 pub mod plan;
 pub mod query;
 pub mod resource;
