@@ -8,6 +8,7 @@ mod file;
 mod handler;
 mod packages;
 mod service;
+mod symlink;
 
 use schemars::Schema;
 use serde::{Deserialize, Serialize};
@@ -17,6 +18,7 @@ pub use file::File;
 pub use handler::{Handler, HandlerAction};
 pub use packages::Packages;
 pub use service::Service;
+pub use symlink::Symlink;
 
 use crate::fact::{Facts, NotAsked};
 use crate::plan::{Phase, Planned};
@@ -35,6 +37,34 @@ pub trait Manage {
 
     /// Decides what must change.
     fn plan(&self, facts: &Facts) -> Result<Planned, NotAsked>;
+}
+
+/// Makes a resource's `check` part of reading one: its fields are derived with `#[serde(remote = "Self")]`.
+macro_rules! checked {
+    ($name:ident) => {
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                Self::serialize(self, serializer)
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let resource = Self::deserialize(deserializer)?;
+                resource.check().map_err(serde::de::Error::custom)?;
+                Ok(resource)
+            }
+        }
+    };
+}
+use checked;
+
+/// Refuses a resource that a role made without it being checked.
+fn invalid(cause: String) -> Planned {
+    Planned::Impossible {
+        cause,
+        hint: "correct the variables that this resource is made of".to_owned(),
+    }
 }
 
 /// Whether something should be there.
@@ -60,6 +90,8 @@ pub enum Resource {
     Directory(Directory),
     /// See [`File`].
     File(File),
+    /// See [`Symlink`].
+    Symlink(Symlink),
     /// See [`Service`].
     Service(Service),
 }
@@ -72,6 +104,7 @@ impl Resource {
             Self::Packages(resource) => resource,
             Self::Directory(resource) => resource,
             Self::File(resource) => resource,
+            Self::Symlink(resource) => resource,
             Self::Service(resource) => resource,
         }
     }
@@ -103,6 +136,11 @@ pub const KINDS: &[Kind] = &[
         name: "file",
         schema: || schemars::schema_for!(File),
         build: |fields| serde_json::from_value(fields).map(Resource::File),
+    },
+    Kind {
+        name: "symlink",
+        schema: || schemars::schema_for!(Symlink),
+        build: |fields| serde_json::from_value(fields).map(Resource::Symlink),
     },
     Kind {
         name: "service",
