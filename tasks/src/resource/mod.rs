@@ -4,8 +4,10 @@
 //! it asks for every fact it decides by, and refuses to touch what it does not understand.
 
 mod directory;
+mod edit;
 mod file;
 mod handler;
+mod line;
 mod packages;
 mod service;
 mod symlink;
@@ -14,8 +16,10 @@ use schemars::Schema;
 use serde::{Deserialize, Serialize};
 
 pub use directory::Directory;
+pub use edit::Anchor;
 pub use file::File;
 pub use handler::{Handler, HandlerAction};
+pub use line::Line;
 pub use packages::Packages;
 pub use service::Service;
 pub use symlink::Symlink;
@@ -92,6 +96,8 @@ pub enum Resource {
     File(File),
     /// See [`Symlink`].
     Symlink(Symlink),
+    /// See [`Line`].
+    Line(Line),
     /// See [`Service`].
     Service(Service),
 }
@@ -105,6 +111,7 @@ impl Resource {
             Self::Directory(resource) => resource,
             Self::File(resource) => resource,
             Self::Symlink(resource) => resource,
+            Self::Line(resource) => resource,
             Self::Service(resource) => resource,
         }
     }
@@ -141,6 +148,11 @@ pub const KINDS: &[Kind] = &[
         name: "symlink",
         schema: || schemars::schema_for!(Symlink),
         build: |fields| serde_json::from_value(fields).map(Resource::Symlink),
+    },
+    Kind {
+        name: "line",
+        schema: || schemars::schema_for!(Line),
+        build: |fields| serde_json::from_value(fields).map(Resource::Line),
     },
     Kind {
         name: "service",
