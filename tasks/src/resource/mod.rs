@@ -3,6 +3,7 @@
 //! One resource is one file here, one row of [`KINDS`] and one folder of cases. A resource decides from facts alone;
 //! it asks for every fact it decides by, and refuses to touch what it does not understand.
 
+mod block;
 mod directory;
 mod edit;
 mod file;
@@ -15,6 +16,7 @@ mod symlink;
 use schemars::Schema;
 use serde::{Deserialize, Serialize};
 
+pub use block::Block;
 pub use directory::Directory;
 pub use edit::Anchor;
 pub use file::File;
@@ -98,6 +100,8 @@ pub enum Resource {
     Symlink(Symlink),
     /// See [`Line`].
     Line(Line),
+    /// See [`Block`].
+    Block(Block),
     /// See [`Service`].
     Service(Service),
 }
@@ -112,6 +116,7 @@ impl Resource {
             Self::File(resource) => resource,
             Self::Symlink(resource) => resource,
             Self::Line(resource) => resource,
+            Self::Block(resource) => resource,
             Self::Service(resource) => resource,
         }
     }
@@ -153,6 +158,11 @@ pub const KINDS: &[Kind] = &[
         name: "line",
         schema: || schemars::schema_for!(Line),
         build: |fields| serde_json::from_value(fields).map(Resource::Line),
+    },
+    Kind {
+        name: "block",
+        schema: || schemars::schema_for!(Block),
+        build: |fields| serde_json::from_value(fields).map(Resource::Block),
     },
     Kind {
         name: "service",
