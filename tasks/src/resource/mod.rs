@@ -10,6 +10,7 @@ mod file;
 mod handler;
 mod line;
 mod packages;
+mod replace;
 mod service;
 mod symlink;
 
@@ -23,6 +24,7 @@ pub use file::File;
 pub use handler::{Handler, HandlerAction};
 pub use line::Line;
 pub use packages::Packages;
+pub use replace::Replace;
 pub use service::Service;
 pub use symlink::Symlink;
 
@@ -102,6 +104,8 @@ pub enum Resource {
     Line(Line),
     /// See [`Block`].
     Block(Block),
+    /// See [`Replace`].
+    Replace(Replace),
     /// See [`Service`].
     Service(Service),
 }
@@ -117,6 +121,7 @@ impl Resource {
             Self::Symlink(resource) => resource,
             Self::Line(resource) => resource,
             Self::Block(resource) => resource,
+            Self::Replace(resource) => resource,
             Self::Service(resource) => resource,
         }
     }
@@ -163,6 +168,11 @@ pub const KINDS: &[Kind] = &[
         name: "block",
         schema: || schemars::schema_for!(Block),
         build: |fields| serde_json::from_value(fields).map(Resource::Block),
+    },
+    Kind {
+        name: "replace",
+        schema: || schemars::schema_for!(Replace),
+        build: |fields| serde_json::from_value(fields).map(Resource::Replace),
     },
     Kind {
         name: "service",
