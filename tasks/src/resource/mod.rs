@@ -7,6 +7,7 @@ mod block;
 mod directory;
 mod edit;
 mod file;
+mod group;
 mod handler;
 mod line;
 mod packages;
@@ -21,6 +22,7 @@ pub use block::Block;
 pub use directory::Directory;
 pub use edit::Anchor;
 pub use file::File;
+pub use group::Group;
 pub use handler::{Handler, HandlerAction};
 pub use line::Line;
 pub use packages::Packages;
@@ -94,6 +96,8 @@ pub enum State {
 pub enum Resource {
     /// See [`Packages`].
     Packages(Packages),
+    /// See [`Group`].
+    Group(Group),
     /// See [`Directory`].
     Directory(Directory),
     /// See [`File`].
@@ -116,6 +120,7 @@ impl Resource {
     pub fn manage(&self) -> &dyn Manage {
         match self {
             Self::Packages(resource) => resource,
+            Self::Group(resource) => resource,
             Self::Directory(resource) => resource,
             Self::File(resource) => resource,
             Self::Symlink(resource) => resource,
@@ -143,6 +148,11 @@ pub const KINDS: &[Kind] = &[
         name: "packages",
         schema: || schemars::schema_for!(Packages),
         build: |fields| serde_json::from_value(fields).map(Resource::Packages),
+    },
+    Kind {
+        name: "group",
+        schema: || schemars::schema_for!(Group),
+        build: |fields| serde_json::from_value(fields).map(Resource::Group),
     },
     Kind {
         name: "directory",
