@@ -14,6 +14,7 @@ mod packages;
 mod replace;
 mod service;
 mod symlink;
+mod user;
 
 use schemars::Schema;
 use serde::{Deserialize, Serialize};
@@ -29,6 +30,7 @@ pub use packages::Packages;
 pub use replace::Replace;
 pub use service::Service;
 pub use symlink::Symlink;
+pub use user::User;
 
 use crate::fact::{Facts, NotAsked};
 use crate::plan::{Phase, Planned};
@@ -98,6 +100,8 @@ pub enum Resource {
     Packages(Packages),
     /// See [`Group`].
     Group(Group),
+    /// See [`User`].
+    User(User),
     /// See [`Directory`].
     Directory(Directory),
     /// See [`File`].
@@ -121,6 +125,7 @@ impl Resource {
         match self {
             Self::Packages(resource) => resource,
             Self::Group(resource) => resource,
+            Self::User(resource) => resource,
             Self::Directory(resource) => resource,
             Self::File(resource) => resource,
             Self::Symlink(resource) => resource,
@@ -153,6 +158,11 @@ pub const KINDS: &[Kind] = &[
         name: "group",
         schema: || schemars::schema_for!(Group),
         build: |fields| serde_json::from_value(fields).map(Resource::Group),
+    },
+    Kind {
+        name: "user",
+        schema: || schemars::schema_for!(User),
+        build: |fields| serde_json::from_value(fields).map(Resource::User),
     },
     Kind {
         name: "directory",
