@@ -3,6 +3,7 @@
 //! One resource is one file here, one row of [`KINDS`] and one folder of cases. A resource decides from facts alone;
 //! it asks for every fact it decides by, and refuses to touch what it does not understand.
 
+mod authorized_key;
 mod block;
 mod directory;
 mod edit;
@@ -19,6 +20,7 @@ mod user;
 use schemars::Schema;
 use serde::{Deserialize, Serialize};
 
+pub use authorized_key::AuthorizedKey;
 pub use block::Block;
 pub use directory::Directory;
 pub use edit::Anchor;
@@ -102,6 +104,8 @@ pub enum Resource {
     Group(Group),
     /// See [`User`].
     User(User),
+    /// See [`AuthorizedKey`].
+    AuthorizedKey(AuthorizedKey),
     /// See [`Directory`].
     Directory(Directory),
     /// See [`File`].
@@ -126,6 +130,7 @@ impl Resource {
             Self::Packages(resource) => resource,
             Self::Group(resource) => resource,
             Self::User(resource) => resource,
+            Self::AuthorizedKey(resource) => resource,
             Self::Directory(resource) => resource,
             Self::File(resource) => resource,
             Self::Symlink(resource) => resource,
@@ -163,6 +168,11 @@ pub const KINDS: &[Kind] = &[
         name: "user",
         schema: || schemars::schema_for!(User),
         build: |fields| serde_json::from_value(fields).map(Resource::User),
+    },
+    Kind {
+        name: "authorized_key",
+        schema: || schemars::schema_for!(AuthorizedKey),
+        build: |fields| serde_json::from_value(fields).map(Resource::AuthorizedKey),
     },
     Kind {
         name: "directory",
