@@ -5,6 +5,7 @@
 
 mod authorized_key;
 mod block;
+mod cron;
 mod directory;
 mod edit;
 mod file;
@@ -22,6 +23,7 @@ use serde::{Deserialize, Serialize};
 
 pub use authorized_key::AuthorizedKey;
 pub use block::Block;
+pub use cron::Cron;
 pub use directory::Directory;
 pub use edit::Anchor;
 pub use file::File;
@@ -73,6 +75,13 @@ macro_rules! checked {
 }
 use checked;
 
+/// Tells whether a text can name an environment variable.
+fn is_variable(name: &str) -> bool {
+    !name.is_empty()
+        && !name.starts_with(|c: char| c.is_ascii_digit())
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+}
+
 /// Refuses a resource that a role made without it being checked.
 fn invalid(cause: String) -> Planned {
     Planned::Impossible {
@@ -118,6 +127,8 @@ pub enum Resource {
     Block(Block),
     /// See [`Replace`].
     Replace(Replace),
+    /// See [`Cron`].
+    Cron(Cron),
     /// See [`Service`].
     Service(Service),
 }
@@ -137,6 +148,7 @@ impl Resource {
             Self::Line(resource) => resource,
             Self::Block(resource) => resource,
             Self::Replace(resource) => resource,
+            Self::Cron(resource) => resource,
             Self::Service(resource) => resource,
         }
     }
@@ -203,6 +215,11 @@ pub const KINDS: &[Kind] = &[
         name: "replace",
         schema: || schemars::schema_for!(Replace),
         build: |fields| serde_json::from_value(fields).map(Resource::Replace),
+    },
+    Kind {
+        name: "cron",
+        schema: || schemars::schema_for!(Cron),
+        build: |fields| serde_json::from_value(fields).map(Resource::Cron),
     },
     Kind {
         name: "service",
