@@ -5,6 +5,7 @@
 
 mod authorized_key;
 mod block;
+mod command;
 mod cron;
 mod directory;
 mod edit;
@@ -23,6 +24,7 @@ use serde::{Deserialize, Serialize};
 
 pub use authorized_key::AuthorizedKey;
 pub use block::Block;
+pub use command::Command;
 pub use cron::Cron;
 pub use directory::Directory;
 pub use edit::Anchor;
@@ -129,6 +131,8 @@ pub enum Resource {
     Replace(Replace),
     /// See [`Cron`].
     Cron(Cron),
+    /// See [`Command`].
+    Command(Command),
     /// See [`Service`].
     Service(Service),
 }
@@ -149,6 +153,7 @@ impl Resource {
             Self::Block(resource) => resource,
             Self::Replace(resource) => resource,
             Self::Cron(resource) => resource,
+            Self::Command(resource) => resource,
             Self::Service(resource) => resource,
         }
     }
@@ -220,6 +225,11 @@ pub const KINDS: &[Kind] = &[
         name: "cron",
         schema: || schemars::schema_for!(Cron),
         build: |fields| serde_json::from_value(fields).map(Resource::Cron),
+    },
+    Kind {
+        name: "command",
+        schema: || schemars::schema_for!(Command),
+        build: |fields| serde_json::from_value(fields).map(Resource::Command),
     },
     Kind {
         name: "service",
