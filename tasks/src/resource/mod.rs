@@ -7,6 +7,7 @@ mod authorized_key;
 mod block;
 mod command;
 mod cron;
+mod debconf;
 mod directory;
 mod edit;
 mod file;
@@ -26,6 +27,7 @@ pub use authorized_key::AuthorizedKey;
 pub use block::Block;
 pub use command::Command;
 pub use cron::Cron;
+pub use debconf::{Debconf, DebconfType};
 pub use directory::Directory;
 pub use edit::Anchor;
 pub use file::File;
@@ -111,6 +113,8 @@ pub enum State {
 pub enum Resource {
     /// See [`Packages`].
     Packages(Packages),
+    /// See [`Debconf`].
+    Debconf(Debconf),
     /// See [`Group`].
     Group(Group),
     /// See [`User`].
@@ -143,6 +147,7 @@ impl Resource {
     pub fn manage(&self) -> &dyn Manage {
         match self {
             Self::Packages(resource) => resource,
+            Self::Debconf(resource) => resource,
             Self::Group(resource) => resource,
             Self::User(resource) => resource,
             Self::AuthorizedKey(resource) => resource,
@@ -175,6 +180,11 @@ pub const KINDS: &[Kind] = &[
         name: "packages",
         schema: || schemars::schema_for!(Packages),
         build: |fields| serde_json::from_value(fields).map(Resource::Packages),
+    },
+    Kind {
+        name: "debconf",
+        schema: || schemars::schema_for!(Debconf),
+        build: |fields| serde_json::from_value(fields).map(Resource::Debconf),
     },
     Kind {
         name: "group",
