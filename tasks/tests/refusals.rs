@@ -91,6 +91,11 @@ fn what_cannot_be_meant_is_refused_with_a_reason() {
         ),
         (
             "authorized_key",
+            json!({"user": "a", "key": "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5"}),
+            "cut off",
+        ),
+        (
+            "authorized_key",
             json!({"user": "a", "key": cut}),
             "cut off",
         ),
