@@ -22,7 +22,11 @@ pub(crate) fn read_estate(folder: &Path) -> Result<Sources, Problem> {
     let mut sources = Sources::new(shown);
     let mut mistakes = Vec::new();
     walk(folder, folder, 0, &mut sources, &mut mistakes)?;
-    if mistakes.is_empty() { Ok(sources) } else { Err(Problem::Estate(mistakes)) }
+    if mistakes.is_empty() {
+        Ok(sources)
+    } else {
+        Err(Problem::Estate(mistakes))
+    }
 }
 
 fn walk(
@@ -56,14 +60,18 @@ fn walk(
             continue;
         }
         if meta.len() > MAX_BYTES as u64 {
-            let mistake = Diagnostic::at(Place::file(&shown), "the file is too large for an estate");
+            let mistake =
+                Diagnostic::at(Place::file(&shown), "the file is too large for an estate");
             mistakes.push(mistake.hint("move it out of the estate folder"));
             continue;
         }
         if shown.ends_with(".private.yml") && meta.permissions().mode() & 0o077 != 0 {
             let mistake = Diagnostic::at(
                 Place::file(&shown),
-                format!("others may read this private file (mode {:04o})", meta.permissions().mode() & 0o7777),
+                format!(
+                    "others may read this private file (mode {:04o})",
+                    meta.permissions().mode() & 0o7777
+                ),
             );
             mistakes.push(mistake.hint(format!("run `chmod 600 {shown}`")));
         }

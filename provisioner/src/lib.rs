@@ -5,8 +5,8 @@
 pub mod cli;
 pub mod docker;
 pub mod engine;
+mod files;
 pub mod report;
 pub mod ssh;
-pub mod verify;
-mod files;
 mod state;
+pub mod verify;

@@ -39,7 +39,12 @@ impl State {
         digest.truncate(12);
         let folder = base.join("prov").join(format!("{estate}-{digest}"));
         std::fs::create_dir_all(&folder).map_err(|error| {
-            Problem::file("make", &folder, &error, "set XDG_STATE_HOME to a folder that you may write to")
+            Problem::file(
+                "make",
+                &folder,
+                &error,
+                "set XDG_STATE_HOME to a folder that you may write to",
+            )
         })?;
         Ok(Self { folder })
     }
@@ -64,7 +69,12 @@ impl State {
     pub(crate) fn write<T: Serialize>(&self, name: &str, value: &T) -> Result<(), Problem> {
         let path = self.folder.join(name);
         let failed = |error: std::io::Error| {
-            Problem::file("write", &path, &error, "check that the folder may be written to and the disk is not full")
+            Problem::file(
+                "write",
+                &path,
+                &error,
+                "check that the folder may be written to and the disk is not full",
+            )
         };
         let mut file = tempfile::NamedTempFile::new_in(&self.folder).map_err(failed)?;
         let text = serde_json::to_vec_pretty(value).map_err(|error| failed(error.into()))?;

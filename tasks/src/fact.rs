@@ -146,6 +146,9 @@ pub enum PackageFact {
     Installed(String),
 }
 
+/// The number of an account or group that a plan creates and whose number the host will choose: no account has it.
+pub const UNKNOWN_ID: u32 = u32::MAX;
+
 /// A user account: a line of `/etc/passwd` (passwd(5)), with what `/etc/group` and `/etc/shadow` say.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -239,12 +242,10 @@ pub struct Facts {
     pub services: BTreeMap<ServiceName, ServiceFact>,
     /// Seconds since the package lists were fetched; `None` where there are none.
     pub apt_lists_age: Option<u64>,
-    /// Answers to debconf questions that were asked for.
-    pub debconf: BTreeMap<String, Option<String>>,
+    /// Answers to debconf questions that were asked for; some are passwords.
+    pub debconf: BTreeMap<String, Option<Secret>>,
     /// Commands that were run to look, with their exit codes.
     pub guards: Vec<GuardFact>,
-    /// Paths that are mount points, where a rename fails.
-    pub mount_points: BTreeSet<String>,
     /// Packages that a preview has planned to install: what they bring is not known.
     pub coming: BTreeSet<PackageName>,
 }
@@ -306,7 +307,7 @@ impl Facts {
     pub fn debconf(&self, question: &str) -> Result<Option<&str>, NotAsked> {
         self.debconf
             .get(question)
-            .map(Option::as_deref)
+            .map(|answer| answer.as_ref().map(Secret::expose))
             .ok_or_else(|| NotAsked(format!("debconf question {question}")))
     }
 
@@ -332,7 +333,6 @@ impl Facts {
         for guard in newer.guards {
             self.set_guard(guard);
         }
-        self.mount_points.extend(newer.mount_points);
     }
 
     /// Selects the answers to some queries, to compare or fingerprint them.
@@ -391,12 +391,15 @@ impl Facts {
         let mut hash = Sha256::new();
         hash.update((key.len() as u64).to_be_bytes());
         hash.update(key);
-        // `Debug` would mask and JSON does too; the passwords that facts hold are added as digests of their own.
+        // `Debug` would mask and JSON does too; the secrets that facts hold are added as digests of their own.
         hash.update(serde_json::to_vec(self).unwrap_or_default());
         for fact in self.users.values().flatten() {
             if let Some(password) = &fact.password {
                 hash.update(password.digest(key));
             }
+        }
+        for answer in self.debconf.values().flatten() {
+            hash.update(answer.digest(key));
         }
         hex(&hash.finalize())
     }
@@ -410,9 +413,17 @@ impl Facts {
                 attributes,
             } => {
                 let file = FileFact::of(attributes.clone(), content.expose().as_bytes());
+                for linked in self.linked(path) {
+                    *linked = file.clone();
+                }
                 self.paths.insert(path.clone(), PathFact::File(file));
             }
             Step::SetAttributes { path, attributes } => {
+                for linked in self.linked(path) {
+                    linked.owner.clone_from(&attributes.owner);
+                    linked.group.clone_from(&attributes.group);
+                    linked.mode = attributes.mode;
+                }
                 if let Some(fact) = self.paths.get_mut(path) {
                     match fact {
                         PathFact::File(file) => {
@@ -449,6 +460,20 @@ impl Facts {
                 }
             }
         }
+    }
+
+    /// Gives what is known of a file by way of links that lead to it.
+    fn linked(&mut self, path: &HostPath) -> impl Iterator<Item = &mut FileFact> {
+        self.paths.values_mut().filter_map(move |fact| match fact {
+            PathFact::Link {
+                file: Some(linked), ..
+            } if linked.0 == *path => Some(&mut linked.1),
+            PathFact::Missing
+            | PathFact::File(_)
+            | PathFact::Directory(_)
+            | PathFact::Link { .. }
+            | PathFact::Other => None,
+        })
     }
 
     fn take(&mut self, effect: &Effect) {

@@ -5,12 +5,13 @@
 
 pub mod content;
 mod diagnostic;
+pub mod estate;
 pub mod fact;
+pub mod pattern;
 pub mod plan;
 pub mod query;
 pub mod resource;
 pub mod role;
-pub mod estate;
 mod secret;
 pub mod step;
 pub mod template;

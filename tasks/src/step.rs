@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::content::Content;
 use crate::fact::{Attributes, GroupFact, GuardFact, PackageFact, PathFact, ServiceFact, UserFact};
+use crate::secret::Secret;
 use crate::value::{AccountName, HostPath, PackageName, ServiceName};
 
 /// Does one thing on a host.
@@ -156,7 +157,7 @@ pub enum Effect {
         /// The question, for instance `exim4/mailname`.
         question: String,
         /// Its answer afterwards.
-        value: Option<String>,
+        value: Option<Secret>,
     },
     /// A path is there or gone.
     Path {

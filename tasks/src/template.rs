@@ -87,7 +87,11 @@ impl Templates {
                 mistakes.push(templates.mistake(name, &error));
             }
         }
-        if mistakes.is_empty() { Ok(templates) } else { Err(mistakes) }
+        if mistakes.is_empty() {
+            Ok(templates)
+        } else {
+            Err(mistakes)
+        }
     }
 
     /// Begins the rendering of a template.
@@ -108,12 +112,17 @@ impl Templates {
         } else {
             format!("templates/{name} (built in)")
         };
-        let (text, line, column) = match error.kind() {
-            ErrorKind::SyntaxError(report) | ErrorKind::RenderingError(report) => {
-                let span = report.span();
-                (report.message().to_owned(), span.start_line, span.start_col + 1)
-            }
-            _ => (error.to_string(), 0, 0),
+        let (text, line, column) = if let ErrorKind::SyntaxError(report)
+        | ErrorKind::RenderingError(report) = error.kind()
+        {
+            let span = report.span();
+            (
+                report.message().to_owned(),
+                span.start_line,
+                span.start_col + 1,
+            )
+        } else {
+            (error.to_string(), 0, 0)
         };
         let place = Place {
             file: path,
@@ -186,7 +195,10 @@ mod tests {
     #[test]
     fn an_undefined_variable_names_the_template_and_the_line() {
         let templates = with("dns_client/resolv.conf", "a\n{{ nothing }}\n").unwrap();
-        let mistake = templates.render("dns_client/resolv.conf").finish().unwrap_err();
+        let mistake = templates
+            .render("dns_client/resolv.conf")
+            .finish()
+            .unwrap_err();
         let place = mistake.place.unwrap();
         assert_eq!(
             (place.file.as_str(), place.line),
@@ -206,7 +218,10 @@ mod tests {
     #[test]
     fn an_override_of_nothing_is_a_mistake_with_a_hint() {
         let mistakes = with("dns/host", "a\n").err().unwrap();
-        assert_eq!(mistakes[0].hint.as_deref(), Some("did you mean 'dns/hosts'?"));
+        assert_eq!(
+            mistakes[0].hint.as_deref(),
+            Some("did you mean 'dns/hosts'?")
+        );
     }
 
     #[test]

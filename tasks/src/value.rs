@@ -58,6 +58,20 @@ impl HostPath {
         }
     }
 
+    /// Gives the path of something in this folder, by a name from prov's own code, which is a valid part of a path.
+    pub(crate) fn child(&self, name: &'static str) -> Self {
+        Self(format!("{}/{name}", self.0.trim_end_matches('/')))
+    }
+
+    /// Gives the home that an account has unless it was given another: `/root`, or `/home/NAME`.
+    #[must_use]
+    pub fn usual_home(account: &AccountName) -> Self {
+        Self(match account.as_str() {
+            "root" => "/root".to_owned(),
+            name => format!("/home/{name}"),
+        })
+    }
+
     /// Tells whether this path lies below a folder.
     #[must_use]
     pub fn is_below(&self, folder: &Self) -> bool {
@@ -243,6 +257,14 @@ checked_name!(
             .bytes()
             .all(|b| b.is_ascii_alphanumeric() || b"_.-".contains(&b))
 );
+
+impl AccountName {
+    /// Gives the name of the administrator.
+    #[must_use]
+    pub fn root() -> Self {
+        Self("root".to_owned())
+    }
+}
 
 checked_name!(
     /// Holds the name of a Debian package (Debian Policy 5.6.1): lower-case letters, digits, `+`, `-`, `.`.

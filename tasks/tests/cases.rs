@@ -83,7 +83,6 @@ fn asked_for(case: &Case) -> Facts {
     let mut facts = case.facts.subset(&queries);
     facts.apt_lists_age = case.facts.apt_lists_age;
     facts.coming.clone_from(&case.facts.coming);
-    facts.mount_points.clone_from(&case.facts.mount_points);
     facts
 }
 

@@ -32,10 +32,17 @@ impl App {
     pub(super) fn load(global: Global) -> Result<Self, Problem> {
         let (estate, templates) = load(&global)?;
         let inputs = Inputs {
-            container_host_resolvers: if estate.network().is_some() { host_resolvers()? } else { Vec::new() },
+            container_host_resolvers: if estate.network().is_some() {
+                host_resolvers()?
+            } else {
+                Vec::new()
+            },
         };
         let user_config = UserConfig::load(&home()).map_err(|cause| {
-            Problem::Failed(Failure::new(cause, "repair it, as ssh would have to read it too"))
+            Problem::Failed(Failure::new(
+                cause,
+                "repair it, as ssh would have to read it too",
+            ))
         })?;
         Ok(Self {
             global,
@@ -53,7 +60,9 @@ impl App {
 
     /// Selects the hosts of `--limit`, or all.
     pub(super) fn limited(&self) -> Result<Vec<&Host>, Problem> {
-        Ok(self.estate.limit(self.global.limit.as_deref().unwrap_or(ALL))?)
+        Ok(self
+            .estate
+            .limit(self.global.limit.as_deref().unwrap_or(ALL))?)
     }
 
     /// Selects the hosts of services, groups and hosts by name, then those of `--limit` among them.
@@ -61,15 +70,18 @@ impl App {
         if names.names.is_empty() {
             return self.limited();
         }
-        let named = self.estate.limit(&names.names.join(","))?;
+        let chosen = self.estate.limit(&names.names.join(","))?;
         let limited = self.limited()?;
-        let both: Vec<_> = named
+        let both: Vec<_> = chosen
             .into_iter()
             .filter(|host| limited.iter().any(|other| other.name() == host.name()))
             .collect();
         if both.is_empty() {
             return Err(Problem::usage(
-                format!("no host is in both '{}' and the limit", names.names.join(" ")),
+                format!(
+                    "no host is in both '{}' and the limit",
+                    names.names.join(" ")
+                ),
                 "leave out --limit, or the names",
             ));
         }
@@ -80,7 +92,10 @@ impl App {
     pub(super) async fn containers(&self) -> Result<EstateContainers, Problem> {
         let Some(network) = self.estate.network() else {
             return Err(Problem::usage(
-                format!("the hosts of the estate '{}' are not containers", self.estate.name()),
+                format!(
+                    "the hosts of the estate '{}' are not containers",
+                    self.estate.name()
+                ),
                 "containers are made for estates whose estate.yml has `containers`",
             ));
         };
@@ -115,7 +130,7 @@ impl App {
         hosts: &[&Host],
     ) -> Result<Vec<(String, Result<Target, Failure>)>, Problem> {
         if self.estate.network().is_none() {
-            let target = |host: &&Host| (host.name().to_owned(), self.server(host));
+            let target = |host: &&Host| (host.name().to_owned(), Ok(self.server(host)));
             return Ok(hosts.iter().map(target).collect());
         }
         let containers = self.containers().await?;
@@ -166,10 +181,12 @@ impl App {
     }
 
     /// Gives the way to a real server: the estate first, then the user's SSH configuration, then SSH's defaults.
-    fn server(&self, host: &Host) -> Result<Target, Failure> {
+    fn server(&self, host: &Host) -> Target {
         let connection = host.connection();
         let entry = self.user_config.query(host.name());
-        let address = entry.host_name.unwrap_or_else(|| host.address().to_string());
+        let address = entry
+            .host_name
+            .unwrap_or_else(|| host.address().to_string());
         let port = connection.port.or(entry.port).unwrap_or(22);
         let user = connection.user.clone().or(entry.user);
         let mut auth = vec![Auth::Agent];
@@ -178,11 +195,19 @@ impl App {
             None => entry.identities,
         };
         let named = !identities.is_empty();
-        let identities = if named { identities } else { self.user_config.default_identities() };
-        auth.extend(identities.into_iter().map(|path| Auth::Identity { path, named }));
+        let identities = if named {
+            identities
+        } else {
+            self.user_config.default_identities()
+        };
+        auth.extend(
+            identities
+                .into_iter()
+                .map(|path| Auth::Identity { path, named }),
+        );
         auth.extend(connection.password.iter().cloned().map(Auth::Password));
         let jump = connection.jump.clone().or(entry.proxy_jump);
-        Ok(Target {
+        Target {
             host: host.name().to_owned(),
             host_keys: self.known_hosts(&address, port),
             address,
@@ -192,11 +217,13 @@ impl App {
             sudo: sudo(host),
             jump: jump.map(|jump| Box::new(self.jump(&jump))),
             timeout: Duration::from_secs(self.global.timeout),
-        })
+        }
     }
 
     fn jump(&self, jump: &str) -> Target {
-        let (user, rest) = jump.rsplit_once('@').map_or((None, jump), |(user, rest)| (Some(user), rest));
+        let (user, rest) = jump
+            .rsplit_once('@')
+            .map_or((None, jump), |(user, rest)| (Some(user), rest));
         let (name, port) = match rest.rsplit_once(':') {
             Some((name, port)) => (name, port.parse().ok()),
             None => (rest, None),
@@ -206,13 +233,18 @@ impl App {
         let port = port.or(entry.port).unwrap_or(22);
         let mut identities = entry.identities;
         identities.extend(self.user_config.default_identities());
-        let identities = identities.into_iter().map(|path| Auth::Identity { path, named: false });
+        let identities = identities
+            .into_iter()
+            .map(|path| Auth::Identity { path, named: false });
         Target {
             host: name.to_owned(),
             host_keys: self.known_hosts(&address, port),
             address,
             port,
-            user: user.map(str::to_owned).or(entry.user).unwrap_or_else(user_name),
+            user: user
+                .map(str::to_owned)
+                .or(entry.user)
+                .unwrap_or_else(user_name),
             auth: std::iter::once(Auth::Agent).chain(identities).collect(),
             sudo: Sudo::No,
             jump: None,
@@ -265,9 +297,14 @@ fn reachable<'s>(host: &Host, all: &'s [HostStatus]) -> Result<(&'s HostStatus, 
         (HostState::Created | HostState::Stopped | HostState::Paused | HostState::Other, _) => {
             let again = match status.mode {
                 Mode::Test => format!("start it with `prov test {}`", host.name()),
-                Mode::Deploy | Mode::Client => format!("make it anew with `prov deploy {}`", host.name()),
+                Mode::Deploy | Mode::Client => {
+                    format!("make it anew with `prov deploy {}`", host.name())
+                }
             };
-            Err(unreachable(format!("its container does not run ({})", status.since), again))
+            Err(unreachable(
+                format!("its container does not run ({})", status.since),
+                again,
+            ))
         }
     }
 }
@@ -278,7 +315,10 @@ async fn pin(
     status: &HostStatus,
     pinned: &mut BTreeMap<String, PinnedKey>,
 ) -> Result<String, Failure> {
-    if let Some(known) = pinned.get(&status.host).filter(|known| known.created == status.created) {
+    if let Some(known) = pinned
+        .get(&status.host)
+        .filter(|known| known.created == status.created)
+    {
         return Ok(known.key.clone());
     }
     let key = containers.host_key(&status.host).await.map_err(|error| {
@@ -306,7 +346,8 @@ fn sudo(host: &Host) -> Sudo {
 }
 
 fn expand(path: &str) -> std::path::PathBuf {
-    path.strip_prefix("~/").map_or_else(|| Path::new(path).to_owned(), |rest| home().join(rest))
+    path.strip_prefix("~/")
+        .map_or_else(|| Path::new(path).to_owned(), |rest| home().join(rest))
 }
 
 fn user_name() -> String {

@@ -13,7 +13,11 @@ use crate::report::text::Tense;
 impl App {
     /// Gives the phase of plain applying: containers keep some things for completion, servers do not.
     pub(super) fn phase(&self) -> Phase {
-        if self.estate.network().is_some() { Phase::Apply } else { Phase::Completion }
+        if self.estate.network().is_some() {
+            Phase::Apply
+        } else {
+            Phase::Completion
+        }
     }
 }
 
@@ -24,7 +28,11 @@ pub(super) async fn run(app: &App, options: &Apply) -> Result<u8, Problem> {
             let mut plan = SavedPlan::read(path)?;
             if plan.estate != app.estate.name() {
                 return Err(Problem::usage(
-                    format!("the plan is for the estate '{}', not for '{}'", plan.estate, app.estate.name()),
+                    format!(
+                        "the plan is for the estate '{}', not for '{}'",
+                        plan.estate,
+                        app.estate.name()
+                    ),
                     "name the plan's estate with --estate DIR",
                 ));
             }
@@ -34,7 +42,10 @@ pub(super) async fn run(app: &App, options: &Apply) -> Result<u8, Problem> {
                 .map(|saved| {
                     app.estate.host(&saved.host).ok_or_else(|| {
                         Problem::usage(
-                            format!("the plan has the host {}, which the estate no longer has", saved.host),
+                            format!(
+                                "the plan has the host {}, which the estate no longer has",
+                                saved.host
+                            ),
                             "make a new plan with `prov diff --out FILE`",
                         )
                     })
@@ -69,7 +80,12 @@ pub(super) fn still_deferred(outcome: &crate::engine::RunOutcome) -> Result<(), 
         .iter()
         .flat_map(|host| {
             let deferred = host.deferred.iter();
-            deferred.map(|waiting| format!("{}: {} {}: {}", host.host, waiting.resource, waiting.id, waiting.reason))
+            deferred.map(|waiting| {
+                format!(
+                    "{}: {} {}: {}",
+                    host.host, waiting.resource, waiting.id, waiting.reason
+                )
+            })
         })
         .collect();
     if left.is_empty() {

@@ -30,7 +30,13 @@ pub(super) struct Arguments {
 #[command(next_help_heading = "Global options")]
 pub(super) struct Global {
     /// Take the estate from this folder
-    #[arg(long, global = true, env = "PROV_ESTATE", default_value = "estate/docker", value_name = "DIR")]
+    #[arg(
+        long,
+        global = true,
+        env = "PROV_ESTATE",
+        default_value = "estate/docker",
+        value_name = "DIR"
+    )]
     pub(super) estate: PathBuf,
     /// Work on these hosts only
     #[arg(long, short, global = true, value_name = "LIMIT")]
@@ -200,7 +206,11 @@ pub(super) struct Client {
     #[arg(value_parser = ["dig"])]
     pub(super) name: String,
     /// Hand these to the client; the first of `dig` is the scope, internal or external
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGS")]
+    #[arg(
+        trailing_var_arg = true,
+        allow_hyphen_values = true,
+        value_name = "ARGS"
+    )]
     pub(super) arguments: Vec<String>,
 }
 

@@ -12,7 +12,10 @@ pub(super) async fn run(app: &App, options: &Client) -> Result<u8, Problem> {
     let Some((scope, arguments)) = options.arguments.split_first() else {
         return Err(Problem::usage(
             format!("{} needs to know from where to ask", options.name),
-            format!("`prov client {} internal NAME` or `prov client {} external NAME`", options.name, options.name),
+            format!(
+                "`prov client {} internal NAME` or `prov client {} external NAME`",
+                options.name, options.name
+            ),
         ));
     };
     let scope = self::scope(app, scope)?;
@@ -37,7 +40,8 @@ pub(super) fn scope(app: &App, group: &str) -> Result<ClientScope, Problem> {
     }
     for host in app.estate.hosts_with_role("dns") {
         let vars = app.estate.vars(host);
-        let answers_for: Option<String> = vars.value("dns_group").map_err(|mistake| vec![mistake])?;
+        let answers_for: Option<String> =
+            vars.value("dns_group").map_err(|mistake| vec![mistake])?;
         if answers_for.as_deref().unwrap_or("internal") != group {
             continue;
         }

@@ -25,7 +25,10 @@ pub(super) struct Shown(Mutex<Lines>, bool);
 
 impl Shown {
     pub(super) fn new(app: &App) -> Self {
-        Self(Mutex::new(Lines::new(std::io::stderr().is_terminal())), app.json())
+        Self(
+            Mutex::new(Lines::new(std::io::stderr().is_terminal())),
+            app.json(),
+        )
     }
 
     pub(super) fn show(&self, host: &str, doing: &str) {
@@ -36,7 +39,10 @@ impl Shown {
     }
 
     pub(super) fn clear(&self) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clear();
     }
 }
 
@@ -49,16 +55,23 @@ fn spec(app: &App, host: &Host) -> Result<HostSpec, Problem> {
     let context = HostContext::new(&app.estate, host, &app.inputs, &app.templates);
     let services = tasks::role::resources(&context)?
         .into_iter()
-        .filter_map(|declared| match declared.resource {
-            Resource::Service(service) if service.running => Some(service.name.to_string()),
-            _ => None,
+        .filter_map(|declared| {
+            if let Resource::Service(service) = declared.resource
+                && service.running
+            {
+                return Some(service.name.to_string());
+            }
+            None
         })
         .collect();
     let address: Ipv4Addr = match host.address() {
         IpAddr::V4(address) => address,
         IpAddr::V6(address) => {
             return Err(Problem::usage(
-                format!("host {}: the container address {address} is not an IPv4 address", host.name()),
+                format!(
+                    "host {}: the container address {address} is not an IPv4 address",
+                    host.name()
+                ),
                 "give containers addresses of their IPv4 network",
             ));
         }
@@ -71,7 +84,10 @@ fn spec(app: &App, host: &Host) -> Result<HostSpec, Problem> {
         services,
         volumes: Vec::new(),
         admin_user: connection.user.clone().unwrap_or_else(|| "root".to_owned()),
-        admin_password: connection.password.clone().unwrap_or_else(|| Secret::new("")),
+        admin_password: connection
+            .password
+            .clone()
+            .unwrap_or_else(|| Secret::new("")),
     })
 }
 
@@ -79,7 +95,7 @@ pub(super) async fn deploy(app: &App, options: &Deploy) -> Result<u8, Problem> {
     let hosts = app.named(&options.names)?;
     let started = Instant::now();
     let results = deploy_hosts(app, &hosts, options.renew_volumes).await?;
-    report(app, "in deploy mode", results, started.elapsed())
+    Ok(report(app, "in deploy mode", results, started.elapsed()))
 }
 
 /// Deploys hosts anew.
@@ -96,14 +112,17 @@ pub(super) async fn deploy_hosts(
     let results = containers.deploy(&specs, options, &progress).await;
     shown.clear();
     let results = results?.into_iter();
-    Ok(results.map(|(host, result)| (host, result.map(|_| ()))).collect())
+    Ok(results
+        .map(|(host, result)| (host, result.map(|_| ())))
+        .collect())
 }
 
 pub(super) async fn test(app: &App, options: &Test) -> Result<u8, Problem> {
     let hosts = app.named(&options.names)?;
     let started = Instant::now();
     let results = test_hosts(app, &hosts, options.restart, options.deadline).await?;
-    report(app, "in test mode, services ready", results, started.elapsed())
+    let state = "in test mode, services ready";
+    Ok(report(app, state, results, started.elapsed()))
 }
 
 /// Switches hosts to test mode.
@@ -132,7 +151,7 @@ pub(super) fn report(
     state: &str,
     results: Vec<(String, Result<(), DockerError>)>,
     elapsed: Duration,
-) -> Result<u8, Problem> {
+) -> u8 {
     let failed = results.iter().filter(|(_, result)| result.is_err()).count();
     if app.json() {
         let hosts: Vec<_> = results
@@ -160,7 +179,7 @@ pub(super) fn report(
         }
         anstream::println!("{}", text::seconds(elapsed));
     }
-    Ok(if failed > 0 { exit::FAILED } else { exit::DONE })
+    if failed > 0 { exit::FAILED } else { exit::DONE }
 }
 
 /// Turns failed hosts into one problem, for commands that must not go on.
@@ -177,7 +196,8 @@ pub(super) fn all_well(results: Vec<(String, Result<(), DockerError>)>) -> Resul
         return Ok(());
     }
     Err(Problem::Failed(
-        Failure::new("not every container came up", hint.unwrap_or_default()).output(&causes.join("\n")),
+        Failure::new("not every container came up", hint.unwrap_or_default())
+            .output(&causes.join("\n")),
     ))
 }
 
@@ -198,7 +218,10 @@ pub(super) async fn down(app: &App, options: &Down) -> Result<u8, Problem> {
         anstream::println!("{:#}", json!({ "removed": removed }));
     } else {
         let things = text::counted(removed, "thing", "things");
-        anstream::println!("removed {things} of the estate {} from Docker", app.estate.name());
+        anstream::println!(
+            "removed {things} of the estate {} from Docker",
+            app.estate.name()
+        );
     }
     Ok(exit::DONE)
 }

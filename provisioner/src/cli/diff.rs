@@ -65,6 +65,8 @@ fn key() -> Result<String, Problem> {
     let path = std::path::Path::new("/dev/urandom");
     std::fs::File::open(path)
         .and_then(|mut file| std::io::Read::read_exact(&mut file, &mut bytes))
-        .map_err(|error| Problem::file("read", path, &error, "this machine has no random numbers"))?;
+        .map_err(|error| {
+            Problem::file("read", path, &error, "this machine has no random numbers")
+        })?;
     Ok(tasks::hex(&bytes))
 }

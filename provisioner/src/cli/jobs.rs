@@ -73,10 +73,7 @@ fn ordered(order: &[String], mut hosts: Vec<HostOutcome>) -> Vec<HostOutcome> {
 }
 
 /// Previews; with the previews themselves for whoever saves them.
-pub(super) async fn preview(
-    app: &App,
-    jobs: Jobs,
-) -> (RunOutcome, Vec<(Job, Previewed)>) {
+pub(super) async fn preview(app: &App, jobs: Jobs) -> (RunOutcome, Vec<(Job, Previewed)>) {
     let started = Instant::now();
     let (sender, events) = Progress::channel();
     let shown = progress::show(events, app.json());
@@ -124,12 +121,17 @@ fn holder() -> String {
     let machine = rustix::system::uname();
     let machine = machine.nodename().to_string_lossy().into_owned();
     let now = now();
-    format!("{user}@{machine}, process {}, since {now}", std::process::id())
+    format!(
+        "{user}@{machine}, process {}, since {now}",
+        std::process::id()
+    )
 }
 
 /// Gives the time, to the second.
 pub(super) fn now() -> String {
-    jiff::Zoned::now().strftime("%Y-%m-%dT%H:%M:%S%:z").to_string()
+    jiff::Zoned::now()
+        .strftime("%Y-%m-%dT%H:%M:%S%:z")
+        .to_string()
 }
 
 /// Prints an outcome in the form that was asked for.

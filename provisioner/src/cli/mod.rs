@@ -33,7 +33,11 @@ pub fn main() -> ExitCode {
         Err(error) => {
             // Printing fails only where nobody reads.
             let _ = error.print();
-            return ExitCode::from(if error.use_stderr() { exit::USAGE } else { exit::DONE });
+            return ExitCode::from(if error.use_stderr() {
+                exit::USAGE
+            } else {
+                exit::DONE
+            });
         }
     };
     if arguments.global.no_color {
@@ -41,7 +45,9 @@ pub fn main() -> ExitCode {
     }
     logging(arguments.global.verbose);
     let output = arguments.global.output;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build();
     let result = match runtime {
         Ok(runtime) => {
             let result = runtime.block_on(Box::pin(dispatch(arguments)));

@@ -37,7 +37,11 @@ pub(super) async fn run(app: &App, options: &Run) -> Result<u8, Problem> {
         }
     })
     .await;
-    Ok(if app.json() { print_json(&results) } else { print_text(&results) })
+    Ok(if app.json() {
+        print_json(&results)
+    } else {
+        print_text(&results)
+    })
 }
 
 type Results = [(String, Result<Output, Failure>)];
@@ -46,8 +50,12 @@ fn print_json(results: &Results) -> u8 {
     let hosts: Vec<_> = results
         .iter()
         .map(|(host, result)| match result {
-            Ok(output) => json!({ "host": host, "exit": output.exit, "output": output.text, "failed": null }),
-            Err(failure) => json!({ "host": host, "exit": null, "output": null, "failed": failure }),
+            Ok(output) => {
+                json!({ "host": host, "exit": output.exit, "output": output.text, "failed": null })
+            }
+            Err(failure) => {
+                json!({ "host": host, "exit": null, "output": null, "failed": failure })
+            }
         })
         .collect();
     anstream::println!("{:#}", json!({ "hosts": hosts }));
@@ -60,7 +68,11 @@ fn print_text(results: &Results) -> u8 {
         match result {
             Ok(output) => {
                 let exit = format!("exit {}", output.exit);
-                let style = if output.exit == 0 { style::GOOD } else { style::BAD };
+                let style = if output.exit == 0 {
+                    style::GOOD
+                } else {
+                    style::BAD
+                };
                 anstream::println!("{name}   {}", paint(style, &exit));
                 for line in output.text.lines() {
                     anstream::println!("  {}", printable(line));

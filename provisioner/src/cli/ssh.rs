@@ -14,17 +14,20 @@ pub(super) async fn run(app: &App, options: &Ssh) -> Result<u8, Problem> {
             || "`prov status` lists the hosts".to_owned(),
             |nearest| format!("did you mean '{nearest}'?"),
         );
-        return Err(Problem::usage(format!("there is no host '{}'", options.host), hint));
+        return Err(Problem::usage(
+            format!("there is no host '{}'", options.host),
+            hint,
+        ));
     };
     let targets = app.targets(&[host]).await?;
-    for (name, target) in targets {
-        let connection = connect(&target?).await.map_err(Failure::from)?;
-        let command = (!options.command.is_empty())
-            .then(|| quote_all(options.command.iter().map(String::as_str)));
-        let code = interactive(&connection, command.as_deref())
-            .await
-            .map_err(|error| Failure::from(error).of(format!("ssh {name}")))?;
-        return Ok(u8::try_from(code).unwrap_or(exit::FAILED));
-    }
-    Ok(exit::DONE)
+    let Some((name, target)) = targets.into_iter().next() else {
+        return Ok(exit::FAILED);
+    };
+    let connection = connect(&target?).await.map_err(Failure::from)?;
+    let words = options.command.iter().map(String::as_str);
+    let command = (!options.command.is_empty()).then(|| quote_all(words));
+    let code = interactive(&connection, command.as_deref())
+        .await
+        .map_err(|error| Failure::from(error).of(format!("ssh {name}")))?;
+    Ok(u8::try_from(code).unwrap_or(exit::FAILED))
 }

@@ -16,7 +16,10 @@ pub(super) async fn status(app: &App, options: &Names) -> Result<u8, Problem> {
     let containers = app.containers().await?;
     let all = containers.list().await?;
     let looks = hosts.iter().map(|host| {
-        let (containers, found) = (&containers, all.iter().find(|status| status.host == host.name()));
+        let (containers, found) = (
+            &containers,
+            all.iter().find(|status| status.host == host.name()),
+        );
         async move {
             let services = match found {
                 Some(status) if status.state == HostState::Running && status.mode == Mode::Test => {
@@ -53,10 +56,20 @@ pub(super) async fn status(app: &App, options: &Names) -> Result<u8, Problem> {
             anstream::println!("{host:<24} {}", paint(style::FAINT, "no container"));
             continue;
         };
-        let address = status.address.map(|address| address.to_string()).unwrap_or_default();
+        let address = status
+            .address
+            .map(|address| address.to_string())
+            .unwrap_or_default();
         let running = status.state == HostState::Running;
-        let since = paint(if running { style::GOOD } else { style::BAD }, &status.since);
-        anstream::println!("{:<24} {:<7} {address:<13} {since}", paint(style::STRONG, host), status.mode.as_str());
+        let since = paint(
+            if running { style::GOOD } else { style::BAD },
+            &status.since,
+        );
+        anstream::println!(
+            "{:<24} {:<7} {address:<13} {since}",
+            paint(style::STRONG, host),
+            status.mode.as_str()
+        );
         for service in services {
             let (style, word) = state(service.state);
             let since = seconds(service.since);
@@ -90,7 +103,11 @@ pub(super) async fn logs(app: &App, options: &Logs) -> Result<u8, Problem> {
         .collect();
     let width = hosts.iter().map(String::len).max().unwrap_or(0);
     let containers = app.containers().await?;
-    let mut lines = Box::pin(containers.logs(&hosts, options.follow, Some(options.tail)).await?);
+    let mut lines = Box::pin(
+        containers
+            .logs(&hosts, options.follow, Some(options.tail))
+            .await?,
+    );
     while let Some(line) = lines.next().await {
         let line = line?;
         if app.json() {

@@ -16,16 +16,18 @@ pub(super) async fn run(app: &App, options: &Task) -> Result<u8, Problem> {
             || format!("there are {}", names.collect::<Vec<_>>().join(", ")),
             |nearest| format!("did you mean '{nearest}'?"),
         );
-        return Err(Problem::usage(format!("there is no resource '{}'", options.resource), hint));
+        return Err(Problem::usage(
+            format!("there is no resource '{}'", options.resource),
+            hint,
+        ));
     };
     let mut fields = Map::new();
     for field in &options.fields {
         let (name, value) = self::field(kind, field)?;
         fields.insert(name, value);
     }
-    let resource = (kind.build)(Value::Object(fields)).map_err(|error| {
-        Problem::usage(format!("{}: {error}", kind.name), usage(kind))
-    })?;
+    let resource = (kind.build)(Value::Object(fields))
+        .map_err(|error| Problem::usage(format!("{}: {error}", kind.name), usage(kind)))?;
     let declared = [Declared::new("task", resource)];
     let hosts = app.limited()?;
     let jobs = Jobs::gather(app, &hosts, Work::Resources(&declared)).await?;
@@ -42,15 +44,25 @@ pub(super) async fn run(app: &App, options: &Task) -> Result<u8, Problem> {
 /// Reads one `KEY=VALUE` by what the kind's field is.
 fn field(kind: &Kind, text: &str) -> Result<(String, Value), Problem> {
     let Some((name, value)) = text.split_once('=') else {
-        return Err(Problem::usage(format!("'{text}' is not KEY=VALUE"), usage(kind)));
+        return Err(Problem::usage(
+            format!("'{text}' is not KEY=VALUE"),
+            usage(kind),
+        ));
     };
     let schema = (kind.schema)().to_value();
     let known = schema["properties"].as_object();
     let Some(field) = known.and_then(|known| known.get(name)) else {
-        let names = known.into_iter().flat_map(|known| known.keys().map(String::as_str));
-        let hint = tasks::nearest(name, names)
-            .map_or_else(|| usage(kind), |nearest| format!("did you mean '{nearest}'?"));
-        return Err(Problem::usage(format!("{} has no field '{name}'", kind.name), hint));
+        let names = known
+            .into_iter()
+            .flat_map(|known| known.keys().map(String::as_str));
+        let hint = tasks::nearest(name, names).map_or_else(
+            || usage(kind),
+            |nearest| format!("did you mean '{nearest}'?"),
+        );
+        return Err(Problem::usage(
+            format!("{} has no field '{name}'", kind.name),
+            hint,
+        ));
     };
     let text = match value.strip_prefix('@') {
         Some(path) => {
@@ -62,7 +74,9 @@ fn field(kind: &Kind, text: &str) -> Result<(String, Value), Problem> {
     };
     // A field of text takes what was typed as it is; anything else is read as YAML.
     let of_text = ["string", "null"].iter().any(|kind| *kind == field["type"])
-        || field["type"].as_array().is_some_and(|kinds| kinds.iter().any(|kind| kind == "string"));
+        || field["type"]
+            .as_array()
+            .is_some_and(|kinds| kinds.iter().any(|kind| kind == "string"));
     let structured = value.starts_with(['[', '{']);
     if of_text || (is_reference(field) && !structured) {
         return Ok((name.to_owned(), Value::String(text)));

@@ -22,10 +22,20 @@ const RELEASES: &[&str] = &[
 /// Holds the addresses of a Debian archive; empty where apt's configuration names none.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Archive {
-    /// The archive proper, such as `http://deb.debian.org/debian`.
+    /// The archive proper, such as `http://archive.example/debian`.
     pub(super) main: Option<String>,
     /// The archive of security updates.
     pub(super) security: Option<String>,
+}
+
+/// Gives the name of the host that this machine fetches Debian packages from, as images made here do too.
+#[must_use]
+pub fn archive_host() -> Option<String> {
+    let main = Archive::of_machine(Path::new("/etc/apt")).main?;
+    let (_, rest) = main.split_once("://")?;
+    let authority = rest.split('/').next()?;
+    let host = authority.rsplit('@').next()?.split(':').next()?;
+    (!host.is_empty()).then(|| host.to_owned())
 }
 
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -168,7 +178,7 @@ mod tests {
     const DEB822: &str = "\
 # Debian
 Types: deb deb-src
-URIs: http://deb.debian.org/debian
+URIs: http://archive.example/debian
 # a comment inside
 Suites: bookworm bookworm-updates
 Components: main
@@ -181,7 +191,7 @@ Suites: bookworm
 Components: main
 
 Types: deb
-URIs: http://deb.debian.org/debian-security
+URIs: http://archive.example/debian-security
 Suites: bookworm-security
 Components: main
 ";
@@ -191,11 +201,11 @@ Components: main
         let archive = Archive::choose(&deb822(DEB822));
         assert_eq!(
             archive.main.as_deref(),
-            Some("http://deb.debian.org/debian")
+            Some("http://archive.example/debian")
         );
         assert_eq!(
             archive.security.as_deref(),
-            Some("http://deb.debian.org/debian-security")
+            Some("http://archive.example/debian-security")
         );
     }
 

@@ -27,6 +27,7 @@ mod status;
 mod subnet;
 mod test_mode;
 
+pub use archive::archive_host;
 pub use client::{ClientScope, ClientSession};
 pub use container::{HostSpec, Mode};
 pub use deploy::{DeployOptions, Deployed};

@@ -323,7 +323,9 @@ fn accounts(facts: &mut Facts, sorted: &Sorted, frames: &Frames) -> Result<(), S
     for (name, password) in &sorted.users {
         let mut fact = users.get(name.as_str()).cloned();
         if let Some(fact) = fact.as_mut().filter(|_| *password) {
-            fact.password = passwords.get(name.as_str()).map(|hash| Secret::new(*hash));
+            // An account without a line in /etc/shadow cannot log in with a password.
+            let hash = passwords.get(name.as_str()).copied().unwrap_or("!");
+            fact.password = Some(Secret::new(hash));
         }
         let name = AccountName::new(name.clone()).map_err(SshError::Answer)?;
         facts.users.insert(name, fact);
@@ -423,7 +425,7 @@ fn debconf(facts: &mut Facts, sorted: &Sorted, frames: &Frames) -> Result<(), Ss
     for question in &sorted.debconf {
         let value = found
             .get(question.as_str())
-            .map(|value| (*value).to_owned());
+            .map(|value| Secret::new(*value));
         facts.debconf.insert(question.clone(), value);
     }
     Ok(())

@@ -53,9 +53,8 @@ impl Sorted {
 #[must_use]
 pub fn compile(queries: &QuerySet) -> String {
     let sorted = Sorted::new(queries);
-    let mut script = String::from(
-        "{ cat /proc/1/comm; [ ! -d /run/service ] || echo runit; } | f init\n",
-    );
+    let mut script =
+        String::from("{ cat /proc/1/comm; [ ! -d /run/service ] || echo runit; } | f init\n");
     // Writing to a string cannot fail, so the results of `write!` are not looked at here.
     let _ = writeln!(
         script,

@@ -89,7 +89,11 @@ impl CommandSession {
         let frames = read.shell.run(&script, doing, Some(silence)).await?;
         read.close().await;
         frames.iter().find(|frame| frame.name == "run").map_or_else(
-            || Err(SshError::Answer("the command did not say how it went".into())),
+            || {
+                Err(SshError::Answer(
+                    "the command did not say how it went".into(),
+                ))
+            },
             output,
         )
     }

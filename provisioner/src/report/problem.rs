@@ -102,10 +102,20 @@ impl Problem {
                     .resource
                     .as_ref()
                     .map_or_else(String::new, |name| format!("{name}: "));
-                error(&mut text, &format!("{what}{}", failure.cause), &failure.output, Some(&failure.hint));
+                error(
+                    &mut text,
+                    &format!("{what}{}", failure.cause),
+                    &failure.output,
+                    Some(&failure.hint),
+                );
             }
             Self::Docker(problem) => {
-                error(&mut text, &problem.to_string(), &causes(problem.as_ref()), problem.hint().as_deref());
+                error(
+                    &mut text,
+                    &problem.to_string(),
+                    &causes(problem.as_ref()),
+                    problem.hint().as_deref(),
+                );
             }
         }
         text
@@ -144,7 +154,12 @@ fn error(text: &mut String, message: &str, output: &str, hint: Option<&str>) {
     // Writing to a string cannot fail.
     let _ = writeln!(text, "{} {message}", paint(style::BAD, "error:"));
     for line in output.lines() {
-        let _ = writeln!(text, "  {} {}", paint(style::FAINT, "|"), super::text::printable(line));
+        let _ = writeln!(
+            text,
+            "  {} {}",
+            paint(style::FAINT, "|"),
+            super::text::printable(line)
+        );
     }
     if let Some(hint) = hint.filter(|hint| !hint.is_empty()) {
         let _ = writeln!(text, "{} {hint}", paint(style::WAIT, "hint:"));

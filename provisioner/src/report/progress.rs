@@ -68,7 +68,10 @@ impl Lines {
             // Where lines stay, only work that takes a while is worth one.
             Event::Doing(what) if what != "looking" => {
                 let elapsed = super::text::seconds(self.started.elapsed());
-                anstream::eprintln!("{} {host}: {what}", paint(style::FAINT, &format!("{elapsed:>8}")));
+                anstream::eprintln!(
+                    "{} {host}: {what}",
+                    paint(style::FAINT, &format!("{elapsed:>8}"))
+                );
             }
             Event::Doing(_) => {}
             Event::Finished => {

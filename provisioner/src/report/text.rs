@@ -35,6 +35,18 @@ pub fn run(outcome: &RunOutcome, tense: Tense, verbose: bool) -> String {
     text
 }
 
+/// Renders a run in short: what failed, a recap, a closing line.
+#[must_use]
+pub fn summary(outcome: &RunOutcome, tense: Tense) -> String {
+    let mut text = String::new();
+    for outcome in outcome.hosts.iter().filter(|host| host.failed.is_some()) {
+        host(&mut text, outcome, tense, false);
+    }
+    recap(&mut text, outcome);
+    closing(&mut text, &outcome.summary(), tense, outcome.elapsed);
+    text
+}
+
 /// Renders one host.
 fn host(text: &mut String, outcome: &HostOutcome, tense: Tense, verbose: bool) {
     let status = outcome.status();
@@ -101,14 +113,22 @@ fn change(text: &mut String, change: &ChangeOutcome, verbose: bool) {
         "  {} {:<9} {}",
         paint(style::of_action(change.action), &glyph),
         change.resource,
-        if change.resource == "packages" { &change.detail } else { &change.id }
+        if change.resource == "packages" {
+            &change.detail
+        } else {
+            &change.id
+        }
     );
     if !change.detail.is_empty() && change.resource != "packages" {
         let _ = write!(line, "   {}", change.detail);
     }
     let _ = writeln!(text, "{line}   {}", paint(style::FAINT, &change.reason));
     let lines: Vec<_> = change.diff.lines().collect();
-    let shown = if verbose { lines.len() } else { MOST_DIFF.min(lines.len()) };
+    let shown = if verbose {
+        lines.len()
+    } else {
+        MOST_DIFF.min(lines.len())
+    };
     for line in &lines[..shown] {
         let style = match line.chars().next() {
             Some('+') => style::GOOD,
@@ -118,7 +138,11 @@ fn change(text: &mut String, change: &ChangeOutcome, verbose: bool) {
         let _ = writeln!(text, "      {}", paint(style, line));
     }
     if shown < lines.len() {
-        let _ = writeln!(text, "      … {} more lines; `-v` shows all", lines.len() - shown);
+        let _ = writeln!(
+            text,
+            "      … {} more lines; `-v` shows all",
+            lines.len() - shown
+        );
     }
 }
 
@@ -128,7 +152,12 @@ fn failure(text: &mut String, failure: &Failure) {
         .resource
         .as_ref()
         .map_or_else(String::new, |name| format!("{name}: "));
-    let _ = writeln!(text, "  {} {what}{}", paint(style::BAD, "error:"), failure.cause);
+    let _ = writeln!(
+        text,
+        "  {} {what}{}",
+        paint(style::BAD, "error:"),
+        failure.cause
+    );
     for line in last_lines(&failure.output, 15) {
         let _ = writeln!(text, "      {} {line}", paint(style::FAINT, "|"));
     }
@@ -139,7 +168,10 @@ fn failure(text: &mut String, failure: &Failure) {
 
 /// Gives the last lines of an output, without characters that could draw on the terminal.
 fn last_lines(output: &str, most: usize) -> Vec<String> {
-    let lines: Vec<_> = output.lines().filter(|line| !line.trim().is_empty()).collect();
+    let lines: Vec<_> = output
+        .lines()
+        .filter(|line| !line.trim().is_empty())
+        .collect();
     lines[lines.len().saturating_sub(most)..]
         .iter()
         .map(|line| printable(line))
@@ -150,12 +182,22 @@ fn last_lines(output: &str, most: usize) -> Vec<String> {
 #[must_use]
 pub fn printable(line: &str) -> String {
     line.chars()
-        .map(|c| if c.is_control() && c != '\t' { c.escape_default().to_string() } else { c.to_string() })
+        .map(|c| {
+            if c.is_control() && c != '\t' {
+                c.escape_default().to_string()
+            } else {
+                c.to_string()
+            }
+        })
         .collect()
 }
 
 fn recap(text: &mut String, outcome: &RunOutcome) {
-    let width = outcome.hosts.iter().map(|host| host.host.chars().count()).max();
+    let width = outcome
+        .hosts
+        .iter()
+        .map(|host| host.host.chars().count())
+        .max();
     let width = width.unwrap_or(0).max(4);
     let _ = writeln!(
         text,
@@ -207,10 +249,7 @@ fn closing(text: &mut String, summary: &Summary, tense: Tense, elapsed: Duration
         states.join(", ")
     );
     let _ = match tense {
-        Tense::Would => write!(
-            text,
-            "{add} to add, {change} to change, {remove} to remove"
-        ),
+        Tense::Would => write!(text, "{add} to add, {change} to change, {remove} to remove"),
         Tense::Did => write!(text, "{add} added, {change} changed, {remove} removed"),
     };
     if summary.unknown > 0 {
@@ -239,6 +278,10 @@ pub fn seconds(duration: Duration) -> String {
     if seconds < 60.0 {
         format!("{seconds:.1} s")
     } else {
-        format!("{} min {:02} s", duration.as_secs() / 60, duration.as_secs() % 60)
+        format!(
+            "{} min {:02} s",
+            duration.as_secs() / 60,
+            duration.as_secs() % 60
+        )
     }
 }

@@ -27,8 +27,19 @@ impl Diff {
     /// Compares what is there with what should be.
     #[must_use]
     pub fn between(before: &str, after: &Content) -> Self {
+        Self::compare(before, after, false)
+    }
+
+    /// Compares a file that only some may read with what it becomes: no old line is shown that is not ours.
+    #[must_use]
+    pub fn of_private(before: &str, after: &Content) -> Self {
+        Self::compare(before, after, true)
+    }
+
+    fn compare(before: &str, after: &Content, private: bool) -> Self {
         let text = after.expose();
         let after_lines = MaskedLine::split(after);
+        let guarded = private || after.has_secrets();
         let diff = TextDiff::from_lines(before, &text);
         let mut lines = Vec::new();
         for hunk in diff.unified_diff().context_radius(CONTEXT).iter_hunks() {
@@ -37,7 +48,7 @@ impl Diff {
             for change in hunk.iter_changes() {
                 let shown = match (change.tag(), change.new_index()) {
                     (ChangeTag::Delete, _) | (_, None) => {
-                        let Some(shown) = old_line(change.value(), &after_lines) else {
+                        let Some(shown) = old_line(change.value(), &after_lines, guarded) else {
                             hidden += 1;
                             continue;
                         };
@@ -128,9 +139,9 @@ fn masked(lines: &[MaskedLine], index: usize) -> String {
 }
 
 /// Shows an old line if it is known to hold no secret; `None` hides it.
-fn old_line(line: &str, after: &[MaskedLine]) -> Option<String> {
+fn old_line(line: &str, after: &[MaskedLine], guarded: bool) -> Option<String> {
     let line = line.strip_suffix('\n').unwrap_or(line);
-    if after.iter().all(|line| !line.has_secret()) {
+    if !guarded {
         return Some(line.to_owned());
     }
     if line.trim().is_empty()
@@ -161,7 +172,10 @@ impl MaskedLine {
                 if index > 0 {
                     lines.push(Self(Vec::new()));
                 }
-                let segment = if secret {
+                let segment = if secret && part.is_empty() && text.contains('\n') {
+                    // The end of a secret line, not a secret before or after it.
+                    continue;
+                } else if secret {
                     Segment::Secret(crate::Secret::new(part))
                 } else {
                     Segment::Plain(part.to_owned())

@@ -3,20 +3,42 @@
 //! One resource is one file here, one row of [`KINDS`] and one folder of cases. A resource decides from facts alone;
 //! it asks for every fact it decides by, and refuses to touch what it does not understand.
 
+mod authorized_key;
+mod block;
+mod command;
+mod cron;
+mod debconf;
 mod directory;
+mod edit;
 mod file;
+mod group;
 mod handler;
+mod line;
 mod packages;
+mod replace;
 mod service;
+mod symlink;
+mod user;
 
 use schemars::Schema;
 use serde::{Deserialize, Serialize};
 
+pub use authorized_key::AuthorizedKey;
+pub use block::Block;
+pub use command::Command;
+pub use cron::Cron;
+pub use debconf::{Debconf, DebconfType};
 pub use directory::Directory;
+pub use edit::Anchor;
 pub use file::File;
+pub use group::Group;
 pub use handler::{Handler, HandlerAction, Handling};
+pub use line::Line;
 pub use packages::Packages;
+pub use replace::Replace;
 pub use service::Service;
+pub use symlink::Symlink;
+pub use user::User;
 
 use crate::fact::{Facts, NotAsked};
 use crate::plan::{Phase, Planned};
@@ -35,6 +57,41 @@ pub trait Manage {
 
     /// Decides what must change.
     fn plan(&self, facts: &Facts) -> Result<Planned, NotAsked>;
+}
+
+/// Makes a resource's `check` part of reading one: its fields are derived with `#[serde(remote = "Self")]`.
+macro_rules! checked {
+    ($name:ident) => {
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                Self::serialize(self, serializer)
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let resource = Self::deserialize(deserializer)?;
+                resource.check().map_err(serde::de::Error::custom)?;
+                Ok(resource)
+            }
+        }
+    };
+}
+use checked;
+
+/// Tells whether a text can name an environment variable.
+fn is_variable(name: &str) -> bool {
+    !name.is_empty()
+        && !name.starts_with(|c: char| c.is_ascii_digit())
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+}
+
+/// Refuses a resource that a role made without it being checked.
+fn invalid(cause: String) -> Planned {
+    Planned::Impossible {
+        cause,
+        hint: "correct the variables that this resource is made of".to_owned(),
+    }
 }
 
 /// Whether something should be there.
@@ -56,10 +113,30 @@ pub enum State {
 pub enum Resource {
     /// See [`Packages`].
     Packages(Packages),
+    /// See [`Debconf`].
+    Debconf(Debconf),
+    /// See [`Group`].
+    Group(Group),
+    /// See [`User`].
+    User(User),
+    /// See [`AuthorizedKey`].
+    AuthorizedKey(AuthorizedKey),
     /// See [`Directory`].
     Directory(Directory),
     /// See [`File`].
     File(File),
+    /// See [`Symlink`].
+    Symlink(Symlink),
+    /// See [`Line`].
+    Line(Line),
+    /// See [`Block`].
+    Block(Block),
+    /// See [`Replace`].
+    Replace(Replace),
+    /// See [`Cron`].
+    Cron(Cron),
+    /// See [`Command`].
+    Command(Command),
     /// See [`Service`].
     Service(Service),
 }
@@ -70,8 +147,18 @@ impl Resource {
     pub fn manage(&self) -> &dyn Manage {
         match self {
             Self::Packages(resource) => resource,
+            Self::Debconf(resource) => resource,
+            Self::Group(resource) => resource,
+            Self::User(resource) => resource,
+            Self::AuthorizedKey(resource) => resource,
             Self::Directory(resource) => resource,
             Self::File(resource) => resource,
+            Self::Symlink(resource) => resource,
+            Self::Line(resource) => resource,
+            Self::Block(resource) => resource,
+            Self::Replace(resource) => resource,
+            Self::Cron(resource) => resource,
+            Self::Command(resource) => resource,
             Self::Service(resource) => resource,
         }
     }
@@ -95,6 +182,26 @@ pub const KINDS: &[Kind] = &[
         build: |fields| serde_json::from_value(fields).map(Resource::Packages),
     },
     Kind {
+        name: "debconf",
+        schema: || schemars::schema_for!(Debconf),
+        build: |fields| serde_json::from_value(fields).map(Resource::Debconf),
+    },
+    Kind {
+        name: "group",
+        schema: || schemars::schema_for!(Group),
+        build: |fields| serde_json::from_value(fields).map(Resource::Group),
+    },
+    Kind {
+        name: "user",
+        schema: || schemars::schema_for!(User),
+        build: |fields| serde_json::from_value(fields).map(Resource::User),
+    },
+    Kind {
+        name: "authorized_key",
+        schema: || schemars::schema_for!(AuthorizedKey),
+        build: |fields| serde_json::from_value(fields).map(Resource::AuthorizedKey),
+    },
+    Kind {
         name: "directory",
         schema: || schemars::schema_for!(Directory),
         build: |fields| serde_json::from_value(fields).map(Resource::Directory),
@@ -103,6 +210,36 @@ pub const KINDS: &[Kind] = &[
         name: "file",
         schema: || schemars::schema_for!(File),
         build: |fields| serde_json::from_value(fields).map(Resource::File),
+    },
+    Kind {
+        name: "symlink",
+        schema: || schemars::schema_for!(Symlink),
+        build: |fields| serde_json::from_value(fields).map(Resource::Symlink),
+    },
+    Kind {
+        name: "line",
+        schema: || schemars::schema_for!(Line),
+        build: |fields| serde_json::from_value(fields).map(Resource::Line),
+    },
+    Kind {
+        name: "block",
+        schema: || schemars::schema_for!(Block),
+        build: |fields| serde_json::from_value(fields).map(Resource::Block),
+    },
+    Kind {
+        name: "replace",
+        schema: || schemars::schema_for!(Replace),
+        build: |fields| serde_json::from_value(fields).map(Resource::Replace),
+    },
+    Kind {
+        name: "cron",
+        schema: || schemars::schema_for!(Cron),
+        build: |fields| serde_json::from_value(fields).map(Resource::Cron),
+    },
+    Kind {
+        name: "command",
+        schema: || schemars::schema_for!(Command),
+        build: |fields| serde_json::from_value(fields).map(Resource::Command),
     },
     Kind {
         name: "service",

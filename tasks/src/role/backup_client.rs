@@ -11,6 +11,10 @@ use crate::value::Mode;
 
 /// Variables of the role.
 #[derive(Debug, Deserialize, JsonSchema)]
+#[expect(
+    clippy::struct_field_names,
+    reason = "the names are those of the estate's variables"
+)]
 pub(super) struct Variables {
     /// Password with which the director identifies itself to this host's file daemon.
     backup_client_director_password: Secret,
@@ -27,12 +31,8 @@ const CONFIGURATION: &str = "/etc/bacula/bacula-fd.conf";
 pub(super) fn resources(cx: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagnostic>> {
     let variables: Variables = cx.vars.typed("backup_client")?;
     let mut role = Declarations::new("backup_client");
-    let restart = Handler::restart(fixed("bacula-fd")).validated_by([
-        "bacula-fd",
-        "-t",
-        "-c",
-        CONFIGURATION,
-    ]);
+    let restart =
+        Handler::restart(fixed("bacula-fd")).validated_by(["bacula-fd", "-t", "-c", CONFIGURATION]);
     role.add(Resource::Packages(Packages::new([fixed("bacula-fd")])));
     let quoted = |secret: &Secret| secret.map(quote);
     let content = cx

@@ -76,9 +76,12 @@ pub(super) fn resources(cx: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagn
         role.add(Resource::File(file)).notifies(&reload);
     }
     // Another server of the estate completes short names itself; the Internet must not be asked about them.
-    let to_the_internet = upstream
-        .iter()
-        .any(|server| cx.estate.hosts().iter().all(|host| host.address() != *server));
+    let to_the_internet = upstream.iter().any(|server| {
+        cx.estate
+            .hosts()
+            .iter()
+            .all(|host| host.address() != *server)
+    });
     let configuration = cx
         .render("dns/estate.conf")
         .set("domain", &variables.home_domain)
@@ -134,7 +137,8 @@ fn entries<'e>(
         .map(|host| {
             let aliases = variables.dns_aliases.iter();
             let aliases = aliases.filter(|(alias, of)| *of == host.name() && *alias != host.name());
-            let names = std::iter::once(host.name()).chain(aliases.map(|(alias, _)| alias.as_str()));
+            let names =
+                std::iter::once(host.name()).chain(aliases.map(|(alias, _)| alias.as_str()));
             Entry {
                 address: host.address(),
                 names: names.collect(),

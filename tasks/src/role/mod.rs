@@ -156,7 +156,18 @@ fn arrange(host: &str, declared: Vec<Declared>) -> Result<Vec<Declared>, Vec<Dia
                     packages.push((declaration.clone(), wanted.clone()));
                 }
             }
-            _ => rest.push(declaration),
+            Resource::Group(_)
+            | Resource::User(_)
+            | Resource::AuthorizedKey(_)
+            | Resource::Directory(_)
+            | Resource::File(_)
+            | Resource::Symlink(_)
+            | Resource::Line(_)
+            | Resource::Block(_)
+            | Resource::Replace(_)
+            | Resource::Cron(_)
+            | Resource::Command(_)
+            | Resource::Service(_) => rest.push(declaration),
         }
     }
     let packages = packages.into_iter().map(|(mut declaration, together)| {
@@ -173,7 +184,10 @@ fn arrange(host: &str, declared: Vec<Declared>) -> Result<Vec<Declared>, Vec<Dia
             }
             Some(&first) if arranged[first].resource == declaration.resource => {
                 let notify = &mut arranged[first].notify;
-                let news = declaration.notify.into_iter().filter(|new| !notify.contains(new));
+                let news = declaration
+                    .notify
+                    .into_iter()
+                    .filter(|new| !notify.contains(new));
                 let news: Vec<_> = news.collect();
                 notify.extend(news);
             }
@@ -185,10 +199,15 @@ fn arrange(host: &str, declared: Vec<Declared>) -> Result<Vec<Declared>, Vec<Dia
             ))),
         }
     }
-    if mistakes.is_empty() { Ok(arranged) } else { Err(mistakes) }
+    if mistakes.is_empty() {
+        Ok(arranged)
+    } else {
+        Err(mistakes)
+    }
 }
 
 /// Validates an estate as far as that is possible without its hosts: names, variables, templates, resources.
+#[must_use]
 pub fn check(estate: &Estate, templates: &Templates, inputs: &Inputs) -> Vec<Diagnostic> {
     let names: Vec<(&str, Vec<String>)> = ROLES
         .iter()
@@ -243,7 +262,11 @@ impl Declarations {
     }
 
     fn finish(self) -> Result<Vec<Declared>, Vec<Diagnostic>> {
-        if self.mistakes.is_empty() { Ok(self.declared) } else { Err(self.mistakes) }
+        if self.mistakes.is_empty() {
+            Ok(self.declared)
+        } else {
+            Err(self.mistakes)
+        }
     }
 }
 
@@ -267,7 +290,10 @@ impl Declared {
 fn fixed<T: TryFrom<String, Error = String>>(text: &str) -> T {
     match T::try_from(text.to_owned()) {
         Ok(value) => value,
-        #[expect(clippy::panic, reason = "a literal in this crate is wrong: a defect that tests find")]
+        #[expect(
+            clippy::panic,
+            reason = "a literal in this crate is wrong: a defect that tests find"
+        )]
         Err(mistake) => panic!("internal error: {mistake}"),
     }
 }

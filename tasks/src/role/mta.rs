@@ -150,7 +150,9 @@ pub(super) fn resources(cx: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagn
     }
     // update-exim4.conf checks what it has made with `exim4 -bV` and keeps the previous configuration if that fails.
     let restart = Handler::restart(fixed("exim4")).validated_by(["update-exim4.conf"]);
-    role.add(Resource::Packages(Packages::new([fixed("exim4-daemon-light")])));
+    role.add(Resource::Packages(Packages::new([fixed(
+        "exim4-daemon-light",
+    )])));
     let mailname = variables
         .mta_mailname
         .as_ref()
@@ -168,7 +170,7 @@ pub(super) fn resources(cx: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagn
     let credentials = credentials(cx, &variables);
     if let Some(content) = role.take(credentials) {
         let mut file = File::new(fixed("/etc/exim4/passwd.client"), content);
-        file.group = "Debian-exim".to_owned();
+        file.group = String::from("Debian-exim");
         file.mode = Mode::new(0o640);
         role.add(Resource::File(file));
     }

@@ -1,0 +1,222 @@
+//! `prov up`: the whole life cycle in one go, which goes on where it stopped.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use tasks::estate::Host;
+use tasks::plan::Phase;
+
+use super::app::App;
+use super::arguments::{Names, Up};
+use super::jobs::{self, Jobs, Work};
+use super::{apply, containers, verify};
+use crate::docker::{HostState, Mode};
+use crate::engine::{Failure, RunOutcome, Status};
+use crate::report::problem::{Problem, exit};
+use crate::report::style::{self, paint};
+use crate::report::text::{self, Tense, seconds};
+
+/// The file in which it is kept how far `prov up` has come.
+pub(super) const JOURNAL: &str = "up.json";
+
+/// Seconds for which services may take to be ready.
+const DEADLINE: u64 = 120;
+
+/// How far hosts have come. Containers say themselves in which mode they are; this says what was finished in it.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Journal {
+    /// Hosts that were applied completely in deploy mode, with the time their container was made.
+    applied: BTreeSet<(String, i64)>,
+}
+
+/// The phases with the time each took.
+struct Phases<'a> {
+    app: &'a App,
+    done: Vec<(&'static str, Duration)>,
+    started: Instant,
+}
+
+impl Phases<'_> {
+    fn begin(&mut self, phase: &'static str, what: &str) {
+        self.started = Instant::now();
+        if !self.app.json() {
+            anstream::println!("{} {what}", paint(style::STRONG, &format!("== {phase}")));
+        }
+    }
+
+    fn end(&mut self, phase: &'static str) {
+        self.done.push((phase, self.started.elapsed()));
+    }
+}
+
+pub(super) async fn run(app: &App, options: &Up) -> Result<u8, Problem> {
+    let started = Instant::now();
+    let hosts = app.named(&options.names)?;
+    let state = app.state()?;
+    let mut journal: Journal = if options.fresh {
+        Journal::default()
+    } else {
+        state.read(JOURNAL).unwrap_or_default()
+    };
+    let mut phases = Phases {
+        app,
+        done: Vec::new(),
+        started,
+    };
+
+    phases.begin(
+        "deploy",
+        "containers that run an SSH server and nothing else",
+    );
+    let all = app.containers().await?.list().await?;
+    let runs = |host: &&&Host| {
+        all.iter()
+            .any(|status| status.host == host.name() && status.state == HostState::Running)
+    };
+    let missing: Vec<&Host> = hosts
+        .iter()
+        .filter(|host| options.fresh || !runs(host))
+        .copied()
+        .collect();
+    say(app, missing.len(), hosts.len(), "made anew");
+    if !missing.is_empty() {
+        containers::all_well(containers::deploy_hosts(app, &missing, options.fresh).await?)?;
+    }
+    phases.end("deploy");
+
+    phases.begin("apply", "what the roles say");
+    let all = app.containers().await?.list().await?;
+    let created = |host: &Host| {
+        let status = all.iter().find(|status| status.host == host.name());
+        status.map(|status| (status.mode, (host.name().to_owned(), status.created)))
+    };
+    let in_deploy_mode: Vec<&Host> = hosts
+        .iter()
+        .filter(|host| created(host).is_some_and(|(mode, _)| mode == Mode::Deploy))
+        .copied()
+        .collect();
+    let to_apply: Vec<&Host> = in_deploy_mode
+        .iter()
+        .filter(|host| created(host).is_none_or(|(_, key)| !journal.applied.contains(&key)))
+        .copied()
+        .collect();
+    say(app, to_apply.len(), hosts.len(), "to apply");
+    if !to_apply.is_empty() {
+        let outcome = applied(app, &to_apply, Phase::Apply).await?;
+        let well = outcome.hosts.iter().filter(|host| host.failed.is_none());
+        let well: Vec<&str> = well.map(|host| host.host.as_str()).collect();
+        let keys = to_apply.iter().filter(|host| well.contains(&host.name()));
+        journal
+            .applied
+            .extend(keys.filter_map(|host| created(host).map(|(_, key)| key)));
+        state.write(JOURNAL, &journal)?;
+        fail_on(&outcome, "applying")?;
+    }
+    phases.end("apply");
+
+    phases.begin("test", "the same hosts with real daemons");
+    containers::all_well(containers::test_hosts(app, &hosts, false, DEADLINE).await?)?;
+    phases.end("test");
+
+    phases.begin("complete", "what had to wait");
+    let outcome = applied(app, &hosts, Phase::Completion).await?;
+    fail_on(&outcome, "completing")?;
+    apply::still_deferred(&outcome)?;
+    phases.end("complete");
+
+    phases.begin("converged", "planning once more must find nothing");
+    converged(app, &hosts).await?;
+    phases.end("converged");
+
+    phases.begin("verify", "with real clients");
+    let services = services(app, &options.names)?;
+    let checks = verify::checks(app, &services, None).await?;
+    let passed = checks.iter().all(|check| check.passed);
+    phases.end("verify");
+    let took = phases.started.elapsed();
+    verify::finish(app, &checks, options.junit.as_deref(), took)?;
+    recap(app, &phases, hosts.len(), started.elapsed());
+    Ok(if passed { exit::DONE } else { exit::FAILED })
+}
+
+/// Selects what to verify: the services that were named; all that have checks if none was.
+fn services(app: &App, names: &Names) -> Result<Vec<&'static str>, Problem> {
+    let all = verify::services(app, &Names::default())?;
+    let wanted =
+        |service: &&str| names.names.is_empty() || names.names.iter().any(|name| name == service);
+    Ok(all.into_iter().filter(wanted).collect())
+}
+
+async fn applied(app: &App, hosts: &[&Host], phase: Phase) -> Result<RunOutcome, Problem> {
+    let jobs = Jobs::gather(app, hosts, Work::Roles(phase)).await?;
+    let outcome = jobs::apply(app, jobs, 0, None).await;
+    if !app.json() {
+        anstream::print!("{}", text::summary(&outcome, Tense::Did));
+    }
+    Ok(outcome)
+}
+
+fn fail_on(outcome: &RunOutcome, doing: &str) -> Result<(), Problem> {
+    jobs::failure(outcome, doing).map_or(Ok(()), |failure| Err(Problem::Failed(failure)))
+}
+
+/// Plans once more, and fails with the diff if anything would still change.
+async fn converged(app: &App, hosts: &[&Host]) -> Result<(), Problem> {
+    let jobs = Jobs::gather(app, hosts, Work::Roles(Phase::Completion)).await?;
+    let (outcome, _) = jobs::preview(app, jobs).await;
+    let left: Vec<_> = outcome
+        .hosts
+        .iter()
+        .filter(|host| host.status() != Status::UpToDate || !host.deferred.is_empty())
+        .map(|host| host.host.as_str())
+        .collect();
+    if left.is_empty() {
+        return Ok(());
+    }
+    jobs::print(app, &outcome, Tense::Would);
+    Err(Problem::Failed(Failure::new(
+        format!(
+            "planning again still finds something to change on {}",
+            left.join(", ")
+        ),
+        "something on the host changes it back, or a role contradicts itself; the diff above says what",
+    )))
+}
+
+fn say(app: &App, count: usize, of: usize, what: &str) {
+    if !app.json() {
+        anstream::println!(
+            "   {count} of {} {what}",
+            text::counted(of, "host", "hosts")
+        );
+    }
+}
+
+fn recap(app: &App, phases: &Phases<'_>, hosts: usize, elapsed: Duration) {
+    if app.json() {
+        let millis = crate::report::json::millis;
+        let phases: Vec<_> = phases
+            .done
+            .iter()
+            .map(|(phase, took)| json!({ "phase": phase, "elapsed_ms": millis(*took) }))
+            .collect();
+        anstream::println!(
+            "{:#}",
+            json!({ "hosts": hosts, "phases": phases, "elapsed_ms": millis(elapsed) })
+        );
+        return;
+    }
+    let took: Vec<_> = phases
+        .done
+        .iter()
+        .map(|(phase, took)| format!("{phase} {}", seconds(*took)))
+        .collect();
+    anstream::println!(
+        "{}: {}. Together {}.",
+        text::counted(hosts, "host", "hosts"),
+        took.join(", "),
+        seconds(elapsed)
+    );
+}

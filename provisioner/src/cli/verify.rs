@@ -1,0 +1,216 @@
+//! `prov verify`: proves that services work, with real clients.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+use tasks::estate::Location;
+
+use super::app::App;
+use super::arguments::{Names, Verify};
+use super::client;
+use super::containers::Shown;
+use crate::docker::archive_host;
+use crate::engine::Failure;
+use crate::report::problem::{Problem, exit};
+use crate::report::style::{self, paint};
+use crate::report::text::{counted, seconds};
+use crate::verify::{self, Check, DnsExpectations};
+
+/// Services that have acceptance checks.
+const SERVICES: [&str; 1] = ["dns"];
+
+pub(super) async fn run(app: &App, options: &Verify) -> Result<u8, Problem> {
+    let started = Instant::now();
+    let services = services(app, &options.names)?;
+    let checks = checks(app, &services, options.upstream_name.as_deref()).await?;
+    finish(app, &checks, options.junit.as_deref(), started.elapsed())
+}
+
+/// Selects the services to verify: those named, or all that have checks.
+pub(super) fn services(app: &App, names: &Names) -> Result<Vec<&'static str>, Problem> {
+    let mut chosen = Vec::new();
+    for name in &names.names {
+        let known = app.estate.services().any(|service| service == name);
+        match SERVICES.iter().find(|service| *service == name) {
+            Some(service) if known => chosen.push(*service),
+            Some(_) | None => {
+                let hint = tasks::nearest(name, SERVICES).map_or_else(
+                    || format!("services with checks are: {}", SERVICES.join(", ")),
+                    |nearest| format!("did you mean '{nearest}'?"),
+                );
+                let what = if known {
+                    "has no acceptance checks yet"
+                } else {
+                    "is no service of the estate"
+                };
+                return Err(Problem::usage(format!("'{name}' {what}"), hint));
+            }
+        }
+    }
+    if names.names.is_empty() {
+        let known = |service: &&&str| app.estate.services().any(|name| name == **service);
+        chosen.extend(SERVICES.iter().filter(known));
+    }
+    Ok(chosen)
+}
+
+/// Runs the checks of services.
+pub(super) async fn checks(
+    app: &App,
+    services: &[&str],
+    upstream_name: Option<&str>,
+) -> Result<Vec<Check>, Problem> {
+    let mut checks = Vec::new();
+    for service in services {
+        if *service == "dns" {
+            checks.extend(dns(app, upstream_name).await?);
+        }
+    }
+    Ok(checks)
+}
+
+async fn dns(app: &App, upstream_name: Option<&str>) -> Result<Vec<Check>, Problem> {
+    let (inside, outside) = (
+        client::scope(app, "internal")?,
+        client::scope(app, "external")?,
+    );
+    let upstream_name = match upstream_name {
+        Some(name) => name.to_owned(),
+        None => archive_host().ok_or_else(|| {
+            Problem::Failed(Failure::new(
+                "this machine's apt configuration names no package archive",
+                "name a host that your upstream servers know with --upstream-name NAME",
+            ))
+        })?,
+    };
+    let hosts = |location: Location| {
+        let hosts = app
+            .estate
+            .hosts()
+            .iter()
+            .filter(move |host| host.location() == location);
+        hosts
+            .map(|host| (host.name().to_owned(), host.address()))
+            .collect::<Vec<_>>()
+    };
+    let internal = hosts(Location::Internal);
+    let expectations = DnsExpectations {
+        home_domain: inside.search.clone().unwrap_or_default(),
+        upstream_name,
+        aliases: aliases(app, &internal)?,
+        internal,
+        external: hosts(Location::External),
+    };
+    let containers = app.containers().await?;
+    let shown = Shown::new(app);
+    let progress = |host: &str, doing: &str| shown.show(host, doing);
+    let inside = containers.open_client("dig", &inside, &progress).await?;
+    let outside = containers.open_client("dig", &outside, &progress).await;
+    shown.clear();
+    let checks = match &outside {
+        Ok(outside) => Some(verify::dns(&expectations, &inside, outside).await),
+        Err(_) => None,
+    };
+    inside.close().await?;
+    outside?.close().await?;
+    match checks {
+        Some(checks) => Ok(checks?),
+        None => Ok(Vec::new()),
+    }
+}
+
+/// Finds the aliases that the internal server should know.
+fn aliases(
+    app: &App,
+    internal: &[(String, std::net::IpAddr)],
+) -> Result<Vec<(String, std::net::IpAddr)>, Problem> {
+    let mut found = Vec::new();
+    for host in app.estate.hosts_with_role("dns") {
+        let vars = app.estate.vars(host);
+        let aliases: Option<std::collections::BTreeMap<String, String>> =
+            vars.value("dns_aliases").map_err(|mistake| vec![mistake])?;
+        for (alias, host) in aliases.into_iter().flatten() {
+            let address = internal.iter().find(|(name, _)| *name == host);
+            if let Some((_, address)) = address {
+                let entry = (alias, *address);
+                if !found.contains(&entry) {
+                    found.push(entry);
+                }
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// Prints the results, writes the report, gives the exit code.
+pub(super) fn finish(
+    app: &App,
+    checks: &[Check],
+    junit: Option<&Path>,
+    elapsed: Duration,
+) -> Result<u8, Problem> {
+    if let Some(path) = junit {
+        let xml = verify::junit(checks).map_err(|error| {
+            Problem::Failed(Failure::new(
+                format!("cannot make JUnit XML: {error}"),
+                "this is a defect of prov: please report it",
+            ))
+        })?;
+        std::fs::write(path, xml).map_err(|error| {
+            Problem::file("write", path, &error, "choose another file with --junit")
+        })?;
+    }
+    let failed = checks.iter().filter(|check| !check.passed).count();
+    if app.json() {
+        let millis = crate::report::json::millis(elapsed);
+        anstream::println!(
+            "{:#}",
+            json!({ "checks": checks, "passed": checks.len() - failed, "failed": failed, "elapsed_ms": millis })
+        );
+    } else {
+        table(checks, app.global.verbose > 0);
+        let passed = counted(checks.len() - failed, "check passed", "checks passed");
+        let style = if failed == 0 { style::GOOD } else { style::BAD };
+        anstream::println!(
+            "{}   {}",
+            paint(style, &format!("{passed}, {failed} failed")),
+            seconds(elapsed)
+        );
+    }
+    Ok(if failed == 0 {
+        exit::DONE
+    } else {
+        exit::FAILED
+    })
+}
+
+fn table(checks: &[Check], verbose: bool) {
+    let width = |text: fn(&Check) -> &str| {
+        checks
+            .iter()
+            .map(|check| text(check).chars().count())
+            .max()
+            .unwrap_or(0)
+    };
+    let (shows, asked) = (width(|check| &check.shows), width(|check| &check.asked));
+    for check in checks {
+        let (style, word) = if check.passed {
+            (style::GOOD, "pass")
+        } else {
+            (style::BAD, "FAIL")
+        };
+        anstream::println!(
+            "{} {:<8} {:<shows$}  {:<asked$}  {}",
+            paint(style, word),
+            check.service,
+            check.shows,
+            check.asked,
+            paint(style::FAINT, &check.came)
+        );
+        if !check.passed || verbose {
+            anstream::println!("              expected: {}", check.expected);
+            anstream::println!("              came:     {}", check.came);
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! Groups.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Manage, State};
+use crate::fact::{Facts, GroupFact, NotAsked, UNKNOWN_ID};
+use crate::plan::{Action, Change, Planned, Reason};
+use crate::query::Query;
+use crate::step::{Effect, Run};
+use crate::value::AccountName;
+
+/// Manages a group: that it is there, with its number; or, when absent, that it is gone.
+///
+/// Reads its line of `/etc/group` (group(5)); members are the business of `user`. Uses `groupadd`, `groupmod` and
+/// `groupdel` of the package passwd.
+///
+/// ```yaml
+/// group: {name: radicale, system: true}
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Group {
+    /// Name.
+    pub name: AccountName,
+    /// Number; when not given, whatever the host chooses.
+    #[serde(default)]
+    pub gid: Option<u32>,
+    /// Whether a new group gets a number from the range for system groups.
+    #[serde(default)]
+    pub system: bool,
+    /// Whether it should be there.
+    #[serde(default)]
+    pub state: State,
+}
+
+impl Group {
+    /// Describes a group with any number.
+    #[must_use]
+    pub const fn new(name: AccountName) -> Self {
+        Self {
+            name,
+            gid: None,
+            system: false,
+            state: State::Present,
+        }
+    }
+
+    fn change(
+        &self,
+        action: Action,
+        reason: Reason,
+        mut run: Run,
+        fact: Option<GroupFact>,
+    ) -> Change {
+        run.argv.extend(["--".to_owned(), self.name.to_string()]);
+        let run = run.effect(Effect::Group {
+            name: self.name.clone(),
+            fact,
+        });
+        Change::new(action, vec![reason], vec![run.into()])
+    }
+}
+
+impl Manage for Group {
+    fn kind(&self) -> &'static str {
+        "group"
+    }
+
+    fn id(&self) -> String {
+        self.name.to_string()
+    }
+
+    fn probe(&self) -> Vec<Query> {
+        vec![Query::Group(self.name.clone())]
+    }
+
+    fn plan(&self, facts: &Facts) -> Result<Planned, NotAsked> {
+        let gid = self.gid.map(|gid| gid.to_string());
+        Ok(match (self.state, facts.group(&self.name)?, self.gid) {
+            (State::Absent, Some(_), _) => self
+                .change(
+                    Action::Remove,
+                    Reason::Present,
+                    Run::new(["groupdel"]),
+                    None,
+                )
+                .into(),
+            (State::Present, None, _) => {
+                let mut run = Run::new(["groupadd"]);
+                if self.system {
+                    run.argv.push("--system".to_owned());
+                }
+                if let Some(gid) = &gid {
+                    run.argv.extend(["--gid".to_owned(), gid.clone()]);
+                }
+                let fact = GroupFact {
+                    gid: self.gid.unwrap_or(UNKNOWN_ID),
+                };
+                self.change(Action::Create, Reason::Missing, run, Some(fact))
+                    .detail(gid.map_or_else(String::new, |gid| format!("gid {gid}")))
+                    .into()
+            }
+            (State::Present, Some(have), Some(gid)) if have.gid != gid => self
+                .change(
+                    Action::Update,
+                    Reason::ValueDiffers,
+                    Run::new(["groupmod".to_owned(), "--gid".to_owned(), gid.to_string()]),
+                    Some(GroupFact { gid }),
+                )
+                .detail(format!("gid {} → {gid}", have.gid))
+                .into(),
+            (State::Absent, None, _) | (State::Present, Some(_), _) => Planned::Unchanged,
+        })
+    }
+}

@@ -1,0 +1,437 @@
+//! User accounts.
+
+use std::collections::BTreeSet;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Manage, State};
+use crate::content::{Content, Segment};
+use crate::fact::{Attributes, Facts, GroupFact, NotAsked, PathFact, UNKNOWN_ID, UserFact};
+use crate::plan::{Action, Change, Planned, Reason};
+use crate::query::Query;
+use crate::secret::Secret;
+use crate::step::{Effect, Run};
+use crate::value::{AccountName, HostPath, Mode};
+
+/// Manages a user account: its number, groups, comment, home, shell and password.
+///
+/// Reads its lines of `/etc/passwd`, `/etc/group` and, where `password_hash` is given, `/etc/shadow` (passwd(5),
+/// group(5), shadow(5)). Fields that are not given are chosen when the account is created and left alone afterwards.
+/// A new account gets a group of its own name unless `group` is given. Changing `home` moves no files. Uses
+/// `useradd`, `usermod` and `userdel` of the package passwd; a password hash travels on the standard input of
+/// `chpasswd -e`.
+///
+/// ```yaml
+/// user: {name: user1, comment: "First User", groups: [sudo]}
+/// ```
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent settings, named as people know them"
+)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(remote = "Self", deny_unknown_fields)]
+pub struct User {
+    /// Name.
+    pub name: AccountName,
+    /// Number; when not given, whatever the host chooses.
+    #[serde(default)]
+    pub uid: Option<u32>,
+    /// Primary group, which must exist.
+    #[serde(default)]
+    pub group: Option<AccountName>,
+    /// Supplementary groups, which must exist.
+    #[serde(default)]
+    pub groups: BTreeSet<AccountName>,
+    /// Whether the account keeps supplementary groups that are not named here; if false, it has exactly `groups`.
+    #[serde(default = "yes")]
+    pub append: bool,
+    /// Comment, often the full name (GECOS).
+    #[serde(default)]
+    pub comment: Option<String>,
+    /// Home; `/home/NAME` for a new account when not given.
+    #[serde(default)]
+    pub home: Option<HostPath>,
+    /// Whether the home of a new account is made, from `/etc/skel`.
+    #[serde(default = "yes")]
+    pub create_home: bool,
+    /// Login shell; for a new account `/bin/bash` when not given, `/usr/sbin/nologin` with `system`.
+    #[serde(default)]
+    pub shell: Option<HostPath>,
+    /// Whether a new account gets a number from the range for system accounts.
+    #[serde(default)]
+    pub system: bool,
+    /// Hash of the password as crypt(5) writes it; `*` or `!` for none. Never shown.
+    #[serde(default)]
+    pub password_hash: Option<Secret>,
+    /// Whether a package makes the account, so that it is only amended here and never created.
+    #[serde(default)]
+    pub existing: bool,
+    /// When absent, whether its home and mail spool are removed too.
+    #[serde(default)]
+    pub remove_home: bool,
+    /// Whether it should be there.
+    #[serde(default)]
+    pub state: State,
+}
+
+super::checked!(User);
+
+const fn yes() -> bool {
+    true
+}
+
+impl User {
+    /// Describes an account for a person.
+    #[must_use]
+    pub const fn new(name: AccountName) -> Self {
+        Self {
+            name,
+            uid: None,
+            group: None,
+            groups: BTreeSet::new(),
+            append: true,
+            comment: None,
+            home: None,
+            create_home: true,
+            shell: None,
+            system: false,
+            password_hash: None,
+            existing: false,
+            remove_home: false,
+            state: State::Present,
+        }
+    }
+
+    fn check(&self) -> Result<(), String> {
+        let refuse = |problem: &str| Err(format!("user {}: {problem}", self.name));
+        let field = |text: &str| text.contains(':') || text.chars().any(char::is_control);
+        if self.comment.as_deref().is_some_and(field) {
+            return refuse("`comment` has a colon or a control character");
+        }
+        if [&self.home, &self.shell]
+            .into_iter()
+            .flatten()
+            .any(|path| field(path.as_str()))
+        {
+            return refuse("`home` or `shell` has a colon");
+        }
+        if let Some(hash) = &self.password_hash
+            && (field(hash.expose()) || !hash.expose().starts_with(['$', '!', '*', '_']))
+        {
+            return refuse(
+                "`password_hash` is not the hash of a password; make one with `mkpasswd`, or write '*' for none",
+            );
+        }
+        if self.uid == Some(UNKNOWN_ID) {
+            return refuse("`uid` is too large");
+        }
+        Ok(())
+    }
+
+    /// Gives the account as it will be after it was created.
+    fn created(&self, primary: &AccountName) -> UserFact {
+        let home = || format!("/home/{}", self.name);
+        let shell = if self.system {
+            "/usr/sbin/nologin"
+        } else {
+            "/bin/bash"
+        };
+        UserFact {
+            uid: self.uid.unwrap_or(UNKNOWN_ID),
+            group: primary.to_string(),
+            comment: self.comment.clone().unwrap_or_default(),
+            home: self.home.as_ref().map_or_else(home, HostPath::to_string),
+            shell: self
+                .shell
+                .as_ref()
+                .map_or_else(|| shell.to_owned(), HostPath::to_string),
+            groups: self.groups.iter().map(AccountName::to_string).collect(),
+            password: self.password_hash.as_ref().map(|_| Secret::new("!")),
+        }
+    }
+
+    fn create(&self, facts: &Facts) -> Result<Planned, NotAsked> {
+        let own = self.group.is_none() && facts.group(&self.name)?.is_none();
+        let primary = self.group.as_ref().unwrap_or(&self.name);
+        let mut fact = self.created(primary);
+        let mut run = Run::new(["useradd"]);
+        let mut option = |name: &str, value: &str| {
+            run.argv.push(name.to_owned());
+            if !value.is_empty() {
+                run.argv.push(value.to_owned());
+            }
+        };
+        if self.system {
+            option("--system", "");
+        }
+        if let Some(uid) = self.uid {
+            option("--uid", &uid.to_string());
+        }
+        if own {
+            option("--user-group", "");
+        } else {
+            option("--gid", primary.as_str());
+        }
+        if !self.groups.is_empty() {
+            option("--groups", &list(&self.groups));
+        }
+        if !fact.comment.is_empty() {
+            option("--comment", &fact.comment);
+        }
+        option("--home-dir", &fact.home);
+        let make = if self.create_home {
+            "--create-home"
+        } else {
+            "--no-create-home"
+        };
+        option(make, "");
+        option("--shell", &fact.shell);
+        option("--", self.name.as_str());
+        if own {
+            run.effects.push(Effect::Group {
+                name: self.name.clone(),
+                fact: Some(GroupFact { gid: UNKNOWN_ID }),
+            });
+        }
+        if self.create_home
+            && let Ok(path) = HostPath::new(fact.home.as_str())
+        {
+            let home = PathFact::Directory(Attributes {
+                owner: self.name.to_string(),
+                group: primary.to_string(),
+                mode: Mode::new(0o700),
+            });
+            run.effects.push(Effect::Path { path, fact: home });
+        }
+        let detail = format!("{} {}", fact.home, fact.shell);
+        let mut steps = vec![run.effect(self.effect(Some(fact.clone()))).into()];
+        if let Some(hash) = &self.password_hash {
+            steps.push(self.set_password(hash, &mut fact).into());
+        }
+        Ok(Change::new(Action::Create, vec![Reason::Missing], steps)
+            .detail(detail)
+            .into())
+    }
+
+    fn amend(&self, have: &UserFact) -> Planned {
+        let mut fact = have.clone();
+        let mut account = Vec::new();
+        let mut shown = Vec::new();
+        let mut field = |option: &str, have: &mut String, wanted: Option<&str>| {
+            if let Some(wanted) = wanted.filter(|wanted| wanted != have) {
+                let name = option.trim_start_matches('-');
+                shown.push(format!("{name} {have} → {wanted}"));
+                account.extend([option.to_owned(), wanted.to_owned()]);
+                wanted.clone_into(have);
+            }
+        };
+        let uid = self.uid.map(|uid| uid.to_string());
+        field("--uid", &mut fact.uid.to_string(), uid.as_deref());
+        field(
+            "--gid",
+            &mut fact.group,
+            self.group.as_ref().map(AccountName::as_str),
+        );
+        field("--comment", &mut fact.comment, self.comment.as_deref());
+        field(
+            "--home",
+            &mut fact.home,
+            self.home.as_ref().map(HostPath::as_str),
+        );
+        field(
+            "--shell",
+            &mut fact.shell,
+            self.shell.as_ref().map(HostPath::as_str),
+        );
+        fact.uid = self.uid.unwrap_or(fact.uid);
+        let mut reasons = Vec::new();
+        if !account.is_empty() {
+            reasons.push(Reason::AccountDiffers);
+        }
+        if let Some((options, text)) = self.regroup(&mut fact) {
+            account.extend(options);
+            shown.push(text);
+            reasons.push(Reason::GroupsDiffer);
+        }
+        let mut steps = Vec::new();
+        if !account.is_empty() {
+            let mut run = Run::new(["usermod"]).effect(self.effect(Some(fact.clone())));
+            run.argv.extend(account);
+            run.argv.extend(["--".to_owned(), self.name.to_string()]);
+            steps.push(run.into());
+        }
+        if let Some(hash) = &self.password_hash
+            && fact.password.as_ref() != Some(hash)
+        {
+            reasons.push(Reason::PasswordDiffers);
+            steps.push(self.set_password(hash, &mut fact).into());
+        }
+        if steps.is_empty() {
+            return Planned::Unchanged;
+        }
+        Change::new(Action::Update, reasons, steps)
+            .detail(shown.join(", "))
+            .into()
+    }
+
+    /// Gives the options that put the account into its groups, and how they are shown.
+    fn regroup(&self, fact: &mut UserFact) -> Option<(Vec<String>, String)> {
+        let wanted: BTreeSet<String> = self
+            .groups
+            .iter()
+            .map(AccountName::to_string)
+            .filter(|group| *group != fact.group)
+            .collect();
+        let join = |groups: &BTreeSet<String>| groups.iter().cloned().collect::<Vec<_>>().join(",");
+        if self.append {
+            let lacking: BTreeSet<String> = wanted.difference(&fact.groups).cloned().collect();
+            if lacking.is_empty() {
+                return None;
+            }
+            let list = join(&lacking);
+            fact.groups.extend(lacking);
+            let text = format!("groups +{list}");
+            return Some((
+                vec!["--append".to_owned(), "--groups".to_owned(), list],
+                text,
+            ));
+        }
+        let group = fact.group.clone();
+        if fact
+            .groups
+            .iter()
+            .filter(|have| **have != group)
+            .eq(&wanted)
+        {
+            return None;
+        }
+        let list = join(&wanted);
+        let text = format!("groups {} → {list}", join(&fact.groups));
+        fact.groups = wanted;
+        Some((vec!["--groups".to_owned(), list], text))
+    }
+
+    fn set_password(&self, hash: &Secret, fact: &mut UserFact) -> Run {
+        fact.password = Some(hash.clone());
+        let line = Content::of(vec![
+            Segment::Plain(format!("{}:", self.name)),
+            Segment::Secret(hash.clone()),
+            Segment::Plain("\n".to_owned()),
+        ]);
+        Run::new(["chpasswd", "-e"])
+            .stdin(line)
+            .effect(self.effect(Some(fact.clone())))
+    }
+
+    fn effect(&self, fact: Option<UserFact>) -> Effect {
+        Effect::User {
+            name: self.name.clone(),
+            fact,
+        }
+    }
+
+    fn remove(&self, have: &UserFact) -> Planned {
+        if have.uid == 0 {
+            return Planned::Impossible {
+                cause: format!("{} has the number 0 and is not removed", self.name),
+                hint: "remove this resource; a host needs its administrator".to_owned(),
+            };
+        }
+        let mut run = Run::new(["userdel"]).effect(self.effect(None));
+        if have.group == self.name.as_str() {
+            // userdel(8) removes the group of the same name with the account.
+            run.effects.push(Effect::Group {
+                name: self.name.clone(),
+                fact: None,
+            });
+        }
+        let mut detail = String::new();
+        if self.remove_home {
+            run.argv.push("--remove".to_owned());
+            detail = format!("with {}", have.home);
+            if let Ok(path) = HostPath::new(have.home.as_str()) {
+                let fact = PathFact::Missing;
+                run.effects.push(Effect::Path { path, fact });
+            }
+        }
+        run.argv.extend(["--".to_owned(), self.name.to_string()]);
+        Change::new(Action::Remove, vec![Reason::Present], vec![run.into()])
+            .detail(detail)
+            .into()
+    }
+
+    /// Finds a group that is needed, does not exist and is not about to come with a package.
+    fn missing_group(
+        &self,
+        facts: &Facts,
+        have: Option<&UserFact>,
+    ) -> Result<Option<Planned>, NotAsked> {
+        for group in self.group.iter().chain(&self.groups) {
+            let is_in = |have: &UserFact| {
+                have.group == group.as_str() || have.groups.contains(group.as_str())
+            };
+            if have.is_some_and(is_in) {
+                continue;
+            }
+            if facts.group(group)?.is_none() && facts.coming.is_empty() {
+                return Ok(Some(Planned::Impossible {
+                    cause: format!("the group {group} does not exist"),
+                    hint: format!("declare a group {group} before the user {}", self.name),
+                }));
+            }
+        }
+        Ok(None)
+    }
+}
+
+fn list(groups: &BTreeSet<AccountName>) -> String {
+    let names: Vec<_> = groups.iter().map(AccountName::as_str).collect();
+    names.join(",")
+}
+
+impl Manage for User {
+    fn kind(&self) -> &'static str {
+        "user"
+    }
+
+    fn id(&self) -> String {
+        self.name.to_string()
+    }
+
+    fn probe(&self) -> Vec<Query> {
+        let user = Query::User {
+            name: self.name.clone(),
+            password: self.password_hash.is_some(),
+        };
+        let own = self.group.as_ref().unwrap_or(&self.name);
+        let groups = std::iter::once(own).chain(&self.groups);
+        std::iter::once(user)
+            .chain(groups.cloned().map(Query::Group))
+            .collect()
+    }
+
+    fn plan(&self, facts: &Facts) -> Result<Planned, NotAsked> {
+        if let Err(cause) = self.check() {
+            return Ok(super::invalid(cause));
+        }
+        let have = facts.user(&self.name)?;
+        if self.state == State::Absent {
+            return Ok(have.map_or(Planned::Unchanged, |have| self.remove(have)));
+        }
+        if let Some(problem) = self.missing_group(facts, have)? {
+            return Ok(problem);
+        }
+        match have {
+            None if self.existing && facts.coming.is_empty() => Ok(Planned::Impossible {
+                cause: format!("the user {} does not exist", self.name),
+                hint: "declare the package that makes it before it, or drop `existing`".to_owned(),
+            }),
+            None if self.existing => Ok(Planned::Unknown {
+                waits_for: super::packages::waiting(facts),
+            }),
+            None => self.create(facts),
+            Some(have) => Ok(self.amend(have)),
+        }
+    }
+}

@@ -1,0 +1,228 @@
+//! What holds for any file that `line`, `block` and `replace` edit: planning again after an edit changes nothing, and
+//! what is not edited stays as it is, byte for byte.
+
+#![expect(
+    clippy::expect_used,
+    clippy::wildcard_enum_match_arm,
+    reason = "a test may panic"
+)]
+
+use proptest::prelude::*;
+use tasks::content::Content;
+use tasks::fact::{Attributes, Facts, FileFact, PathFact};
+use tasks::pattern::{LinePattern, Template, TextPattern};
+use tasks::plan::Planned;
+use tasks::resource::{Anchor, Block, Line, Manage, Replace, State};
+use tasks::value::{HostPath, Mode};
+
+fn path() -> HostPath {
+    HostPath::new("/etc/x").expect("a path")
+}
+
+fn host(text: &str, mode: u32) -> Facts {
+    let attributes = Attributes {
+        owner: "root".to_owned(),
+        group: "root".to_owned(),
+        mode: Mode::new(mode),
+    };
+    let mut facts = Facts::default();
+    let file = FileFact::of(attributes, text.as_bytes());
+    facts.paths.insert(path(), PathFact::File(file));
+    facts
+}
+
+fn text_of(facts: &Facts) -> String {
+    match facts.paths.get(&path()) {
+        Some(PathFact::File(file)) => {
+            let body = file.body.as_ref().expect("a body");
+            body.text().expect("text").to_owned()
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Plans, applies and plans again; gives the text afterwards, or nothing where the resource refuses.
+fn settle(resource: &dyn Manage, before: &str, mode: u32) -> Option<String> {
+    let mut facts = host(before, mode);
+    match resource.plan(&facts).expect("asks for what it needs") {
+        Planned::Unchanged => return Some(before.to_owned()),
+        Planned::Impossible { .. } => return None,
+        Planned::Change(change) => {
+            for step in &change.steps {
+                facts.apply(step);
+            }
+        }
+        other => panic!("{other:?}"),
+    }
+    let after = text_of(&facts);
+    let again = resource.plan(&facts).expect("asks for what it needs");
+    assert_eq!(again, Planned::Unchanged, "{before:?} became {after:?}");
+    assert_ne!(before, after, "a change that changes nothing");
+    Some(after)
+}
+
+/// Splits a text into lines without their endings.
+fn lines(text: &str) -> Vec<&str> {
+    text.split_terminator('\n')
+        .map(|line| line.trim_end_matches('\r'))
+        .collect()
+}
+
+fn file() -> impl Strategy<Value = String> {
+    let part = prop_oneof![
+        Just("\n"),
+        Just("\r\n"),
+        Just("\r"),
+        Just("a"),
+        Just("b"),
+        Just("ab"),
+        Just(" "),
+        Just("ü"),
+        Just("世"),
+        Just("."),
+        Just("*"),
+        Just("["),
+        Just("\\"),
+        Just("$"),
+        Just("^"),
+        Just("# BEGIN PROV MANAGED BLOCK\n"),
+        Just("# END PROV MANAGED BLOCK\n"),
+    ];
+    proptest::collection::vec(part, 0..24).prop_map(|parts| parts.concat())
+}
+
+fn words() -> impl Strategy<Value = String> {
+    "[ab .*$^\\[\\\\ü世]{0,6}"
+}
+
+fn pattern() -> impl Strategy<Value = String> {
+    prop_oneof![
+        Just("^a"),
+        Just("b$"),
+        Just("a|ü"),
+        Just("(a)(b)?"),
+        Just("^(.*)$"),
+        Just("世"),
+        Just(r"\."),
+        Just(""),
+        Just("x"),
+        Just(r"\s"),
+        Just("(?s)a.*b"),
+        Just("a*"),
+    ]
+    .prop_map(str::to_owned)
+}
+
+fn anchor() -> impl Strategy<Value = Option<Anchor>> {
+    prop_oneof![
+        Just(None),
+        Just(Some("BOF".to_owned())),
+        Just(Some("EOF".to_owned())),
+        pattern().prop_map(Some),
+    ]
+    .prop_map(|anchor| anchor.map(|text| Anchor::try_from(text).expect("an anchor")))
+}
+
+fn mode() -> impl Strategy<Value = u32> {
+    prop_oneof![Just(0o644), Just(0o600)]
+}
+
+proptest! {
+    #[test]
+    fn a_line_settles_and_leaves_all_others_alone(
+        before in file(), line in words(), regexp in proptest::option::of(pattern()), first in any::<bool>(),
+        anchor in anchor(), is_after in any::<bool>(), mode in mode(),
+    ) {
+        let mut resource = Line::new(path(), Content::plain(line.as_str()));
+        resource.regexp = regexp.map(|text| LinePattern::new(text).expect("a pattern"));
+        resource.first_match = first;
+        if is_after {
+            resource.insert_after = anchor;
+        } else {
+            resource.insert_before = anchor;
+        }
+        if let Some(after) = settle(&resource, &before, mode) {
+            let (mut old, mut new) = (lines(&before), lines(&after));
+            prop_assert!(new.contains(&line.as_str()));
+            // All but one line, on either side, are those that were there.
+            while !old.is_empty() && old.first() == new.first() {
+                old.remove(0);
+                new.remove(0);
+            }
+            while !old.is_empty() && old.last() == new.last() {
+                old.pop();
+                new.pop();
+            }
+            prop_assert!(old.len() <= 1 && new.len() <= 1, "{before:?} became {after:?}");
+        }
+    }
+
+    #[test]
+    fn an_absent_line_is_gone_and_all_others_stay(before in file(), line in words()) {
+        let mut resource = Line::new(path(), Content::plain(line.as_str()));
+        resource.state = State::Absent;
+        let after = settle(&resource, &before, 0o644).expect("is never refused");
+        let kept: Vec<_> = lines(&before).into_iter().filter(|have| *have != line).collect();
+        prop_assert_eq!(lines(&after), kept);
+    }
+
+    #[test]
+    fn groups_in_a_line_settle_or_are_refused(before in file(), pattern in pattern(), first in any::<bool>()) {
+        let mut resource = Line::new(path(), Content::plain(r"x\g<0>"));
+        resource.regexp = Some(LinePattern::new(pattern).expect("a pattern"));
+        resource.backrefs = true;
+        resource.first_match = first;
+        settle(&resource, &before, 0o644);
+    }
+
+    #[test]
+    fn a_block_settles_and_comes_and_goes_without_a_trace(
+        before in file(), block in proptest::collection::vec(words(), 1..4), anchor in anchor(), mode in mode(),
+    ) {
+        let mut resource = Block::new(path(), Content::plain(block.join("\n") + "\n"));
+        resource.insert_after = anchor;
+        if let Some(after) = settle(&resource, &before, mode) {
+            let held = after.replace('\r', "").contains(&format!(
+                "# BEGIN PROV MANAGED BLOCK\n{}\n# END PROV MANAGED BLOCK", block.join("\n")
+            ));
+            prop_assert!(held, "{after:?}");
+            if !before.contains("# BEGIN PROV") {
+                resource.state = State::Absent;
+                let gone = settle(&resource, &after, mode).expect("is not refused");
+                prop_assert_eq!(lines(&gone), lines(&before));
+            }
+        }
+    }
+
+    #[test]
+    fn a_replacement_settles_or_is_refused(
+        before in file(), pattern in pattern(), replace in "[abxü]{0,2}", after in proptest::option::of(pattern()),
+        end in proptest::option::of(pattern()), mode in mode(),
+    ) {
+        let text = |pattern: String| TextPattern::new(pattern).expect("a pattern");
+        let template = Template::new(replace).expect("a replacement");
+        let mut resource = Replace::new(path(), text(pattern), template);
+        resource.after = after.map(text);
+        resource.before = end.map(text);
+        settle(&resource, &before, mode);
+    }
+}
+
+#[test]
+fn a_file_of_a_hundred_thousand_lines_is_edited() {
+    let before = (0..100_000).fold(String::new(), |text, n| text + &format!("key{n} = {n}\n"));
+    let line = Line::new(path(), Content::plain("key99999 = new"))
+        .replacing(LinePattern::new("^key99999 ").expect("a pattern"));
+    let after = settle(&line, &before, 0o644).expect("is not refused");
+    assert!(after.ends_with("key99998 = 99998\nkey99999 = new\n"));
+    let block = Block::new(path(), Content::plain("a\n"));
+    let after = settle(&block, &before, 0o600).expect("is not refused");
+    assert_eq!(after.lines().count(), 100_003);
+    let replace = Replace::new(
+        path(),
+        TextPattern::new("^key(5000.) = .*$").expect("a pattern"),
+        Template::new(r"key\1=x").expect("a replacement"),
+    );
+    let after = settle(&replace, &before, 0o644).expect("is not refused");
+    assert_eq!(after.matches("=x\n").count(), 10);
+}
