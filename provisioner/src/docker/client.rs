@@ -14,6 +14,7 @@ use futures_util::StreamExt;
 use super::{
     DockerError, EstateContainers, ExecOutput, Mode, Progress,
     assets::{CLIENTS, ClientImage, LIB},
+    container::LANG,
     engine::{label, labels},
     exec,
     interactive::{Target, Terminal, interrupted},
@@ -125,7 +126,10 @@ impl EstateContainers {
         body: ContainerCreateBody,
         scope: &ClientScope,
     ) -> Result<ClientSession, DockerError> {
-        let mut env = vec![format!("PROV_NAMESERVER={}", scope.nameserver)];
+        let mut env = vec![
+            LANG.to_owned(),
+            format!("PROV_NAMESERVER={}", scope.nameserver),
+        ];
         env.extend(
             scope
                 .search

@@ -21,6 +21,9 @@ use super::{
     image::missing_is_none,
 };
 
+/// The language of everything that is not started through a login.
+pub(super) const LANG: &str = "LANG=C.UTF-8";
+
 /// Services that every host runs in test mode, because every Debian server has them.
 const ALWAYS: [&str; 3] = ["ssh", "syslog", "cron"];
 
@@ -170,6 +173,7 @@ impl EstateContainers {
         let body = ContainerCreateBody {
             hostname: Some(host.name.clone()),
             image: Some(image.to_owned()),
+            env: Some(vec![LANG.to_owned()]),
             entrypoint: Some(vec![format!("{LIB}/{entrypoint}")]),
             labels: Some(labels([
                 (label::ROLE, "container"),
