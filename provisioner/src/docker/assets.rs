@@ -164,7 +164,7 @@ fn base_files(archive: &str) -> impl Iterator<Item = File<'_>> {
     });
     let archive = (format!("files{LIB}/archive"), 0o644, archive);
     BASE.iter()
-        .map(|asset| asset.file())
+        .map(Asset::file)
         .chain(services)
         .chain([archive])
 }
