@@ -47,7 +47,7 @@ impl EstateContainers {
     /// Runs a client in the foreground with this process's standard streams; returns its exit code.
     ///
     /// The client gets a terminal where standard input and output are one. Its container is removed at the end, also
-    /// after Ctrl-C or SIGTERM (exit code 130).
+    /// after Ctrl-C, SIGTERM or SIGHUP (exit code 130).
     pub async fn run_client(
         &self,
         client: &str,

@@ -152,18 +152,13 @@ impl Engine {
             if let Some(message) = info.error_detail.and_then(|detail| detail.message) {
                 return Err(failed(message, &mut tail));
             }
-            for line in info
-                .stream
-                .as_deref()
-                .unwrap_or_default()
-                .lines()
-                .filter(|line| !line.trim().is_empty())
-            {
-                progress(image, line.trim());
+            for line in info.stream.as_deref().unwrap_or_default().lines() {
+                let Some(line) = readable(line) else { continue };
+                progress(image, &line);
                 if tail.len() == TAIL {
                     tail.pop_front();
                 }
-                tail.push_back(line.to_owned());
+                tail.push_back(line);
             }
         }
         if let Some(old) = old
@@ -213,6 +208,23 @@ impl Engine {
     }
 }
 
+/// Cleans a line of a build for a person: without colours, of a counter only the last state; nothing if it is blank.
+fn readable(line: &str) -> Option<String> {
+    let line = line.trim_end().rsplit('\r').next().unwrap_or_default();
+    let mut text = String::with_capacity(line.len());
+    let mut rest = line;
+    while let Some((before, after)) = rest.split_once("\u{1b}[") {
+        text.push_str(before);
+        let end = after
+            .find(|c: char| c.is_ascii_alphabetic())
+            .map_or(after.len(), |end| end + 1);
+        rest = &after[end..];
+    }
+    text.push_str(rest);
+    let text = text.trim();
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
 fn image_labels(digest: &str) -> String {
     format!("{}=image {}={digest}", label::ROLE, label::DIGEST)
 }
@@ -231,5 +243,23 @@ pub(super) fn missing_is_none<T>(
             status_code: 404, ..
         }) => Ok(None),
         Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn progress_is_readable() {
+        assert_eq!(
+            readable("\u{1b}[91mwarning\u{1b}[0m\n").as_deref(),
+            Some("warning")
+        );
+        assert_eq!(
+            readable("reading 5%\rreading 10%").as_deref(),
+            Some("reading 10%")
+        );
+        assert_eq!(readable(" \u{1b}[0m"), None);
     }
 }
