@@ -277,7 +277,9 @@ async fn a_killed_daemon_comes_back(estate: &EstateContainers) {
 async fn an_interrupted_switch_to_test_mode_loses_nothing() {
     with_estate(|estate| async move {
         let hosts = [host("a", 101, &[])];
-        for delay in [20, 150, 400, 700, 1000, 1400, 1800] {
+        for delay in [
+            20, 150, 400, 700, 900, 1000, 1100, 1200, 1300, 1400, 1500, 1600, 1800, 2000,
+        ] {
             deploy(&estate, &hosts).await;
             sh(&estate, "a", &format!("echo {delay} >/root/marker; sync")).await;
             let options = TestOptions::default();
@@ -383,7 +385,13 @@ async fn what_belongs_to_others_is_not_touched() {
             .ensure_base("bookworm", false, &quiet)
             .await
             .unwrap();
-        docker(&["create", "--name", "prov-provtest-a", "prov/base:bookworm"]);
+        docker(&[
+            "create",
+            "--name",
+            "prov-provtest-a",
+            "prov/base:bookworm",
+            "true",
+        ]);
         let outcome = estate
             .deploy(&[host("a", 101, &[])], DeployOptions::default(), &quiet)
             .await;

@@ -3,6 +3,8 @@
 //! The tables are explicit: a service or a client is a folder there and a row here. A test compares them with the
 //! folders.
 
+use std::{borrow::Cow, io};
+
 use sha2::{Digest, Sha256};
 
 /// Where prov's own files live inside a container.
@@ -107,39 +109,52 @@ pub(super) const CLIENTS: &[ClientImage] = &[ClientImage {
     files: &[file!(0o644, "Dockerfile", "clients/dig/Dockerfile")],
 }];
 
-/// Packs the build context of the base image.
-pub(super) fn base_context() -> std::io::Result<Vec<u8>> {
-    context(base_files())
+type File<'a> = (String, u32, &'a str);
+
+/// Says what the base image is made of, besides the embedded files.
+pub(super) struct BaseInputs<'a> {
+    pub(super) release: &'a str,
+    /// The archive's address, or nothing.
+    pub(super) main: &'a str,
+    /// The address of the security updates, or nothing.
+    pub(super) security: &'a str,
 }
 
-/// Packs the build context of a client's image.
-pub(super) fn client_context(client: &ClientImage) -> std::io::Result<Vec<u8>> {
-    context(
-        client
-            .files
-            .iter()
-            .map(|file| (file.path.to_owned(), file.mode, file.content)),
-    )
+impl BaseInputs<'_> {
+    /// Packs the build context of the base image.
+    pub(super) fn context(&self, labels: &str) -> io::Result<Vec<u8>> {
+        context(base_files(&self.archive()), labels)
+    }
+
+    /// Digests everything that decides what the base image becomes.
+    pub(super) fn digest(&self) -> String {
+        digest(base_files(&self.archive()), "")
+    }
+
+    fn archive(&self) -> String {
+        format!("{}\n{}\n{}\n", self.release, self.main, self.security)
+    }
 }
 
-/// Digests the files of the base image and whatever else decides what it becomes.
-pub(super) fn base_digest(inputs: &[&str]) -> String {
-    digest(base_files(), inputs)
+impl ClientImage {
+    /// Packs the build context of the client's image.
+    pub(super) fn context(&self, labels: &str) -> io::Result<Vec<u8>> {
+        context(self.files.iter().map(Asset::file), labels)
+    }
+
+    /// Digests the files of the client's image and the digest of the image that it builds upon.
+    pub(super) fn digest(&self, base: &str) -> String {
+        digest(self.files.iter().map(Asset::file), base)
+    }
 }
 
-/// Digests the files of a client's image and whatever else decides what it becomes.
-pub(super) fn client_digest(client: &ClientImage, inputs: &[&str]) -> String {
-    let files = client.files.iter();
-    digest(
-        files.map(|file| (file.path.to_owned(), file.mode, file.content)),
-        inputs,
-    )
+impl Asset {
+    fn file<'a>(&self) -> File<'a> {
+        (self.path.to_owned(), self.mode, self.content)
+    }
 }
 
-fn base_files() -> impl Iterator<Item = (String, u32, &'static str)> {
-    let fixed = BASE
-        .iter()
-        .map(|file| (file.path.to_owned(), file.mode, file.content));
+fn base_files(archive: &str) -> impl Iterator<Item = File<'_>> {
     let services = SERVICES.iter().flat_map(|service| {
         let path = |file| format!("files{LIB}/services/{}/{file}", service.name);
         [
@@ -147,12 +162,21 @@ fn base_files() -> impl Iterator<Item = (String, u32, &'static str)> {
             (path("check"), 0o755, service.check),
         ]
     });
-    fixed.chain(services)
+    let archive = (format!("files{LIB}/archive"), 0o644, archive);
+    BASE.iter()
+        .map(Asset::file)
+        .chain(services)
+        .chain([archive])
 }
 
-fn context(files: impl Iterator<Item = (String, u32, &'static str)>) -> std::io::Result<Vec<u8>> {
+/// Packs files, the labels as a last instruction of the Dockerfile.
+fn context<'a>(files: impl Iterator<Item = File<'a>>, labels: &str) -> io::Result<Vec<u8>> {
     let mut archive = tar::Builder::new(Vec::new());
     for (path, mode, content) in files {
+        let content = match path.as_str() {
+            "Dockerfile" => format!("{content}LABEL {labels}\n").into(),
+            _ => Cow::Borrowed(content),
+        };
         let mut header = tar::Header::new_gnu();
         header.set_size(content.len() as u64);
         header.set_mode(mode);
@@ -161,7 +185,7 @@ fn context(files: impl Iterator<Item = (String, u32, &'static str)>) -> std::io:
     archive.into_inner()
 }
 
-fn digest(files: impl Iterator<Item = (String, u32, &'static str)>, inputs: &[&str]) -> String {
+fn digest<'a>(files: impl Iterator<Item = File<'a>>, below: &str) -> String {
     let mut hash = Sha256::new();
     let mut add = |part: &[u8]| {
         hash.update((part.len() as u64).to_be_bytes());
@@ -172,9 +196,7 @@ fn digest(files: impl Iterator<Item = (String, u32, &'static str)>, inputs: &[&s
         add(&mode.to_be_bytes());
         add(content.as_bytes());
     }
-    for input in inputs {
-        add(input.as_bytes());
-    }
+    add(below.as_bytes());
     tasks::hex(&hash.finalize())
 }
 
@@ -232,7 +254,22 @@ mod tests {
     }
 
     #[test]
-    fn a_digest_depends_on_the_inputs() {
-        assert_ne!(base_digest(&["a", "b"]), base_digest(&["ab"]));
+    fn the_digest_of_the_base_depends_on_the_archive() {
+        let inputs = |main, security| BaseInputs {
+            release: "bookworm",
+            main,
+            security,
+        };
+        assert_ne!(inputs("a", "b").digest(), inputs("b", "a").digest());
+        assert_eq!(inputs("a", "b").digest(), inputs("a", "b").digest());
+    }
+
+    #[test]
+    fn the_dockerfile_ends_with_the_labels() {
+        let packed = CLIENTS[0].context("io.prov.role=image").unwrap();
+        let mut archive = tar::Archive::new(packed.as_slice());
+        let dockerfile = archive.entries().unwrap().next().unwrap().unwrap();
+        let text = std::io::read_to_string(dockerfile).unwrap();
+        assert!(text.ends_with("\nLABEL io.prov.role=image\n"), "{text}");
     }
 }

@@ -14,6 +14,7 @@ use futures_util::StreamExt;
 use super::{
     DockerError, EstateContainers, ExecOutput, Mode, Progress,
     assets::{CLIENTS, ClientImage, LIB},
+    container::LANG,
     engine::{label, labels},
     exec,
     interactive::{Target, Terminal, interrupted},
@@ -46,7 +47,7 @@ impl EstateContainers {
     /// Runs a client in the foreground with this process's standard streams; returns its exit code.
     ///
     /// The client gets a terminal where standard input and output are one. Its container is removed at the end, also
-    /// after Ctrl-C or SIGTERM (exit code 130).
+    /// after Ctrl-C, SIGTERM or SIGHUP (exit code 130).
     pub async fn run_client(
         &self,
         client: &str,
@@ -125,7 +126,10 @@ impl EstateContainers {
         body: ContainerCreateBody,
         scope: &ClientScope,
     ) -> Result<ClientSession, DockerError> {
-        let mut env = vec![format!("PROV_NAMESERVER={}", scope.nameserver)];
+        let mut env = vec![
+            LANG.to_owned(),
+            format!("PROV_NAMESERVER={}", scope.nameserver),
+        ];
         env.extend(
             scope
                 .search

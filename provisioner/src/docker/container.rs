@@ -21,6 +21,9 @@ use super::{
     image::missing_is_none,
 };
 
+/// The language of everything that is not started through a login.
+pub(super) const LANG: &str = "LANG=C.UTF-8";
+
 /// Services that every host runs in test mode, because every Debian server has them.
 const ALWAYS: [&str; 3] = ["ssh", "syslog", "cron"];
 
@@ -114,6 +117,8 @@ pub(super) struct Found {
     pub(super) name: String,
     pub(super) mode: Mode,
     pub(super) running: bool,
+    /// The engine is removing it, or has failed to.
+    pub(super) going: bool,
     /// The supervised services, blank-separated; empty in deploy mode.
     pub(super) services: String,
 }
@@ -170,6 +175,7 @@ impl EstateContainers {
         let body = ContainerCreateBody {
             hostname: Some(host.name.clone()),
             image: Some(image.to_owned()),
+            env: Some(vec![LANG.to_owned()]),
             entrypoint: Some(vec![format!("{LIB}/{entrypoint}")]),
             labels: Some(labels([
                 (label::ROLE, "container"),
@@ -191,13 +197,33 @@ impl EstateContainers {
             networking_config: Some(self.endpoint(Some(host.address))),
             ..ContainerCreateBody::default()
         };
-        let options = CreateContainerOptionsBuilder::new().name(name).build();
-        let created = self
-            .docker()
-            .create_container(Some(options), body)
-            .await
-            .map_err(DockerError::request(format!("create the container {name}")))?;
-        Ok(created.id)
+        let options = || CreateContainerOptionsBuilder::new().name(name).build();
+        for _ in 0..REMOVAL_TRIES {
+            match self
+                .docker()
+                .create_container(Some(options()), body.clone())
+                .await
+            {
+                Ok(created) => return Ok(created.id),
+                // The caller has removed what had the name, so this comes from an interrupted run: a request that the
+                // engine had still to finish.
+                Err(Error::DockerResponseServerError {
+                    status_code: 409, ..
+                }) => {
+                    self.not_foreign(name).await?;
+                    self.remove(name).await?;
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+                Err(error) => {
+                    return Err(
+                        DockerError::request(format!("create the container {name}"))(error),
+                    );
+                }
+            }
+        }
+        Err(DockerError::Busy {
+            container: name.to_owned(),
+        })
     }
 
     /// Describes the connection to the estate's network.
@@ -314,6 +340,10 @@ impl Found {
             id: summary.id?,
             name: summary.names?.first()?.trim_start_matches('/').to_owned(),
             mode: Mode::parse(labels.get(label::MODE)?)?,
+            going: matches!(
+                summary.state,
+                Some(ContainerSummaryStateEnum::REMOVING | ContainerSummaryStateEnum::DEAD)
+            ),
             running: summary.state == Some(ContainerSummaryStateEnum::RUNNING),
             services: labels.get(label::SERVICES).cloned().unwrap_or_default(),
         })

@@ -13,8 +13,8 @@ use futures_util::StreamExt;
 use super::{
     DockerError, Engine, Progress,
     archive::Archive,
-    assets::{self, ClientImage},
-    engine::{Labels, label, labels},
+    assets::{BaseInputs, ClientImage},
+    engine::{Labels, label},
 };
 
 /// Names the base image; the tag is the Debian release.
@@ -42,22 +42,18 @@ impl Engine {
     ) -> Result<String, DockerError> {
         let image = format!("{BASE_IMAGE}:{release}");
         let archive = Archive::of_machine(Path::new("/etc/apt"));
-        let main = archive.main.as_deref().unwrap_or_default();
-        let security = archive.security.as_deref().unwrap_or_default();
-        let digest = assets::base_digest(&[release, main, security]);
+        let inputs = BaseInputs {
+            release,
+            main: archive.main.as_deref().unwrap_or_default(),
+            security: archive.security.as_deref().unwrap_or_default(),
+        };
+        let digest = inputs.digest();
         if !rebuild && self.image_digest(&image).await?.as_deref() == Some(&digest) {
             return Ok(image);
         }
         let from = self.root_image(release, &archive, &image, progress).await?;
-        let args = [
-            ("FROM", from.as_str()),
-            ("RELEASE", release),
-            ("ARCHIVE", main),
-            ("SECURITY", security),
-        ];
-        let context =
-            assets::base_context().map_err(DockerError::local("pack the build context"))?;
-        self.build(&image, context, &args, &digest, rebuild, progress)
+        let context = inputs.context(&image_labels(&digest)).map_err(packing())?;
+        self.build(&image, context, &from, rebuild, progress)
             .await?;
         Ok(image)
     }
@@ -71,20 +67,11 @@ impl Engine {
     ) -> Result<String, DockerError> {
         let base = self.ensure_base(release, false, progress).await?;
         let base_digest = self.image_digest(&base).await?.unwrap_or_default();
-        let digest = assets::client_digest(client, &[&base_digest]);
+        let digest = client.digest(&base_digest);
         let image = format!("prov/client-{}:{release}", client.name);
         if self.image_digest(&image).await?.as_deref() != Some(&digest) {
-            let context = assets::client_context(client)
-                .map_err(DockerError::local("pack the build context"))?;
-            self.build(
-                &image,
-                context,
-                &[("FROM", &base)],
-                &digest,
-                false,
-                progress,
-            )
-            .await?;
+            let context = client.context(&image_labels(&digest)).map_err(packing())?;
+            self.build(&image, context, &base, false, progress).await?;
         }
         Ok(image)
     }
@@ -136,17 +123,13 @@ impl Engine {
         &self,
         image: &str,
         context: Vec<u8>,
-        args: &[(&str, &str)],
-        digest: &str,
+        from: &str,
         anew: bool,
         progress: &Progress<'_>,
     ) -> Result<(), DockerError> {
         progress(image, "building");
         let old = self.image_id(image).await?;
-        let args: HashMap<String, String> = args
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-            .collect();
+        let args = HashMap::from([("FROM".to_owned(), from.to_owned())]);
         let options = BuildImageOptionsBuilder::new()
             .dockerfile("Dockerfile")
             .t(image)
@@ -154,7 +137,6 @@ impl Engine {
             .forcerm(true)
             .nocache(anew)
             .buildargs(&args)
-            .labels(&labels([(label::ROLE, "image"), (label::DIGEST, digest)]))
             .build();
         let mut answers = self
             .docker
@@ -170,18 +152,13 @@ impl Engine {
             if let Some(message) = info.error_detail.and_then(|detail| detail.message) {
                 return Err(failed(message, &mut tail));
             }
-            for line in info
-                .stream
-                .as_deref()
-                .unwrap_or_default()
-                .lines()
-                .filter(|line| !line.trim().is_empty())
-            {
-                progress(image, line.trim());
+            for line in info.stream.as_deref().unwrap_or_default().lines() {
+                let Some(line) = readable(line) else { continue };
+                progress(image, &line);
                 if tail.len() == TAIL {
                     tail.pop_front();
                 }
-                tail.push_back(line.to_owned());
+                tail.push_back(line);
             }
         }
         if let Some(old) = old
@@ -231,6 +208,31 @@ impl Engine {
     }
 }
 
+/// Cleans a line of a build for a person: without colours, of a counter only the last state; nothing if it is blank.
+fn readable(line: &str) -> Option<String> {
+    let line = line.trim_end().rsplit('\r').next().unwrap_or_default();
+    let mut text = String::with_capacity(line.len());
+    let mut rest = line;
+    while let Some((before, after)) = rest.split_once("\u{1b}[") {
+        text.push_str(before);
+        let end = after
+            .find(|c: char| c.is_ascii_alphabetic())
+            .map_or(after.len(), |end| end + 1);
+        rest = &after[end..];
+    }
+    text.push_str(rest);
+    let text = text.trim();
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
+fn image_labels(digest: &str) -> String {
+    format!("{}=image {}={digest}", label::ROLE, label::DIGEST)
+}
+
+fn packing() -> impl FnOnce(std::io::Error) -> DockerError {
+    DockerError::local("pack the build context")
+}
+
 /// Turns the engine's 404 into `None`.
 pub(super) fn missing_is_none<T>(
     answer: Result<T, bollard::errors::Error>,
@@ -241,5 +243,23 @@ pub(super) fn missing_is_none<T>(
             status_code: 404, ..
         }) => Ok(None),
         Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn progress_is_readable() {
+        assert_eq!(
+            readable("\u{1b}[91mwarning\u{1b}[0m\n").as_deref(),
+            Some("warning")
+        );
+        assert_eq!(
+            readable("reading 5%\rreading 10%").as_deref(),
+            Some("reading 10%")
+        );
+        assert_eq!(readable(" \u{1b}[0m"), None);
     }
 }

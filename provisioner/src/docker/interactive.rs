@@ -169,14 +169,18 @@ impl Terminal {
     }
 }
 
-/// Waits for Ctrl-C or SIGTERM. In a terminal's raw mode Ctrl-C goes to the client as a character instead.
+/// Waits for Ctrl-C, SIGTERM, or the end of the terminal. In a terminal's raw mode Ctrl-C goes to the client as a character instead.
 pub(super) async fn interrupted() {
-    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
+    let (Ok(mut terminate), Ok(mut hang_up)) = (
+        signal(SignalKind::terminate()),
+        signal(SignalKind::hangup()),
+    ) else {
         return std::future::pending().await;
     };
     tokio::select! {
         _ = tokio::signal::ctrl_c() => {}
         _ = terminate.recv() => {}
+        _ = hang_up.recv() => {}
     }
 }
 

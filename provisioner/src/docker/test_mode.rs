@@ -40,6 +40,19 @@ impl Default for TestOptions {
     }
 }
 
+/// The container that holds a host's state, and what an interrupted switch left beside it.
+struct Settled {
+    holder: Found,
+    strays: Vec<Found>,
+}
+
+impl Settled {
+    /// Tells whether the container has to be replaced to run these services.
+    fn outdated(&self, services: &str) -> bool {
+        self.holder.mode == Mode::Deploy || self.holder.services != services
+    }
+}
+
 impl EstateContainers {
     /// Switches hosts to test mode and waits until their services are ready.
     ///
@@ -73,88 +86,148 @@ impl EstateContainers {
         options: TestOptions,
         progress: &Progress<'_>,
     ) -> Result<(), DockerError> {
-        let current = self.settle(host).await?;
         let services = host.supervised()?.join(" ");
-        let container = if current.mode == Mode::Deploy || current.services != services {
-            self.replace(host, &current, progress).await?
-        } else {
-            if !current.running {
-                progress(&host.name, "starting");
-                self.start_container(&host.name, &current.id).await?;
-            } else if options.restart {
-                progress(&host.name, "restarting");
-                let patience = RestartContainerOptionsBuilder::new()
-                    .t(STOP_SECONDS)
-                    .build();
-                self.docker()
-                    .restart_container(&current.id, Some(patience))
-                    .await
-                    .map_err(DockerError::request(format!(
-                        "restart the container of {}",
-                        host.name
-                    )))?;
+        let mut settled = self.settle(host).await?;
+        let container = if settled.outdated(&services) {
+            progress(&host.name, "committing");
+            let mut image = self.commit(host, &settled.holder).await;
+            if image.is_err() && self.has_gone(host, &settled.holder).await? {
+                // An interrupted run's last request was its removal, so the successor is complete.
+                settled = self.settle(host).await?;
+                image = Ok(self.test_image(&host.name));
             }
-            current.id
+            let image = image?;
+            if settled.outdated(&services) {
+                self.succeed(host, &settled, &image, progress).await?
+            } else {
+                self.resume(host, settled, options, progress).await?
+            }
+        } else {
+            self.resume(host, settled, options, progress).await?
         };
         progress(&host.name, "waiting for the services");
         self.wait_for_services(host, &container, options.deadline, progress)
             .await
     }
 
-    /// Finds the container that holds a host's state, after an interrupted switch too.
-    async fn settle(&self, host: &HostSpec) -> Result<Found, DockerError> {
+    /// Finds the container that holds a host's state, after an interrupted switch too. Removes nothing.
+    async fn settle(&self, host: &HostSpec) -> Result<Settled, DockerError> {
         let name = self.container_name(&host.name);
-        let (mut holders, successors): (Vec<Found>, Vec<Found>) = self
-            .find(&host.name)
-            .await?
+        let mut found = self.find(&host.name).await?;
+        for going in found.extract_if(.., |container| container.going) {
+            self.remove(&going.id).await?;
+        }
+        let (mut holders, mut successors): (Vec<Found>, Vec<Found>) = found
             .into_iter()
             .partition(|container| container.name == name);
         if let Some(holder) = holders.pop() {
-            // Successors that have never run; the switch is done again.
-            for successor in successors {
-                self.remove(&successor.id).await?;
-            }
-            return Ok(holder);
-        }
-        let Some(successor) = successors.into_iter().next() else {
-            return Err(DockerError::NotRunning {
-                host: host.name.clone(),
-                state: "does not exist".to_owned(),
+            return Ok(Settled {
+                holder,
+                strays: successors,
             });
+        }
+        let id = if let Some(successor) = successors.pop() {
+            self.rename(&successor.id, &name).await?;
+            successor.id
+        } else {
+            let image = self.test_image(&host.name);
+            if self.engine.image_id(&image).await?.is_none() {
+                return Err(DockerError::NotRunning {
+                    host: host.name.clone(),
+                    state: "does not exist".to_owned(),
+                });
+            }
+            // The container was removed by other means, but what was committed is still there.
+            self.create(host, &name, &image, Mode::Test).await?
         };
-        self.rename(&successor.id, &name).await?;
-        Ok(Found { name, ..successor })
+        let holder = self
+            .find(&host.name)
+            .await?
+            .into_iter()
+            .find(|container| container.id == id);
+        holder
+            .map(|holder| Settled {
+                holder,
+                strays: successors,
+            })
+            .ok_or_else(|| DockerError::NotRunning {
+                host: host.name.clone(),
+                state: "has just been removed".to_owned(),
+            })
     }
 
-    /// Commits a host's container and starts its successor in test mode.
-    async fn replace(
+    async fn has_gone(&self, host: &HostSpec, container: &Found) -> Result<bool, DockerError> {
+        let found = self.find(&host.name).await?;
+        Ok(!found
+            .iter()
+            .any(|other| other.id == container.id && !other.going))
+    }
+
+    /// Replaces a container by its successor in test mode, made from the image that was committed from it.
+    async fn succeed(
         &self,
         host: &HostSpec,
-        current: &Found,
+        settled: &Settled,
+        image: &str,
         progress: &Progress<'_>,
     ) -> Result<String, DockerError> {
-        if current.mode == Mode::Test {
-            // Services are to end with their files in order; in deploy mode there are none.
-            progress(&host.name, "stopping");
-            self.stop(host, current).await?;
-        }
-        progress(&host.name, "committing");
-        let image = self.commit(host, current).await?;
+        // Only now: until the commit, one of them might have been all that was left.
+        self.remove_strays(settled).await?;
         let name = self.container_name(&host.name);
         let successor = self
-            .create(host, &format!("{name}--next"), &image, Mode::Test)
+            .create(host, &format!("{name}--next"), image, Mode::Test)
             .await?;
         progress(&host.name, "stopping");
         // Frees the address and the volumes.
-        self.stop(host, current).await?;
-        self.remove(&current.id).await?;
+        self.stop(host, &settled.holder).await?;
+        self.remove(&settled.holder.id).await?;
         self.rename(&successor, &name).await?;
         progress(&host.name, "starting");
         self.start_container(&host.name, &successor).await?;
         Ok(successor)
     }
 
+    /// Makes sure that a container in test mode runs.
+    async fn resume(
+        &self,
+        host: &HostSpec,
+        settled: Settled,
+        options: TestOptions,
+        progress: &Progress<'_>,
+    ) -> Result<String, DockerError> {
+        self.remove_strays(&settled).await?;
+        let Found { id, running, .. } = settled.holder;
+        if !running {
+            progress(&host.name, "starting");
+            self.start_container(&host.name, &id).await?;
+        } else if options.restart {
+            progress(&host.name, "restarting");
+            let patience = RestartContainerOptionsBuilder::new()
+                .t(STOP_SECONDS)
+                .build();
+            self.docker()
+                .restart_container(&id, Some(patience))
+                .await
+                .map_err(DockerError::request(format!(
+                    "restart the container of {}",
+                    host.name
+                )))?;
+        }
+        Ok(id)
+    }
+
+    async fn remove_strays(&self, settled: &Settled) -> Result<(), DockerError> {
+        for stray in &settled.strays {
+            self.remove(&stray.id).await?;
+        }
+        Ok(())
+    }
+
     async fn commit(&self, host: &HostSpec, current: &Found) -> Result<String, DockerError> {
+        if current.mode == Mode::Test && current.running {
+            // Services are to end with their files in order; in deploy mode there are none.
+            self.stop(host, current).await?;
+        }
         let image = self.test_image(&host.name);
         let old = self.engine.image_id(&image).await?;
         let (repo, tag) = image.rsplit_once(':').unwrap_or((&image, "test"));
