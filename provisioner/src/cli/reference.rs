@@ -62,10 +62,12 @@ fn fields(text: &mut String, schema: &Value, what: &str) {
         "| {what} | Type | Default | Meaning |\n| --- | --- | --- | --- |"
     );
     for (name, field) in fields {
-        let default = match &field["default"] {
-            _ if required.iter().any(|required| *required == name) => "needed".to_owned(),
-            value if value.is_null() => "none".to_owned(),
-            value => format!("`{value}`"),
+        let default = if required.iter().any(|required| *required == name) {
+            "needed".to_owned()
+        } else if field["default"].is_null() {
+            "none".to_owned()
+        } else {
+            format!("`{}`", field["default"])
         };
         let meaning = field["description"]
             .as_str()

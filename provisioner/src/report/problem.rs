@@ -179,8 +179,10 @@ fn diagnostic(text: &mut String, mistake: &Diagnostic) {
             let number = place.line.to_string();
             let bar = paint(style::FAINT, "|");
             let _ = writeln!(text, "  {number} {bar} {}", super::text::printable(line));
-            let indent = " ".repeat(number.len() + place.column.saturating_sub(1));
-            let _ = writeln!(text, "   {bar} {indent}{}", paint(style::BAD, "^"));
+            let margin = " ".repeat(number.len());
+            let indent = " ".repeat(place.column.saturating_sub(1));
+            let mark = paint(style::BAD, "^");
+            let _ = writeln!(text, "  {margin} {bar} {indent}{mark}");
         }
     }
     if let Some(hint) = &mistake.hint {

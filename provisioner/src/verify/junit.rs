@@ -25,18 +25,13 @@ pub fn junit(checks: &[Check]) -> Result<String, String> {
             "asked: {}\nexpected: {}\ncame: {}\n",
             check.asked, check.expected, check.came
         ));
-        match suites
-            .iter_mut()
-            .find(|suite| suite.name.as_str() == check.service)
-        {
-            Some(suite) => {
-                suite.add_test_case(case);
-            }
-            None => {
-                let mut suite = TestSuite::new(check.service.clone());
-                suite.add_test_case(case);
-                suites.push(suite);
-            }
+        let same = |suite: &&mut TestSuite| suite.name.as_str() == check.service;
+        if let Some(suite) = suites.iter_mut().find(same) {
+            suite.add_test_case(case);
+        } else {
+            let mut suite = TestSuite::new(check.service.clone());
+            suite.add_test_case(case);
+            suites.push(suite);
         }
     }
     report.add_test_suites(suites);
