@@ -5,39 +5,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use tasks::estate::{Estate, Host, KnownRole, Sources, Sudo};
-
-const CATALOGUE: [KnownRole<'_>; 4] = [
-    KnownRole {
-        name: "backup_client",
-        variables: &[
-            "backup_client_director_password",
-            "backup_client_monitor_password",
-            "backup_director_name",
-            "backup_monitor_name",
-        ],
-    },
-    KnownRole {
-        name: "mta",
-        variables: &[
-            "home_domain",
-            "home_domain_admin_user",
-            "home_domain_admin_user_passwd",
-            "mta_configtype",
-            "mta_mailname",
-            "mta_smarthost",
-            "office_subnet",
-        ],
-    },
-    KnownRole {
-        name: "dns",
-        variables: &["dns_group", "dns_upstream_nameservers", "home_domain"],
-    },
-    KnownRole {
-        name: "dns_client",
-        variables: &["dns_resolvers", "home_domain"],
-    },
-];
+use tasks::estate::{Estate, Host, Sources, Sudo};
+use tasks::role::{self, Inputs};
+use tasks::template::Templates;
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../estate/docker")
@@ -108,8 +78,12 @@ fn every_host_service_and_group_is_there() {
 }
 
 #[test]
-fn every_role_and_variable_has_a_reader() {
-    assert_eq!(docker().check(&CATALOGUE), []);
+fn the_estate_has_no_mistakes() {
+    let templates = Templates::load(&Sources::new("estate/docker")).unwrap_or_else(|_| panic!());
+    let inputs = Inputs {
+        container_host_resolvers: vec![[192, 0, 2, 53].into()],
+    };
+    assert_eq!(role::check(&docker(), &templates, &inputs), []);
 }
 
 #[test]

@@ -66,8 +66,8 @@ pub(super) async fn status(app: &App, options: &Names) -> Result<u8, Problem> {
             &status.since,
         );
         anstream::println!(
-            "{:<24} {:<7} {address:<13} {since}",
-            paint(style::STRONG, host),
+            "{} {:<7} {address:<13} {since}",
+            paint(style::STRONG, &format!("{host:<24}")),
             status.mode.as_str()
         );
         for service in services {

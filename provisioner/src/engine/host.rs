@@ -83,7 +83,11 @@ async fn look(
         .filter_map(|(item, _)| job.resources.get(item.index))
         .flat_map(|declared| &declared.notify);
     let due: Vec<_> = notified.chain(&answers.pending).cloned().collect();
-    outcome.handlers = in_order(job, &due).into_iter().map(|h| h.name).collect();
+    outcome.handlers = in_order(job, &due)
+        .into_iter()
+        .filter(|handler| handler.action.handling(answers.facts.manager) != Handling::Nothing)
+        .map(|handler| handler.name)
+        .collect();
     Ok((plan, answers.facts))
 }
 
@@ -338,19 +342,23 @@ impl Run<'_> {
         for handler in &ordered {
             self.progress
                 .send(&self.job.host, Event::Doing(handler.name.clone()));
-            outcome.handlers.push(handler.name.clone());
-            if let Err(failure) = self.handle(handler).await {
-                let stop = failure.unreachable;
-                first_failure.get_or_insert(failure.of(format!("handler {}", handler.name)));
-                if stop {
-                    break;
+            match self.handle(handler).await {
+                Ok(true) => outcome.handlers.push(handler.name.clone()),
+                Ok(false) => {}
+                Err(failure) => {
+                    let stop = failure.unreachable;
+                    first_failure.get_or_insert(failure.of(format!("handler {}", handler.name)));
+                    if stop {
+                        break;
+                    }
                 }
             }
         }
         first_failure.map_or(Ok(()), Err)
     }
 
-    async fn handle(&mut self, handler: &Handler) -> Result<(), Failure> {
+    /// Validates and runs a handler; tells whether there was anything to do.
+    async fn handle(&mut self, handler: &Handler) -> Result<bool, Failure> {
         if let Some(argv) = &handler.validate {
             let output = self
                 .session
@@ -360,7 +368,9 @@ impl Run<'_> {
                 return Err(self.refuse(handler, argv, &output).await?);
             }
         }
-        match handler.action.handling(self.facts.manager) {
+        let handling = handler.action.handling(self.facts.manager);
+        let ran = handling != Handling::Nothing;
+        match handling {
             Handling::Nothing => {}
             Handling::Run(commands) => {
                 for command in commands {
@@ -375,7 +385,8 @@ impl Run<'_> {
                 }
             }
         }
-        self.strike(handler).await
+        self.strike(handler).await?;
+        Ok(ran)
     }
 
     /// Puts the files back that made a validation fail, and says so.

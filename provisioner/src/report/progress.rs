@@ -31,8 +31,12 @@ pub struct Lines {
     terminal: bool,
     bars: MultiProgress,
     hosts: BTreeMap<String, ProgressBar>,
+    said: BTreeMap<String, Instant>,
     started: Instant,
 }
+
+/// How often a line about an image being built is shown where lines stay.
+const SAMPLE: Duration = Duration::from_secs(10);
 
 /// Work that is done sooner than this is not worth a line that vanishes again.
 const PATIENCE: Duration = Duration::from_millis(200);
@@ -45,6 +49,7 @@ impl Lines {
             terminal,
             bars: MultiProgress::new(),
             hosts: BTreeMap::new(),
+            said: BTreeMap::new(),
             started: Instant::now(),
         }
     }
@@ -65,8 +70,8 @@ impl Lines {
                 });
                 bar.set_message(what.clone());
             }
-            // Where lines stay, only work that takes a while is worth one.
-            Event::Doing(what) if what != "looking" => {
+            // Where lines stay, only work that takes a while is worth one, and of an image being built a sample.
+            Event::Doing(what) if what != "looking" && self.is_due(host) => {
                 let elapsed = super::text::seconds(self.started.elapsed());
                 anstream::eprintln!(
                     "{} {host}: {what}",
@@ -80,6 +85,21 @@ impl Lines {
                 }
             }
         }
+    }
+
+    /// Tells whether a line about this is due: always for a host, now and then for an image, which has a lot to say.
+    fn is_due(&mut self, host: &str) -> bool {
+        if !host.contains('/') {
+            return true;
+        }
+        let due = self
+            .said
+            .get(host)
+            .is_none_or(|last| last.elapsed() > SAMPLE);
+        if due {
+            self.said.insert(host.to_owned(), Instant::now());
+        }
+        due
     }
 
     /// Takes the lines away.

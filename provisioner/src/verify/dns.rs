@@ -2,8 +2,13 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
+use futures_util::{StreamExt as _, TryStreamExt as _};
+
 use super::{Check, Open};
 use crate::docker::{ClientSession, DockerError};
+
+/// How many questions are under way at once; more would only queue in the container engine.
+const AT_ONCE: usize = 8;
 
 /// What the checks must know of the estate.
 #[derive(Debug, Clone)]
@@ -92,11 +97,15 @@ pub async fn dns(
         let shows = format!("a host that does not exist is not known to the {scope} server");
         questions.push((session, scope, nobody.clone(), Expected::Nothing, shows));
     }
-    let mut checks = Vec::new();
-    for (session, scope, name, expected, shows) in questions {
-        checks.push(ask(session, scope, &name, &expected, shows).await?);
-    }
-    Ok(checks)
+    let asked = questions
+        .into_iter()
+        .map(|(session, scope, name, expected, shows)| async move {
+            ask(session, scope, &name, &expected, shows).await
+        });
+    futures_util::stream::iter(asked)
+        .buffered(AT_ONCE)
+        .try_collect()
+        .await
 }
 
 async fn ask(
