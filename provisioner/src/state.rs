@@ -1,5 +1,4 @@
-//! What prov remembers between runs on this machine, per estate: the pinned host keys of containers, and how far
-//! `prov up` has come.
+//! What prov remembers between runs on this machine, per estate: the pinned host keys of containers.
 //!
 //! It lies below `$XDG_STATE_HOME/prov` (by default `~/.local/state/prov`). All of it can be lost: it is made again.
 
@@ -60,13 +59,13 @@ impl State {
     }
 
     /// Reads a file; `None` where there is none or it makes no sense.
-    pub(crate) fn read<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
+    fn read<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
         let text = std::fs::read_to_string(self.folder.join(name)).ok()?;
         serde_json::from_str(&text).ok()
     }
 
     /// Writes a file, all of it or nothing.
-    pub(crate) fn write<T: Serialize>(&self, name: &str, value: &T) -> Result<(), Problem> {
+    fn write<T: Serialize>(&self, name: &str, value: &T) -> Result<(), Problem> {
         let path = self.folder.join(name);
         let failed = |error: std::io::Error| {
             Problem::file(
@@ -83,7 +82,7 @@ impl State {
         Ok(())
     }
 
-    /// Removes a file that is there no longer needed.
+    /// Removes a file that is no longer needed.
     pub(crate) fn forget(&self, name: &str) {
         // A file that is not there is as good as removed.
         let _ = std::fs::remove_file(self.folder.join(name));

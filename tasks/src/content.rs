@@ -81,6 +81,18 @@ impl Content {
             .any(|segment| matches!(segment, Segment::Secret(_)))
     }
 
+    /// Gives the secrets among the parts.
+    #[must_use]
+    pub fn secrets(&self) -> Vec<Secret> {
+        self.segments
+            .iter()
+            .filter_map(|segment| match segment {
+                Segment::Plain(_) => None,
+                Segment::Secret(secret) => Some(secret.clone()),
+            })
+            .collect()
+    }
+
     /// Gives the parts in order.
     #[must_use]
     pub fn segments(&self) -> &[Segment] {

@@ -290,6 +290,38 @@ checked_name!(
             .all(|b| b.is_ascii_alphanumeric() || b"_.@-".contains(&b))
 );
 
+checked_name!(
+    /// Holds the name of a host or domain (RFC 1123, section 2.1): labels of letters, digits and `-`, at most 63
+    /// characters each and 253 together, with dots between them.
+    DomainName,
+    "domain",
+    "a host or domain name; use letters, digits, '-', and dots between the parts",
+    |name| name.len() <= 253
+        && name.split('.').all(|label| {
+            (1..=63).contains(&label.len())
+                && !label.starts_with('-')
+                && !label.ends_with('-')
+                && label
+                    .bytes()
+                    .all(|b| b.is_ascii_alphanumeric() || b == b'-')
+        })
+);
+
+checked_name!(
+    /// Holds an address or a network in CIDR notation (RFC 4632): `10.0.0.0/24`, `192.0.2.7`, `2001:db8::/32`.
+    NetworkName,
+    "network",
+    "an address or a network, like 10.0.0.0/24",
+    |text| {
+        let (address, prefix) = text.split_once('/').unwrap_or((text, "0"));
+        match (address.parse::<std::net::IpAddr>(), prefix.parse::<u8>()) {
+            (Ok(std::net::IpAddr::V4(_)), Ok(prefix)) => prefix <= 32,
+            (Ok(std::net::IpAddr::V6(_)), Ok(prefix)) => prefix <= 128,
+            (Err(_), _) | (_, Err(_)) => false,
+        }
+    }
+);
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -334,5 +366,13 @@ mod tests {
         assert!(PackageName::new("-o").is_err());
         assert!(PackageName::new("g++").is_ok());
         assert!(ServiceName::new("a b").is_err());
+        for bad in ["a b", "a..b", "-a", "a';reboot;'", "", "a_b", "ü.example"] {
+            assert!(DomainName::new(bad).is_err(), "{bad:?} was accepted");
+        }
+        assert!(DomainName::new("xn--bcher-kva.example").is_ok());
+        for bad in ["10.0.0.0/33", "10.0.0", "x", "10.0.0.0/", "::/129"] {
+            assert!(NetworkName::new(bad).is_err(), "{bad:?} was accepted");
+        }
+        assert!(NetworkName::new("10.0.0.0/24").is_ok());
     }
 }

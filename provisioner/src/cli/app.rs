@@ -60,9 +60,17 @@ impl App {
 
     /// Selects the hosts of `--limit`, or all.
     pub(super) fn limited(&self) -> Result<Vec<&Host>, Problem> {
-        Ok(self
-            .estate
-            .limit(self.global.limit.as_deref().unwrap_or(ALL))?)
+        self.select(self.global.limit.as_deref().unwrap_or(ALL))
+    }
+
+    /// Selects hosts by a limit; a mistake in it is one of the command line, not of the estate.
+    fn select(&self, limit: &str) -> Result<Vec<&Host>, Problem> {
+        self.estate.limit(limit).map_err(|mut mistakes| {
+            if mistakes.is_empty() {
+                return Problem::Estate(mistakes);
+            }
+            Problem::Usage(mistakes.swap_remove(0))
+        })
     }
 
     /// Selects the hosts of services, groups and hosts by name, then those of `--limit` among them.
@@ -70,7 +78,7 @@ impl App {
         if names.names.is_empty() {
             return self.limited();
         }
-        let chosen = self.estate.limit(&names.names.join(","))?;
+        let chosen = self.select(&names.names.join(","))?;
         let limited = self.limited()?;
         let both: Vec<_> = chosen
             .into_iter()

@@ -213,7 +213,6 @@ pub(super) async fn down(app: &App, options: &Down) -> Result<u8, Problem> {
     let removed = removed?;
     let state = app.state()?;
     state.forget("host-keys.json");
-    state.forget(super::up::JOURNAL);
     if app.json() {
         anstream::println!("{:#}", json!({ "removed": removed }));
     } else {

@@ -75,8 +75,8 @@ pub fn main() -> ExitCode {
 fn logging(verbose: u8) {
     let level = match verbose {
         0 | 1 => return,
-        2 => "prov=debug,russh=info",
-        _ => "prov=trace,russh=debug,bollard=debug",
+        2 => "prov=debug",
+        _ => "prov=trace",
     };
     tracing_subscriber::fmt()
         .with_env_filter(level)

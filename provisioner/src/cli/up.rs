@@ -1,9 +1,10 @@
-//! `prov up`: the whole life cycle in one go, which goes on where it stopped.
+//! `prov up`: the whole life cycle in one go.
+//!
+//! Every phase finds out by itself what is left to do and is quick where that is nothing, so a run that was stopped
+//! is gone on with by running it again; nothing is remembered that could be wrong.
 
-use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tasks::estate::Host;
 use tasks::plan::Phase;
@@ -12,24 +13,14 @@ use super::app::App;
 use super::arguments::{Names, Up};
 use super::jobs::{self, Jobs, Work};
 use super::{apply, containers, verify};
-use crate::docker::{HostState, Mode};
+use crate::docker::HostState;
 use crate::engine::{Failure, RunOutcome, Status};
 use crate::report::problem::{Problem, exit};
 use crate::report::style::{self, paint};
 use crate::report::text::{self, Tense, seconds};
 
-/// The file in which it is kept how far `prov up` has come.
-pub(super) const JOURNAL: &str = "up.json";
-
 /// Seconds for which services may take to be ready.
 const DEADLINE: u64 = 120;
-
-/// How far hosts have come. Containers say themselves in which mode they are; this says what was finished in it.
-#[derive(Debug, Default, Serialize, Deserialize)]
-struct Journal {
-    /// Hosts that were applied completely in deploy mode, with the time their container was made.
-    applied: BTreeSet<(String, i64)>,
-}
 
 /// The phases with the time each took.
 struct Phases<'a> {
@@ -54,12 +45,6 @@ impl Phases<'_> {
 pub(super) async fn run(app: &App, options: &Up) -> Result<u8, Problem> {
     let started = Instant::now();
     let hosts = app.named(&options.names)?;
-    let state = app.state()?;
-    let mut journal: Journal = if options.fresh {
-        Journal::default()
-    } else {
-        state.read(JOURNAL).unwrap_or_default()
-    };
     let mut phases = Phases {
         app,
         done: Vec::new(),
@@ -70,50 +55,32 @@ pub(super) async fn run(app: &App, options: &Up) -> Result<u8, Problem> {
         "deploy",
         "containers that run an SSH server and nothing else",
     );
-    let all = app.containers().await?.list().await?;
-    let runs = |host: &&&Host| {
-        all.iter()
-            .any(|status| status.host == host.name() && status.state == HostState::Running)
-    };
+    let containers = app.containers().await?;
+    let all = containers.list().await?;
     let missing: Vec<&Host> = hosts
         .iter()
-        .filter(|host| options.fresh || !runs(host))
+        .filter(|host| options.fresh || all.iter().all(|status| status.host != host.name()))
         .copied()
         .collect();
     say(app, missing.len(), hosts.len(), "made anew");
     if !missing.is_empty() {
-        containers::all_well(containers::deploy_hosts(app, &missing, options.fresh).await?)?;
+        let results = self::containers::deploy_hosts(app, &missing, options.fresh).await?;
+        self::containers::all_well(results)?;
     }
+    // What a machine that was switched off has stopped goes on from where it was.
+    let stopped = all
+        .iter()
+        .filter(|status| status.state != HostState::Running);
+    let stopped: Vec<String> = stopped
+        .map(|status| status.host.clone())
+        .filter(|name| hosts.iter().any(|host| host.name() == name))
+        .collect();
+    containers.start(&stopped).await?;
     phases.end("deploy");
 
     phases.begin("apply", "what the roles say");
-    let all = app.containers().await?.list().await?;
-    let created = |host: &Host| {
-        let status = all.iter().find(|status| status.host == host.name());
-        status.map(|status| (status.mode, (host.name().to_owned(), status.created)))
-    };
-    let in_deploy_mode: Vec<&Host> = hosts
-        .iter()
-        .filter(|host| created(host).is_some_and(|(mode, _)| mode == Mode::Deploy))
-        .copied()
-        .collect();
-    let to_apply: Vec<&Host> = in_deploy_mode
-        .iter()
-        .filter(|host| created(host).is_none_or(|(_, key)| !journal.applied.contains(&key)))
-        .copied()
-        .collect();
-    say(app, to_apply.len(), hosts.len(), "to apply");
-    if !to_apply.is_empty() {
-        let outcome = applied(app, &to_apply, Phase::Apply).await?;
-        let well = outcome.hosts.iter().filter(|host| host.failed.is_none());
-        let well: Vec<&str> = well.map(|host| host.host.as_str()).collect();
-        let keys = to_apply.iter().filter(|host| well.contains(&host.name()));
-        journal
-            .applied
-            .extend(keys.filter_map(|host| created(host).map(|(_, key)| key)));
-        state.write(JOURNAL, &journal)?;
-        fail_on(&outcome, "applying")?;
-    }
+    let outcome = applied(app, &hosts, Phase::Apply).await?;
+    fail_on(&outcome, "applying")?;
     phases.end("apply");
 
     phases.begin("test", "the same hosts with real daemons");

@@ -274,9 +274,10 @@ impl Run<'_> {
             .map_err(|error| Failure::from(error).of(name(item)))?;
         let record: Vec<_> = record.into_iter().cloned().collect();
         self.due.extend(record);
+        tracing::debug!(host = self.job.host, resource = name(item), "changed");
         match stepped {
             Stepped::Done(answers) => self.facts.update(answers.facts),
-            Stepped::Failed(output) => return Err(step_failed(item, &output)),
+            Stepped::Failed(output) => return Err(step_failed(item, &output, &self.job.resources)),
         }
         let again = self.plan(declared, index)?;
         match again.outcome {
@@ -380,7 +381,7 @@ impl Run<'_> {
                             format!("`{}` ended with {}", command.argv.join(" "), output.exit),
                             "repair the cause on the host; the handler is kept and runs again with the next `prov apply`",
                         )
-                        .output(&output.text));
+                        .output(&self.shown(&output.text)));
                     }
                 }
             }
@@ -402,7 +403,7 @@ impl Run<'_> {
                 "the new configuration is not valid, and the previous files could not be put back",
                 format!("put them back by hand from {}/undo", super::script::STATE),
             )
-            .output(&format!("{}\n{}", output.text, back.text)));
+            .output(&self.shown(&format!("{}\n{}", output.text, back.text))));
         }
         self.strike(handler).await?;
         let files: Vec<_> = back.text.lines().collect();
@@ -414,7 +415,11 @@ impl Run<'_> {
             ),
             "correct the template or the variables it is made from",
         )
-        .output(&output.text))
+        .output(&self.shown(&output.text)))
+    }
+
+    fn shown(&self, text: &str) -> String {
+        without_secrets(&self.job.resources, text)
     }
 
     async fn strike(&mut self, handler: &Handler) -> Result<(), Failure> {
@@ -423,8 +428,33 @@ impl Run<'_> {
     }
 }
 
-fn step_failed(item: &Item, output: &Output) -> Failure {
-    let text = output.text.as_str();
+/// Hides the lines of an output that hold a secret of the host's resources.
+///
+/// A validator that does not like a file may quote the very line that holds a password. What would be shown is
+/// searched here, line by line, and a line is hidden as a whole: no other word is touched by it.
+fn without_secrets(resources: &[Declared], text: &str) -> String {
+    let secrets: Vec<_> = resources
+        .iter()
+        .flat_map(|declared| declared.resource.manage().secrets())
+        .filter(|secret| !secret.expose().trim().is_empty())
+        .collect();
+    let shown = |line: &str| {
+        let parts = secrets.iter().flat_map(|secret| secret.expose().lines());
+        let hidden = parts
+            .filter(|part| !part.trim().is_empty())
+            .any(|part| line.contains(part));
+        if hidden {
+            "<line hidden: it holds a secret>".to_owned()
+        } else {
+            line.to_owned()
+        }
+    };
+    let lines: Vec<_> = text.lines().map(shown).collect();
+    lines.join("\n")
+}
+
+fn step_failed(item: &Item, output: &Output, resources: &[Declared]) -> Failure {
+    let text = without_secrets(resources, &output.text);
     let hint = if text.contains("No space left on device") {
         "free space on the host (`df -h`), then run the same command again"
     } else if text.contains("Could not get lock") || text.contains("is locked by another process") {
@@ -445,5 +475,26 @@ fn step_failed(item: &Item, output: &Output) -> Failure {
         "read what the host answered, repair the cause, and run the same command again"
     };
     let cause = format!("the step failed with exit code {}", output.exit);
-    Failure::new(cause, hint).of(name(item)).output(text)
+    Failure::new(cause, hint).of(name(item)).output(&text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tasks::Secret;
+    use tasks::content::Content;
+    use tasks::resource::{File, Resource};
+    use tasks::value::HostPath;
+
+    #[test]
+    fn a_line_in_which_a_validator_quotes_a_secret_is_hidden_and_no_other_word_is_touched() {
+        let path = HostPath::new("/etc/x").unwrap();
+        let file = File::new(path, Content::secret(Secret::new("s3cr\\\"et")));
+        let resources = [Declared::new("r", Resource::File(file))];
+        let output = "error in line 3\n  Password = \"s3cr\\\"et\"\nsecret service";
+        assert_eq!(
+            without_secrets(&resources, output),
+            "error in line 3\n<line hidden: it holds a secret>\nsecret service"
+        );
+    }
 }

@@ -54,6 +54,12 @@ fn establish(
             },
             ..client::Config::default()
         };
+        tracing::debug!(
+            host = target.host,
+            address = target.address,
+            port = target.port,
+            "connecting"
+        );
         let verifier = Verifier::new(&target.address, &target.host_keys, known);
         let (jump, session) = match &target.jump {
             None => {
@@ -90,6 +96,7 @@ fn establish(
             Err(error) => return Err(verifier.refusal().unwrap_or(SshError::Protocol(error))),
         };
         auth::authenticate(&mut handle, target).await?;
+        tracing::debug!(host = target.host, user = target.user, "authenticated");
         Ok(Connection {
             handle,
             _jump: jump,

@@ -122,6 +122,13 @@ impl RootShell {
             received,
             ..
         } = self;
+        // Its size only: the script holds secrets.
+        tracing::debug!(
+            doing,
+            bytes = message.len(),
+            sequence = self.sequence,
+            "script sent"
+        );
         let write = writer.data_bytes(message.into_bytes());
         let mut outcome = Outcome::default();
         let read = read_until(reader, received, &end, &mut outcome, silence);
@@ -145,6 +152,11 @@ impl RootShell {
             }
         }
         written?;
+        tracing::debug!(
+            frames = outcome.lines.len(),
+            sequence = self.sequence,
+            "answered"
+        );
         self.started = true;
         let prefix = format!("@{} ", self.nonce);
         outcome

@@ -246,6 +246,10 @@ impl Manage for Block {
         "block"
     }
 
+    fn secrets(&self) -> Vec<crate::Secret> {
+        self.block.secrets()
+    }
+
     fn id(&self) -> String {
         match &self.name {
             Some(name) => format!("{} '{name}'", self.path),

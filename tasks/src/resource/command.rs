@@ -208,6 +208,10 @@ impl Manage for Command {
         "command"
     }
 
+    fn secrets(&self) -> Vec<crate::Secret> {
+        self.stdin.iter().flat_map(Content::secrets).collect()
+    }
+
     fn id(&self) -> String {
         self.argv.join(" ")
     }

@@ -128,6 +128,10 @@ impl Manage for Debconf {
         "debconf"
     }
 
+    fn secrets(&self) -> Vec<crate::Secret> {
+        self.value.secrets()
+    }
+
     fn id(&self) -> String {
         self.question.clone()
     }

@@ -155,6 +155,10 @@ impl Manage for File {
         "file"
     }
 
+    fn secrets(&self) -> Vec<crate::Secret> {
+        self.content.iter().flat_map(Content::secrets).collect()
+    }
+
     fn id(&self) -> String {
         self.path.to_string()
     }

@@ -193,6 +193,10 @@ impl Manage for Line {
         "line"
     }
 
+    fn secrets(&self) -> Vec<crate::Secret> {
+        self.line.iter().flat_map(Content::secrets).collect()
+    }
+
     fn id(&self) -> String {
         let which = match (&self.regexp, &self.line) {
             (Some(regexp), _) => regexp.as_str().to_owned(),

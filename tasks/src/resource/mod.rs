@@ -40,6 +40,7 @@ pub use service::Service;
 pub use symlink::Symlink;
 pub use user::User;
 
+use crate::Secret;
 use crate::fact::{Facts, NotAsked};
 use crate::plan::{Phase, Planned};
 use crate::query::Query;
@@ -57,6 +58,12 @@ pub trait Manage {
 
     /// Decides what must change.
     fn plan(&self, facts: &Facts) -> Result<Planned, NotAsked>;
+
+    /// Gives the secrets that the resource carries to the host, so that what a program on the host says about them
+    /// can be kept from being shown.
+    fn secrets(&self) -> Vec<Secret> {
+        Vec::new()
+    }
 }
 
 /// Makes a resource's `check` part of reading one: its fields are derived with `#[serde(remote = "Self")]`.

@@ -395,6 +395,10 @@ impl Manage for User {
         "user"
     }
 
+    fn secrets(&self) -> Vec<crate::Secret> {
+        self.password_hash.iter().cloned().collect()
+    }
+
     fn id(&self) -> String {
         self.name.to_string()
     }

@@ -9,12 +9,13 @@ use serde::{Deserialize, Serialize};
 use super::{Declarations, HostContext, fixed};
 use crate::diagnostic::Diagnostic;
 use crate::resource::{Declared, Directory, File, Handler, Packages, Resource, Service};
+use crate::value::DomainName;
 
 /// Variables of the role.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub(super) struct Variables {
     /// Domain of the firm, with which short names are completed.
-    home_domain: String,
+    home_domain: DomainName,
     /// Group whose hosts this server answers for.
     #[serde(default = "internal")]
     dns_group: String,
@@ -26,7 +27,7 @@ pub(super) struct Variables {
     dns_aliases: BTreeMap<String, String>,
     /// Domains about which no other server is asked.
     #[serde(default)]
-    dns_local_domains: Vec<String>,
+    dns_local_domains: Vec<DomainName>,
 }
 
 /// A server to ask: an address, or `container-host`.

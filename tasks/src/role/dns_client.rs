@@ -12,12 +12,13 @@ use super::{Declarations, HostContext, fixed};
 use crate::content::Content;
 use crate::diagnostic::Diagnostic;
 use crate::resource::{Declared, File, Line, Resource};
+use crate::value::DomainName;
 
 /// Variables of the role.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub(super) struct Variables {
     /// Domain of the firm, in which short names are looked up.
-    home_domain: String,
+    home_domain: DomainName,
     /// Addresses of the name servers that the host asks, at most three (resolv.conf(5)).
     dns_resolvers: Vec<IpAddr>,
 }

@@ -10,31 +10,31 @@ use crate::Secret;
 use crate::content::Content;
 use crate::diagnostic::Diagnostic;
 use crate::resource::{Declared, File, Handler, Line, Packages, Resource, Service};
-use crate::value::Mode;
+use crate::value::{AccountName, DomainName, Mode, NetworkName};
 
 /// Variables of the role. Most have the meaning of a setting of `/etc/exim4/update-exim4.conf.conf`
 /// (update-exim4.conf(8)).
 #[derive(Debug, Deserialize, JsonSchema)]
 pub(super) struct Variables {
     /// Domain of the firm.
-    home_domain: String,
+    home_domain: DomainName,
     /// Account of the firm's administrator, who receives mail to root.
-    home_domain_admin_user: String,
+    home_domain_admin_user: AccountName,
     /// Kind of configuration.
     #[serde(default)]
     mta_configtype: ConfigType,
     /// Domains that are local besides the mail name.
     #[serde(default)]
-    mta_other_hostnames: Vec<String>,
+    mta_other_hostnames: Vec<DomainName>,
     /// Addresses to listen on for incoming connections; none for all.
     #[serde(default = "loopback")]
     mta_local_interfaces: Vec<IpAddr>,
     /// Domain that a satellite shows as the sender's and to which it sends local mail; by default the home domain.
     #[serde(default)]
-    mta_readhost: Option<String>,
+    mta_readhost: Option<DomainName>,
     /// Networks from which mail is relayed to anywhere.
     #[serde(default)]
-    mta_relay_nets: Vec<String>,
+    mta_relay_nets: Vec<NetworkName>,
     /// Whether the configuration is made from the files in `/etc/exim4/conf.d`.
     #[serde(default)]
     mta_use_split_config: bool,
@@ -46,7 +46,7 @@ pub(super) struct Variables {
     mta_localdelivery: LocalDelivery,
     /// What stands in `/etc/mailname`; by default the home domain.
     #[serde(default)]
-    mta_mailname: Option<String>,
+    mta_mailname: Option<DomainName>,
     /// Host that takes all mail which is not local; needed for `satellite` and `smarthost`.
     #[serde(default)]
     mta_smarthost: Option<Smarthost>,
@@ -85,7 +85,7 @@ enum LocalDelivery {
 #[serde(deny_unknown_fields)]
 struct Smarthost {
     /// Its name.
-    hostname: String,
+    hostname: DomainName,
     /// Its TCP port.
     #[serde(default = "smtp")]
     port: u16,
@@ -188,27 +188,33 @@ pub(super) fn resources(cx: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagn
 fn settings(cx: &HostContext<'_>, variables: &Variables) -> Result<Content, Diagnostic> {
     let smarthost = variables.mta_smarthost.as_ref();
     let smarthost = smarthost.map(|host| format!("{}::{}", host.hostname, host.port));
-    let interfaces: Vec<_> = variables
-        .mta_local_interfaces
-        .iter()
-        .map(ToString::to_string)
-        .collect();
     let read_host = variables
         .mta_readhost
         .as_ref()
         .unwrap_or(&variables.home_domain);
     cx.render("mta/update-exim4.conf.conf")
         .set("configtype", variables.mta_configtype.name())
-        .set("other_hostnames", &variables.mta_other_hostnames.join(":"))
+        .set(
+            "other_hostnames",
+            &joined(&variables.mta_other_hostnames, ":"),
+        )
         // A list with addresses of both families is separated by semicolons (update-exim4.conf(8)).
-        .set("local_interfaces", &interfaces.join(" ; "))
+        .set(
+            "local_interfaces",
+            &joined(&variables.mta_local_interfaces, " ; "),
+        )
         .set("readhost", read_host)
-        .set("relay_nets", &variables.mta_relay_nets.join(" ; "))
+        .set("relay_nets", &joined(&variables.mta_relay_nets, " ; "))
         .set("smarthost", smarthost.as_deref().unwrap_or_default())
         .set("use_split_config", &variables.mta_use_split_config)
         .set("hide_mailname", &variables.mta_hide_mailname)
         .set("localdelivery", variables.mta_localdelivery.name())
         .finish()
+}
+
+fn joined(parts: &[impl ToString], separator: &str) -> String {
+    let parts: Vec<_> = parts.iter().map(ToString::to_string).collect();
+    parts.join(separator)
 }
 
 fn credentials(cx: &HostContext<'_>, variables: &Variables) -> Result<Content, Diagnostic> {
