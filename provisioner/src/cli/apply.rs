@@ -24,6 +24,12 @@ impl App {
 pub(super) async fn run(app: &App, options: &Apply) -> Result<u8, Problem> {
     let (hosts, saved) = match &options.plan {
         None => (app.limited()?, None),
+        Some(_) if app.global.limit.is_some() => {
+            return Err(Problem::usage(
+                "a plan is applied as a whole, so --plan and --limit do not go together",
+                "limit the plan when you make it: `prov diff --limit LIMIT --out FILE`",
+            ));
+        }
         Some(path) => {
             let mut plan = SavedPlan::read(path)?;
             if plan.estate != app.estate.name() {

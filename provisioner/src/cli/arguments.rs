@@ -34,6 +34,7 @@ pub(super) struct Global {
         long,
         global = true,
         env = "PROV_ESTATE",
+        hide_env_values = true,
         default_value = "estate/docker",
         value_name = "DIR"
     )]
@@ -145,7 +146,7 @@ pub(super) struct Diff {
 #[derive(Debug, Args)]
 pub(super) struct Apply {
     /// Apply this saved plan, if the hosts are still as they were
-    #[arg(long, value_name = "FILE", conflicts_with = "limit")]
+    #[arg(long, value_name = "FILE")]
     pub(super) plan: Option<PathBuf>,
     #[command(flatten)]
     pub(super) waiting: Waiting,
@@ -272,4 +273,14 @@ pub(super) fn completions(shell: clap_complete::Shell) {
 /// Gives the whole command line, for the reference.
 pub(super) fn command() -> clap::Command {
     Arguments::command()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_contradicts_itself_nowhere() {
+        Arguments::command().debug_assert();
+    }
 }

@@ -11,7 +11,8 @@ pub(super) fn text() -> String {
     let mut text = String::from(
         "# Reference\n\nThis page is made from the code by `prov reference`; `./check` fails if it is not current.\n\n## Commands\n\n",
     );
-    let command = super::arguments::command();
+    let mut command = super::arguments::command().term_width(100);
+    command.build();
     // Writing to a string cannot fail, so the results of `write!` are not looked at here.
     let _ = writeln!(text, "```text\n{}```\n", command.clone().render_long_help());
     for sub in command.get_subcommands().filter(|sub| !sub.is_hide_set()) {

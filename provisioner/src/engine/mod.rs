@@ -10,6 +10,8 @@ mod saved;
 pub mod script;
 mod session;
 mod steps;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 use std::time::Instant;

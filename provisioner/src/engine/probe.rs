@@ -101,7 +101,7 @@ fn paths(script: &mut String, paths: &[(String, Read)]) {
         script,
         r#"set -- {all}
 stat --printf '%n\0%f\0%U\0%u\0%G\0%g\0%s\0' -- "$@" 2>/dev/null | f stat
-for p do [ -L "$p" ] && {{ printf '%s\0' "$p"; readlink -nz -- "$p"; }}; done | f links
+for p do [ -L "$p" ] && {{ printf '%s\0' "$p"; readlink -z -- "$p"; }}; done | f links
 b() {{ head -c {limit} -- "$2" | f "body:$1"; }}"#,
         limit = MOST_BODY + 1
     );

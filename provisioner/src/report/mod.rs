@@ -4,4 +4,6 @@ pub mod json;
 pub mod problem;
 pub mod progress;
 pub mod style;
+#[cfg(test)]
+mod tests;
 pub mod text;

@@ -15,6 +15,8 @@ pub use config::UserConfig;
 pub use connect::{Connection, connect};
 pub use error::SshError;
 pub use host_key::HostKeys;
+#[cfg(test)]
+pub(crate) use shell::frames;
 pub use shell::{Frame, RootShell};
 pub use terminal::interactive;
 

@@ -158,14 +158,7 @@ impl RootShell {
             "answered"
         );
         self.started = true;
-        let prefix = format!("@{} ", self.nonce);
-        outcome
-            .lines
-            .iter()
-            .filter_map(|line| line.strip_prefix(&prefix))
-            .filter(|rest| !rest.starts_with("end "))
-            .map(parse_frame)
-            .collect()
+        frames(&outcome.lines, &self.nonce)
     }
 
     /// Ends the shell.
@@ -269,6 +262,17 @@ async fn read_until(
         }
         searched = received.len();
     }
+}
+
+/// Reads the frames among lines of output.
+pub(crate) fn frames(lines: &[String], nonce: &str) -> Result<Vec<Frame>, SshError> {
+    let prefix = format!("@{nonce} ");
+    lines
+        .iter()
+        .filter_map(|line| line.strip_prefix(&prefix))
+        .filter(|rest| !rest.starts_with("end "))
+        .map(parse_frame)
+        .collect()
 }
 
 fn parse_frame(rest: &str) -> Result<Frame, SshError> {

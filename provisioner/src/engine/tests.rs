@@ -1,0 +1,401 @@
+//! The scripts, run by a real `sh` on this machine, and answers of hosts that lie.
+
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::path::Path;
+use std::process::Command;
+
+use proptest::prelude::*;
+use tasks::content::Content;
+use tasks::fact::{Attributes, Facts, PackageFact, PathFact};
+use tasks::query::{Query, QuerySet, Read};
+use tasks::step::{Run, Step};
+use tasks::value::{AccountName, HostPath, Mode, PackageName, ServiceName};
+
+use super::answers::{self, Answers};
+use super::{probe, script, steps};
+use crate::ssh::{Frame, SshError, frames};
+
+const NONCE: &str = "prov0";
+
+/// Runs a script as a host would, and gives its frames.
+fn run(script: &str) -> Vec<Frame> {
+    let script = format!(
+        "{}{}{script}",
+        script::preamble(NONCE),
+        script::writing_preamble()
+    );
+    let output = Command::new("sh").args(["-c", &script]).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let lines: Vec<_> = text.lines().map(str::to_owned).collect();
+    frames(&lines, NONCE).unwrap()
+}
+
+fn look(queries: impl IntoIterator<Item = Query>) -> Facts {
+    let queries: QuerySet = queries.into_iter().collect();
+    let script = probe::compile(&queries);
+    answers::read(&queries, run(&script)).unwrap().facts
+}
+
+fn path(path: &Path) -> HostPath {
+    HostPath::new(path.to_str().unwrap()).unwrap()
+}
+
+fn at(place: &Path, read: Read) -> Query {
+    Query::Path {
+        path: path(place),
+        read,
+    }
+}
+
+fn me() -> (String, String) {
+    let id = |flag| {
+        let output = Command::new("id").arg(flag).output().unwrap();
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    };
+    (id("-un"), id("-gn"))
+}
+
+fn attributes(mode: u32) -> Attributes {
+    let (owner, group) = me();
+    Attributes {
+        owner,
+        group,
+        mode: Mode::new(mode),
+    }
+}
+
+/// Carries out a step and gives its exit code and output.
+fn step(step: &Step) -> (String, String) {
+    let frames = run(&script::answered("step:0", &steps::command(step)));
+    let text = String::from_utf8(frames[0].bytes.clone()).unwrap();
+    let (output, exit) = text.rsplit_once('\n').unwrap();
+    (exit.to_owned(), output.to_owned())
+}
+
+#[test]
+fn names_that_a_shell_would_trip_over_are_read_like_any_other() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in [
+        "a b",
+        "it's",
+        "$(touch x)",
+        "-n",
+        "ünï",
+        "a;b",
+        "*",
+        "%s",
+        "#",
+        "~",
+    ] {
+        let file = folder.path().join(name);
+        std::fs::write(&file, name).unwrap();
+        let facts = look([at(&file, Read::Body)]);
+        let PathFact::File(fact) = facts.path(&path(&file)).unwrap() else {
+            panic!("{name:?} was not found");
+        };
+        assert_eq!(fact.body.as_ref().unwrap().text(), Some(name));
+    }
+    let count = std::fs::read_dir(folder.path()).unwrap().count();
+    assert_eq!(count, 10, "a name was run as a command");
+}
+
+#[test]
+fn bytes_travel_only_if_the_digest_is_another() {
+    let folder = tempfile::tempdir().unwrap();
+    let (same, other) = (folder.path().join("same"), folder.path().join("other"));
+    std::fs::write(&same, "wanted\n").unwrap();
+    std::fs::write(&other, b"\xff\0binary").unwrap();
+    let digest = Content::plain("wanted\n").sha256();
+    let facts = look([
+        at(&same, Read::BodyUnless(digest.clone())),
+        at(&other, Read::BodyUnless(digest.clone())),
+        at(
+            &folder.path().join("none"),
+            Read::BodyUnless(digest.clone()),
+        ),
+    ]);
+    let file = |name: &Path| {
+        let PathFact::File(file) = facts.path(&path(name)).unwrap() else {
+            panic!("{} is no file", name.display());
+        };
+        file.clone()
+    };
+    assert_eq!(file(&same).sha256, Some(digest));
+    assert_eq!(file(&same).body, None);
+    assert_eq!(file(&other).body.unwrap().0, b"\xff\0binary");
+    assert_eq!(
+        facts.path(&path(&folder.path().join("none"))).unwrap(),
+        &PathFact::Missing
+    );
+}
+
+#[test]
+fn a_file_beyond_the_limit_is_not_fetched_and_an_empty_one_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let (large, empty) = (folder.path().join("large"), folder.path().join("empty"));
+    std::fs::write(&large, vec![b'x'; probe::MOST_BODY + 10]).unwrap();
+    std::fs::write(&empty, "").unwrap();
+    let facts = look([at(&large, Read::Body), at(&empty, Read::Body)]);
+    let PathFact::File(fact) = facts.path(&path(&large)).unwrap() else {
+        panic!()
+    };
+    assert_eq!(
+        (fact.size, fact.body.is_none()),
+        (probe::MOST_BODY as u64 + 10, true)
+    );
+    let PathFact::File(fact) = facts.path(&path(&empty)).unwrap() else {
+        panic!()
+    };
+    assert_eq!(fact.body.as_ref().unwrap().0, b"");
+}
+
+#[test]
+fn links_are_told_from_what_they_lead_to() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, link, dangling) = (
+        folder.path().join("file"),
+        folder.path().join("link"),
+        folder.path().join("dangling"),
+    );
+    std::fs::write(&file, "text\n").unwrap();
+    symlink("file", &link).unwrap();
+    symlink("nowhere", &dangling).unwrap();
+    let facts = look([at(&link, Read::Body), at(&dangling, Read::Body)]);
+    let PathFact::Link {
+        target,
+        file: found,
+    } = facts.path(&path(&link)).unwrap()
+    else {
+        panic!()
+    };
+    let (real, fact) = found.as_deref().unwrap();
+    let canonical = file.canonicalize().unwrap();
+    assert_eq!(
+        (target.as_str(), real.as_str()),
+        ("file", canonical.to_str().unwrap())
+    );
+    assert_eq!(fact.body.as_ref().unwrap().text(), Some("text\n"));
+    let PathFact::Link { target, file: None } = facts.path(&path(&dangling)).unwrap() else {
+        panic!()
+    };
+    assert_eq!(target, "nowhere");
+}
+
+#[test]
+fn packages_accounts_and_commands_of_this_machine_are_read() {
+    let package = |name: &str| PackageName::new(name).unwrap();
+    let account = |name: &str| AccountName::new(name).unwrap();
+    let guard = |argv: &[&str]| {
+        argv.iter()
+            .map(|word| (*word).to_owned())
+            .collect::<Vec<_>>()
+    };
+    let facts = look([
+        Query::Package(package("coreutils")),
+        Query::Package(package("no-such-package")),
+        Query::User {
+            name: account("root"),
+            password: false,
+        },
+        Query::User {
+            name: account("no-such-user"),
+            password: false,
+        },
+        Query::Group(account("root")),
+        Query::Service(ServiceName::new("no-such-service").unwrap()),
+        Query::Guard(guard(&["sh", "-c", "exit 7"])),
+        Query::Guard(guard(&["no-such-command"])),
+    ]);
+    let installed = facts.package(&package("coreutils")).unwrap();
+    assert!(matches!(installed, PackageFact::Installed(version) if !version.is_empty()));
+    assert_eq!(
+        facts.package(&package("no-such-package")).unwrap(),
+        &PackageFact::Absent
+    );
+    let root = facts.user(&account("root")).unwrap().unwrap();
+    assert_eq!(
+        (root.uid, root.group.as_str(), root.home.as_str()),
+        (0, "root", "/root")
+    );
+    assert_eq!(facts.user(&account("no-such-user")).unwrap(), None);
+    assert_eq!(facts.group(&account("root")).unwrap().unwrap().gid, 0);
+    assert!(
+        !facts
+            .service(&ServiceName::new("no-such-service").unwrap())
+            .unwrap()
+            .known
+    );
+    assert_eq!(facts.guard(&guard(&["sh", "-c", "exit 7"])).unwrap(), 7);
+    assert_eq!(facts.guard(&guard(&["no-such-command"])).unwrap(), 127);
+}
+
+#[test]
+fn a_file_is_written_with_its_mode_and_leaves_nothing_else_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("it's $HOME");
+    for (text, mode) in [
+        ("first\n", 0o600),
+        ("second 'quoted' \\ ü", 0o644),
+        ("", 0o640),
+    ] {
+        let write = Step::WriteFile {
+            path: path(&file),
+            content: Content::plain(text),
+            attributes: attributes(mode),
+        };
+        assert_eq!(step(&write), ("0".to_owned(), String::new()));
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), text);
+        assert_eq!(file.metadata().unwrap().permissions().mode() & 0o7777, mode);
+    }
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn a_write_that_fails_says_so_and_leaves_nothing_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut attributes = attributes(0o644);
+    attributes.owner = "no-such-user".to_owned();
+    let write = Step::WriteFile {
+        path: path(&folder.path().join("file")),
+        content: Content::plain("x"),
+        attributes,
+    };
+    let (exit, output) = step(&write);
+    assert_eq!(exit, "1");
+    assert!(output.contains("no-such-user"), "{output}");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn directories_and_links_are_made_and_removed() {
+    let folder = tempfile::tempdir().unwrap();
+    let directory = folder.path().join("a/b c");
+    let make = Step::MakeDirectory {
+        path: path(&directory),
+        attributes: attributes(0o750),
+    };
+    assert_eq!(step(&make).0, "0");
+    assert_eq!(
+        directory.metadata().unwrap().permissions().mode() & 0o7777,
+        0o750
+    );
+    let link = directory.join("link");
+    for target in ["/etc/hostname", "it's"] {
+        let make = Step::MakeLink {
+            path: path(&link),
+            target: target.to_owned(),
+        };
+        assert_eq!(step(&make).0, "0");
+        assert_eq!(link.read_link().unwrap().to_str(), Some(target));
+    }
+    let remove = Step::Remove {
+        path: path(&directory),
+    };
+    assert_eq!(step(&remove).0, "0");
+    assert!(!directory.exists());
+}
+
+#[test]
+fn a_command_gets_its_words_its_input_and_its_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut run = Run::new([
+        "sh",
+        "-c",
+        "pwd; cat; printf '%s|' \"$V\" \"$@\"; exit 3",
+        "x",
+        "a b",
+        "$HOME",
+        "",
+    ])
+    .stdin(Content::plain("in\nput\n"));
+    run.env.push(("V".to_owned(), "it's".to_owned()));
+    run.directory = Some(path(folder.path()));
+    let (exit, output) = step(&run.into());
+    assert_eq!(exit, "3");
+    assert_eq!(
+        output,
+        format!("{}\nin\nput\nit's|a b|$HOME||", folder.path().display())
+    );
+}
+
+fn every_kind_of_query() -> QuerySet {
+    let path = |path: &str, read| Query::Path {
+        path: HostPath::new(path).unwrap(),
+        read,
+    };
+    [
+        path("/a", Read::Attributes),
+        path("/b", Read::BodyUnless("00".into())),
+        path("/c", Read::Body),
+        Query::Package(PackageName::new("pkg").unwrap()),
+        Query::User {
+            name: AccountName::new("user").unwrap(),
+            password: true,
+        },
+        Query::Group(AccountName::new("group").unwrap()),
+        Query::Service(ServiceName::new("svc").unwrap()),
+        Query::Debconf("a/b".into()),
+        Query::Guard(vec!["true".into()]),
+    ]
+    .into_iter()
+    .collect()
+}
+
+fn read(frames: Vec<Frame>) -> Result<Answers, SshError> {
+    answers::read(&every_kind_of_query(), frames)
+}
+
+#[test]
+fn an_answer_that_leaves_something_out_is_refused() {
+    let whole = run(&probe::compile(&every_kind_of_query()));
+    assert!(read(whole.clone()).is_ok());
+    for left_out in [
+        "init", "stat", "packages", "passwd", "group", "debconf", "guard:0",
+    ] {
+        let rest = whole.iter().filter(|frame| frame.name != left_out).cloned();
+        let answer = read(rest.collect());
+        assert!(answer.is_err(), "nobody missed {left_out}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_host_that_answers_anything_cannot_crash_prov(
+        answers in proptest::collection::vec(
+            (
+                prop_oneof![
+                    Just("init"), Just("stat"), Just("links"), Just("sha256"), Just("body:1"), Just("body:2"),
+                    Just("target:2"), Just("packages"), Just("lists"), Just("passwd"), Just("group"),
+                    Just("shadow"), Just("systemd"), Just("runit"), Just("debconf"), Just("guard:0"),
+                    Just("pending"),
+                ],
+                prop_oneof![
+                    proptest::collection::vec(any::<u8>(), 0..80),
+                    "[/abc\\x00:0-9a-f \n\t]{0,60}".prop_map(String::into_bytes),
+                    "(user|group|pkg|run|down|Name|Value): ?[a-z0-9:/\n]{0,40}".prop_map(String::into_bytes),
+                ],
+            ),
+            0..17,
+        )
+    ) {
+        let frames = answers
+            .into_iter()
+            .map(|(name, bytes)| Frame { name: name.to_owned(), bytes })
+            .collect();
+        // An error or facts, but no panic; and what comes back is only what was asked for.
+        if let Ok(answers) = read(frames) {
+            prop_assert_eq!(answers.facts.paths.len(), 3);
+            prop_assert_eq!(answers.facts.packages.len(), 1);
+            prop_assert_eq!(answers.facts.users.len(), 1);
+        }
+    }
+
+    #[test]
+    fn noise_around_frames_is_passed_over(noise in proptest::collection::vec("[^@]{0,20}|@other x 0 |@prov0x y", 0..8)) {
+        let mut lines = noise.clone();
+        lines.push("@prov0 a 4 aGk=".to_owned());
+        lines.extend(noise);
+        let found = frames(&lines, NONCE).unwrap();
+        prop_assert_eq!(found, vec![Frame { name: "a".into(), bytes: b"hi".to_vec() }]);
+    }
+}

@@ -1,0 +1,77 @@
+//! What people read, held fast.
+
+use std::time::Duration;
+
+use tasks::plan::Action;
+use tasks::{Diagnostic, Place};
+
+use super::problem::{Problem, exit};
+use super::text::{self, Tense};
+use crate::engine::{ChangeOutcome, Failure, HostOutcome, RunOutcome, Waiting};
+
+fn plain(text: &str) -> String {
+    anstream::adapter::strip_str(text).to_string()
+}
+
+fn outcome() -> RunOutcome {
+    let mut changed = HostOutcome::new("dns-internal");
+    changed.changes.push(ChangeOutcome {
+        resource: "packages".into(),
+        id: "bacula-fd dnsmasq".into(),
+        role: "dns".into(),
+        action: Action::Create,
+        reason: "not installed".into(),
+        detail: "dnsmasq".into(),
+        diff: String::new(),
+    });
+    changed.changes.push(ChangeOutcome {
+        resource: "line".into(),
+        id: "/etc/aliases '^root:'".into(),
+        role: "mta".into(),
+        action: Action::Update,
+        reason: "content differs".into(),
+        detail: String::new(),
+        diff: "@@ -1 +1 @@\n-root: postmaster\n+root: user1fname\n".into(),
+    });
+    changed.deferred.push(Waiting {
+        resource: "service".into(),
+        id: "dnsmasq".into(),
+        reason: "no service manager runs here".into(),
+    });
+    changed.handlers.push("restart dnsmasq".into());
+    let mut failed = HostOutcome::new("dns-external");
+    failed.failed = Some(
+        Failure::new("the step failed with exit code 1", "free space on the host")
+            .of("file /etc/x")
+            .output("base64: write error: No space left on device\u{1b}[2J\n"),
+    );
+    RunOutcome {
+        hosts: vec![changed, HostOutcome::new("caldav"), failed],
+        elapsed: Duration::from_millis(420),
+    }
+}
+
+#[test]
+fn a_preview_shows_changes_what_waits_and_why_a_host_failed() {
+    insta::assert_snapshot!(plain(&text::run(&outcome(), Tense::Would, false)));
+}
+
+#[test]
+fn a_recap_follows_what_was_done() {
+    insta::assert_snapshot!(plain(&text::summary(&outcome(), Tense::Did)));
+}
+
+#[test]
+fn a_mistake_in_a_file_shows_the_line_and_marks_the_place() {
+    let place = Place {
+        file: "estate/docker/groups/all.yml".into(),
+        line: 12,
+        column: 3,
+        text: Some("  home_domian: home.com".into()),
+    };
+    let mistake =
+        Diagnostic::at(place, "unknown variable 'home_domian'").hint("did you mean 'home_domain'?");
+    let problem = Problem::Estate(vec![mistake]);
+    assert_eq!(problem.exit_code(), exit::USAGE);
+    insta::assert_snapshot!(plain(&problem.text()));
+}
