@@ -134,7 +134,8 @@ fn aliases(
             let address = internal.iter().find(|(name, _)| *name == host);
             if let Some((_, address)) = address {
                 let entry = (alias, *address);
-                if !found.contains(&entry) {
+                let is_host = internal.iter().any(|(name, _)| *name == entry.0);
+                if !is_host && !found.contains(&entry) {
                     found.push(entry);
                 }
             }
