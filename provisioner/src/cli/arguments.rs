@@ -267,7 +267,10 @@ pub(super) struct Down {
 /// Prints a completion script.
 pub(super) fn completions(shell: clap_complete::Shell) {
     let mut command = Arguments::command();
-    clap_complete::generate(shell, &mut command, "prov", &mut std::io::stdout());
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut command, "prov", &mut script);
+    let script = String::from_utf8_lossy(&script);
+    crate::report::print::out(format_args!("{script}"));
 }
 
 /// Gives the whole command line, for the reference.

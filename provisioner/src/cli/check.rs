@@ -1,5 +1,6 @@
 //! `prov check`: validates an estate offline.
 
+use crate::report::print::outln;
 use serde_json::json;
 use tasks::role::{self, Inputs};
 
@@ -29,11 +30,11 @@ pub(super) fn run(global: &Global) -> Result<u8, Problem> {
         .filter(|role| !estate.hosts_with_role(role.name).is_empty())
         .count();
     match global.output {
-        Output::Json => anstream::println!(
+        Output::Json => outln!(
             "{:#}",
             json!({ "estate": estate.name(), "hosts": hosts, "services": services, "roles": roles, "mistakes": [] })
         ),
-        Output::Text => anstream::println!(
+        Output::Text => outln!(
             "{} {hosts} hosts, {services} services, {roles} roles: {}",
             paint(style::STRONG, estate.name()),
             paint(style::GOOD, "no mistakes")

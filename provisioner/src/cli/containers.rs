@@ -1,5 +1,6 @@
 //! `prov deploy`, `prov test`, `prov down`: the life cycle of the estate's containers.
 
+use crate::report::print::outln;
 use std::io::IsTerminal as _;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Mutex, PoisonError};
@@ -166,18 +167,18 @@ pub(super) fn report(
             })
             .collect();
         let millis = crate::report::json::millis(elapsed);
-        anstream::println!("{:#}", json!({ "hosts": hosts, "elapsed_ms": millis }));
+        outln!("{:#}", json!({ "hosts": hosts, "elapsed_ms": millis }));
     } else {
         for (host, result) in results {
             match result {
-                Ok(()) => anstream::println!("{host:<24} {}", paint(style::GOOD, state)),
+                Ok(()) => outln!("{host:<24} {}", paint(style::GOOD, state)),
                 Err(error) => {
-                    anstream::println!("{host:<24} {}", paint(style::BAD, "failed"));
-                    anstream::print!("{}", Problem::from(error).text());
+                    outln!("{host:<24} {}", paint(style::BAD, "failed"));
+                    crate::report::print::out(format_args!("{}", Problem::from(error).text()));
                 }
             }
         }
-        anstream::println!("{}", text::seconds(elapsed));
+        outln!("{}", text::seconds(elapsed));
     }
     if failed > 0 { exit::FAILED } else { exit::DONE }
 }
@@ -214,10 +215,10 @@ pub(super) async fn down(app: &App, options: &Down) -> Result<u8, Problem> {
     let state = app.state()?;
     state.forget("host-keys.json");
     if app.json() {
-        anstream::println!("{:#}", json!({ "removed": removed }));
+        outln!("{:#}", json!({ "removed": removed }));
     } else {
         let things = text::counted(removed, "thing", "things");
-        anstream::println!(
+        outln!(
             "removed {things} of the estate {} from Docker",
             app.estate.name()
         );

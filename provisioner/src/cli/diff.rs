@@ -5,6 +5,7 @@ use super::arguments::Diff;
 use super::jobs::{self, Jobs, Work};
 use crate::engine::{Failure, SavedPlan, Status};
 use crate::report::json;
+use crate::report::print::outln;
 use crate::report::problem::{Problem, exit};
 use crate::report::style::{self, paint};
 use crate::report::text::Tense;
@@ -14,7 +15,7 @@ pub(super) async fn run(app: &App, options: &Diff) -> Result<u8, Problem> {
         let plan = SavedPlan::read(path)?;
         let shown: Vec<_> = plan.hosts.iter().map(|host| &host.shown).collect();
         let applied = plan.applied.as_deref().unwrap_or("not applied");
-        anstream::println!(
+        outln!(
             "{:#}",
             serde_json::json!({ "estate": plan.estate, "made": plan.made, "applied": applied, "hosts": shown })
         );
@@ -44,7 +45,7 @@ pub(super) async fn run(app: &App, options: &Diff) -> Result<u8, Problem> {
     jobs::print(app, &outcome, Tense::Would);
     if let (Some(path), false) = (&options.out, app.json()) {
         let path = path.display();
-        anstream::println!(
+        outln!(
             "The plan is in {}; apply it with `prov apply --plan {path}`.",
             paint(style::STRONG, &path.to_string())
         );

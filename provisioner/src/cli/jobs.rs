@@ -1,5 +1,6 @@
 //! Previews and applications of many hosts, with progress; what diff, apply, complete, up and task share.
 
+use crate::report::print::outln;
 use std::time::Instant;
 
 use tasks::estate::Host;
@@ -137,9 +138,12 @@ pub(super) fn now() -> String {
 /// Prints an outcome in the form that was asked for.
 pub(super) fn print(app: &App, outcome: &RunOutcome, tense: Tense) {
     if app.json() {
-        anstream::println!("{:#}", json::run(outcome));
+        outln!("{:#}", json::run(outcome));
     } else {
-        anstream::print!("{}", text::run(outcome, tense, app.global.verbose > 0));
+        crate::report::print::out(format_args!(
+            "{}",
+            text::run(outcome, tense, app.global.verbose > 0)
+        ));
     }
 }
 

@@ -17,6 +17,7 @@ mod task;
 mod up;
 mod verify;
 
+use crate::report::print::outln;
 use std::process::ExitCode;
 
 use clap::Parser as _;
@@ -64,8 +65,8 @@ pub fn main() -> ExitCode {
         Ok(code) => ExitCode::from(code),
         Err(problem) => {
             match output {
-                Output::Text => anstream::eprint!("{}", problem.text()),
-                Output::Json => anstream::println!("{:#}", problem.json()),
+                Output::Text => crate::report::print::err(format_args!("{}", problem.text())),
+                Output::Json => outln!("{:#}", problem.json()),
             }
             ExitCode::from(problem.exit_code())
         }
@@ -92,7 +93,7 @@ async fn dispatch(arguments: Arguments) -> Result<u8, Problem> {
             Ok(exit::DONE)
         }
         Command::Reference => {
-            anstream::print!("{}", reference::text());
+            crate::report::print::out(format_args!("{}", reference::text()));
             Ok(exit::DONE)
         }
         Command::Check => check::run(&global),

@@ -1,5 +1,6 @@
 //! `prov run`: one command as root on many hosts, with the output of each.
 
+use crate::report::print::outln;
 use std::time::Duration;
 
 use serde_json::json;
@@ -58,7 +59,7 @@ fn print_json(results: &Results) -> u8 {
             }
         })
         .collect();
-    anstream::println!("{:#}", json!({ "hosts": hosts }));
+    outln!("{:#}", json!({ "hosts": hosts }));
     code(results)
 }
 
@@ -73,14 +74,17 @@ fn print_text(results: &Results) -> u8 {
                 } else {
                     style::BAD
                 };
-                anstream::println!("{name}   {}", paint(style, &exit));
+                outln!("{name}   {}", paint(style, &exit));
                 for line in output.text.lines() {
-                    anstream::println!("  {}", printable(line));
+                    outln!("  {}", printable(line));
                 }
             }
             Err(failure) => {
-                anstream::println!("{name}   {}", paint(style::BAD, "failed"));
-                anstream::print!("{}", Problem::Failed(failure.clone()).text());
+                outln!("{name}   {}", paint(style::BAD, "failed"));
+                crate::report::print::out(format_args!(
+                    "{}",
+                    Problem::Failed(failure.clone()).text()
+                ));
             }
         }
     }

@@ -1,5 +1,6 @@
 //! Ctrl-C and SIGTERM: the first asks to stop after the running step, the second ends the process.
 
+use crate::report::print::errln;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
@@ -24,7 +25,7 @@ pub(super) fn stop_when_asked() -> watch::Receiver<bool> {
             if round > 0 {
                 std::process::exit(i32::from(exit::FAILED));
             }
-            anstream::eprintln!("stopping after the running steps; once more to stop at once");
+            errln!("stopping after the running steps; once more to stop at once");
             sender.send_replace(true);
         }
     });

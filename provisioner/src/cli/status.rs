@@ -1,5 +1,6 @@
 //! `prov status` and `prov logs`.
 
+use crate::report::print::outln;
 use futures_util::StreamExt as _;
 use futures_util::future::join_all;
 use serde_json::json;
@@ -48,12 +49,12 @@ pub(super) async fn status(app: &App, options: &Names) -> Result<u8, Problem> {
                 })
             })
             .collect();
-        anstream::println!("{:#}", json!({ "hosts": rows }));
+        outln!("{:#}", json!({ "hosts": rows }));
         return Ok(exit::DONE);
     }
     for (host, found, services) in rows {
         let Some(status) = found else {
-            anstream::println!("{host:<24} {}", paint(style::FAINT, "no container"));
+            outln!("{host:<24} {}", paint(style::FAINT, "no container"));
             continue;
         };
         let address = status
@@ -65,7 +66,7 @@ pub(super) async fn status(app: &App, options: &Names) -> Result<u8, Problem> {
             if running { style::GOOD } else { style::BAD },
             &status.since,
         );
-        anstream::println!(
+        outln!(
             "{} {:<7} {address:<13} {since}",
             paint(style::STRONG, &format!("{host:<24}")),
             status.mode.as_str()
@@ -73,7 +74,7 @@ pub(super) async fn status(app: &App, options: &Names) -> Result<u8, Problem> {
         for service in services {
             let (style, word) = state(service.state);
             let since = seconds(service.since);
-            anstream::println!("    {:<20} {} {since}", service.name, paint(style, word));
+            outln!("    {:<20} {} {since}", service.name, paint(style, word));
         }
     }
     Ok(exit::DONE)
@@ -111,10 +112,10 @@ pub(super) async fn logs(app: &App, options: &Logs) -> Result<u8, Problem> {
     while let Some(line) = lines.next().await {
         let line = line?;
         if app.json() {
-            anstream::println!("{}", json!({ "host": line.host, "line": line.line }));
+            outln!("{}", json!({ "host": line.host, "line": line.line }));
         } else {
             let host = paint(style::FAINT, &format!("{:<width$}", line.host));
-            anstream::println!("{host} {}", printable(&line.line));
+            outln!("{host} {}", printable(&line.line));
         }
     }
     Ok(exit::DONE)

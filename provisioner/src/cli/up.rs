@@ -3,6 +3,7 @@
 //! Every phase finds out by itself what is left to do and is quick where that is nothing, so a run that was stopped
 //! is gone on with by running it again; nothing is remembered that could be wrong.
 
+use crate::report::print::outln;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
@@ -33,7 +34,7 @@ impl Phases<'_> {
     fn begin(&mut self, phase: &'static str, what: &str) {
         self.started = Instant::now();
         if !self.app.json() {
-            anstream::println!("{} {what}", paint(style::STRONG, &format!("== {phase}")));
+            outln!("{} {what}", paint(style::STRONG, &format!("== {phase}")));
         }
     }
 
@@ -120,7 +121,7 @@ async fn applied(app: &App, hosts: &[&Host], phase: Phase) -> Result<RunOutcome,
     let jobs = Jobs::gather(app, hosts, Work::Roles(phase)).await?;
     let outcome = jobs::apply(app, jobs, 0, None).await;
     if !app.json() {
-        anstream::print!("{}", text::summary(&outcome, Tense::Did));
+        crate::report::print::out(format_args!("{}", text::summary(&outcome, Tense::Did)));
     }
     Ok(outcome)
 }
@@ -154,7 +155,7 @@ async fn converged(app: &App, hosts: &[&Host]) -> Result<(), Problem> {
 
 fn say(app: &App, count: usize, of: usize, what: &str) {
     if !app.json() {
-        anstream::println!(
+        outln!(
             "   {count} of {} {what}",
             text::counted(of, "host", "hosts")
         );
@@ -169,7 +170,7 @@ fn recap(app: &App, phases: &Phases<'_>, hosts: usize, elapsed: Duration) {
             .iter()
             .map(|(phase, took)| json!({ "phase": phase, "elapsed_ms": millis(*took) }))
             .collect();
-        anstream::println!(
+        outln!(
             "{:#}",
             json!({ "hosts": hosts, "phases": phases, "elapsed_ms": millis(elapsed) })
         );
@@ -180,7 +181,7 @@ fn recap(app: &App, phases: &Phases<'_>, hosts: usize, elapsed: Duration) {
         .iter()
         .map(|(phase, took)| format!("{phase} {}", seconds(*took)))
         .collect();
-    anstream::println!(
+    outln!(
         "{}: {}. Together {}.",
         text::counted(hosts, "host", "hosts"),
         took.join(", "),

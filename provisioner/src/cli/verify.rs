@@ -1,5 +1,6 @@
 //! `prov verify`: proves that services work, with real clients.
 
+use crate::report::print::outln;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -165,7 +166,7 @@ pub(super) fn finish(
     let failed = checks.iter().filter(|check| !check.passed).count();
     if app.json() {
         let millis = crate::report::json::millis(elapsed);
-        anstream::println!(
+        outln!(
             "{:#}",
             json!({ "checks": checks, "passed": checks.len() - failed, "failed": failed, "elapsed_ms": millis })
         );
@@ -173,7 +174,7 @@ pub(super) fn finish(
         table(checks, app.global.verbose > 0);
         let passed = counted(checks.len() - failed, "check passed", "checks passed");
         let style = if failed == 0 { style::GOOD } else { style::BAD };
-        anstream::println!(
+        outln!(
             "{}   {}",
             paint(style, &format!("{passed}, {failed} failed")),
             seconds(elapsed)
@@ -201,7 +202,7 @@ fn table(checks: &[Check], verbose: bool) {
         } else {
             (style::BAD, "FAIL")
         };
-        anstream::println!(
+        outln!(
             "{} {:<8} {:<shows$}  {:<asked$}  {}",
             paint(style, word),
             check.service,
@@ -210,8 +211,8 @@ fn table(checks: &[Check], verbose: bool) {
             paint(style::FAINT, &check.came)
         );
         if !check.passed || verbose {
-            anstream::println!("              expected: {}", check.expected);
-            anstream::println!("              came:     {}", check.came);
+            outln!("              expected: {}", check.expected);
+            outln!("              came:     {}", check.came);
         }
     }
 }

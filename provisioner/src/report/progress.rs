@@ -1,5 +1,6 @@
 //! Progress on long work: a line per host on a terminal, plain lines elsewhere, nothing when the work is short.
 
+use crate::report::print::errln;
 use std::collections::BTreeMap;
 use std::io::IsTerminal as _;
 use std::time::{Duration, Instant};
@@ -73,7 +74,7 @@ impl Lines {
             // Where lines stay, only work that takes a while is worth one, and of an image being built a sample.
             Event::Doing(what) if what != "looking" && self.is_due(host) => {
                 let elapsed = super::text::seconds(self.started.elapsed());
-                anstream::eprintln!(
+                errln!(
                     "{} {host}: {what}",
                     paint(style::FAINT, &format!("{elapsed:>8}"))
                 );
