@@ -149,6 +149,18 @@ pub enum PackageFact {
 /// The number of an account or group that a plan creates and whose number the host will choose: no account has it.
 pub const UNKNOWN_ID: u32 = u32::MAX;
 
+/// What apt would do.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AptFact {
+    /// Packages that would be installed or upgraded, with their versions: `dnsmasq 2.90-4~deb12u2`.
+    pub install: Vec<String>,
+    /// Packages that would be removed.
+    pub remove: Vec<String>,
+    /// Why it would refuse, in apt's words.
+    pub problem: Option<String>,
+}
+
 /// A user account: a line of `/etc/passwd` (passwd(5)), with what `/etc/group` and `/etc/shadow` say.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -234,6 +246,9 @@ pub struct Facts {
     pub paths: BTreeMap<HostPath, PathFact>,
     /// Packages that were asked for.
     pub packages: BTreeMap<PackageName, PackageFact>,
+    /// What apt would do, where that was asked for and something is not as it should be.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub apt: BTreeMap<String, AptFact>,
     /// Accounts that were asked for; `None` where there is none.
     pub users: BTreeMap<AccountName, Option<UserFact>>,
     /// Groups that were asked for.
@@ -326,6 +341,7 @@ impl Facts {
         self.apt_lists_age = newer.apt_lists_age.or(self.apt_lists_age);
         self.paths.extend(newer.paths);
         self.packages.extend(newer.packages);
+        self.apt.extend(newer.apt);
         self.users.extend(newer.users);
         self.groups.extend(newer.groups);
         self.services.extend(newer.services);
@@ -352,6 +368,12 @@ impl Facts {
                 Query::Package(name) => {
                     if let Some(fact) = self.packages.get(&name) {
                         subset.packages.insert(name, fact.clone());
+                    }
+                }
+                Query::Apt(request) => {
+                    let key = request.key();
+                    if let Some(fact) = self.apt.get(&key) {
+                        subset.apt.insert(key, fact.clone());
                     }
                 }
                 Query::User { name, .. } => {

@@ -22,6 +22,8 @@ pub enum Query {
     },
     /// Whether a package is installed, and in which version.
     Package(PackageName),
+    /// What apt would do, package by package, if some of these packages are not as they should be.
+    Apt(AptRequest),
     /// A user account, with the hash of its password where that is managed.
     User {
         /// The account's name.
@@ -37,6 +39,52 @@ pub enum Query {
     Debconf(String),
     /// The exit code of a command that reads and does not write.
     Guard(Vec<String>),
+}
+
+/// Asks apt what it would do, without doing it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AptRequest {
+    /// What it would be asked to do.
+    pub verb: AptVerb,
+    /// With these packages.
+    pub names: Vec<PackageName>,
+    /// Whether recommended packages would be installed too.
+    #[serde(default)]
+    pub recommends: bool,
+}
+
+impl AptRequest {
+    /// Gives the text by which the answer is found among the facts.
+    #[must_use]
+    pub fn key(&self) -> String {
+        let names: Vec<_> = self.names.iter().map(PackageName::as_str).collect();
+        format!("{} {}", self.verb.word(), names.join(" "))
+    }
+}
+
+/// What apt is asked to do with packages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AptVerb {
+    /// Install them.
+    Install,
+    /// Remove them, but not their configuration.
+    Remove,
+    /// Remove them with their configuration.
+    Purge,
+}
+
+impl AptVerb {
+    /// Gives the word for `apt-get(8)`.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Install => "install",
+            Self::Remove => "remove",
+            Self::Purge => "purge",
+        }
+    }
 }
 
 /// Says how much of a path is read. The order is by how much: a later kind includes the earlier ones.
@@ -83,6 +131,7 @@ impl QuerySet {
                 self.others.insert(Query::User { name, password });
             }
             Query::Package(_)
+            | Query::Apt(_)
             | Query::Group(_)
             | Query::Service(_)
             | Query::Debconf(_)
@@ -99,6 +148,13 @@ impl QuerySet {
             read: read.clone(),
         });
         paths.chain(self.others.iter().cloned())
+    }
+
+    /// Leaves out what only a preview needs to know: what apt would do costs a host a second, and doing it tells more.
+    #[must_use]
+    pub fn without_simulations(mut self) -> Self {
+        self.others.retain(|query| !matches!(query, Query::Apt(_)));
+        self
     }
 
     /// Tells whether nothing is asked.

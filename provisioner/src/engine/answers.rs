@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tasks::Secret;
 use tasks::fact::{
-    Attributes, Body, Facts, FileFact, GroupFact, GuardFact, PackageFact, PathFact, ServiceFact,
-    ServiceManager, UserFact,
+    AptFact, Attributes, Body, Facts, FileFact, GroupFact, GuardFact, PackageFact, PathFact,
+    ServiceFact, ServiceManager, UserFact,
 };
 use tasks::query::{QuerySet, Read};
 use tasks::resource::Handler;
@@ -72,6 +72,7 @@ pub fn read(queries: &QuerySet, frames: Vec<Frame>) -> Result<Answers, SshError>
     };
     paths(&mut facts, &sorted, &frames)?;
     packages(&mut facts, &sorted, &frames)?;
+    apt(&mut facts, &sorted, &frames)?;
     accounts(&mut facts, &sorted, &frames)?;
     services(&mut facts, &sorted, &frames)?;
     debconf(&mut facts, &sorted, &frames)?;
@@ -234,7 +235,8 @@ fn packages(facts: &mut Facts, sorted: &Sorted, frames: &Frames) -> Result<(), S
         return Ok(());
     }
     let mut found = BTreeMap::new();
-    for line in frames.needed("packages")?.lines() {
+    let text = frames.needed("packages")?;
+    for line in text.lines().filter(|line| !line.is_empty()) {
         let mut fields = line.split('\t');
         let (Some(name), Some(status), Some(version)) =
             (fields.next(), fields.next(), fields.next())
@@ -265,6 +267,40 @@ fn packages(facts: &mut Facts, sorted: &Sorted, frames: &Frames) -> Result<(), S
         let newest = fetched.iter().max()?;
         Some(now.saturating_sub(*newest))
     });
+    Ok(())
+}
+
+/// Reads what `apt-get -s` said (apt-get(8)): `Inst NAME [OLD] (NEW …)`, `Remv NAME [OLD]`, `E: WHY`.
+fn apt(facts: &mut Facts, sorted: &Sorted, frames: &Frames) -> Result<(), SshError> {
+    for (index, request) in sorted.apt.iter().enumerate() {
+        let name = format!("apt:{index}");
+        if frames.get(&name).is_none() {
+            continue;
+        }
+        let mut fact = AptFact::default();
+        for line in frames.text(&name)?.lines() {
+            let Some((word, rest)) = line.split_once(' ') else {
+                continue;
+            };
+            let package = rest.split(' ').next().unwrap_or_default();
+            match word {
+                "Inst" => {
+                    let version = rest
+                        .split_once('(')
+                        .and_then(|(_, rest)| rest.split(' ').next());
+                    fact.install
+                        .push(format!("{package} {}", version.unwrap_or_default()));
+                }
+                "Remv" | "Purg" => fact.remove.push(package.to_owned()),
+                "E:" => {
+                    fact.problem.get_or_insert_with(|| rest.to_owned());
+                }
+                _ => {}
+            }
+        }
+        fact.install.sort();
+        facts.apt.insert(request.key(), fact);
+    }
     Ok(())
 }
 

@@ -128,7 +128,12 @@ async fn change(
     outcome: &mut HostOutcome,
 ) -> Result<(), Failure> {
     progress.send(&job.host, Event::Doing("looking".to_owned()));
-    let opened = WriteSession::open(&job.target, how.lock, &job.queries()).await?;
+    // What apt would do was shown with the plan, and is compared with it; without one there is nobody to show it to.
+    let queries = match how.saved {
+        Some(_) => job.queries(),
+        None => job.queries().without_simulations(),
+    };
+    let opened = WriteSession::open(&job.target, how.lock, &queries).await?;
     let (mut session, answers) = match opened {
         Opened::Ready(session, answers) => (session, answers),
         Opened::Locked { holder } => {
@@ -266,7 +271,7 @@ impl Run<'_> {
     ) -> Result<(), Failure> {
         let known = |handler: &&Handler| self.due.iter().all(|due| due.name != handler.name);
         let record: Vec<_> = declared.notify.iter().filter(known).collect();
-        let queries = self.altered(index, change);
+        let queries = self.altered(index, change).without_simulations();
         let stepped = self
             .session
             .apply(&change.steps, &record, &declared.notify, &queries)
@@ -311,6 +316,7 @@ impl Run<'_> {
             .filter_map(|query| match query {
                 Query::Path { path, .. } => Some(path.clone()),
                 Query::Package(_)
+                | Query::Apt(_)
                 | Query::User { .. }
                 | Query::Group(_)
                 | Query::Service(_)
@@ -324,6 +330,7 @@ impl Run<'_> {
                 .any(|place| path == place || path.is_below(place)),
             Query::Guard(_) => true,
             Query::Package(_)
+            | Query::Apt(_)
             | Query::User { .. }
             | Query::Group(_)
             | Query::Service(_)

@@ -5,7 +5,8 @@
 
 use std::fmt::Write as _;
 
-use tasks::query::{Query, QuerySet, Read};
+use tasks::query::{AptRequest, AptVerb, Query, QuerySet, Read};
+use tasks::value::PackageName;
 
 use super::script::{STATE, quote, quote_all};
 
@@ -16,6 +17,7 @@ pub const MOST_BODY: usize = 1024 * 1024;
 pub(super) struct Sorted {
     pub(super) paths: Vec<(String, Read)>,
     pub(super) packages: Vec<String>,
+    pub(super) apt: Vec<AptRequest>,
     pub(super) users: Vec<(String, bool)>,
     pub(super) groups: Vec<String>,
     pub(super) services: Vec<String>,
@@ -28,6 +30,7 @@ impl Sorted {
         let mut sorted = Self {
             paths: Vec::new(),
             packages: Vec::new(),
+            apt: Vec::new(),
             users: Vec::new(),
             groups: Vec::new(),
             services: Vec::new(),
@@ -38,6 +41,7 @@ impl Sorted {
             match query {
                 Query::Path { path, read } => sorted.paths.push((path.to_string(), read)),
                 Query::Package(name) => sorted.packages.push(name.to_string()),
+                Query::Apt(request) => sorted.apt.push(request),
                 Query::User { name, password } => sorted.users.push((name.to_string(), password)),
                 Query::Group(name) => sorted.groups.push(name.to_string()),
                 Query::Service(name) => sorted.services.push(name.to_string()),
@@ -61,15 +65,7 @@ pub fn compile(queries: &QuerySet) -> String {
         "[ -s {STATE}/pending ] && f pending <{STATE}/pending"
     );
     paths(&mut script, &sorted.paths);
-    if !sorted.packages.is_empty() {
-        let names = quote_all(sorted.packages.iter().map(String::as_str));
-        let _ = writeln!(
-            script,
-            r"dpkg-query -W -f='${{Package}}\t${{db:Status-Abbrev}}\t${{Version}}\n' -- {names} 2>/dev/null | f packages
-set -- /var/lib/apt/lists/*Packages*
-if [ -e $1 ]; then {{ date +%s; stat -c %Y /var/lib/apt/lists /var/cache/apt/pkgcache.bin 2>/dev/null; }} | f lists; fi"
-        );
-    }
+    packages(&mut script, &sorted);
     accounts(&mut script, &sorted);
     services(&mut script, &sorted.services);
     if !sorted.debconf.is_empty() {
@@ -90,6 +86,36 @@ if [ -e $1 ]; then {{ date +%s; stat -c %Y /var/lib/apt/lists /var/cache/apt/pkg
         );
     }
     script
+}
+
+fn packages(script: &mut String, sorted: &Sorted) {
+    if sorted.packages.is_empty() {
+        return;
+    }
+    let names = quote_all(sorted.packages.iter().map(String::as_str));
+    let _ = writeln!(
+        script,
+        r#"k=$(dpkg-query -W -f='${{Package}}\t${{db:Status-Abbrev}}\t${{Version}}\n' -- {names} 2>/dev/null); printf '%s\n' "$k" | f packages
+set -- /var/lib/apt/lists/*Packages*
+if [ -e $1 ]; then {{ date +%s; stat -c %Y /var/lib/apt/lists /var/cache/apt/pkgcache.bin 2>/dev/null; }} | f lists; fi"#
+    );
+    for (index, request) in sorted.apt.iter().enumerate() {
+        let names = quote_all(request.names.iter().map(PackageName::as_str));
+        let verb = request.verb.word();
+        // Apt is asked only where a package is not as it should be; the shell can tell that by itself.
+        let wanted = match request.verb {
+            AptVerb::Install => 1,
+            AptVerb::Remove | AptVerb::Purge => 0,
+        };
+        let _ = writeln!(
+            script,
+            r#"y=; t=$(printf '\t'); for p in {names}; do case "
+$k" in (*"
+$p$t"?i*) i=1;; (*) i=0;; esac; [ $i = {wanted} ] || y=1; done
+[ -z "$y" ] || apt-get -s -q -y -o APT::Install-Recommends={recommends} {verb} -- {names} 2>&1 </dev/null | sed -n '/^\(Inst\|Remv\|Purg\|E:\) /p' | f apt:{index}"#,
+            recommends = request.recommends,
+        );
+    }
 }
 
 fn paths(script: &mut String, paths: &[(String, Read)]) {

@@ -80,6 +80,11 @@ impl Diff {
         }
     }
 
+    /// Shows lines that are no text of a file, each beginning with `+` or `-`.
+    pub fn list(lines: impl IntoIterator<Item = String>) -> Self {
+        Self(lines.into_iter().map(|line| visible(&line)).collect())
+    }
+
     /// Says something in the place of a diff.
     #[must_use]
     pub fn note(text: &str) -> Self {

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{Manage, State};
 use crate::fact::{Facts, NotAsked, PackageFact};
-use crate::plan::{Action, Change, Planned, Reason};
-use crate::query::Query;
+use crate::plan::{Action, Change, Diff, Planned, Reason};
+use crate::query::{AptRequest, AptVerb, Query};
 use crate::step::{Effect, Run};
 use crate::value::PackageName;
 
@@ -23,7 +23,8 @@ const LOCK_TIMEOUT: u32 = 600;
 /// All packages that the roles of a host ask for are installed in one transaction. Recommended packages are not
 /// installed unless `recommends` is set; changed configuration files are kept (`--force-confold`). An interrupted
 /// installation is finished first; package lists older than a day are fetched first; a held lock is waited for with
-/// apt's own lock timeout. Nothing is upgraded.
+/// apt's own lock timeout. Nothing is upgraded. A preview asks apt what it would do and shows every package, those that
+/// are installed or removed because of others included.
 ///
 /// ```yaml
 /// packages: {names: [dnsmasq, bacula-fd]}
@@ -103,8 +104,16 @@ impl Packages {
         if lacking.is_empty() {
             return Ok(Planned::Unchanged);
         }
+        let fresh = facts.apt_lists_age.is_some_and(|age| age <= LISTS_ARE_OLD);
+        // Apt cannot tell before an interrupted installation is finished, and old lists are no reason to give up.
+        if fresh
+            && !reasons.contains(&Reason::Interrupted)
+            && let Some(refusal) = self.refusal(facts)
+        {
+            return Ok(refusal);
+        }
         let mut steps = vec![Run::new(["dpkg", "--configure", "-a", "--force-confold"]).into()];
-        if facts.apt_lists_age.is_none_or(|age| age > LISTS_ARE_OLD) {
+        if !fresh {
             steps.push(Self::apt(["update", "--error-on=any"]).into());
         }
         let recommends = if self.recommends {
@@ -124,8 +133,40 @@ impl Packages {
         Ok(
             Change::new(Action::Create, reasons.into_iter().collect(), steps)
                 .detail(list(&lacking))
+                .diff(self.foreseen(facts))
                 .into(),
         )
+    }
+
+    /// What apt is asked beforehand.
+    fn request(&self) -> AptRequest {
+        AptRequest {
+            verb: match (self.state, self.purge) {
+                (State::Present, _) => AptVerb::Install,
+                (State::Absent, false) => AptVerb::Remove,
+                (State::Absent, true) => AptVerb::Purge,
+            },
+            names: self.names.iter().cloned().collect(),
+            recommends: self.recommends,
+        }
+    }
+
+    /// Shows what apt said that it would do, dependencies included; nothing where it was not asked.
+    fn foreseen(&self, facts: &Facts) -> Diff {
+        let Some(fact) = facts.apt.get(&self.request().key()) else {
+            return Diff::default();
+        };
+        let install = fact.install.iter().map(|package| format!("+{package}"));
+        let remove = fact.remove.iter().map(|package| format!("-{package}"));
+        Diff::list(install.chain(remove))
+    }
+
+    fn refusal(&self, facts: &Facts) -> Option<Planned> {
+        let problem = facts.apt.get(&self.request().key())?.problem.as_ref()?;
+        Some(Planned::Impossible {
+            cause: format!("apt would refuse: {problem}"),
+            hint: "check the names of the packages and the host's /etc/apt/sources.list".to_owned(),
+        })
     }
 
     fn plan_absent(&self, facts: &Facts) -> Result<Planned, NotAsked> {
@@ -138,8 +179,7 @@ impl Packages {
         if there.is_empty() {
             return Ok(Planned::Unchanged);
         }
-        let verb = if self.purge { "purge" } else { "remove" };
-        let mut remove = Self::apt([verb, "--"]);
+        let mut remove = Self::apt([self.request().verb.word(), "--"]);
         for name in &there {
             remove.argv.push(name.to_string());
             remove.effects.push(Effect::Package {
@@ -150,6 +190,7 @@ impl Packages {
         Ok(
             Change::new(Action::Remove, vec![Reason::Present], vec![remove.into()])
                 .detail(list(&there))
+                .diff(self.foreseen(facts))
                 .into(),
         )
     }
@@ -178,7 +219,8 @@ impl Manage for Packages {
     }
 
     fn probe(&self) -> Vec<Query> {
-        self.names.iter().cloned().map(Query::Package).collect()
+        let packages = self.names.iter().cloned().map(Query::Package);
+        packages.chain([Query::Apt(self.request())]).collect()
     }
 
     fn plan(&self, facts: &Facts) -> Result<Planned, NotAsked> {
