@@ -215,12 +215,7 @@ proptest! {
 }
 
 #[test]
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the test measures time, the core does not"
-)]
-#[ignore = "measures; run with --release --ignored --nocapture"]
-fn a_thousand_hosts_load_in_well_under_a_tenth_of_a_second() {
+fn an_estate_of_a_thousand_hosts_loads_and_is_limited() {
     let groups: Vec<Vec<usize>> = (0..20)
         .map(|group| (group..1000).step_by(20).collect())
         .collect();
@@ -230,20 +225,10 @@ fn a_thousand_hosts_load_in_well_under_a_tenth_of_a_second() {
         name: "role",
         variables: &variables,
     }];
-    let start = std::time::Instant::now();
     let estate = Estate::load(&sources, &[]).unwrap();
-    let loaded = start.elapsed();
     assert_eq!(estate.check(&catalogue), []);
-    let checked = start.elapsed();
-    assert_eq!(
-        estate.limit("~host-.*,!group-3,&internal").unwrap().len(),
-        633
-    );
-    println!(
-        "loaded {loaded:?}, checked {checked:?}, limited {:?}",
-        start.elapsed()
-    );
-    assert!(checked.as_millis() < 100, "{checked:?}");
+    let limited = estate.limit("~host-.*,!group-3,&internal").unwrap();
+    assert_eq!(limited.len(), 633);
 }
 
 #[test]
