@@ -82,3 +82,45 @@ fn walk(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mistakes(folder: &Path) -> Vec<Diagnostic> {
+        match read_estate(folder) {
+            Err(Problem::Estate(mistakes)) => mistakes,
+            Ok(_) | Err(_) => Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_private_file_that_others_may_read_is_a_mistake() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("estate.private.yml");
+        std::fs::write(&path, "connection: {}\n").unwrap();
+        for (mode, count) in [(0o600, 0), (0o640, 1), (0o604, 1), (0o400, 0)] {
+            let permissions = std::fs::Permissions::from_mode(mode);
+            std::fs::set_permissions(&path, permissions).unwrap();
+            assert_eq!(mistakes(folder.path()).len(), count, "mode {mode:o}");
+        }
+    }
+
+    #[test]
+    fn files_of_tools_and_editors_are_passed_over() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join(".git")).unwrap();
+        std::fs::write(folder.path().join(".git/x.private.yml"), "").unwrap();
+        std::fs::write(folder.path().join(".estate.yml.swp"), b"\xff").unwrap();
+        assert_eq!(mistakes(folder.path()), []);
+    }
+
+    #[test]
+    fn a_folder_that_is_not_there_is_named() {
+        let mistakes = mistakes(Path::new("/no/such/estate"));
+        assert!(
+            mistakes[0].to_string().contains("/no/such/estate"),
+            "{mistakes:?}"
+        );
+    }
+}

@@ -6,6 +6,20 @@ use tokio::sync::watch;
 
 use super::exit;
 
+/// Ends once the user asks to stop, for work that can be given up at any point but leaves something to tidy up.
+pub(super) async fn asked_to_stop() {
+    let (Ok(mut interrupt), Ok(mut terminate)) = (
+        signal(SignalKind::interrupt()),
+        signal(SignalKind::terminate()),
+    ) else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+}
+
 /// Gives a value that becomes true once the user asks to stop.
 pub(super) fn stop_when_asked() -> watch::Receiver<bool> {
     let (sender, receiver) = watch::channel(false);

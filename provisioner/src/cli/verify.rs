@@ -11,6 +11,7 @@ use super::app::App;
 use super::arguments::{Names, Verify};
 use super::client;
 use super::containers::Shown;
+use super::signals;
 use crate::docker::archive_host;
 use crate::engine::Failure;
 use crate::report::problem::{Problem, exit};
@@ -107,18 +108,29 @@ async fn dns(app: &App, upstream_name: Option<&str>) -> Result<Vec<Check>, Probl
     let shown = Shown::new(app);
     let progress = |host: &str, doing: &str| shown.show(host, doing);
     let inside = containers.open_client("dig", &inside, &progress).await?;
-    let outside = containers.open_client("dig", &outside, &progress).await;
-    shown.clear();
-    let checks = match &outside {
-        Ok(outside) => Some(verify::dns(&expectations, &inside, outside).await),
-        Err(_) => None,
+    let outside = match containers.open_client("dig", &outside, &progress).await {
+        Ok(outside) => outside,
+        Err(error) => {
+            inside.close().await?;
+            return Err(error.into());
+        }
     };
-    inside.close().await?;
-    outside?.close().await?;
-    match checks {
-        Some(checks) => Ok(checks?),
-        None => Ok(Vec::new()),
-    }
+    shown.clear();
+    // The clients' containers must go, also when the user has seen enough.
+    let checks = tokio::select! {
+        checks = verify::dns(&expectations, &inside, &outside) => Some(checks),
+        () = signals::asked_to_stop() => None,
+    };
+    let closed = (inside.close().await, outside.close().await);
+    let checks = checks.ok_or_else(|| {
+        Problem::Failed(Failure::new(
+            "stopped before all checks were made",
+            "run it again when you like",
+        ))
+    })??;
+    closed.0?;
+    closed.1?;
+    Ok(checks)
 }
 
 /// Finds the aliases that the internal server should know.
@@ -170,6 +182,8 @@ pub(super) fn finish(
             "{:#}",
             json!({ "checks": checks, "passed": checks.len() - failed, "failed": failed, "elapsed_ms": millis })
         );
+    } else if checks.is_empty() {
+        outln!("what was named has no acceptance checks");
     } else {
         table(checks, app.global.verbose > 0);
         let passed = counted(checks.len() - failed, "check passed", "checks passed");
