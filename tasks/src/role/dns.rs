@@ -67,7 +67,13 @@ pub(super) fn resources(cx: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagn
     let mut role = Declarations::new("dns");
     let entries = entries(cx, &variables)?;
     let upstream = upstream(cx, &variables)?;
-    let restart = Handler::restart(fixed("dnsmasq")).validated_by(["dnsmasq", "--test"]);
+    // By itself `dnsmasq --test` reads /etc/dnsmasq.conf only; the drop-in folder is an argument of Debian's start-up
+    // script (CONFIG_DIR in /etc/default/dnsmasq), with these endings left out.
+    let restart = Handler::restart(fixed("dnsmasq")).validated_by([
+        "dnsmasq",
+        "--test",
+        "--conf-dir=/etc/dnsmasq.d,.dpkg-dist,.dpkg-old,.dpkg-new",
+    ]);
     let reload = Handler::reload(fixed("dnsmasq"));
     role.add(Resource::Packages(Packages::new([fixed("dnsmasq")])));
     role.add(Resource::Directory(Directory::new(fixed(HOSTS))));
