@@ -318,6 +318,42 @@ fn a_command_gets_its_words_its_input_and_its_folder() {
     );
 }
 
+#[test]
+fn what_a_validation_refuses_is_put_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let (changed, created) = (folder.path().join("it's"), folder.path().join("new"));
+    std::fs::write(&changed, "before\n").unwrap();
+    let state = folder.path().join("state");
+    let (changed_word, created_word) = (
+        script::quote(changed.to_str().unwrap()),
+        script::quote(created.to_str().unwrap()),
+    );
+    let commands = format!(
+        "u h k1 {changed_word} && u h k2 {created_word} && echo after >{changed_word} && echo after >{created_word} && \
+         u h k1 {changed_word} && q h"
+    );
+    let functions = script::writing_preamble().replace(script::STATE, state.to_str().unwrap());
+    let script = format!(
+        "{}{functions}{}",
+        script::preamble(NONCE),
+        script::answered("back", &commands)
+    );
+    let output = Command::new("sh").args(["-c", &script]).output().unwrap();
+    let lines: Vec<_> = String::from_utf8(output.stdout)
+        .unwrap()
+        .lines()
+        .map(str::to_owned)
+        .collect();
+    let answer = String::from_utf8(frames(&lines, NONCE).unwrap()[0].bytes.clone()).unwrap();
+    assert!(answer.ends_with("\n0"), "{answer}");
+    assert_eq!(std::fs::read_to_string(&changed).unwrap(), "before\n");
+    assert!(!created.exists());
+    assert!(
+        !state.join("undo/h").exists(),
+        "what was kept was not tidied up"
+    );
+}
+
 fn every_kind_of_query() -> QuerySet {
     let path = |path: &str, read| Query::Path {
         path: HostPath::new(path).unwrap(),
