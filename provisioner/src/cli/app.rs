@@ -60,9 +60,9 @@ impl App {
 
     /// Selects the hosts of `--limit`, or all.
     pub(super) fn limited(&self) -> Result<Vec<&Host>, Problem> {
-        Ok(self
-            .estate
-            .limit(self.global.limit.as_deref().unwrap_or(ALL))?)
+        self.estate
+            .limit(self.global.limit.as_deref().unwrap_or(ALL))
+            .map_err(Problem::Usage)
     }
 
     /// Selects the hosts of services, groups and hosts by name, then those of `--limit` among them.
@@ -70,7 +70,10 @@ impl App {
         if names.names.is_empty() {
             return self.limited();
         }
-        let chosen = self.estate.limit(&names.names.join(","))?;
+        let chosen = self
+            .estate
+            .limit(&names.names.join(","))
+            .map_err(Problem::Usage)?;
         let limited = self.limited()?;
         let both: Vec<_> = chosen
             .into_iter()
