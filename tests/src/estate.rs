@@ -257,7 +257,7 @@ impl Estate {
     /// Tells whether a test in a host's container holds.
     #[must_use]
     pub fn holds(&self, host: &str, test: &str) -> bool {
-        let script = format!("if {test}; then echo yes; else echo no; fi\n");
+        let script = format!("if {{ {test}; }} >/dev/null 2>&1; then echo yes; else echo no; fi\n");
         self.on(host, &script) == "yes\n"
     }
 
