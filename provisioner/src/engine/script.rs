@@ -57,7 +57,7 @@ pub const LOCK: &str = "/run/prov.lock";
 #[must_use]
 pub fn writing_preamble() -> String {
     format!(
-        r#"m() {{ while read -r _ _ _ _ p _; do [ "$p" = "$1" ] && return 0; done </proc/self/mountinfo; return 1; }}
+        r#"m() {{ while read -r _ _ _ _ mount _; do [ "$mount" = "$1" ] && return 0; done </proc/self/mountinfo; return 1; }}
 w() {{ # path owner group mode; base64 in $c
   t=$(mktemp -- "${{1%/*}}/.prov.XXXXXXXXXX") || return
   if printf %s "$c" | base64 -d >"$t" && chown -- "$2:$3" "$t" && chmod -- "$4" "$t" && sync -- "$t"; then
