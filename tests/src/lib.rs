@@ -1,1 +1,38 @@
-//! Support for the end-to-end tests.
+//! Support for the end-to-end tests: estates of their own in temporary folders, the built binary, and what happens in
+//! their containers behind prov's back.
+//!
+//! Every estate has a number: its name is `e2e-NUMBER`, its network 10.97.NUMBER.0/24. A locked file keeps two tests
+//! from taking the same number, also in different processes. An estate is taken down before it is used and when its
+//! test ends, however it ends; nothing that carries another estate's label is touched. Nothing is sent anywhere but
+//! to its containers and to this machine itself. Without Docker the tests fail; they never skip.
+#![expect(
+    clippy::missing_panics_doc,
+    reason = "every helper fails its test by a panic that says what did not hold"
+)]
+
+mod docker;
+mod estate;
+mod prov;
+
+pub use docker::{docker, docker_fails, resolve, secret};
+pub use estate::{Estate, Folder};
+pub use prov::{Prov, Ran, Running};
+
+use std::time::{Duration, Instant};
+
+/// Waits until something holds; fails the test after a minute.
+pub fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !holds() {
+        assert!(Instant::now() < deadline, "waited in vain until {what}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// Gives the value, or fails the test with what was being done.
+pub(crate) fn must<T, E: std::fmt::Display>(result: Result<T, E>, doing: &str) -> T {
+    match result {
+        Ok(value) => value,
+        Err(error) => panic!("{doing}: {error}"),
+    }
+}

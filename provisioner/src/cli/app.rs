@@ -60,17 +60,9 @@ impl App {
 
     /// Selects the hosts of `--limit`, or all.
     pub(super) fn limited(&self) -> Result<Vec<&Host>, Problem> {
-        self.select(self.global.limit.as_deref().unwrap_or(ALL))
-    }
-
-    /// Selects hosts by a limit; a mistake in it is one of the command line, not of the estate.
-    fn select(&self, limit: &str) -> Result<Vec<&Host>, Problem> {
-        self.estate.limit(limit).map_err(|mut mistakes| {
-            if mistakes.is_empty() {
-                return Problem::Estate(mistakes);
-            }
-            Problem::Usage(mistakes.swap_remove(0))
-        })
+        self.estate
+            .limit(self.global.limit.as_deref().unwrap_or(ALL))
+            .map_err(Problem::Usage)
     }
 
     /// Selects the hosts of services, groups and hosts by name, then those of `--limit` among them.
@@ -78,7 +70,10 @@ impl App {
         if names.names.is_empty() {
             return self.limited();
         }
-        let chosen = self.select(&names.names.join(","))?;
+        let chosen = self
+            .estate
+            .limit(&names.names.join(","))
+            .map_err(Problem::Usage)?;
         let limited = self.limited()?;
         let both: Vec<_> = chosen
             .into_iter()

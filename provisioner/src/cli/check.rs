@@ -22,7 +22,7 @@ pub(super) fn run(global: &Global) -> Result<u8, Problem> {
         return Err(mistakes.into());
     }
     if let Some(limit) = &global.limit {
-        estate.limit(limit)?;
+        estate.limit(limit).map_err(Problem::Usage)?;
     }
     let (hosts, services) = (estate.hosts().len(), estate.services().count());
     let roles = role::ROLES

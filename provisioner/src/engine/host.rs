@@ -462,9 +462,14 @@ fn without_secrets(resources: &[Declared], text: &str) -> String {
 
 fn step_failed(item: &Item, output: &Output, resources: &[Declared]) -> Failure {
     let text = without_secrets(resources, &output.text);
-    let hint = if text.contains("No space left on device") {
+    let full = [
+        "No space left on device",
+        "enough free space",
+        "Disk quota exceeded",
+    ];
+    let hint = if full.iter().any(|words| text.contains(words)) {
         "free space on the host (`df -h`), then run the same command again"
-    } else if text.contains("Could not get lock") || text.contains("is locked by another process") {
+    } else if text.contains("Could not get lock") || text.contains("locked by another process") {
         "another process installs packages on the host; run the same command again when it has ended"
     } else if text.contains("Unable to locate package") {
         "check the package's name and the host's /etc/apt/sources.list"

@@ -30,7 +30,7 @@ pub enum Problem {
     /// The estate has mistakes.
     Estate(Vec<Diagnostic>),
     /// The command line asks for something that cannot be.
-    Usage(Diagnostic),
+    Usage(Vec<Diagnostic>),
     /// Something failed.
     Failed(Failure),
     /// The container engine, or something in it, failed.
@@ -58,7 +58,7 @@ impl From<DockerError> for Problem {
 impl Problem {
     /// Describes something wrong with what was typed.
     pub fn usage(message: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self::Usage(Diagnostic::new(message).hint(hint))
+        Self::Usage(vec![Diagnostic::new(message).hint(hint)])
     }
 
     /// Describes a file that could not be read or written.
@@ -96,7 +96,11 @@ impl Problem {
                 let count = super::text::counted(mistakes.len(), "mistake", "mistakes");
                 let _ = writeln!(text, "{count} in the estate; nothing was done");
             }
-            Self::Usage(mistake) => diagnostic(&mut text, mistake),
+            Self::Usage(mistakes) => {
+                for mistake in mistakes {
+                    diagnostic(&mut text, mistake);
+                }
+            }
             Self::Failed(failure) => {
                 let what = failure
                     .resource
@@ -126,7 +130,7 @@ impl Problem {
     pub fn json(&self) -> serde_json::Value {
         match self {
             Self::Estate(mistakes) => json!({ "error": "estate", "mistakes": mistakes }),
-            Self::Usage(mistake) => json!({ "error": "usage", "mistakes": [mistake] }),
+            Self::Usage(mistakes) => json!({ "error": "usage", "mistakes": mistakes }),
             Self::Failed(failure) => json!({ "error": "failed", "failed": failure }),
             Self::Docker(problem) => json!({
                 "error": "docker",

@@ -9,7 +9,7 @@ use super::{Manage, State};
 use crate::fact::{Facts, NotAsked, PackageFact};
 use crate::plan::{Action, Change, Diff, Planned, Reason};
 use crate::query::{AptRequest, AptVerb, Query};
-use crate::step::{Effect, Run};
+use crate::step::{Effect, Run, Step};
 use crate::value::PackageName;
 
 /// Seconds after which the package lists are fetched anew before an installation.
@@ -17,6 +17,11 @@ const LISTS_ARE_OLD: u64 = 24 * 3600;
 
 /// Seconds for which apt waits for a lock that another process holds.
 const LOCK_TIMEOUT: u32 = 600;
+
+/// Finishes what an interrupted dpkg has left. dpkg itself does not wait for a lock: it is asked again each second.
+const REPAIR: &str = r#"while o=$(dpkg --configure -a --force-confold 2>&1); r=$?; [ "$1" -gt 0 ]; do
+case $o in (*"locked by another process"*) sleep 1; set -- $(($1 - 1));; (*) break;; esac; done
+printf '%s\n' "$o"; exit $r"#;
 
 /// Manages Debian packages: that they are installed, or not.
 ///
@@ -90,6 +95,10 @@ impl Packages {
         run
     }
 
+    fn repair() -> Step {
+        Run::new(["sh", "-c", REPAIR, "sh", &LOCK_TIMEOUT.to_string()]).into()
+    }
+
     fn plan_present(&self, facts: &Facts) -> Result<Planned, NotAsked> {
         let mut lacking = Vec::new();
         let mut reasons = BTreeSet::new();
@@ -112,7 +121,7 @@ impl Packages {
         {
             return Ok(refusal);
         }
-        let mut steps = vec![Run::new(["dpkg", "--configure", "-a", "--force-confold"]).into()];
+        let mut steps = vec![Self::repair()];
         if !fresh {
             steps.push(Self::apt(["update", "--error-on=any"]).into());
         }
@@ -187,12 +196,14 @@ impl Packages {
                 fact: PackageFact::Absent,
             });
         }
-        Ok(
-            Change::new(Action::Remove, vec![Reason::Present], vec![remove.into()])
-                .detail(list(&there))
-                .diff(self.foreseen(facts))
-                .into(),
+        Ok(Change::new(
+            Action::Remove,
+            vec![Reason::Present],
+            vec![Self::repair(), remove.into()],
         )
+        .detail(list(&there))
+        .diff(self.foreseen(facts))
+        .into())
     }
 }
 

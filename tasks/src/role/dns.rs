@@ -59,6 +59,13 @@ fn internal() -> String {
     "internal".to_owned()
 }
 
+/// Debian's init script names the drop-in folder on the command line; without it dnsmasq reads no file of it.
+const VALIDATION: [&str; 3] = [
+    "dnsmasq",
+    "--test",
+    "--conf-dir=/etc/dnsmasq.d,.dpkg-dist,.dpkg-old,.dpkg-new",
+];
+
 /// Folder of the additional hosts files; each file belongs to one role or domain.
 pub(super) const HOSTS: &str = "/etc/dnsmasq-hosts.d";
 
@@ -67,13 +74,7 @@ pub(super) fn resources(cx: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagn
     let mut role = Declarations::new("dns");
     let entries = entries(cx, &variables)?;
     let upstream = upstream(cx, &variables)?;
-    // By itself `dnsmasq --test` reads /etc/dnsmasq.conf only; the drop-in folder is an argument of Debian's start-up
-    // script (CONFIG_DIR in /etc/default/dnsmasq), with these endings left out.
-    let restart = Handler::restart(fixed("dnsmasq")).validated_by([
-        "dnsmasq",
-        "--test",
-        "--conf-dir=/etc/dnsmasq.d,.dpkg-dist,.dpkg-old,.dpkg-new",
-    ]);
+    let restart = Handler::restart(fixed("dnsmasq")).validated_by(VALIDATION);
     let reload = Handler::reload(fixed("dnsmasq"));
     role.add(Resource::Packages(Packages::new([fixed("dnsmasq")])));
     role.add(Resource::Directory(Directory::new(fixed(HOSTS))));

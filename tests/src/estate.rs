@@ -1,0 +1,294 @@
+//! Estates in temporary folders, each with a network, a home directory and a state of its own.
+
+use std::fmt::Write as _;
+use std::fs::{self, File, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use tempfile::TempDir;
+
+use crate::docker::{docker, secret};
+use crate::must;
+use crate::prov::Prov;
+
+/// The account that prov logs in as.
+const USER: &str = "keeper";
+
+/// The folder of an estate with a home directory and a state for the prov that works on it.
+pub struct Folder {
+    root: TempDir,
+}
+
+impl Folder {
+    /// Makes an empty folder.
+    #[must_use]
+    pub fn new() -> Self {
+        let root = must(tempfile::tempdir(), "making a temporary folder");
+        for name in ["estate", "home", "state"] {
+            must(fs::create_dir(root.path().join(name)), "making a folder");
+        }
+        Self { root }
+    }
+
+    /// Writes a file of the estate; private ones are for their owner only.
+    pub fn write(&self, path: &str, text: &str) {
+        put(&self.path("estate").join(path), text);
+    }
+
+    /// Writes a file in the home directory, for its owner only.
+    pub fn write_home(&self, path: &str, text: &str) {
+        let path = self.path("home").join(path);
+        put(&path, text);
+        must(
+            fs::set_permissions(&path, Permissions::from_mode(0o600)),
+            "setting a mode",
+        );
+    }
+
+    /// Gives the path of something in the temporary folder: `estate`, `home`, `state`, or what a test puts there.
+    #[must_use]
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.root.path().join(name)
+    }
+
+    /// Gives the same as text.
+    #[must_use]
+    pub fn path_text(&self, name: &str) -> String {
+        self.path(name).display().to_string()
+    }
+
+    /// Gives the command `prov --estate FOLDER ARGUMENTS…`, in an environment of its own.
+    #[must_use]
+    pub fn prov<S: AsRef<str>>(&self, arguments: impl IntoIterator<Item = S>) -> Prov {
+        Prov::new(self.root.path())
+            .args(["--estate", &self.path_text("estate")])
+            .args(arguments)
+    }
+}
+
+impl Default for Folder {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+fn put(path: &Path, text: &str) {
+    if let Some(folder) = path.parent() {
+        must(fs::create_dir_all(folder), "making a folder");
+    }
+    must(fs::write(path, text), "writing a file");
+    if path.to_string_lossy().ends_with(".private.yml") {
+        must(
+            fs::set_permissions(path, Permissions::from_mode(0o600)),
+            "setting a mode",
+        );
+    }
+}
+
+/// An estate whose hosts are containers. It is taken down when it is dropped.
+pub struct Estate {
+    folder: Folder,
+    number: u8,
+    hosts: Vec<(String, &'static str)>,
+    password: String,
+    /// Keeps the number until the estate is down.
+    _claim: File,
+}
+
+impl std::ops::Deref for Estate {
+    type Target = Folder;
+
+    fn deref(&self) -> &Folder {
+        &self.folder
+    }
+}
+
+impl Estate {
+    /// Makes an estate with these internal hosts and no roles; nothing of it is in Docker yet.
+    #[must_use]
+    pub fn new(hosts: &[&str]) -> Self {
+        let hosts = hosts.iter().map(|host| (*host, "internal"));
+        Self::located(&hosts.collect::<Vec<_>>())
+    }
+
+    /// Makes an estate with these hosts and where they are.
+    #[must_use]
+    pub fn located(hosts: &[(&str, &'static str)]) -> Self {
+        let (number, claim) = claim();
+        let estate = Self {
+            folder: Folder::new(),
+            number,
+            hosts: hosts
+                .iter()
+                .map(|(host, at)| ((*host).to_owned(), *at))
+                .collect(),
+            password: secret(),
+            _claim: claim,
+        };
+        estate.inventory("");
+        // A run that was killed may have left something.
+        estate.prov(["down"]).run().exits(0);
+        estate
+    }
+
+    /// Makes an estate and deploys its hosts.
+    #[must_use]
+    pub fn deployed(hosts: &[&str]) -> Self {
+        let estate = Self::new(hosts);
+        estate.deploy();
+        estate
+    }
+
+    /// Makes an estate with one host called `one` that is a name server, and deploys it. It asks nobody else.
+    #[must_use]
+    pub fn name_server() -> Self {
+        let estate = Self::new(&["one"]);
+        estate.inventory("roles: {dns: [one]}\n");
+        estate.domain("first.test");
+        estate.deploy();
+        estate
+    }
+
+    /// Sets the domain of [`Self::name_server`].
+    pub fn domain(&self, domain: &str) {
+        let text = format!("home_domain: {domain}\ndns_upstream_nameservers: []\n");
+        self.write("groups/all.yml", &text);
+    }
+
+    /// Deploys the hosts anew.
+    pub fn deploy(&self) {
+        self.prov(["deploy"]).run().exits(0);
+    }
+
+    /// Writes `estate.yml`, with more at its end.
+    pub fn inventory(&self, more: &str) {
+        self.inventory_with_password(&self.password, more);
+    }
+
+    /// Writes `estate.yml` with this password.
+    pub fn inventory_with_password(&self, password: &str, more: &str) {
+        let mut text = format!(
+            "name: {}\nrelease: bookworm\ncontainers: {{network: 10.97.{}.0/24}}\n\
+             connection: {{user: {USER}, password: {password}, sudo: password}}\nhosts:\n",
+            self.name(),
+            self.number
+        );
+        for (host, location) in &self.hosts {
+            // Writing to a string cannot fail.
+            let _ = writeln!(
+                text,
+                "  {host}: {{address: {}, location: {location}}}",
+                self.address(host)
+            );
+        }
+        self.write("estate.yml", &(text + more));
+    }
+
+    /// Makes another estate of the same hosts that knows nothing of containers: to it they are servers. Nothing
+    /// is known of their host keys, and their roles are those in `more`.
+    #[must_use]
+    pub fn as_servers(&self, connection: &str, more: &str) -> Folder {
+        let folder = Folder::new();
+        let mut text = format!(
+            "name: {}-servers\nconnection: {connection}\nhosts:\n",
+            self.name()
+        );
+        for (host, location) in &self.hosts {
+            // Writing to a string cannot fail.
+            let _ = writeln!(
+                text,
+                "  {host}: {{address: {}, location: {location}}}",
+                self.address(host)
+            );
+        }
+        folder.write("estate.yml", &(text + more));
+        folder
+    }
+
+    /// Gives what goes into `known_hosts` for a host, read through Docker.
+    #[must_use]
+    pub fn known_host(&self, host: &str) -> String {
+        let key = self.on(host, "cut -d' ' -f1,2 /etc/ssh/ssh_host_ed25519_key.pub");
+        format!("{} {key}", self.address(host))
+    }
+
+    /// Gives a connection with user and password.
+    #[must_use]
+    pub fn connection(&self) -> String {
+        format!(
+            "{{user: {USER}, password: {}, sudo: password}}",
+            self.password
+        )
+    }
+
+    /// Gives the password of the account that prov logs in as.
+    #[must_use]
+    pub fn password(&self) -> &str {
+        &self.password
+    }
+
+    /// Gives the estate's name.
+    #[must_use]
+    pub fn name(&self) -> String {
+        format!("e2e-{}", self.number)
+    }
+
+    /// Gives a host's address.
+    #[must_use]
+    pub fn address(&self, host: &str) -> String {
+        let index = self.hosts.iter().position(|(name, _)| name == host);
+        let Some(index) = index else {
+            panic!("the test has no host {host}");
+        };
+        format!("10.97.{}.{}", self.number, 101 + index)
+    }
+
+    /// Gives the name of a host's container.
+    #[must_use]
+    pub fn container(&self, host: &str) -> String {
+        format!("prov-{}-{host}", self.name())
+    }
+
+    /// Runs a script as root in a host's container, behind prov's back. It must succeed; gives what it printed.
+    pub fn on(&self, host: &str, script: &str) -> String {
+        docker(&["exec", "-i", &self.container(host), "sh", "-eu"], script)
+    }
+
+    /// Tells whether a test in a host's container holds.
+    #[must_use]
+    pub fn holds(&self, host: &str, test: &str) -> bool {
+        let script = format!("if {{ {test}; }} >/dev/null 2>&1; then echo yes; else echo no; fi\n");
+        self.on(host, &script) == "yes\n"
+    }
+
+    /// Runs `prov task ARGUMENTS…` on all hosts, for programs to read.
+    #[must_use]
+    pub fn task<S: AsRef<str>>(&self, arguments: impl IntoIterator<Item = S>) -> Prov {
+        self.prov(["--output", "json", "task"]).args(arguments)
+    }
+}
+
+impl Drop for Estate {
+    fn drop(&mut self) {
+        self.inventory("");
+        let down = self.prov(["down"]).run();
+        if !std::thread::panicking() {
+            down.exits(0);
+        }
+    }
+}
+
+/// Takes a number that no other test uses now.
+fn claim() -> (u8, File) {
+    let folder = std::env::temp_dir().join("prov-e2e");
+    must(fs::create_dir_all(&folder), "making the folder of locks");
+    for number in 1..=250 {
+        let path = folder.join(number.to_string());
+        let file = File::options().create(true).append(true).open(path);
+        let file = must(file, "opening a lock");
+        if file.try_lock().is_ok() {
+            return (number, file);
+        }
+    }
+    panic!("all numbers of end-to-end estates are taken");
+}

@@ -1,0 +1,249 @@
+//! Every kind of resource on a real host: the first run changes, the second finds nothing to do, and what can be
+//! taken away is taken away once.
+
+use end_to_end::Estate;
+
+/// Applies one resource twice: the first time it changes, the second time nothing is left to do.
+fn settles(estate: &Estate, arguments: &[&str]) {
+    let preview = estate.task(arguments).args(["--diff"]).run();
+    assert_eq!(preview.changes("one").len(), 1, "{}", preview.told());
+    let first = estate.task(arguments).run();
+    first.exits(0);
+    assert_eq!(
+        first.changes("one"),
+        preview.changes("one"),
+        "{}",
+        first.told()
+    );
+    estate.task(arguments).run().unchanged("one");
+}
+
+fn host() -> Estate {
+    Estate::deployed(&["one"])
+}
+
+#[test]
+fn files_and_directories_and_links() {
+    let estate = host();
+    settles(
+        &estate,
+        &["directory", "path=/srv/a", "mode=0750", "group=adm"],
+    );
+    assert_eq!(
+        estate.on("one", "stat -c '%U %G %a' /srv/a"),
+        "root adm 750\n"
+    );
+
+    let file = [
+        "file",
+        "path=/srv/a/f",
+        "content=it's \"$(id)\" `id` \\ ü\n",
+        "mode=0640",
+        "owner=games",
+    ];
+    settles(&estate, &file);
+    assert_eq!(
+        estate.on("one", "stat -c '%U %G %a' /srv/a/f"),
+        "games root 640\n"
+    );
+    assert_eq!(
+        estate.on("one", "cat /srv/a/f"),
+        "it's \"$(id)\" `id` \\ ü\n"
+    );
+    estate.on("one", "chmod 0666 /srv/a/f");
+    estate.task(file).run().changed("one", &["file /srv/a/f"]);
+    assert_eq!(estate.on("one", "stat -c %a /srv/a/f"), "640\n");
+
+    settles(&estate, &["symlink", "path=/srv/a/l", "target=f"]);
+    assert_eq!(estate.on("one", "readlink /srv/a/l"), "f\n");
+    settles(&estate, &["symlink", "path=/srv/a/l", "target=/etc/passwd"]);
+    settles(&estate, &["symlink", "path=/srv/a/l", "state=absent"]);
+    settles(&estate, &["file", "path=/srv/a/f", "state=absent"]);
+    settles(&estate, &["directory", "path=/srv/a", "state=absent"]);
+    assert!(estate.holds("one", "[ ! -e /srv/a ] && [ -s /etc/passwd ]"));
+}
+
+#[test]
+fn lines_blocks_and_replacements_edit_what_others_share() {
+    let estate = host();
+    estate.on("one", "printf 'root: nobody\\nother: x\\n' >/etc/shared; chmod 0604 /etc/shared; chown games /etc/shared");
+    settles(
+        &estate,
+        &[
+            "line",
+            "path=/etc/shared",
+            "regexp=^root:",
+            "line=root: keeper",
+        ],
+    );
+    settles(
+        &estate,
+        &["block", "path=/etc/shared", "block=a\nb\n", "name=e2e"],
+    );
+    settles(
+        &estate,
+        &[
+            "replace",
+            "path=/etc/shared",
+            "regexp=(?m)^other: (.)$",
+            "replace=other: \\1y",
+        ],
+    );
+    let text = estate.on("one", "cat /etc/shared");
+    assert!(text.starts_with("root: keeper\nother: xy\n"), "{text}");
+    assert!(text.contains("\na\nb\n"), "{text}");
+    assert_eq!(
+        estate.on("one", "stat -c '%U %a' /etc/shared"),
+        "games 604\n"
+    );
+    settles(
+        &estate,
+        &["block", "path=/etc/shared", "name=e2e", "state=absent"],
+    );
+    settles(
+        &estate,
+        &["line", "path=/etc/shared", "regexp=^root:", "state=absent"],
+    );
+    assert_eq!(estate.on("one", "cat /etc/shared"), "other: xy\n");
+}
+
+#[test]
+fn groups_users_keys_and_cron_jobs() {
+    let estate = host();
+    settles(&estate, &["group", "name=crew"]);
+    let hash = "$y$j9T$F5Jx5fExrKuPp53xLKQ..1$X3DX6M94c7o.9agCG9G317fhZg9SqC.5i5rd.RhAtQ7";
+    let user = [
+        "user",
+        "name=anna",
+        "groups=[crew]",
+        "comment=Anna",
+        "shell=/bin/sh",
+    ];
+    settles(&estate, &user);
+    assert!(estate.holds("one", "[ -d /home/anna ] && id -nG anna | grep -qw crew"));
+    let with_hash = format!("password_hash={hash}");
+    settles(&estate, &["user", "name=anna", &with_hash]);
+    assert!(
+        estate
+            .on("one", "getent shadow anna")
+            .starts_with(&format!("anna:{hash}:"))
+    );
+    settles(&estate, &["user", "name=anna", "password_hash=!"]);
+    assert!(
+        estate
+            .on("one", "getent shadow anna")
+            .starts_with("anna:!:")
+    );
+
+    let key = "key=ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ4cGAVQAxQV0HcKyYdU6+YFJ5Y9nPJkhBJvlXvJ3s6C anna@desk";
+    settles(&estate, &["authorized_key", "user=anna", key]);
+    assert_eq!(
+        estate.on(
+            "one",
+            "cd /home/anna && stat -c '%U %a' .ssh .ssh/authorized_keys"
+        ),
+        "anna 700\nanna 600\n"
+    );
+    settles(
+        &estate,
+        &["cron", "name=tidy", "user=anna", "job=true % x", "minute=5"],
+    );
+    assert!(estate.on("one", "cat /etc/cron.d/tidy").contains(" anna "));
+
+    settles(&estate, &["cron", "name=tidy", "state=absent"]);
+    settles(
+        &estate,
+        &["authorized_key", "user=anna", key, "state=absent"],
+    );
+    settles(
+        &estate,
+        &["user", "name=anna", "state=absent", "remove_home=true"],
+    );
+    settles(&estate, &["group", "name=crew", "state=absent"]);
+    assert!(estate.holds(
+        "one",
+        "[ ! -e /home/anna ] && ! getent passwd anna && ! getent group crew"
+    ));
+}
+
+#[test]
+fn commands_run_only_while_they_are_needed() {
+    let estate = host();
+    settles(
+        &estate,
+        &["command", "argv=[touch, /srv/made]", "creates=/srv/made"],
+    );
+    settles(
+        &estate,
+        &["command", "argv=[rm, /srv/made]", "removes=/srv/made"],
+    );
+    settles(
+        &estate,
+        &[
+            "command",
+            "argv=[touch, /srv/again]",
+            "unless=[test, -e, /srv/again]",
+        ],
+    );
+    settles(
+        &estate,
+        &[
+            "command",
+            "argv=[tee, out]",
+            "chdir=/srv",
+            "stdin=$(id)",
+            "creates=/srv/out",
+        ],
+    );
+    assert_eq!(estate.on("one", "cat /srv/out"), "$(id)");
+    let failing = estate
+        .task([
+            "command",
+            "argv=[sh, -c, 'echo no luck; exit 7']",
+            "creates=/srv/never",
+        ])
+        .run();
+    failing
+        .exits(1)
+        .failed("one", &["command", "exit code 7", "no luck"]);
+    let useless = estate
+        .task(["command", "argv=['true']", "creates=/srv/never"])
+        .run();
+    useless
+        .exits(1)
+        .failed("one", &["still not as it should be"]);
+}
+
+#[test]
+fn packages_and_debconf_answers() {
+    let estate = host();
+    let answer = [
+        "debconf",
+        "package=sl",
+        "question=sl/e2e",
+        "type=string",
+        "value=steam",
+    ];
+    settles(&estate, &answer);
+    settles(&estate, &["packages", "names=[sl]"]);
+    assert!(estate.holds("one", "[ -x /usr/games/sl ]"));
+    settles(
+        &estate,
+        &["packages", "names=[sl]", "state=absent", "purge=true"],
+    );
+    assert!(estate.holds("one", "[ ! -e /usr/games/sl ]"));
+}
+
+#[test]
+fn a_service_is_deferred_where_nothing_looks_after_services() {
+    let estate = host();
+    let ran = estate.task(["service", "name=cron"]).run();
+    ran.exits(0);
+    assert_eq!(ran.changes("one"), Vec::<String>::new());
+    assert_eq!(
+        ran.host("one")["deferred"][0]["id"],
+        "cron",
+        "{}",
+        ran.told()
+    );
+}
