@@ -6,6 +6,10 @@
 //! test ends, however it ends; nothing that carries another estate's label is touched. Nothing is sent anywhere but
 //! to its containers and to this machine itself. Without Docker the tests fail; they never skip.
 #![expect(
+    clippy::must_use_candidate,
+    reason = "helpers that assert, or do something to a host, are called for that alone"
+)]
+#![expect(
     clippy::missing_panics_doc,
     reason = "every helper fails its test by a panic that says what did not hold"
 )]

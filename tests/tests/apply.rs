@@ -1,6 +1,6 @@
 //! Applying roles: the first time, the second time, after drift, after a death in between, with a wrong configuration.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use end_to_end::{Estate, docker, resolve, until};
@@ -32,8 +32,10 @@ fn everything(estate: &Estate) -> BTreeMap<String, String> {
 }
 
 fn differences(before: &BTreeMap<String, String>, after: &BTreeMap<String, String>) -> Vec<String> {
-    let paths = before.keys().chain(after.keys());
-    let differing = paths.filter(|path| before.get(*path) != after.get(*path));
+    let paths: BTreeSet<_> = before.keys().chain(after.keys()).collect();
+    let differing = paths
+        .into_iter()
+        .filter(|path| before.get(*path) != after.get(*path));
     differing
         .map(|path| format!("{path}: {:?} → {:?}", before.get(path), after.get(path)))
         .collect()

@@ -1,4 +1,5 @@
 //! From nothing to test mode and back: what runs, what is found out when something is broken, what is left.
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail their test")]
 
 use end_to_end::{Estate, docker, docker_fails, resolve, until};
 
