@@ -8,6 +8,7 @@ use proptest::prelude::*;
 use tasks::content::Content;
 use tasks::fact::{Attributes, Facts, PackageFact, PathFact};
 use tasks::query::{Query, QuerySet, Read};
+use tasks::resource::Handler;
 use tasks::step::{Run, Step};
 use tasks::value::{AccountName, HostPath, Mode, PackageName, ServiceName};
 
@@ -316,6 +317,53 @@ fn a_command_gets_its_words_its_input_and_its_folder() {
         output,
         format!("{}\nin\nput\nit's|a b|$HOME||", folder.path().display())
     );
+}
+
+/// Runs a script that keeps its state in another folder than that of this machine.
+fn run_in(state: &Path, script: &str) -> Vec<Frame> {
+    let script = format!("{}{script}", script::writing_preamble());
+    run(&script.replace(script::STATE, state.to_str().unwrap()))
+}
+
+fn handler() -> Handler {
+    Handler::restart(ServiceName::new("svc").unwrap()).validated_by(["true"])
+}
+
+#[test]
+fn a_handler_is_remembered_after_a_line_that_a_crash_cut_short() {
+    let state = tempfile::tempdir().unwrap();
+    std::fs::write(state.path().join("pending"), "{\"name\":\"rest").unwrap();
+    let queries = QuerySet::default();
+    let script = format!(
+        "r=0\n{}{}",
+        steps::record(&handler()),
+        probe::compile(&queries)
+    );
+    let frames = run_in(state.path(), &script);
+    assert_eq!(
+        answers::read(&queries, frames).unwrap().pending,
+        [handler()]
+    );
+}
+
+#[test]
+fn once_something_has_failed_nothing_more_is_recorded() {
+    let state = tempfile::tempdir().unwrap();
+    let frames = run_in(state.path(), &format!("r=1\n{}", steps::record(&handler())));
+    assert_eq!(frames, []);
+    assert!(!state.path().join("pending").exists());
+}
+
+#[test]
+fn what_was_kept_for_a_handler_is_gone_before_the_handler_is_forgotten() {
+    let other = Handler::reload(ServiceName::new("other").unwrap());
+    for remaining in [vec![], vec![other]] {
+        let script = steps::forget(&handler(), &remaining);
+        assert!(
+            script.find("undo").unwrap() < script.find("pending").unwrap(),
+            "{script}"
+        );
+    }
 }
 
 fn every_kind_of_query() -> QuerySet {
