@@ -3,8 +3,6 @@
 //! Every word that comes from data passes through [`quote`], here and nowhere else. Scripts use POSIX `sh`,
 //! coreutils and what is essential on Debian (`dpkg-query`, `sed`, `flock`).
 
-use std::fmt::Write as _;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
@@ -32,8 +30,11 @@ pub fn encode(bytes: &[u8]) -> String {
     STANDARD.encode(bytes)
 }
 
-/// Gives what comes first in every session: a plain environment, and `f NAME`, which answers with a frame of what it
-/// reads.
+/// Gives what comes first in every session: a plain environment; `f NAME`, which answers with a frame of what it
+/// reads; and `o NAME`, which runs the function `s` and answers with its output and exit code.
+///
+/// The output goes to a file that has no name any more, not through a pipe: a daemon that keeps it open is not waited
+/// for, and a flood ends where that file system is full instead of in the memory of the shell.
 #[must_use]
 pub fn preamble(nonce: &str) -> String {
     format!(
@@ -42,6 +43,11 @@ DEBIAN_FRONTEND=noninteractive; APT_LISTCHANGES_FRONTEND=none
 export LC_ALL PATH DEBIAN_FRONTEND APT_LISTCHANGES_FRONTEND
 umask 022; cd /
 f() {{ b=$(base64 -w0); printf '@{nonce} %s %s %s\n' "$1" "${{#b}}" "$b"; }}
+o() {{ # name
+  v=$(mktemp -p /run prov.XXXXXXXXXX 2>/dev/null || mktemp -p /tmp prov.XXXXXXXXXX 2>&1) || {{
+    r=1; printf '%s\n%s' "$v" "$r" | f "$1"; return; }}
+  {{ rm -f -- "$v"; ( s ) >&8 2>&1 </dev/null 7<&- 8>&- 9>&-; r=$?
+    {{ tail -c 65536 <&7; printf '\n%s' "$r"; }} | f "$1"; }} 8>>"$v" 7<"$v"; }}
 "#
     )
 }
@@ -53,33 +59,51 @@ pub const STATE: &str = "/var/lib/prov";
 pub const LOCK: &str = "/run/prov.lock";
 
 /// Gives the functions with which changes are made. `w`, `a`, `d`, `l` and `x` are the file steps, `u` keeps a file
-/// so that it can be put back, `q` puts back.
+/// so that it can be put back, `q` puts back; all of them run in shells of their own, as they change the folder.
+///
+/// Root works in folders that belong to others, who could put a link in the place of anything between two commands.
+/// So `p` enters a file's folder part by part and follows a link only out of a folder in which nobody but root makes
+/// links; `t` enters a new folder there that only root can enter, in which files are made ready; and what is there
+/// already is changed by an open descriptor, once it is known to be the file itself.
 #[must_use]
 pub fn writing_preamble() -> String {
     format!(
         r#"m() {{ while read -r _ _ _ _ mounted _; do [ "$mounted" = "$1" ] && return 0; done </proc/self/mountinfo; return 1; }}
+p() {{ # path
+  n=${{1##*/}}; e=${{1%/*}}/; e=${{e#/}}; cd / || return
+  while [ -n "$e" ]; do
+    h=${{PWD%/}}/${{e%%/*}}; k=; [ -O . ] && [ ! -k . ] && k=trusted
+    cd -P -- "./${{e%%/*}}" || return
+    [ "$k" ] || [ "$PWD" = "$h" ] || {{ printf '%s\n' "$h is a link, in a folder where not only root makes links"; return 1; }}
+    e=${{e#*/}}
+  done; }}
+t() {{ t=$(mktemp -d -- .prov.XXXXXXXXXX) && h=${{PWD%/}} && cd -P -- "./$t" && [ -O . ] && [ "$PWD" = "$h/$t" ]; }}
+z() {{ v=$?; rm -f -- ./f; cd -P .. && rmdir -- "./$t"; return $v; }}
 w() {{ # path owner group mode; base64 in $c
-  t=$(mktemp -- "${{1%/*}}/.prov.XXXXXXXXXX") || return
-  if printf %s "$c" | base64 -d >"$t" && chown -- "$2:$3" "$t" && chmod -- "$4" "$t" && sync -- "$t"; then
-    if m "$1"; then cat -- "$t" >"$1" && chown -- "$2:$3" "$1" && chmod -- "$4" "$1" && sync -- "$1"; r=$?; rm -f -- "$t"; return $r
-    else mv -fT -- "$t" "$1" && {{ sync -- "${{1%/*}}/" || :; }}; fi
-  else rm -f -- "$t"; return 1; fi; }}
-a() {{ chown -- "$2:$3" "$1" && chmod -- "$4" "$1"; }}
-d() {{ mkdir -p -- "${{1%/*}}/" && {{ [ -d "$1" ] || mkdir -m 0700 -- "$1"; }} && a "$@"; }}
-l() {{ t=${{1%/*}}/.prov.$$.link; rm -f -- "$t"; ln -s -- "$2" "$t" && mv -fT -- "$t" "$1"; }}
-x() {{ rm -rf --one-file-system -- "$1"; }}
+  p "$1" && t && {{ printf %s "$c" | base64 -d >f && chown -- "$2:$3" f && chmod -- "$4" f && sync -- f &&
+    if m "$h/$n"; then cat -- f >"../$n" && chown -- "$2:$3" "../$n" && chmod -- "$4" "../$n" && sync -- "../$n"
+    else mv -fT -- f "../$n" && {{ sync -- .. || :; }}; fi; z; }}; }}
+a() {{ # path owner group mode
+  p "$1" && h=${{PWD%/}}/$n &&
+  if [ -d "./$n" ]; then cd -P -- "./$n" && i "$PWD" && chown -- "$2:$3" . && chmod -- "$4" .
+  else {{ i "$(readlink /proc/self/fd/8)" && chown -- "$2:$3" /proc/self/fd/8 && chmod -- "$4" /proc/self/fd/8; }} 8<"./$n"; fi; }}
+i() {{ [ "$1" = "$h" ] || {{ printf '%s\n' "$h has become a link to $1"; return 1; }}; }}
+d() {{ mkdir -p -- "${{1%/*}}/" && p "$1" && {{ [ -d "./$n" ] || mkdir -m 0700 -- "./$n"; }} && a "$@"; }}
+l() {{ p "$1" && t && {{ ln -s -- "$2" f && mv -fT -- f "../$n"; z; }}; }}
+x() {{ p "$1" && rm -rf --one-file-system -- "./$n"; }}
 u() {{ # handler key path
   mkdir -p -m 0700 -- {STATE}/undo/"$1" || return
   [ -e {STATE}/undo/"$1/$2.path" ] && return 0
-  if [ -f "$3" ] || [ -L "$3" ]; then cp -a -- "$3" {STATE}/undo/"$1/$2.old" || return; fi
+  if [ -d "${{3%/*}}/" ]; then p "$3" || return; [ ! -d "./$n" ] || [ -L "./$n" ] || return 0
+    if [ -f "./$n" ] || [ -L "./$n" ]; then cp -a --remove-destination -- "./$n" {STATE}/undo/"$1/$2.old" || return; fi; fi
   printf %s "$3" >{STATE}/undo/"$1/$2.new" && mv -f -- {STATE}/undo/"$1/$2.new" {STATE}/undo/"$1/$2.path"; }}
 q() {{ # handler
-  for n in {STATE}/undo/"$1"/*.path; do [ -e "$n" ] || continue
-    p=$(cat -- "$n"); o=${{n%.path}}.old
-    if [ -e "$o" ] || [ -L "$o" ]; then
-      if m "$p"; then cat -- "$o" >"$p"; else cp -a -- "$o" "$p.prov-old" && mv -fT -- "$p.prov-old" "$p"; fi
-    else rm -f -- "$p"; fi || return
-    printf '%s\n' "$p"
+  for j in {STATE}/undo/"$1"/*.path; do [ -e "$j" ] || continue
+    y=$(cat -- "$j"); g=${{j%.path}}.old
+    if [ -e "$g" ] || [ -L "$g" ]; then
+      ( p "$y" && if m "${{PWD%/}}/$n"; then cat -- "$g" >"./$n"; else t && {{ cp -a -- "$g" f && mv -fT -- f "../$n"; z; }}; fi ) || return
+    elif [ -d "${{y%/*}}/" ]; then ( p "$y" && rm -f -- "./$n" ) || return; fi
+    printf '%s\n' "$y"
   done; rm -rf -- {STATE}/undo/"$1"; }}
 "#
     )
@@ -89,13 +113,7 @@ q() {{ # handler
 /// follows. Nothing it starts inherits the lock or the script that is being read.
 #[must_use]
 pub fn answered(name: &str, command: &str) -> String {
-    let mut script = String::new();
-    // Writing to a string cannot fail.
-    let _ = writeln!(
-        script,
-        "o=$( {{ {command}\n}} 2>&1 </dev/null 9>&- ); r=$?; printf '%s\\n%s' \"$o\" \"$r\" | tail -c 65536 | f {name}"
-    );
-    script
+    format!("s() {{\n{command}\n}}\no {name}\n")
 }
 
 #[cfg(test)]

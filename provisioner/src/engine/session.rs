@@ -142,8 +142,9 @@ impl WriteSession {
     ) -> Result<Opened, SshError> {
         let mut read = ReadSession::open(target).await?;
         read.opening.push_str(&writing_preamble());
+        // Whoever may read the file may lock it, and so keep prov away: nobody but root may.
         let take = format!(
-            "exec 9<>{LOCK}; if flock -w {} 9; then printf '%s\\n' {} >{LOCK}; printf held | f lock\nelse f holder <{LOCK}; fi\n",
+            "umask 077; exec 9<>{LOCK}; umask 022; chmod 0600 {LOCK}; if flock -w {} 9; then printf '%s\\n' {} >{LOCK}; printf held | f lock\nelse f holder <{LOCK}; fi\n",
             lock.wait,
             quote(&lock.holder)
         );
@@ -276,7 +277,7 @@ fn output(frame: &Frame) -> Result<Output, SshError> {
         .parse()
         .map_err(|_| SshError::Answer(format!("{} has no exit code", frame.name)))?;
     Ok(Output {
-        text: text.to_owned(),
+        text: text.trim_end_matches('\n').to_owned(),
         exit,
     })
 }

@@ -93,26 +93,30 @@ pub(super) fn key(text: &str) -> String {
 #[must_use]
 pub(super) fn record(handler: &Handler) -> String {
     let line = serde_json::to_string(handler).unwrap_or_default();
+    // A line of its own even after one that a crash cut short.
     let append = format!(
-        "mkdir -p -m 0700 {STATE} && printf '%s\\n' {} >>{STATE}/pending && sync {STATE}/pending",
+        "mkdir -p -m 0700 {STATE} && printf '\\n%s\\n' {} >>{STATE}/pending && sync {STATE}/pending",
         quote(&line)
     );
-    answered("record", &append)
+    format!("[ $r = 0 ] && {{\n{}}}\n", answered("record", &append))
 }
 
 /// Writes the script that forgets a handler, leaving those that are still to run, and what was kept for it.
+///
+/// What was kept goes first: a run that dies in between runs the handler once more, and does not leave old files
+/// behind that a later failure would put back.
 #[must_use]
 pub(super) fn forget(handler: &Handler, remaining: &[Handler]) -> String {
     let folder = slug(handler);
     if remaining.is_empty() {
-        return format!("rm -f {STATE}/pending; rm -rf {STATE}/undo/{folder}\n");
+        return format!("rm -rf {STATE}/undo/{folder}; rm -f {STATE}/pending\n");
     }
     let lines: Vec<_> = remaining
         .iter()
         .map(|handler| quote(&serde_json::to_string(handler).unwrap_or_default()))
         .collect();
     format!(
-        "printf '%s\\n' {} >{STATE}/pending.new && mv -f {STATE}/pending.new {STATE}/pending; rm -rf {STATE}/undo/{folder}\n",
+        "rm -rf {STATE}/undo/{folder}; printf '%s\\n' {} >{STATE}/pending.new && mv -f {STATE}/pending.new {STATE}/pending\n",
         lines.join(" ")
     )
 }

@@ -1,6 +1,6 @@
 //! The scripts, run by a real `sh` on this machine, and answers of hosts that lie.
 
-use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::process::Command;
 
@@ -8,6 +8,7 @@ use proptest::prelude::*;
 use tasks::content::Content;
 use tasks::fact::{Attributes, Facts, PackageFact, PathFact};
 use tasks::query::{Query, QuerySet, Read};
+use tasks::resource::Handler;
 use tasks::step::{Run, Step};
 use tasks::value::{AccountName, HostPath, Mode, PackageName, ServiceName};
 
@@ -69,7 +70,7 @@ fn step(step: &Step) -> (String, String) {
     let frames = run(&script::answered("step:0", &steps::command(step)));
     let text = String::from_utf8(frames[0].bytes.clone()).unwrap();
     let (output, exit) = text.rsplit_once('\n').unwrap();
-    (exit.to_owned(), output.to_owned())
+    (exit.to_owned(), output.trim_end_matches('\n').to_owned())
 }
 
 #[test]
@@ -352,6 +353,212 @@ fn what_a_validation_refuses_is_put_back() {
         !state.join("undo/h").exists(),
         "what was kept was not tidied up"
     );
+}
+
+#[test]
+fn a_daemon_that_keeps_its_output_open_is_not_waited_for() {
+    let started = std::time::Instant::now();
+    let run = Run::new(["sh", "-c", "sleep 30 & echo started"]);
+    assert_eq!(step(&run.into()), ("0".to_owned(), "started".to_owned()));
+    assert!(started.elapsed() < std::time::Duration::from_secs(20));
+}
+
+#[test]
+fn of_a_flood_of_output_the_end_comes_back() {
+    let run = Run::new(["sh", "-c", "yes | head -c 9000000; echo last; exit 4"]);
+    let (exit, output) = step(&run.into());
+    assert_eq!(exit, "4");
+    assert!(output.len() <= 65536 && output.ends_with("y\nlast"));
+}
+
+/// Puts a link where anybody may, as a user does who wants root to write elsewhere.
+fn link_of_others(to: &Path) -> (tempfile::TempDir, std::path::PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    // As in /tmp: the folder is not one in which only its owner makes links.
+    std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o1777)).unwrap();
+    let link = folder.path().join("link");
+    symlink(to, &link).unwrap();
+    (folder, link)
+}
+
+#[test]
+fn nothing_is_written_or_removed_through_a_link_that_others_could_have_made() {
+    let elsewhere = tempfile::tempdir().unwrap();
+    let secret = elsewhere.path().join("secret");
+    std::fs::write(&secret, "secret").unwrap();
+    std::fs::set_permissions(&secret, PermissionsExt::from_mode(0o600)).unwrap();
+    let (_folder, link) = link_of_others(elsewhere.path());
+    let through = path(&link.join("secret"));
+    for attempt in [
+        Step::WriteFile {
+            path: through.clone(),
+            content: Content::plain("mine"),
+            attributes: attributes(0o644),
+        },
+        Step::SetAttributes {
+            path: through.clone(),
+            attributes: attributes(0o644),
+        },
+        Step::MakeLink {
+            path: through.clone(),
+            target: "/".to_owned(),
+        },
+        Step::Remove { path: through },
+        Step::SetAttributes {
+            path: path(&link),
+            attributes: attributes(0o777),
+        },
+    ] {
+        let (exit, output) = step(&attempt);
+        assert_eq!(exit, "1", "{attempt:?}: {output}");
+        assert!(output.contains("link"), "{attempt:?}: {output}");
+    }
+    assert_eq!(std::fs::read_to_string(&secret).unwrap(), "secret");
+    let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o7777;
+    assert_eq!(mode(&secret), 0o600);
+    assert_ne!(mode(elsewhere.path()), 0o777);
+    assert_eq!(std::fs::read_dir(elsewhere.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn a_file_that_became_a_link_does_not_hand_its_target_over() {
+    let elsewhere = tempfile::tempdir().unwrap();
+    let secret = elsewhere.path().join("secret");
+    std::fs::write(&secret, "secret").unwrap();
+    std::fs::set_permissions(&secret, PermissionsExt::from_mode(0o600)).unwrap();
+    let (_folder, link) = link_of_others(&secret);
+    let (exit, output) = step(&Step::SetAttributes {
+        path: path(&link),
+        attributes: attributes(0o644),
+    });
+    assert_eq!(exit, "1", "{output}");
+    let mode = secret.metadata().unwrap().permissions().mode() & 0o7777;
+    assert_eq!(mode, 0o600);
+}
+
+#[test]
+fn a_link_that_root_made_on_the_way_is_followed() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("real")).unwrap();
+    symlink("real", folder.path().join("link")).unwrap();
+    let write = Step::WriteFile {
+        path: path(&folder.path().join("link/file")),
+        content: Content::plain("x"),
+        attributes: attributes(0o600),
+    };
+    assert_eq!(step(&write), ("0".to_owned(), String::new()));
+    let set = Step::SetAttributes {
+        path: path(&folder.path().join("link/file")),
+        attributes: attributes(0o640),
+    };
+    assert_eq!(step(&set), ("0".to_owned(), String::new()));
+    let written = folder.path().join("real/file");
+    assert_eq!(
+        written.metadata().unwrap().permissions().mode() & 0o7777,
+        0o640
+    );
+    assert_eq!(
+        std::fs::read_dir(folder.path().join("real"))
+            .unwrap()
+            .count(),
+        1
+    );
+}
+
+/// Runs a script that keeps its state in another folder than that of this machine.
+fn run_in(state: &Path, script: &str) -> Vec<Frame> {
+    let script = format!("{}{script}", script::writing_preamble());
+    run(&script.replace(script::STATE, state.to_str().unwrap()))
+}
+
+fn handler() -> Handler {
+    Handler::restart(ServiceName::new("svc").unwrap()).validated_by(["true"])
+}
+
+fn keep(place: &Path) -> String {
+    let path = place.to_str().unwrap();
+    let (folder, key) = (steps::slug(&handler()), steps::key(path));
+    let keep = format!("u {folder} {key} {}", script::quote(path));
+    script::answered("keep", &keep)
+}
+
+fn put_back() -> String {
+    script::answered("back", &format!("q {}", steps::slug(&handler())))
+}
+
+#[test]
+fn what_a_failed_validation_puts_back_is_what_was_there_before_the_first_of_several_runs() {
+    let (state, folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (old, new) = (folder.path().join("it's old"), folder.path().join("new"));
+    std::fs::write(&old, "first").unwrap();
+    for text in ["second", "third"] {
+        let frames = run_in(
+            state.path(),
+            &(keep(&old) + &keep(&new) + &keep(folder.path())),
+        );
+        assert!(
+            frames.iter().all(|frame| frame.bytes.ends_with(b"\n0")),
+            "{frames:?}"
+        );
+        std::fs::write(&old, text).unwrap();
+        std::fs::write(&new, text).unwrap();
+    }
+    let frames = run_in(state.path(), &put_back());
+    assert!(frames[0].bytes.ends_with(b"\n0"), "{frames:?}");
+    assert_eq!(std::fs::read_to_string(&old).unwrap(), "first");
+    let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().collect();
+    assert_eq!(left.len(), 1, "{left:?}");
+}
+
+#[test]
+fn putting_back_does_not_write_through_a_link_that_somebody_prepared() {
+    let (state, folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (file, victim) = (folder.path().join("file"), folder.path().join("victim"));
+    std::fs::write(&file, "old").unwrap();
+    std::fs::write(&victim, "untouched").unwrap();
+    run_in(state.path(), &keep(&file));
+    symlink(&victim, folder.path().join("file.prov-old")).unwrap();
+    std::fs::write(&file, "new").unwrap();
+    run_in(state.path(), &put_back());
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "old");
+    assert_eq!(std::fs::read_to_string(&victim).unwrap(), "untouched");
+}
+
+#[test]
+fn a_handler_is_remembered_after_a_line_that_a_crash_cut_short() {
+    let state = tempfile::tempdir().unwrap();
+    std::fs::write(state.path().join("pending"), "{\"name\":\"rest").unwrap();
+    let queries = QuerySet::default();
+    let script = format!(
+        "r=0\n{}{}",
+        steps::record(&handler()),
+        probe::compile(&queries)
+    );
+    let frames = run_in(state.path(), &script);
+    assert_eq!(
+        answers::read(&queries, frames).unwrap().pending,
+        [handler()]
+    );
+}
+
+#[test]
+fn once_something_has_failed_nothing_more_is_recorded() {
+    let state = tempfile::tempdir().unwrap();
+    let frames = run_in(state.path(), &format!("r=1\n{}", steps::record(&handler())));
+    assert_eq!(frames, []);
+    assert!(!state.path().join("pending").exists());
+}
+
+#[test]
+fn what_was_kept_for_a_handler_is_gone_before_the_handler_is_forgotten() {
+    let other = Handler::reload(ServiceName::new("other").unwrap());
+    for remaining in [vec![], vec![other]] {
+        let script = steps::forget(&handler(), &remaining);
+        assert!(
+            script.find("undo").unwrap() < script.find("pending").unwrap(),
+            "{script}"
+        );
+    }
 }
 
 fn every_kind_of_query() -> QuerySet {

@@ -4,7 +4,6 @@
 //! `@NONCE NAME LENGTH BASE64`, which nothing else on the host can produce by accident. Lines of any other form are
 //! noise and are kept only for error messages.
 
-use std::fmt::Write as _;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -112,10 +111,7 @@ impl RootShell {
         self.sequence += 1;
         self.round_trips += 1;
         let end = format!("@{} end {}", self.nonce, self.sequence);
-        let mut message = std::mem::take(&mut self.opening);
-        message.push_str(script);
-        // Writing to a string cannot fail.
-        let _ = write!(message, "\nprintf '%s\\n' '{end}'\n");
+        let message = std::mem::take(&mut self.opening) + &whole(script, &end);
         let Self {
             reader,
             writer,
@@ -132,8 +128,7 @@ impl RootShell {
         let write = writer.data_bytes(message.into_bytes());
         let mut outcome = Outcome::default();
         let read = read_until(reader, received, &end, &mut outcome, silence);
-        // Reading and writing go on together, so that neither side waits for the other with full buffers.
-        let (written, read) = tokio::join!(write, read);
+        let (written, read) = exchange(write, read).await;
         self.noise.push_str(&outcome.noise);
         truncate(&mut self.noise);
         match read {
@@ -197,6 +192,25 @@ impl RootShell {
         SshError::Closed {
             answer: last_line(answer),
         }
+    }
+}
+
+/// Makes a script one command, which the shell parses to its end before it runs any of it: where the connection is
+/// lost half-way, the shell would otherwise run the half line that it got, such as `rm -rf /var/lib` of a longer path.
+fn whole(script: &str, end: &str) -> String {
+    format!("{{\n{script}\nprintf '%s\\n' '{end}'\n}}\n")
+}
+
+/// Writes and reads at once, so that neither side waits for the other with full buffers. Once reading has ended, well
+/// or not, nothing more is written: a host that no longer reads would be waited for without end.
+async fn exchange<W, R>(
+    write: impl Future<Output = Result<(), W>>,
+    read: impl Future<Output = R>,
+) -> (Result<(), W>, R) {
+    let (mut write, mut read) = (std::pin::pin!(write), std::pin::pin!(read));
+    tokio::select! {
+        read = &mut read => (Ok(()), read),
+        written = &mut write => (written, read.await),
     }
 }
 
@@ -346,6 +360,38 @@ mod tests {
         for broken in ["stat 4 aGk", "stat x aGk=", "stat", "", "stat 4 a!k="] {
             assert!(parse_frame(broken).is_err(), "{broken:?} was accepted");
         }
+    }
+
+    #[test]
+    fn of_a_script_that_arrives_in_part_nothing_is_run() {
+        use std::io::Write as _;
+        let script = whole("echo ran\nrm -rf /nowhere/a", "@n end 1");
+        let run = |script: &str| {
+            let mut shell = std::process::Command::new("sh")
+                .arg("-s")
+                .stdin(std::process::Stdio::piped())
+                .stdout(std::process::Stdio::piped())
+                .stderr(std::process::Stdio::null())
+                .spawn()
+                .unwrap();
+            let mut stdin = shell.stdin.take().unwrap();
+            stdin.write_all(script.as_bytes()).unwrap();
+            drop(stdin);
+            String::from_utf8(shell.wait_with_output().unwrap().stdout).unwrap()
+        };
+        assert_eq!(run(&script), "ran\n@n end 1\n");
+        for cut in 0..script.len() - 2 {
+            assert_eq!(run(&script[..cut]), "", "{:?}", &script[..cut]);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_host_that_reads_no_more_does_not_keep_an_ended_answer_waiting() {
+        let blocked = std::future::pending::<Result<(), ()>>();
+        let silent = async { Err::<bool, _>("silent") };
+        let both = exchange(blocked, silent);
+        let answer = tokio::time::timeout(Duration::from_secs(5), both).await;
+        assert_eq!(answer, Ok((Ok(()), Err("silent"))));
     }
 
     #[test]
