@@ -78,17 +78,20 @@ fn a_secret_is_found_in_its_file_and_nowhere_else() {
     estate.on(
         "one",
         "mv /usr/sbin/bacula-fd /usr/sbin/bacula-fd.real
-         printf '#!/bin/sh\\necho not today; exit 1\\n' >/usr/sbin/bacula-fd; chmod +x /usr/sbin/bacula-fd",
+         printf '#!/bin/sh\\necho not today; cat /etc/bacula/bacula-fd.conf; exit 1\\n' >/usr/sbin/bacula-fd
+         chmod +x /usr/sbin/bacula-fd",
     );
     let refused = estate.prov(["--output", "json", "apply"]).run();
-    refused
-        .exits(1)
-        .failed("one", &["does not accept", "not today"]);
+    refused.exits(1).failed(
+        "one",
+        &["does not accept", "not today", "it holds a secret"],
+    );
     estate.on("one", "mv /usr/sbin/bacula-fd.real /usr/sbin/bacula-fd");
     run(&["--output", "json", "apply"], 0);
     run(&["apply"], 0);
     run(&["status"], 0);
     estate.on("one", "rm /run/sample");
+    said.push(refused.told());
 
     // What this search finds where it should, it would find where it should not.
     let configuration = estate.on("one", &format!("cat {CONFIGURATION}"));

@@ -102,6 +102,7 @@ if [ -e $1 ]; then {{ date +%s; stat -c %Y /var/lib/apt/lists /var/cache/apt/pkg
     for (index, request) in sorted.apt.iter().enumerate() {
         let names = quote_all(request.names.iter().map(PackageName::as_str));
         let verb = request.verb.word();
+        // A simulation, too, writes its caches and a log of what it planned, unless it is told not to.
         // Apt is asked only where a package is not as it should be; the shell can tell that by itself.
         let wanted = match request.verb {
             AptVerb::Install => 1,
@@ -112,7 +113,8 @@ if [ -e $1 ]; then {{ date +%s; stat -c %Y /var/lib/apt/lists /var/cache/apt/pkg
             r#"y=; t=$(printf '\t'); for p in {names}; do case "
 $k" in (*"
 $p$t"?i*) i=1;; (*) i=0;; esac; [ $i = {wanted} ] || y=1; done
-[ -z "$y" ] || apt-get -s -q -y -o APT::Install-Recommends={recommends} {verb} -- {names} 2>&1 </dev/null | sed -n '/^\(Inst\|Remv\|Purg\|E:\) /p' | f apt:{index}"#,
+[ -z "$y" ] || apt-get -s -q -y {quiet} -o APT::Install-Recommends={recommends} {verb} -- {names} 2>&1 </dev/null | sed -n '/^\(Inst\|Remv\|Purg\|E:\) /p' | f apt:{index}"#,
+            quiet = "-o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= -o Dir::Log::Planner=/dev/null",
             recommends = request.recommends,
         );
     }
