@@ -113,7 +113,7 @@ if [ -e $1 ]; then {{ date +%s; stat -c %Y /var/lib/apt/lists /var/cache/apt/pkg
             r#"y=; t=$(printf '\t'); for p in {names}; do case "
 $k" in (*"
 $p$t"?i*) i=1;; (*) i=0;; esac; [ $i = {wanted} ] || y=1; done
-[ -z "$y" ] || apt-get -s -q -y {quiet} -o APT::Install-Recommends={recommends} {verb} -- {names} 2>&1 </dev/null | sed -n '/^\(Inst\|Remv\|Purg\|E:\) /p' | f apt:{index}"#,
+[ -z "$y" ] || TMPDIR=/dev/shm apt-get -s -q -y {quiet} -o APT::Install-Recommends={recommends} {verb} -- {names} 2>&1 </dev/null | sed -n '/^\(Inst\|Remv\|Purg\|E:\) /p' | f apt:{index}"#,
             quiet = "-o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= -o Dir::Log::Planner=/dev/null",
             recommends = request.recommends,
         );
