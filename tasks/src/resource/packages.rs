@@ -23,7 +23,8 @@ const LOCK_TIMEOUT: u32 = 600;
 /// All packages that the roles of a host ask for are installed in one transaction. Recommended packages are not
 /// installed unless `recommends` is set; changed configuration files are kept (`--force-confold`). An interrupted
 /// installation is finished first; package lists older than a day are fetched first; a held lock is waited for with
-/// apt's own lock timeout. Nothing is upgraded.
+/// apt's own lock timeout. Nothing is upgraded, and nothing is removed to make room: what a new package conflicts with
+/// is declared absent.
 ///
 /// ```yaml
 /// packages: {names: [dnsmasq, bacula-fd]}
@@ -112,7 +113,7 @@ impl Packages {
         } else {
             "--no-install-recommends"
         };
-        let mut install = Self::apt(["install", recommends, "--"]);
+        let mut install = Self::apt(["install", "--no-remove", recommends, "--"]);
         for name in &lacking {
             install.argv.push(name.to_string());
             install.effects.push(Effect::Package {
