@@ -122,7 +122,7 @@ impl SshError {
                 "load the key into ssh-agent, or name it as `identity` under `connection` in estate.yml".into()
             }
             Self::SudoPassword { .. } | Self::SudoNeedsPassword { .. } => {
-                "check `connection` in estate.yml: `sudo_password`, or the login password if it is the same".into()
+                "check `connection` in estate.yml: `sudo: password` gives the login `password` to sudo".into()
             }
             Self::SudoRefused { user, .. } => format!(
                 "give {user} the right to run `sudo sh` on the host (on Debian: `adduser {user} sudo`)"
