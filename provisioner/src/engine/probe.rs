@@ -169,7 +169,7 @@ fn services(script: &mut String, names: &[String]) {
     let _ = writeln!(
         script,
         r"read -r c </proc/1/comm
-if [ $c = systemd ]; then systemctl show --property=LoadState,ActiveState,UnitFileState -- {units} 2>/dev/null | f systemd
+if [ $c = systemd ]; then systemctl show --property=LoadState,ActiveState,SubState,UnitFileState -- {units} 2>/dev/null | f systemd
 elif command -v sv >/dev/null; then sv status {plain} 2>&1 | f runit; fi"
     );
 }
