@@ -46,13 +46,13 @@ fn walk(
     paths.sort();
     for path in paths {
         let shown = path.display().to_string();
-        let meta = std::fs::metadata(&path).map_err(|error| unreadable(&path, &error))?;
         let hidden = path
             .file_name()
             .is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
         if hidden {
             continue;
         }
+        let meta = std::fs::metadata(&path).map_err(|error| unreadable(&path, &error))?;
         if meta.is_dir() {
             if depth < MOST_DEPTH {
                 walk(root, &path, depth + 1, sources, mistakes)?;
@@ -122,5 +122,13 @@ mod tests {
             mistakes[0].to_string().contains("/no/such/estate"),
             "{mistakes:?}"
         );
+    }
+
+    #[test]
+    fn the_lock_that_an_editor_keeps_beside_a_file_is_passed_over() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("estate.yml"), "name: x\n").unwrap();
+        std::os::unix::fs::symlink("me@here.1", folder.path().join(".#estate.yml")).unwrap();
+        assert!(read_estate(folder.path()).is_ok());
     }
 }

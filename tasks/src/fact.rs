@@ -88,6 +88,20 @@ pub struct Attributes {
     pub mode: Mode,
 }
 
+impl Attributes {
+    /// Gives what the missing parents of a new directory get.
+    fn of_parents() -> Self {
+        Self {
+            owner: "root".to_owned(),
+            group: "root".to_owned(),
+            mode: Mode::new(0o755),
+        }
+    }
+}
+
+/// Permission bit by which everybody may read.
+const READABLE_BY_ALL: u32 = 0o004;
+
 /// A regular file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -121,6 +135,12 @@ impl FileFact {
             sha256: Some(hex(&Sha256::digest(bytes))),
             body: Some(Body(bytes.to_vec())),
         }
+    }
+
+    /// Tells whether somebody may not read the file: what it holds may be secret.
+    #[must_use]
+    pub const fn is_private(&self) -> bool {
+        self.mode.bits() & READABLE_BY_ALL == 0
     }
 
     /// Gives owner, group and mode.
@@ -459,6 +479,11 @@ impl Facts {
                 }
             }
             Step::MakeDirectory { path, attributes } => {
+                for (known, fact) in &mut self.paths {
+                    if path.is_below(known) && *fact == PathFact::Missing {
+                        *fact = PathFact::Directory(Attributes::of_parents());
+                    }
+                }
                 self.paths
                     .insert(path.clone(), PathFact::Directory(attributes.clone()));
             }

@@ -54,6 +54,19 @@ pub enum Step {
 }
 
 impl Step {
+    /// Gives the path that the step writes to, if it is known.
+    #[must_use]
+    pub const fn path(&self) -> Option<&HostPath> {
+        match self {
+            Self::WriteFile { path, .. }
+            | Self::SetAttributes { path, .. }
+            | Self::MakeDirectory { path, .. }
+            | Self::MakeLink { path, .. }
+            | Self::Remove { path } => Some(path),
+            Self::Run(_) => None,
+        }
+    }
+
     /// Gives the bytes that the step carries to the host, if any.
     #[must_use]
     pub const fn content(&self) -> Option<&Content> {

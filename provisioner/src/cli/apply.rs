@@ -31,7 +31,7 @@ pub(super) async fn run(app: &App, options: &Apply) -> Result<u8, Problem> {
             ));
         }
         Some(path) => {
-            let mut plan = SavedPlan::read(path)?;
+            let plan = SavedPlan::read(path)?;
             if plan.estate != app.estate.name() {
                 return Err(Problem::usage(
                     format!(
@@ -57,11 +57,18 @@ pub(super) async fn run(app: &App, options: &Apply) -> Result<u8, Problem> {
                     })
                 })
                 .collect::<Result<Vec<&Host>, Problem>>()?;
-            plan.claim(path, jobs::now())?;
-            (hosts, Some(plan))
+            (hosts, Some((path, plan)))
         }
     };
     let jobs = Jobs::gather(app, &hosts, Work::Roles(app.phase())).await?;
+    // A mistake in the estate ends the command before this, and does not use the plan up.
+    let saved = match saved {
+        None => None,
+        Some((path, mut plan)) => {
+            plan.claim(path, jobs::now())?;
+            Some(plan)
+        }
+    };
     let outcome = jobs::apply(app, jobs, options.waiting.wait, saved).await;
     jobs::print(app, &outcome, Tense::Did);
     Ok(jobs::code(&outcome))

@@ -13,7 +13,7 @@ use tasks::plan::Phase;
 use super::app::App;
 use super::arguments::{Names, Up};
 use super::jobs::{self, Jobs, Work};
-use super::{apply, containers, verify};
+use super::{apply, containers, signals, verify};
 use crate::docker::HostState;
 use crate::engine::{Failure, RunOutcome, Status};
 use crate::report::problem::{Problem, exit};
@@ -127,6 +127,13 @@ async fn applied(app: &App, hosts: &[&Host], phase: Phase) -> Result<RunOutcome,
 }
 
 fn fail_on(outcome: &RunOutcome, doing: &str) -> Result<(), Problem> {
+    // A host that had nothing left to change when the user asked to stop did not fail.
+    if signals::asked() && outcome.hosts.iter().all(|host| host.failed.is_none()) {
+        return Err(Problem::Failed(Failure::new(
+            format!("stopped after {doing}"),
+            "run the same command again: it goes on where this one stopped",
+        )));
+    }
     jobs::failure(outcome, doing).map_or(Ok(()), |failure| Err(Problem::Failed(failure)))
 }
 

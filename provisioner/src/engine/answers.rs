@@ -249,7 +249,10 @@ fn packages(facts: &mut Facts, sorted: &Sorted, frames: &Frames) -> Result<(), S
             Some('n' | 'c') => PackageFact::Absent,
             _ => PackageFact::Broken,
         };
-        found.insert(name, fact);
+        // Another architecture's package of the same name may have left its configuration behind.
+        if !matches!(found.get(name), Some(PackageFact::Installed(_))) {
+            found.insert(name, fact);
+        }
     }
     for name in &sorted.packages {
         let fact = found.get(name.as_str()).cloned();
@@ -422,7 +425,9 @@ fn systemd_unit(block: &str) -> ServiceFact {
     let load = value("LoadState");
     ServiceFact {
         known: matches!(load, "loaded" | "masked"),
-        running: matches!(value("ActiveState"), "active" | "reloading" | "activating"),
+        // A daemon that ends again and again is activating, too, whenever systemd waits to start it again.
+        running: matches!(value("ActiveState"), "active" | "reloading" | "activating")
+            && value("SubState") != "auto-restart",
         // Units that cannot be enabled, such as those made from init scripts, count as enabled.
         enabled: !matches!(value("UnitFileState"), "disabled" | "masked" | "" | "bad"),
         masked: load == "masked",

@@ -1,12 +1,12 @@
 //! The run of one host: look, plan, change, look again, run handlers.
 
 use std::collections::BTreeSet;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use tasks::fact::Facts;
+use tasks::fact::{Facts, PathFact};
 use tasks::plan::{self, Change, HostPlan, Item, Phase, Planned};
 use tasks::query::{Query, QuerySet};
-use tasks::resource::{Declared, Handler, Handling};
+use tasks::resource::{Declared, Handler, HandlerAction, Handling};
 use tasks::step::Step;
 use tokio::sync::watch;
 
@@ -246,7 +246,7 @@ impl Run<'_> {
                     name(&item)
                 );
                 self.progress.send(&self.job.host, Event::Doing(doing));
-                self.one(declared, index, &item, change).await?;
+                self.one(declared, index, &item, change, &how.stop).await?;
             }
             outcome.take_item(&item);
             if let Some(failure) = outcome.failed.take() {
@@ -268,15 +268,30 @@ impl Run<'_> {
         index: usize,
         item: &Item,
         change: &Change,
+        stop: &watch::Receiver<bool>,
     ) -> Result<(), Failure> {
         let known = |handler: &&Handler| self.due.iter().all(|due| due.name != handler.name);
         let record: Vec<_> = declared.notify.iter().filter(known).collect();
-        let queries = self.altered(index, change).without_simulations();
-        let stepped = self
-            .session
-            .apply(&change.steps, &record, &declared.notify, &queries)
-            .await
-            .map_err(|error| Failure::from(error).of(name(item)))?;
+        let queries =
+            altered(&self.job.resources[index..], change, &self.facts).without_simulations();
+        let started = Instant::now();
+        let stepped = loop {
+            let stepped = self
+                .session
+                .apply(&change.steps, &record, &declared.notify, &queries)
+                .await
+                .map_err(|error| Failure::from(error).of(name(item)))?;
+            match &stepped {
+                Stepped::Failed(output)
+                    if is_locked(&output.text) && started.elapsed() < LOCKED && !*stop.borrow() =>
+                {
+                    let waiting = "waiting: another process installs packages".to_owned();
+                    self.progress.send(&self.job.host, Event::Doing(waiting));
+                    tokio::time::sleep(LOCKED / 120).await;
+                }
+                Stepped::Failed(_) | Stepped::Done(_) => break stepped,
+            }
+        };
         let record: Vec<_> = record.into_iter().cloned().collect();
         self.due.extend(record);
         tracing::debug!(host = self.job.host, resource = name(item), "changed");
@@ -304,69 +319,49 @@ impl Run<'_> {
         }
     }
 
-    /// Selects what a change may have altered: what it writes, and after a command everything still to come.
-    fn altered(&self, index: usize, change: &Change) -> QuerySet {
-        let rest = &self.job.resources[index..];
-        if change.steps.iter().any(|step| matches!(step, Step::Run(_))) {
-            return queries(rest);
-        }
-        let own = self.job.resources[index].resource.manage().probe();
-        let written: BTreeSet<_> = own
-            .iter()
-            .filter_map(|query| match query {
-                Query::Path { path, .. } => Some(path.clone()),
-                Query::Package(_)
-                | Query::Apt(_)
-                | Query::User { .. }
-                | Query::Group(_)
-                | Query::Service(_)
-                | Query::Debconf(_)
-                | Query::Guard(_) => None,
-            })
-            .collect();
-        let touched = |query: &Query| match query {
-            Query::Path { path, .. } => written
-                .iter()
-                .any(|place| path == place || path.is_below(place)),
-            Query::Guard(_) => true,
-            Query::Package(_)
-            | Query::Apt(_)
-            | Query::User { .. }
-            | Query::Group(_)
-            | Query::Service(_)
-            | Query::Debconf(_) => false,
-        };
-        let later = rest
-            .iter()
-            .skip(1)
-            .flat_map(|declared| declared.resource.manage().probe())
-            .filter(touched);
-        own.iter().cloned().chain(later).collect()
-    }
-
+    /// Validates what is due, then runs it: no service gets a configuration of which another is about to be refused.
     async fn handlers(&mut self, outcome: &mut HostOutcome) -> Result<(), Failure> {
-        let ordered = in_order(self.job, &self.due);
+        let mut due = in_order(self.job, &self.due);
         let mut first_failure = None;
-        for handler in &ordered {
+        loop {
+            let mut valid = Vec::new();
+            for handler in &due {
+                match self.validate(handler).await {
+                    Ok(true) => valid.push(handler.clone()),
+                    Ok(false) => {}
+                    Err(failure) => {
+                        first_failure
+                            .get_or_insert(failure.of(format!("handler {}", handler.name)));
+                    }
+                }
+            }
+            // Files that were put back may be part of what was valid a moment ago.
+            let settled = valid.len() == due.len();
+            due = valid;
+            if settled {
+                break;
+            }
+        }
+        for handler in &due {
             self.progress
                 .send(&self.job.host, Event::Doing(handler.name.clone()));
             match self.handle(handler).await {
                 Ok(true) => outcome.handlers.push(handler.name.clone()),
                 Ok(false) => {}
                 Err(failure) => {
-                    let stop = failure.unreachable;
                     first_failure.get_or_insert(failure.of(format!("handler {}", handler.name)));
-                    if stop {
-                        break;
-                    }
                 }
             }
         }
         first_failure.map_or(Ok(()), Err)
     }
 
-    /// Validates and runs a handler; tells whether there was anything to do.
-    async fn handle(&mut self, handler: &Handler) -> Result<bool, Failure> {
+    /// Validates what a handler would make effective; `false` if the handler has nothing left to do and is forgotten.
+    async fn validate(&mut self, handler: &Handler) -> Result<bool, Failure> {
+        if self.is_orphan(handler).await? {
+            self.strike(handler).await?;
+            return Ok(false);
+        }
         if let Some(argv) = &handler.validate {
             let output = self
                 .session
@@ -376,6 +371,27 @@ impl Run<'_> {
                 return Err(self.refuse(handler, argv, &output).await?);
             }
         }
+        Ok(true)
+    }
+
+    /// Tells whether a handler that an earlier run left is for a service that is gone, and that nothing names any more.
+    async fn is_orphan(&mut self, handler: &Handler) -> Result<bool, Failure> {
+        let mut declared = self.job.resources.iter().flat_map(|it| &it.notify);
+        if declared.any(|declared| declared.name == handler.name) {
+            return Ok(false);
+        }
+        let service = match &handler.action {
+            HandlerAction::Restart(service) | HandlerAction::Reload(service) => service,
+            HandlerAction::Run(_) => return Ok(false),
+        };
+        let query = Query::Service(service.clone());
+        let answers = self.session.look(&[query].into_iter().collect()).await?;
+        let fact = answers.facts.service(service);
+        Ok(!fact.map_err(|defect| internal(&defect.to_string()))?.known)
+    }
+
+    /// Runs a handler; tells whether there was anything to do.
+    async fn handle(&mut self, handler: &Handler) -> Result<bool, Failure> {
         let handling = handler.action.handling(self.facts.manager);
         let ran = handling != Handling::Nothing;
         match handling {
@@ -435,6 +451,55 @@ impl Run<'_> {
     }
 }
 
+/// Selects what a change may have altered: what it writes, and after a command everything still to come. The first of
+/// the resources is the one that changes, the others are those after it.
+fn altered(resources: &[Declared], change: &Change, facts: &Facts) -> QuerySet {
+    if change.steps.iter().any(|step| matches!(step, Step::Run(_))) {
+        return queries(resources);
+    }
+    let probed = |resource: &Declared| resource.resource.manage().probe();
+    let own: Vec<_> = resources.first().into_iter().flat_map(probed).collect();
+    let asked = own.iter().filter_map(|query| match query {
+        Query::Path { path, .. } => Some(path),
+        Query::Package(_)
+        | Query::Apt(_)
+        | Query::User { .. }
+        | Query::Group(_)
+        | Query::Service(_)
+        | Query::Debconf(_)
+        | Query::Guard(_) => None,
+    });
+    let written: BTreeSet<_> = asked
+        .chain(change.steps.iter().filter_map(Step::path))
+        .collect();
+    let touched = |query: &Query| match query {
+        // A link may lead to what was written, and a new directory brings its parents along.
+        Query::Path { path, .. } => {
+            matches!(facts.path(path), Ok(PathFact::Link { .. }))
+                || written
+                    .iter()
+                    .any(|place| path == *place || path.is_below(place) || place.is_below(path))
+        }
+        Query::Guard(_) => true,
+        Query::Package(_)
+        | Query::Apt(_)
+        | Query::User { .. }
+        | Query::Group(_)
+        | Query::Service(_)
+        | Query::Debconf(_) => false,
+    };
+    let later = resources.iter().skip(1).flat_map(probed).filter(touched);
+    own.iter().cloned().chain(later).collect()
+}
+
+/// How long another process that installs packages is waited for. apt waits by itself for one of its locks only:
+/// neither for that of the package lists, nor does `dpkg --configure` wait.
+const LOCKED: Duration = Duration::from_secs(600);
+
+fn is_locked(output: &str) -> bool {
+    output.contains("Could not get lock") || output.contains("locked by another process")
+}
+
 /// Hides the lines of an output that hold a secret of the host's resources.
 ///
 /// A validator that does not like a file may quote the very line that holds a password. What would be shown is
@@ -469,8 +534,10 @@ fn step_failed(item: &Item, output: &Output, resources: &[Declared]) -> Failure 
     ];
     let hint = if full.iter().any(|words| text.contains(words)) {
         "free space on the host (`df -h`), then run the same command again"
-    } else if text.contains("Could not get lock") || text.contains("locked by another process") {
+    } else if is_locked(&text) {
         "another process installs packages on the host; run the same command again when it has ended"
+    } else if text.contains("Packages need to be removed but remove is disabled") {
+        "the package conflicts with one that is installed: declare that one absent"
     } else if text.contains("Unable to locate package") {
         "check the package's name and the host's /etc/apt/sources.list"
     } else if text.contains("Failed to fetch")
@@ -495,8 +562,58 @@ mod tests {
     use super::*;
     use tasks::Secret;
     use tasks::content::Content;
-    use tasks::resource::{File, Resource};
-    use tasks::value::HostPath;
+    use tasks::fact::{Attributes, FileFact};
+    use tasks::plan::{Action, Reason};
+    use tasks::resource::{Directory, File, Resource};
+    use tasks::value::{HostPath, Mode};
+
+    fn path(text: &str) -> HostPath {
+        HostPath::new(text).unwrap()
+    }
+
+    #[test]
+    fn what_a_change_reaches_by_parents_or_links_is_read_again() {
+        let file = |text: &str| {
+            let file = File::new(path(text), Content::plain("x"));
+            Declared::new("r", Resource::File(file))
+        };
+        let directory = Directory::new(path("/srv/a/b"));
+        let resources = [
+            Declared::new("r", Resource::Directory(directory)),
+            file("/srv/a/file"),
+            file("/etc/link"),
+            file("/var/other"),
+        ];
+        let attributes = Attributes {
+            owner: "root".to_owned(),
+            group: "root".to_owned(),
+            mode: Mode::new(0o755),
+        };
+        let mut facts = Facts::default();
+        let link = PathFact::Link {
+            target: "/srv/a/b/target".to_owned(),
+            file: Some(Box::new((
+                path("/srv/a/b/target"),
+                FileFact::of(attributes.clone(), b"old"),
+            ))),
+        };
+        facts.paths.insert(path("/etc/link"), link);
+        let make = Step::MakeDirectory {
+            path: path("/srv/a/b"),
+            attributes,
+        };
+        let change = Change::new(Action::Create, vec![Reason::Missing], vec![make]);
+        let read: Vec<_> = altered(&resources, &change, &facts)
+            .iter()
+            .map(|query| {
+                let Query::Path { path, .. } = query else {
+                    panic!("{query:?}");
+                };
+                path.to_string()
+            })
+            .collect();
+        assert_eq!(read, ["/etc/link", "/srv/a", "/srv/a/b"]);
+    }
 
     #[test]
     fn a_line_in_which_a_validator_quotes_a_secret_is_hidden_and_no_other_word_is_touched() {

@@ -113,9 +113,9 @@ if [ -e $1 ]; then {{ date +%s; stat -c %Y /var/lib/apt/lists /var/cache/apt/pkg
             r#"y=; t=$(printf '\t'); for p in {names}; do case "
 $k" in (*"
 $p$t"?i*) i=1;; (*) i=0;; esac; [ $i = {wanted} ] || y=1; done
-[ -z "$y" ] || TMPDIR=/dev/shm apt-get -s -q -y {quiet} -o APT::Install-Recommends={recommends} {verb} -- {names} 2>&1 </dev/null | sed -n '/^\(Inst\|Remv\|Purg\|E:\) /p' | f apt:{index}"#,
-            quiet = "-o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= -o Dir::Log::Planner=/dev/null",
+[ -z "$y" ] || TMPDIR=/dev/shm apt-get -s -q -y -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= -o Dir::Log::Planner=/dev/null -o APT::Install-Recommends={recommends} -o APT::Get::Remove={removes} {verb} -- {names} 2>&1 </dev/null | sed -n '/^\(Inst\|Remv\|Purg\|E:\) /p' | f apt:{index}"#,
             recommends = request.recommends,
+            removes = request.verb != AptVerb::Install,
         );
     }
 }
@@ -197,7 +197,7 @@ fn services(script: &mut String, names: &[String]) {
     let _ = writeln!(
         script,
         r"read -r c </proc/1/comm
-if [ $c = systemd ]; then systemctl show --property=LoadState,ActiveState,UnitFileState -- {units} 2>/dev/null | f systemd
+if [ $c = systemd ]; then systemctl show --property=LoadState,ActiveState,SubState,UnitFileState -- {units} 2>/dev/null | f systemd
 elif command -v sv >/dev/null; then sv status {plain} 2>&1 | f runit; fi"
     );
 }

@@ -150,27 +150,37 @@ impl SavedPlan {
             .create_new(true)
             .mode(0o600)
             .open(&lock);
-        if claimed.is_err() {
-            return Err(Failure::new(
-                format!(
-                    "the plan {} is being applied by another run",
-                    path.display()
-                ),
-                format!("wait for it; if there is none, remove {}", lock.display()),
-            ));
+        if let Err(error) = claimed {
+            return Err(if error.kind() == std::io::ErrorKind::AlreadyExists {
+                Failure::new(
+                    format!(
+                        "the plan {} is being applied by another run",
+                        path.display()
+                    ),
+                    format!("wait for it; if there is none, remove {}", lock.display()),
+                )
+            } else {
+                Failure::new(
+                    format!("cannot write {}: {error}", lock.display()),
+                    "put the plan into a folder that you may write to: it is noted there that it was applied",
+                )
+            });
         }
-        let result = if let Some(when) = Self::read(path)?.applied {
-            Err(Failure::new(
-                format!("the plan {} was applied already, at {when}", path.display()),
-                "a plan is applied once; make a new one with `prov diff --out FILE`",
-            ))
-        } else {
-            self.applied = Some(now);
-            self.write(path)
-        };
+        let result = self.use_up(path, now);
         // What matters is written in the plan itself by now.
         let _ = std::fs::remove_file(&lock);
         result
+    }
+
+    fn use_up(&mut self, path: &Path, now: String) -> Result<(), Failure> {
+        if let Some(when) = Self::read(path)?.applied {
+            return Err(Failure::new(
+                format!("the plan {} was applied already, at {when}", path.display()),
+                "a plan is applied once; make a new one with `prov diff --out FILE`",
+            ));
+        }
+        self.applied = Some(now);
+        self.write(path)
     }
 }
 
@@ -220,4 +230,30 @@ impl SavedHost {
 fn before(declared: &Declared, facts: &Facts, key: &[u8]) -> String {
     let queries: QuerySet = declared.resource.manage().probe().into_iter().collect();
     facts.subset(&queries).fingerprint(key)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plan_is_applied_once_and_one_that_cannot_be_claimed_is_not_left_locked() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("plan.json");
+        let mut plan = SavedPlan::new("e", "now".to_owned(), "key".to_owned());
+        // Somebody removed or emptied it since it was read.
+        std::fs::write(&path, "").unwrap();
+        assert!(plan.claim(&path, "later".to_owned()).is_err());
+        plan.write(&path).unwrap();
+        plan.claim(&path, "later".to_owned()).unwrap();
+        let again = plan.claim(&path, "even later".to_owned()).unwrap_err();
+        assert!(
+            again.cause.contains("applied already, at later"),
+            "{again:?}"
+        );
+        let none = folder.path().join("no/plan.json");
+        let failure = plan.claim(&none, "now".to_owned()).unwrap_err();
+        assert!(!failure.cause.contains("another run"), "{failure:?}");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
 }

@@ -218,6 +218,11 @@ impl WriteSession {
         Ok(Stepped::Done(Box::new(answers::read(queries, frames)?)))
     }
 
+    /// Reads what is asked, in one round trip.
+    pub async fn look(&mut self, queries: &QuerySet) -> Result<Answers, SshError> {
+        self.read.look(queries).await
+    }
+
     /// Runs a command and gives its output.
     pub async fn run(&mut self, run: &Run) -> Result<Output, SshError> {
         let script = answered("run", &steps::run_command(run));

@@ -465,6 +465,39 @@ fn a_link_that_root_made_on_the_way_is_followed() {
     );
 }
 
+#[test]
+fn a_package_is_installed_though_another_architecture_left_its_configuration() {
+    let name = PackageName::new("libc6").unwrap();
+    let queries: QuerySet = [Query::Package(name.clone())].into_iter().collect();
+    let frame = |name: &str, text: &str| Frame {
+        name: name.to_owned(),
+        bytes: text.as_bytes().to_vec(),
+    };
+    let lines = "libc6\tii \t2.36\nlibc6\trc \t2.36\n";
+    let frames = vec![frame("init", "systemd\n"), frame("packages", lines)];
+    let facts = answers::read(&queries, frames).unwrap().facts;
+    let installed = PackageFact::Installed("2.36".to_owned());
+    assert_eq!(facts.package(&name).unwrap(), &installed);
+}
+
+#[test]
+fn a_daemon_that_systemd_starts_again_and_again_does_not_run() {
+    let name = ServiceName::new("svc").unwrap();
+    let queries: QuerySet = [Query::Service(name.clone())].into_iter().collect();
+    for (sub, running) in [("auto-restart", false), ("start", true)] {
+        let unit = format!(
+            "LoadState=loaded\nActiveState=activating\nSubState={sub}\nUnitFileState=enabled\n"
+        );
+        let frames = [("init", "systemd\n"), ("systemd", &unit)];
+        let frames = frames.map(|(name, text)| Frame {
+            name: name.to_owned(),
+            bytes: text.as_bytes().to_vec(),
+        });
+        let facts = answers::read(&queries, frames.into()).unwrap().facts;
+        assert_eq!(facts.service(&name).unwrap().running, running, "{sub}");
+    }
+}
+
 /// Runs a script that keeps its state in another folder than that of this machine.
 fn run_in(state: &Path, script: &str) -> Vec<Frame> {
     let script = format!("{}{script}", script::writing_preamble());

@@ -156,6 +156,7 @@ fn causes(error: &dyn std::error::Error) -> String {
 
 fn error(text: &mut String, message: &str, output: &str, hint: Option<&str>) {
     // Writing to a string cannot fail.
+    let message = super::text::printable(message);
     let _ = writeln!(text, "{} {message}", paint(style::BAD, "error:"));
     for line in output.lines() {
         let _ = writeln!(

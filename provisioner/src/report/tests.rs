@@ -75,3 +75,27 @@ fn a_mistake_in_a_file_shows_the_line_and_marks_the_place() {
     assert_eq!(problem.exit_code(), exit::USAGE);
     insta::assert_snapshot!(plain(&problem.text()));
 }
+
+#[test]
+fn nothing_that_a_host_says_can_draw_on_the_terminal() {
+    let mut host = HostOutcome::new("h");
+    host.changes.push(ChangeOutcome {
+        resource: "symlink".into(),
+        id: "/etc/link".into(),
+        role: "r".into(),
+        action: Action::Update,
+        reason: "target differs".into(),
+        detail: "\u{1b}[2J → /etc/target".into(),
+        diff: String::new(),
+    });
+    host.handlers.push("restart \u{1b}[2J".into());
+    host.failed = Some(Failure::new("the host is locked by \u{1b}[2J", "wait"));
+    let run = RunOutcome {
+        hosts: vec![host],
+        elapsed: Duration::ZERO,
+    };
+    let shown = plain(&text::run(&run, Tense::Did, false));
+    assert_eq!(shown.matches("\\u{1b}[2J").count(), 3, "{shown}");
+    let problem = Problem::Failed(Failure::new("the host said \u{1b}[2J", ""));
+    assert!(problem.text().contains("\\u{1b}[2J"));
+}

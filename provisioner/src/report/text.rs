@@ -99,7 +99,7 @@ fn host(text: &mut String, outcome: &HostOutcome, tense: Tense, verbose: bool) {
             text,
             "  {} {word:<9} {}",
             paint(style::CHANGE, "→"),
-            outcome.handlers.join(", ")
+            printable(&outcome.handlers.join(", "))
         );
     }
     if let Some(failed) = &outcome.failed {
@@ -120,7 +120,8 @@ fn change(text: &mut String, change: &ChangeOutcome, verbose: bool) {
         }
     );
     if !change.detail.is_empty() && change.resource != "packages" {
-        let _ = write!(line, "   {}", change.detail);
+        // Such as the target that a link has now.
+        let _ = write!(line, "   {}", printable(&change.detail));
     }
     let _ = writeln!(text, "{line}   {}", paint(style::FAINT, &change.reason));
     let lines: Vec<_> = change.diff.lines().collect();
@@ -156,7 +157,7 @@ fn failure(text: &mut String, failure: &Failure) {
         text,
         "  {} {what}{}",
         paint(style::BAD, "error:"),
-        failure.cause
+        printable(&failure.cause)
     );
     for line in last_lines(&failure.output, 15) {
         let _ = writeln!(text, "      {} {line}", paint(style::FAINT, "|"));

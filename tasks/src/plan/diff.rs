@@ -7,7 +7,7 @@ use serde::{Serialize, Serializer};
 use similar::{ChangeTag, TextDiff};
 
 use crate::content::{Content, Segment};
-use crate::fact::Body;
+use crate::fact::FileFact;
 use crate::secret::MASK;
 
 /// Lines around a difference that are shown with it.
@@ -68,13 +68,13 @@ impl Diff {
         Self(lines)
     }
 
-    /// Compares the bytes on a host, if they are known, with what should be there.
+    /// Compares a file on a host, if its bytes are known, with what should be there.
     #[must_use]
-    pub fn of_file(before: Option<&Body>, after: &Content) -> Self {
-        match before {
+    pub fn of_file(before: &FileFact, after: &Content) -> Self {
+        match &before.body {
             None => Self::note("the file on the host is too large to be compared here"),
             Some(body) => match body.text() {
-                Some(text) => Self::between(text, after),
+                Some(text) => Self::compare(text, after, before.is_private()),
                 None => Self::note("the file on the host is not text"),
             },
         }

@@ -6,6 +6,7 @@ use super::{Change, Planned};
 use crate::Secret;
 use crate::fact::{Facts, NotAsked};
 use crate::resource::Declared;
+use crate::step::Step;
 
 /// Says how far the host's life has come, which decides what is deferred.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -108,14 +109,83 @@ impl HostPlan {
         for (item, change) in self.changes() {
             text.push_str(item.resource);
             text.push_str(&item.id);
-            // Steps serialise with their secrets masked; the digests of the contents stand for them.
-            text.push_str(&serde_json::to_string(&change.steps).unwrap_or_default());
-            for step in &change.steps {
+            for step in change.steps.iter().filter(|step| !prepares(step)) {
+                // Steps serialise with their secrets masked; the digests of the contents stand for them.
+                text.push_str(&serde_json::to_string(step).unwrap_or_default());
                 if let Some(content) = step.content() {
                     text.push_str(&Secret::new(content.expose()).digest(key));
                 }
             }
         }
         Secret::new(text).digest(key)
+    }
+}
+
+/// Tells whether a step only prepares those after it, such as fetching package lists that have become too old: when
+/// it is needed depends on the time, not on what is wanted.
+const fn prepares(step: &Step) -> bool {
+    match step {
+        Step::Run(run) => run.effects.is_empty() && run.stdin.is_none(),
+        Step::WriteFile { .. }
+        | Step::SetAttributes { .. }
+        | Step::MakeDirectory { .. }
+        | Step::MakeLink { .. }
+        | Step::Remove { .. } => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::content::Content;
+    use crate::fact::{Attributes, PackageFact, PathFact};
+    use crate::resource::{Directory, File, Packages, Resource};
+    use crate::value::{HostPath, Mode, PackageName};
+
+    #[test]
+    fn a_plan_stays_the_same_when_the_package_lists_grow_old_and_not_when_other_packages_are_wanted()
+     {
+        let digest = |name: &str, age| {
+            let name = PackageName::new(name).unwrap();
+            let mut facts = Facts {
+                apt_lists_age: Some(age),
+                ..Facts::default()
+            };
+            facts.packages.insert(name.clone(), PackageFact::Absent);
+            let wanted = Declared::new("r", Resource::Packages(Packages::new([name])));
+            preview(&[wanted], &facts, Phase::Apply)
+                .unwrap()
+                .fingerprint(b"k")
+        };
+        assert_eq!(digest("dnsmasq", 10), digest("dnsmasq", 1_000_000));
+        assert_ne!(digest("dnsmasq", 10), digest("bacula-fd", 10));
+    }
+
+    #[test]
+    fn a_file_in_a_parent_that_a_directory_brings_along_is_previewed() {
+        let path = |text: &str| HostPath::new(text).unwrap();
+        let mut facts = Facts::default();
+        for missing in ["/srv/a", "/srv/a/b", "/srv/a/file"] {
+            facts.paths.insert(path(missing), PathFact::Missing);
+        }
+        let resources = [
+            Declared::new("r", Resource::Directory(Directory::new(path("/srv/a/b")))),
+            Declared::new(
+                "r",
+                Resource::File(File::new(path("/srv/a/file"), Content::plain("x"))),
+            ),
+        ];
+        let plan = preview(&resources, &facts, Phase::Apply).unwrap();
+        assert_eq!(plan.changes().count(), 2, "{plan:?}");
+        facts.apply(&plan.changes().next().unwrap().1.steps[0]);
+        let made = Attributes {
+            owner: "root".into(),
+            group: "root".into(),
+            mode: Mode::new(0o755),
+        };
+        assert_eq!(
+            facts.path(&path("/srv/a")).unwrap(),
+            &PathFact::Directory(made)
+        );
     }
 }

@@ -129,7 +129,7 @@ impl Manage for Debconf {
     }
 
     fn secrets(&self) -> Vec<crate::Secret> {
-        self.value.secrets()
+        self.answer().secrets()
     }
 
     fn id(&self) -> String {

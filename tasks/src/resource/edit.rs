@@ -18,9 +18,6 @@ use crate::secret::Secret;
 use crate::step::Step;
 use crate::value::{HostPath, Mode};
 
-/// Permission bit by which everybody may read.
-const READABLE_BY_ALL: u32 = 0o004;
-
 /// The file that is edited.
 pub(super) struct Target<'a> {
     pub(super) path: &'a HostPath,
@@ -88,12 +85,11 @@ impl Target<'_> {
         let (path, have, text) = match self.find(facts)? {
             Found::Stop(planned) => return Ok(planned),
             Found::Missing => (self.path, None, ""),
-            Found::File(path, file, text) => (path, Some(file.attributes()), text),
+            Found::File(path, file, text) => (path, Some(file), text),
         };
+        let private = have.is_some_and(FileFact::is_private);
+        let have = have.map(FileFact::attributes);
         let wanted = self.attributes(have.as_ref());
-        let private = have
-            .as_ref()
-            .is_some_and(|have| have.mode.bits() & READABLE_BY_ALL == 0);
         let after = match edit(text, private, decide) {
             Ok(after) => after,
             Err(refusal) => return Ok(refusal.into()),

@@ -15,7 +15,7 @@ use crate::value::{HostPath, Mode};
 ///
 /// Reads the file's attributes and digest; its bytes travel only if they differ. A symbolic link in its place is
 /// replaced by the file; a directory in its place is an error. Without `content` only the attributes of an existing
-/// file are managed. The file is replaced atomically.
+/// file are managed. The file is replaced atomically. What a file that not everybody may read held before is not shown.
 ///
 /// ```yaml
 /// file: {path: /etc/mailname, content: "home.com\n"}
@@ -137,7 +137,7 @@ impl File {
                     &have.attributes(),
                     &wanted,
                 ))
-                .diff(Diff::of_file(have.body.as_ref(), content))
+                .diff(Diff::of_file(have, content))
                 .into(),
         )
     }

@@ -18,18 +18,14 @@ const LISTS_ARE_OLD: u64 = 24 * 3600;
 /// Seconds for which apt waits for a lock that another process holds.
 const LOCK_TIMEOUT: u32 = 600;
 
-/// Finishes what an interrupted dpkg has left. dpkg itself does not wait for a lock: it is asked again each second.
-const REPAIR: &str = r#"while o=$(dpkg --configure -a --force-confold 2>&1); r=$?; [ "$1" -gt 0 ]; do
-case $o in (*"locked by another process"*) sleep 1; set -- $(($1 - 1));; (*) break;; esac; done
-printf '%s\n' "$o"; exit $r"#;
-
 /// Manages Debian packages: that they are installed, or not.
 ///
 /// All packages that the roles of a host ask for are installed in one transaction. Recommended packages are not
 /// installed unless `recommends` is set; changed configuration files are kept (`--force-confold`). An interrupted
 /// installation is finished first; package lists older than a day are fetched first; a held lock is waited for with
-/// apt's own lock timeout. Nothing is upgraded. A preview asks apt what it would do and shows every package, those that
-/// are installed or removed because of others included.
+/// apt's own lock timeout. Nothing is upgraded, and nothing is removed to make room: what a new package conflicts with
+/// is declared absent. A preview asks apt what it would do and shows every package, those that are installed or
+/// removed because of others included.
 ///
 /// ```yaml
 /// packages: {names: [dnsmasq, bacula-fd]}
@@ -96,7 +92,7 @@ impl Packages {
     }
 
     fn repair() -> Step {
-        Run::new(["sh", "-c", REPAIR, "sh", &LOCK_TIMEOUT.to_string()]).into()
+        Run::new(["dpkg", "--configure", "-a", "--force-confold"]).into()
     }
 
     fn plan_present(&self, facts: &Facts) -> Result<Planned, NotAsked> {
@@ -130,7 +126,7 @@ impl Packages {
         } else {
             "--no-install-recommends"
         };
-        let mut install = Self::apt(["install", recommends, "--"]);
+        let mut install = Self::apt(["install", "--no-remove", recommends, "--"]);
         for name in &lacking {
             install.argv.push(name.to_string());
             install.effects.push(Effect::Package {

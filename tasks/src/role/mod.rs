@@ -16,7 +16,7 @@ use schemars::Schema;
 use crate::diagnostic::Diagnostic;
 use crate::estate::{Estate, Host, KnownRole, Vars};
 use crate::plan::Phase;
-use crate::resource::{Declared, Handler, Packages, Resource};
+use crate::resource::{Declared, Handler, Packages, Resource, State};
 use crate::template::{Rendering, Templates};
 
 /// A row of the registry.
@@ -170,6 +170,20 @@ fn arrange(host: &str, declared: Vec<Declared>) -> Result<Vec<Declared>, Vec<Dia
             | Resource::Service(_) => rest.push(declaration),
         }
     }
+    for (one, wanted) in &packages {
+        for (other, unwanted) in &packages {
+            if (wanted.state, unwanted.state) == (State::Present, State::Absent) {
+                mistakes.extend(wanted.names.intersection(&unwanted.names).map(|name| {
+                    Diagnostic::new(format!(
+                        "host {host}: the package {name} is to be installed (role {}) and removed (role {})",
+                        one.role, other.role
+                    ))
+                }));
+            }
+        }
+    }
+    // What is installed may conflict with what is to go.
+    packages.sort_by_key(|(_, together)| together.state == State::Present);
     let packages = packages.into_iter().map(|(mut declaration, together)| {
         declaration.resource = Resource::Packages(together);
         declaration
@@ -295,5 +309,46 @@ fn fixed<T: TryFrom<String, Error = String>>(text: &str) -> T {
             reason = "a literal in this crate is wrong: a defect that tests find"
         )]
         Err(mistake) => panic!("internal error: {mistake}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn packages(names: &[&str], state: State) -> Declared {
+        let mut packages = Packages::new(names.iter().map(|name| fixed(name)));
+        packages.state = state;
+        Declared::new(
+            if state == State::Present { "a" } else { "b" },
+            Resource::Packages(packages),
+        )
+    }
+
+    #[test]
+    fn what_is_to_go_goes_before_what_is_installed_may_conflict_with_it() {
+        let declared = vec![
+            packages(&["postfix"], State::Present),
+            packages(&["exim4-base"], State::Absent),
+        ];
+        let names: Vec<_> = arrange("h", declared)
+            .unwrap()
+            .iter()
+            .map(Declared::name)
+            .collect();
+        assert_eq!(names, ["packages exim4-base", "packages postfix"]);
+    }
+
+    #[test]
+    fn a_package_that_one_role_wants_and_another_does_not_is_a_mistake() {
+        let declared = vec![
+            packages(&["exim4-base", "dnsmasq"], State::Present),
+            packages(&["exim4-base"], State::Absent),
+        ];
+        let mistakes = arrange("h", declared).unwrap_err();
+        assert_eq!(
+            mistakes[0].message,
+            "host h: the package exim4-base is to be installed (role a) and removed (role b)"
+        );
     }
 }
