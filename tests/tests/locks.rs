@@ -112,18 +112,15 @@ fn a_lock_is_not_inherited_by_what_a_step_leaves_running() {
 #[test]
 fn ctrl_c_finishes_the_running_step_and_says_what_was_done() {
     let estate = Estate::name_server();
-    // The packages wait for dpkg's lock, as they would for another administrator's.
-    hold_dpkg(&estate);
     let mut run = estate.prov(["--output", "json", "apply"]).start();
     until("the packages are at it", || {
-        estate.holds("one", "pgrep -f 'configure -a'")
+        estate.holds("one", "pgrep -f 'apt-get.* install'")
     });
     run.interrupt();
     until("prov says that it stops", || {
         run.errors_so_far().contains("stopping after")
     });
     assert!(!run.has_ended(), "the step is not abandoned");
-    estate.on("one", "touch /run/go");
     let ran = run.wait();
     ran.exits(1)
         .failed("one", &["stopped before directory", "after 1 change"]);
@@ -148,6 +145,22 @@ fn ctrl_c_finishes_the_running_step_and_says_what_was_done() {
         .prov(["--output", "json", "apply"])
         .run()
         .unchanged("one");
+}
+
+#[test]
+fn ctrl_c_ends_the_wait_for_another_installation() {
+    let estate = Estate::deployed(&["one"]);
+    hold_dpkg(&estate);
+    let mut run = estate
+        .task(["packages", "names=[sl]", "--output", "json"])
+        .start();
+    std::thread::sleep(std::time::Duration::from_secs(2));
+    assert!(!run.has_ended(), "prov does not wait");
+    run.interrupt();
+    run.wait()
+        .exits(1)
+        .failed("one", &["stopped before packages sl", "after 0 changes"]);
+    assert!(!estate.holds("one", "[ -x /usr/games/sl ]"));
 }
 
 #[test]

@@ -229,14 +229,7 @@ impl Run<'_> {
             let item = self.plan(declared, index)?;
             if let Planned::Change(change) = &item.outcome {
                 if *how.stop.borrow() {
-                    return Err(Failure::new(
-                        format!(
-                            "stopped before {}, after {} changes",
-                            name(&item),
-                            self.done
-                        ),
-                        "run the same command again: it goes on where this one stopped",
-                    ));
+                    return Err(stopped(&item, self.done));
                 }
                 self.done += 1;
                 let doing = format!(
@@ -282,8 +275,11 @@ impl Run<'_> {
                 .await
                 .map_err(|error| Failure::from(error).of(name(item)))?;
             match &stepped {
+                Stepped::Failed(output) if is_locked(&output.text) && *stop.borrow() => {
+                    return Err(stopped(item, self.done - 1));
+                }
                 Stepped::Failed(output)
-                    if is_locked(&output.text) && started.elapsed() < LOCKED && !*stop.borrow() =>
+                    if is_locked(&output.text) && started.elapsed() < LOCKED =>
                 {
                     let waiting = "waiting: another process installs packages".to_owned();
                     self.progress.send(&self.job.host, Event::Doing(waiting));
@@ -490,6 +486,15 @@ fn altered(resources: &[Declared], change: &Change, facts: &Facts) -> QuerySet {
     };
     let later = resources.iter().skip(1).flat_map(probed).filter(touched);
     own.iter().cloned().chain(later).collect()
+}
+
+/// Says how far a run came that the user stopped.
+fn stopped(item: &Item, changes: usize) -> Failure {
+    let plural = if changes == 1 { "change" } else { "changes" };
+    Failure::new(
+        format!("stopped before {}, after {changes} {plural}", name(item)),
+        "run the same command again: it goes on where this one stopped",
+    )
 }
 
 /// How long another process that installs packages is waited for. apt waits by itself for one of its locks only:
