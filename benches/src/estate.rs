@@ -27,8 +27,8 @@ pub struct Estate {
 impl Estate {
     fn empty(prov: &Path) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("prov-bench-").tempdir()?;
-        for sub in ["hosts", "groups", ".ssh"] {
-            std::fs::create_dir(folder.path().join(sub))?;
+        for sub in ["estate/hosts", "estate/groups", "home/.ssh"] {
+            std::fs::create_dir_all(folder.path().join(sub))?;
         }
         let prov = prov.to_owned();
         let down = false;
@@ -49,10 +49,11 @@ impl Estate {
     /// Copies the sample estate as if its hosts were servers, with these roles for all.
     pub fn of_servers(prov: &Path, sample: &Path, roles: &[&str]) -> Result<Self> {
         let estate = Self::empty(prov)?;
-        let roles: String = roles
+        let roles: Vec<_> = roles
             .iter()
             .map(|role| format!("  {role}: all\n"))
             .collect();
+        let roles = roles.concat();
         estate.copy(sample, |text| match text.split_once("\ncontainers:") {
             None => text.replace("[container-host]", "[192.0.2.1]"),
             Some((before, rest)) => {
@@ -108,15 +109,21 @@ impl Estate {
         Ok(estate)
     }
 
-    /// Gives the estate's folder, which is also the home of prov's runs on it.
+    /// Gives the estate's folder.
     #[must_use]
-    pub fn folder(&self) -> &Path {
-        self.folder.path()
+    pub fn folder(&self) -> PathBuf {
+        self.folder.path().join("estate")
+    }
+
+    /// Gives the home of prov's runs on the estate.
+    #[must_use]
+    pub fn home(&self) -> PathBuf {
+        self.folder.path().join("home")
     }
 
     /// Writes a file of the runs' home: `known_hosts` or `config`.
     pub fn ssh_file(&self, name: &str, text: &str) -> Result<()> {
-        Ok(std::fs::write(self.folder().join(".ssh").join(name), text)?)
+        Ok(std::fs::write(self.home().join(".ssh").join(name), text)?)
     }
 
     /// Gives the command that runs prov on the estate.
@@ -127,8 +134,8 @@ impl Estate {
             .arg("--estate")
             .arg(self.folder())
             .args(arguments)
-            .env("HOME", self.folder())
-            .env("XDG_STATE_HOME", self.folder().join("state"))
+            .env("HOME", self.home())
+            .env("XDG_STATE_HOME", self.home().join("state"))
             .env_remove("SSH_AUTH_SOCK");
         command
     }

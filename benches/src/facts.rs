@@ -95,17 +95,16 @@ mod tests {
 
     #[test]
     fn an_answer_that_lacks_a_fact_is_noticed() {
-        let mut whole = String::from("root: user1fname\n");
-        for name in packages("dns-internal") {
-            whole.push_str(&format!("{name} ii 1\n"));
-        }
-        for name in services("dns-internal") {
-            whole.push_str(&format!("run: {name}: (pid 1) 2s\n"));
-        }
-        for path in files("dns-internal") {
-            whole.push_str(&format!("abc  {path}\n"));
-        }
-        whole.push_str("complete\n");
+        let host = "dns-internal";
+        let packages = packages(host)
+            .into_iter()
+            .map(|name| format!("{name} ii 1\n"));
+        let services = services(host)
+            .into_iter()
+            .map(|name| format!("run: {name}: (pid 1) 2s\n"));
+        let files = files(host).into_iter().map(|path| format!("abc  {path}\n"));
+        let facts: Vec<_> = packages.chain(services).chain(files).collect();
+        let whole = format!("root: user1fname\n{}complete\n", facts.concat());
         assert!(missing("dns-internal", &whole).is_empty());
         let stopped = whole.replace("run: dnsmasq", "down: dnsmasq");
         assert_eq!(missing("dns-internal", &stopped), ["run: dnsmasq:"]);

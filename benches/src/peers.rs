@@ -14,7 +14,7 @@ use crate::process::{self, Ran};
 use crate::ssh::{PASSWORD, Target, USER};
 use crate::{Result, container, ensure, facts};
 
-/// Versions that were compared with, installed from PyPI.
+/// Versions that were compared with, installed from the Python Package Index.
 pub const REQUIREMENTS: &[&str] = &["ansible-core==2.19.*", "pyinfra==3.*"];
 
 const PLAYBOOK: &str = include_str!("../peers/playbook.yml");

@@ -5,6 +5,7 @@
 //! whether it is. A script that asks something else than the first is refused.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::process::Stdio;
 use std::sync::Arc;
 
@@ -123,7 +124,9 @@ impl server::Handler for Host {
         let nonce = command
             .split_whitespace()
             .find(|word| word.starts_with("prov"));
-        self.nonce = nonce.ok_or("the command names no nonce")?.to_owned();
+        nonce
+            .ok_or("the command names no nonce")?
+            .clone_into(&mut self.nonce);
         Ok(())
     }
 
@@ -185,9 +188,10 @@ impl Host {
             };
             let encoded = STANDARD.encode(bytes);
             let length = encoded.len();
-            answer.push_str(&format!("@{} {frame} {length} {encoded}\n", self.nonce));
+            // Writing to a string cannot fail.
+            let _ = writeln!(answer, "@{} {frame} {length} {encoded}", self.nonce);
         }
-        answer.push_str(&format!("@{} end 1\n", self.nonce));
+        let _ = writeln!(answer, "@{} end 1", self.nonce);
         Ok(answer)
     }
 }
@@ -231,7 +235,6 @@ fn rename(named: &str, old: &str, new: &str) -> String {
 }
 
 fn sha256(text: &str) -> String {
-    use std::fmt::Write as _;
     Sha256::digest(text)
         .iter()
         .fold(String::new(), |mut hex, byte| {

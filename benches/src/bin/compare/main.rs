@@ -12,6 +12,7 @@ mod many;
 mod peers;
 mod prepared;
 
+use std::cell::OnceCell;
 use std::process::ExitCode;
 
 use benches::table::{HEADER, Row};
@@ -94,7 +95,9 @@ fn main() -> ExitCode {
 
 fn all(arguments: &Arguments) -> Vec<(&'static str, Failure)> {
     let mut failures = Vec::new();
-    let mut prepared: Option<Prepared> = None;
+    // Made once, for whoever needs it first.
+    let prepared: OnceCell<std::result::Result<Prepared, String>> = OnceCell::new();
+    let prepare = || Prepared::new(arguments).map_err(|error| error.to_string());
     let wanted = |benchmark: &&Benchmark| {
         if arguments.only.is_empty() {
             benchmark.quick || !arguments.quick
@@ -106,12 +109,10 @@ fn all(arguments: &Arguments) -> Vec<(&'static str, Failure)> {
         eprintln!("{}: {}", benchmark.name, benchmark.shows);
         let rows = match benchmark.run {
             Run::Alone(run) => run(arguments),
-            Run::Converged(run) => {
-                match prepared.take().map_or_else(|| Prepared::new(arguments), Ok) {
-                    Ok(estate) => run(arguments, prepared.insert(estate)),
-                    Err(error) => Err(error),
-                }
-            }
+            Run::Converged(run) => match prepared.get_or_init(prepare) {
+                Ok(prepared) => run(arguments, prepared),
+                Err(error) => Err(format!("the estate could not be prepared: {error}").into()),
+            },
         };
         match rows {
             Ok(rows) => rows.iter().for_each(|row| println!("{row}")),

@@ -98,7 +98,7 @@ pub(crate) fn floor(
     estate: &Estate,
     targets: &[Target],
 ) -> Result<Ran> {
-    let file = estate.folder().join("targets");
+    let file = estate.home().join("targets");
     ssh::write_targets(&file, targets)?;
     let ran = process::run(std::process::Command::new(program).arg(work).arg(&file))?;
     ensure(ran.output.contains("14 hosts"), || {
