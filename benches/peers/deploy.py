@@ -1,11 +1,10 @@
 """What prov's roles do on the sample estate, with files that are rendered already."""
 
 from pyinfra import host
-from pyinfra.operations import apt, files, runit
+from pyinfra.facts.runit import RunitStatus
+from pyinfra.operations import apt, files, server
 
-apt.packages(
-    name="packages", packages=host.data.packages, no_recommends=True
-)
+apt.packages(name="packages", packages=host.data.packages, no_recommends=True)
 
 if host.data.name_server:
     files.directory(
@@ -37,5 +36,8 @@ files.line(
     replace=host.data.host_line,
 )
 
+# The operation runit.service would manage the supervisor's folders too, which are not prov's business either.
 for service in host.data.services:
-    runit.service(name=service, service=service, running=True, svdir="/run/service")
+    status = host.get_fact(RunitStatus, service=service, svdir="/run/service")
+    if not status[service]:
+        server.shell(name=service, commands=[f"sv start {service}"])

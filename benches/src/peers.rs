@@ -126,11 +126,14 @@ impl Peers {
     }
 }
 
-/// Reads a line `Grand total | operations | changed | no change`, where `-` stands for none.
+/// Reads the line `Grand total OPERATIONS CHANGED FAILED UNCHANGED`, where `-` stands for none.
 fn pyinfra_total(line: &str, unchanged: bool) -> bool {
-    let mut columns = line.split('|').map(str::trim).skip(1);
-    let operations = columns.next().and_then(|text| text.parse::<u32>().ok());
-    operations.is_some_and(|count| count > 0) && (!unchanged || columns.next() == Some("-"))
+    let columns: Vec<_> = line.split_whitespace().skip(2).collect();
+    match columns[..] {
+        [all, "-", "-", same] => all == same && all != "-",
+        [_, _, failed, _] => failed == "-" && !unchanged,
+        _ => false,
+    }
 }
 
 fn install(venv: &Path) -> Result<()> {
@@ -189,8 +192,21 @@ mod tests {
 
     #[test]
     fn a_total_with_changes_is_not_taken_for_one_without() {
-        assert!(pyinfra_total("  Grand total | 9 | - | 126 | -", true));
-        assert!(!pyinfra_total("  Grand total | 9 | 3 | 123 | -", true));
-        assert!(pyinfra_total("  Grand total | 9 | 3 | 123 | -", false));
+        assert!(pyinfra_total(
+            "    Grand total   118   -   -   118   ",
+            true
+        ));
+        assert!(!pyinfra_total(
+            "    Grand total   118   3   -   115   ",
+            true
+        ));
+        assert!(pyinfra_total(
+            "    Grand total   118   3   -   115   ",
+            false
+        ));
+        assert!(!pyinfra_total(
+            "    Grand total   118   3   1   114   ",
+            false
+        ));
     }
 }
