@@ -74,7 +74,7 @@ impl fmt::Display for Row {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ratio = self
             .ratio
-            .map_or_else(String::new, |ratio| format!("{ratio:.2} ×"));
+            .map_or_else(String::new, |ratio| ratio_text(ratio));
         let target = self.target.as_ref().map_or("", |target| &target.text);
         let verdict = self.verdict();
         let Self {
