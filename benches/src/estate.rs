@@ -1,0 +1,196 @@
+//! Estates made for benchmarks in a temporary folder: the sample estate under another name and network, and estates
+//! of any number of hosts.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::process::{self, Ran};
+use crate::{Result, ensure};
+
+/// Name of the copy of the sample estate.
+pub const NAME: &str = "bench";
+
+/// The first three bytes of its network.
+const NETWORK: &str = "10.96.0.";
+
+/// An estate, and what is needed to run prov on it without touching the user's own files.
+pub struct Estate {
+    folder: TempDir,
+    prov: PathBuf,
+    down: bool,
+}
+
+impl Estate {
+    fn empty(prov: &Path) -> Result<Self> {
+        let folder = tempfile::Builder::new().prefix("prov-bench-").tempdir()?;
+        for sub in ["estate/hosts", "estate/groups", "home/.ssh"] {
+            std::fs::create_dir_all(folder.path().join(sub))?;
+        }
+        let prov = prov.to_owned();
+        let down = false;
+        Ok(Self { folder, prov, down })
+    }
+
+    /// Copies the sample estate to another name and network. Its containers are removed when the value is dropped.
+    pub fn of_containers(prov: &Path, sample: &Path) -> Result<Self> {
+        let mut estate = Self::empty(prov)?;
+        estate.copy(sample, |text| {
+            text.replace("name: docker\n", &format!("name: {NAME}\n"))
+        })?;
+        estate.down = true;
+        estate.prov(&["down"])?;
+        Ok(estate)
+    }
+
+    /// Copies the sample estate as if its hosts were servers, with these roles for all.
+    pub fn of_servers(prov: &Path, sample: &Path, roles: &[&str]) -> Result<Self> {
+        let estate = Self::empty(prov)?;
+        let roles: Vec<_> = roles
+            .iter()
+            .map(|role| format!("  {role}: all\n"))
+            .collect();
+        let roles = roles.concat();
+        estate.copy(sample, |text| match text.split_once("\ncontainers:") {
+            None => text.replace("[container-host]", "[192.0.2.1]"),
+            Some((before, rest)) => {
+                let (_, rest) = rest.split_once("\nconnection:").unwrap_or_default();
+                let (rest, _) = rest.split_once("\nroles:").unwrap_or((rest, ""));
+                let before = before.replace("name: docker", "name: bench-servers");
+                format!("{before}\nconnection:{rest}\nroles:\n{roles}")
+            }
+        })?;
+        Ok(estate)
+    }
+
+    fn copy(&self, sample: &Path, change: impl Fn(&str) -> String) -> Result<()> {
+        for sub in ["", "hosts", "groups"] {
+            for entry in std::fs::read_dir(sample.join(sub))? {
+                let path = entry?.path();
+                if let (true, Some(name)) = (path.is_file(), path.file_name()) {
+                    let text = std::fs::read_to_string(&path)?.replace("10.0.0.", NETWORK);
+                    std::fs::write(self.folder().join(sub).join(name), change(&text))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes an estate of this many servers on loopback addresses, with groups and variables like the sample's.
+    pub fn of_many(prov: &Path, sample: &Path, count: usize, port: u16) -> Result<Self> {
+        let estate = Self::empty(prov)?;
+        let mut text = format!(
+            "name: bench-many\nrelease: bookworm\nconnection: {{user: {}, password: {}, sudo: password, port: {port}}}\nhosts:\n",
+            crate::ssh::USER,
+            crate::ssh::PASSWORD
+        );
+        // Writing to a string cannot fail.
+        for (name, address) in many(count) {
+            let _ = writeln!(text, "  {name}: {{address: {address}, location: internal}}");
+            let secret = std::fs::read_to_string(sample.join("hosts/caldav.yml"))?;
+            std::fs::write(estate.folder().join(format!("hosts/{name}.yml")), secret)?;
+        }
+        text.push_str("groups:\n");
+        let names: Vec<_> = many(count).map(|(name, _)| name).collect();
+        for (index, members) in names.chunks(50).enumerate() {
+            let _ = writeln!(text, "  rack{index}: [{}]", members.join(", "));
+            let rack = format!("groups/rack{index}.yml");
+            std::fs::write(estate.folder().join(rack), "mta_mailname: home.com\n")?;
+        }
+        text.push_str("roles: {backup_client: all, mta: all, dns_client: all}\n");
+        std::fs::write(estate.folder().join("estate.yml"), text)?;
+        let all = "home_domain: home.com\nhome_domain_admin_user: user1fname\nbackup_director_name: bacula-dir\n\
+                   backup_monitor_name: bacula-mon\nmta_configtype: satellite\nmta_smarthost: {hostname: mail-internal}\n\
+                   dns_resolvers: [10.96.0.106]\n";
+        std::fs::write(estate.folder().join("groups/all.yml"), all)?;
+        Ok(estate)
+    }
+
+    /// Gives the estate's folder.
+    #[must_use]
+    pub fn folder(&self) -> PathBuf {
+        self.folder.path().join("estate")
+    }
+
+    /// Gives the home of prov's runs on the estate.
+    #[must_use]
+    pub fn home(&self) -> PathBuf {
+        self.folder.path().join("home")
+    }
+
+    /// Writes a file of the runs' home: `known_hosts` or `config`.
+    pub fn ssh_file(&self, name: &str, text: &str) -> Result<()> {
+        Ok(std::fs::write(self.home().join(".ssh").join(name), text)?)
+    }
+
+    /// Gives the command that runs prov on the estate.
+    #[must_use]
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(&self.prov);
+        command
+            .arg("--estate")
+            .arg(self.folder())
+            .args(arguments)
+            .env("HOME", self.home())
+            .env("XDG_STATE_HOME", self.home().join("state"))
+            .env_remove("SSH_AUTH_SOCK");
+        command
+    }
+
+    /// Runs prov on the estate.
+    pub fn prov(&self, arguments: &[&str]) -> Result<Ran> {
+        process::run(&mut self.command(arguments))
+    }
+
+    /// Gives names and addresses of the hosts of the sample estate.
+    pub fn hosts(&self) -> Result<Vec<(String, String)>> {
+        let text = std::fs::read_to_string(self.folder().join("estate.yml"))?;
+        let host = |line: &str| {
+            let (name, rest) = line.strip_prefix("  ")?.split_once(": {address: ")?;
+            Some((name.to_owned(), rest.split_once(',')?.0.to_owned()))
+        };
+        Ok(text.lines().filter_map(host).collect())
+    }
+}
+
+impl Drop for Estate {
+    fn drop(&mut self) {
+        if self.down
+            && let Err(error) = self.prov(&["down"])
+        {
+            eprintln!("the containers could not be removed: {error}");
+        }
+    }
+}
+
+/// Gives names and loopback addresses of made-up hosts.
+pub fn many(count: usize) -> impl Iterator<Item = (String, String)> {
+    (0..count).map(|index| {
+        let address = format!("127.1.{}.{}", index / 200, index % 200 + 1);
+        (format!("host{index:04}"), address)
+    })
+}
+
+/// Reads what prov printed with `--output json`, and fails unless this many hosts are in it, none of them failed, and
+/// this many of them changed.
+pub fn outcome(ran: &Ran, hosts: u64, changed: u64) -> Result<Value> {
+    let value: Value = serde_json::from_str(&ran.output)?;
+    let summary = &value["summary"];
+    let count = |name: &str| summary[name].as_u64();
+    let good = count("hosts") == Some(hosts)
+        && count("changed") == Some(changed)
+        && count("failed") == Some(0)
+        && count("unreachable") == Some(0)
+        && count("unknown") == Some(0);
+    ensure(good, || {
+        let wanted = format!("{hosts} hosts of which {changed} changed");
+        let first = value["hosts"]
+            .as_array()
+            .and_then(|hosts| hosts.iter().find(|host| host["status"] != "up_to_date"));
+        format!("not {wanted}, but {summary}; for instance {first:?}")
+    })?;
+    Ok(value)
+}

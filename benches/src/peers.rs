@@ -1,0 +1,212 @@
+//! The peers: ansible-core and pyinfra, doing what prov does on the sample estate.
+//!
+//! The files they install are those that prov installed, read from the converged hosts; the rest is in
+//! `peers/playbook.yml` and `peers/deploy.py`.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::process::{self, Ran};
+use crate::ssh::{PASSWORD, Target, USER};
+use crate::{Result, container, ensure, facts};
+
+/// Versions that were compared with, installed from the Python Package Index.
+pub const REQUIREMENTS: &[&str] = &["ansible-core==2.19.*", "pyinfra==3.*"];
+
+const PLAYBOOK: &str = include_str!("../peers/playbook.yml");
+const DEPLOY: &str = include_str!("../peers/deploy.py");
+
+/// A folder with everything the peers read, and the programs.
+pub struct Peers {
+    folder: TempDir,
+    programs: PathBuf,
+    hosts: usize,
+}
+
+impl Peers {
+    /// Installs the peers where they are not yet, an SSH key and Python with python3-apt on every host, and writes
+    /// inventory and files.
+    pub fn prepare(venv: &Path, estate: &str, targets: &[Target]) -> Result<Self> {
+        install(venv)?;
+        let folder = tempfile::Builder::new().prefix("prov-peers-").tempdir()?;
+        let key = folder.path().join("key");
+        process::run(
+            Command::new("ssh-keygen")
+                .args(["-q", "-t", "ed25519", "-N", "", "-f"])
+                .arg(&key),
+        )?;
+        let public = std::fs::read_to_string(key.with_extension("pub"))?;
+        let mut known = String::new();
+        let mut hosts = serde_json::Map::new();
+        for target in targets {
+            let prepare = format!(
+                "set -e; d=/home/{USER}/.ssh; mkdir -p -m 0700 $d; echo '{}' >$d/authorized_keys; chown -R {USER}: $d\n\
+                 dpkg -s python3 python3-apt >/dev/null 2>&1 || DEBIAN_FRONTEND=noninteractive apt-get install -y \
+                 --no-install-recommends python3 python3-apt >/dev/null",
+                public.trim()
+            );
+            container::run(estate, &target.name, &prepare)?;
+            // Writing to a string cannot fail.
+            let _ = writeln!(known, "{} {}", target.address, target.key);
+            let variables = variables(folder.path(), estate, target)?;
+            hosts.insert(target.name.clone(), variables);
+        }
+        let inventory = json!({ "all": { "hosts": hosts } });
+        let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text);
+        write("known_hosts", &known)?;
+        write("inventory.json", &inventory.to_string())?;
+        write("playbook.yml", PLAYBOOK)?;
+        write("deploy.py", DEPLOY)?;
+        write("inventory.py", include_str!("../peers/inventory.py"))?;
+        write("ansible.cfg", include_str!("../peers/ansible.cfg"))?;
+        Ok(Self {
+            folder,
+            programs: venv.join("bin"),
+            hosts: targets.len(),
+        })
+    }
+
+    /// Tells which versions are compared with.
+    pub fn versions(&self) -> Result<String> {
+        let ansible = process::run(self.program("ansible").arg("--version"))?.output;
+        let pyinfra = process::run(self.program("pyinfra").arg("--version"))?.output;
+        let first = |text: String| text.lines().next().unwrap_or_default().to_owned();
+        Ok(format!("{}; {}", first(ansible), first(pyinfra)))
+    }
+
+    /// Runs the playbook; with `unchanged` it must change nothing.
+    pub fn ansible(&self, unchanged: bool) -> Result<Ran> {
+        let mut command = self.program("ansible-playbook");
+        command.args(["-f", "14", "-i", "inventory.json", "playbook.yml"]);
+        let ran = process::run(&mut command)?;
+        let recap = ran
+            .output
+            .lines()
+            .filter(|line| line.contains("unreachable="));
+        let good = recap
+            .filter(|line| line.contains("unreachable=0") && line.contains("failed=0"))
+            .filter(|line| !unchanged || line.contains("changed=0 "))
+            .count();
+        self.all(good, "ansible", &ran)?;
+        Ok(ran)
+    }
+
+    /// Runs the deploy; with `unchanged` it must change nothing.
+    pub fn pyinfra(&self, unchanged: bool) -> Result<Ran> {
+        let mut command = self.program("pyinfra");
+        command.args(["-y", "--parallel", "14", "inventory.py", "deploy.py"]);
+        let ran = process::run(&mut command)?;
+        let changed = ran.noise.lines().chain(ran.output.lines());
+        let totals = changed.filter(|line| line.trim_start().starts_with("Grand total"));
+        let quiet = totals.filter(|line| pyinfra_total(line, unchanged)).count();
+        self.all(quiet * self.hosts, "pyinfra", &ran)?;
+        Ok(ran)
+    }
+
+    fn all(&self, good: usize, peer: &str, ran: &Ran) -> Result<()> {
+        ensure(good == self.hosts, || {
+            let Ran { output, noise, .. } = ran;
+            format!(
+                "{peer}: {good} of {} hosts are as expected:\n{output}{noise}",
+                self.hosts
+            )
+        })
+    }
+
+    fn program(&self, name: &str) -> Command {
+        let mut command = Command::new(self.programs.join(name));
+        command
+            .current_dir(self.folder.path())
+            .env("HOME", self.folder.path());
+        command
+    }
+}
+
+/// Reads the line `Grand total OPERATIONS CHANGED FAILED UNCHANGED`, where `-` stands for none.
+fn pyinfra_total(line: &str, unchanged: bool) -> bool {
+    let columns: Vec<_> = line.split_whitespace().skip(2).collect();
+    match columns[..] {
+        [all, "-", "-", same] => all == same && all != "-",
+        [_, _, failed, _] => failed == "-" && !unchanged,
+        _ => false,
+    }
+}
+
+fn install(venv: &Path) -> Result<()> {
+    if !venv.join("bin/python3").exists() {
+        process::run(Command::new("python3").args(["-m", "venv"]).arg(venv))?;
+    }
+    process::run(
+        Command::new(venv.join("bin/python3"))
+            .args(["-m", "pip", "install", "-q"])
+            .args(REQUIREMENTS),
+    )?;
+    Ok(())
+}
+
+/// Copies the files of a host that prov has brought about, and gives the host's variables.
+fn variables(folder: &Path, estate: &str, target: &Target) -> Result<Value> {
+    let host = &target.name;
+    let contents = folder.join("files").join(host);
+    std::fs::create_dir_all(&contents)?;
+    let mut files = Vec::new();
+    for path in facts::files(host) {
+        let name = path.rsplit('/').next().unwrap_or(path);
+        let source = contents.join(name);
+        std::fs::write(
+            &source,
+            container::run(estate, host, &format!("cat {path}"))?,
+        )?;
+        let owner = container::run(estate, host, &format!("stat -c '%U %G %a' {path}"))?;
+        let mut owner = owner.split_whitespace();
+        let (user, group, mode) = (owner.next(), owner.next(), owner.next());
+        let mode = format!("0{}", mode.unwrap_or_default());
+        let notify = path
+            .split('/')
+            .find(|part| ["bacula", "exim4"].contains(part));
+        files.push(json!({
+            "path": path, "source": source, "owner": user, "group": group, "mode": mode,
+            "handler": notify.map_or("nothing", |part| if part == "bacula" { "restart bacula-fd" } else { "restart exim4" }),
+        }));
+    }
+    Ok(json!({
+        "ansible_host": target.address,
+        "packages": facts::packages(host),
+        "services": facts::services(host),
+        "name_server": facts::is_name_server(host),
+        "host_line": format!("{} {host}.home.com {host}", target.address),
+        "host_pattern": format!("^{}\\s", target.address.replace('.', "\\.")),
+        "files": files,
+        "ansible_user": USER,
+        "ansible_become_password": PASSWORD,
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_total_with_changes_is_not_taken_for_one_without() {
+        assert!(pyinfra_total(
+            "    Grand total   118   -   -   118   ",
+            true
+        ));
+        assert!(!pyinfra_total(
+            "    Grand total   118   3   -   115   ",
+            true
+        ));
+        assert!(pyinfra_total(
+            "    Grand total   118   3   -   115   ",
+            false
+        ));
+        assert!(!pyinfra_total(
+            "    Grand total   118   3   1   114   ",
+            false
+        ));
+    }
+}

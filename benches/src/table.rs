@@ -1,0 +1,92 @@
+//! Results as a Markdown table.
+
+use std::fmt;
+
+/// One comparison.
+#[derive(Debug, Clone)]
+pub struct Row {
+    /// What was measured.
+    pub what: String,
+    /// What prov took.
+    pub prov: String,
+    /// What it is compared with, and what that took.
+    pub other: String,
+    /// The ratio, where there is one.
+    pub ratio: Option<f64>,
+    /// The target, where there is one.
+    pub target: Option<Target>,
+}
+
+/// A target, and what was reached.
+#[derive(Debug, Clone)]
+pub struct Target {
+    /// What was aimed at.
+    pub text: String,
+    /// Whether it was reached.
+    pub met: bool,
+}
+
+impl Row {
+    /// Compares two times; the ratio is prov's by the other.
+    #[must_use]
+    pub fn ratio(
+        what: &str,
+        prov: &crate::sample::Samples,
+        other: Option<(&str, &crate::sample::Samples)>,
+    ) -> Self {
+        Self {
+            what: what.to_owned(),
+            prov: prov.to_string(),
+            other: other.map_or_else(String::new, |(name, samples)| format!("{name} {samples}")),
+            ratio: other.map(|(_, samples)| prov.median() / samples.median()),
+            target: None,
+        }
+    }
+
+    /// Adds the highest ratio that is good enough.
+    #[must_use]
+    pub fn at_most(mut self, most: f64) -> Self {
+        self.target = self.ratio.map(|ratio| Target {
+            text: format!("≤ {most} ×"),
+            met: ratio <= most,
+        });
+        self
+    }
+
+    /// Adds a target that is no ratio.
+    #[must_use]
+    pub fn target(mut self, text: &str, met: bool) -> Self {
+        let text = text.to_owned();
+        self.target = Some(Target { text, met });
+        self
+    }
+
+    fn verdict(&self) -> &'static str {
+        match &self.target {
+            None => "",
+            Some(Target { met: true, .. }) => "met",
+            Some(Target { met: false, .. }) => "**missed**",
+        }
+    }
+}
+
+impl fmt::Display for Row {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ratio = self
+            .ratio
+            .map_or_else(String::new, |ratio| ratio_text(ratio));
+        let target = self.target.as_ref().map_or("", |target| &target.text);
+        let verdict = self.verdict();
+        let Self {
+            what, prov, other, ..
+        } = self;
+        write!(
+            f,
+            "| {what} | {prov} | {other} | {ratio} | {target} | {verdict} |"
+        )
+    }
+}
+
+/// The first two lines of a table.
+pub const HEADER: &str =
+    "| work | prov | compared with | ratio | target | |\n|---|---|---|---|---|---|";
