@@ -23,11 +23,17 @@ impl Samples {
             Some(upper) => f64::midpoint(self.0[middle - 1], *upper),
         }
     }
+
+    /// Gives the lowest; 0 when nothing was measured.
+    #[must_use]
+    pub fn lowest(&self) -> f64 {
+        self.0.first().copied().unwrap_or_default()
+    }
 }
 
 impl fmt::Display for Samples {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let first = self.0.first().copied().unwrap_or_default();
+        let first = self.lowest();
         let last = self.0.last().copied().unwrap_or_default();
         // What is short is of interest to the millisecond.
         let digits = if last < 0.5 { 3 } else { 2 };
