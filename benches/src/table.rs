@@ -72,9 +72,11 @@ impl Row {
 
 impl fmt::Display for Row {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let ratio = self
-            .ratio
-            .map_or_else(String::new, |ratio| ratio_text(ratio));
+        let ratio = self.ratio.map_or_else(String::new, |ratio| {
+            // What is many times faster is of interest to the thousandth.
+            let digits = if ratio < 0.2 { 3 } else { 2 };
+            format!("{ratio:.digits$} ×")
+        });
         let target = self.target.as_ref().map_or("", |target| &target.text);
         let verdict = self.verdict();
         let Self {

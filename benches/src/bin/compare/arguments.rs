@@ -84,7 +84,7 @@ impl Arguments {
         let (runs, load) = (self.runs, load());
         format!(
             "{cores} cores, {memory} GiB; load at the beginning: {load}. Median (lowest–highest) of {runs} runs each, \
-             alternating. 14 hosts at once; 64 at once of 100 and more."
+             alternating. 14 forks for 14 hosts, 64 for simulated ones; no delay but where it says so."
         )
     }
 }
