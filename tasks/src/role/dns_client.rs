@@ -43,7 +43,7 @@ pub(super) fn resources(cx: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagn
         Content::plain(format!("{address} {name}.{domain} {name}")),
     );
     let literal = regex::escape(&address.to_string());
-    line.regexp = Some(fixed(&format!("^{literal}\\s")));
+    line.regexp = Some(fixed(&format!("^{literal}[ \\t]")));
     role.add(Resource::Line(line)).on_completion();
     let resolvers = cx
         .render("dns_client/resolv.conf")
