@@ -62,12 +62,20 @@ fn internal() -> String {
 /// Folder of the additional hosts files; each file belongs to one role or domain.
 pub(super) const HOSTS: &str = "/etc/dnsmasq-hosts.d";
 
+/// Checks the configuration with the folder that Debian's start script hands to dnsmasq (`CONFIG_DIR` in
+/// `/etc/default/dnsmasq`): alone, `dnsmasq --test` reads `/etc/dnsmasq.conf` only, which does not name it.
+const VALIDATE: [&str; 3] = [
+    "dnsmasq",
+    "--test",
+    "--conf-dir=/etc/dnsmasq.d,.dpkg-dist,.dpkg-old,.dpkg-new",
+];
+
 pub(super) fn resources(cx: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagnostic>> {
     let variables: Variables = cx.vars.typed("dns")?;
     let mut role = Declarations::new("dns");
     let entries = entries(cx, &variables)?;
     let upstream = upstream(cx, &variables)?;
-    let restart = Handler::restart(fixed("dnsmasq")).validated_by(["dnsmasq", "--test"]);
+    let restart = Handler::restart(fixed("dnsmasq")).validated_by(VALIDATE);
     let reload = Handler::reload(fixed("dnsmasq"));
     role.add(Resource::Packages(Packages::new([fixed("dnsmasq")])));
     role.add(Resource::Directory(Directory::new(fixed(HOSTS))));
