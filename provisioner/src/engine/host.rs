@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use tasks::fact::{Facts, PathFact};
-use tasks::plan::{self, Change, HostPlan, Item, Phase, Planned};
+use tasks::plan::{self, Action, Change, HostPlan, Item, Phase, Planned};
 use tasks::query::{Query, QuerySet};
 use tasks::resource::{Declared, Handler, HandlerAction, Handling};
 use tasks::step::Step;
@@ -301,7 +301,14 @@ impl Run<'_> {
                     "it was changed, but is still not as it should be: {}",
                     left.reason()
                 ),
-                "something on the host changes it back; look for what else manages it",
+                match left.action {
+                    Action::Run => {
+                        "the command ended well, but what it is judged by still asks for it: correct the command or its guard"
+                    }
+                    Action::Create | Action::Update | Action::Remove => {
+                        "something on the host changes it back; look for what else manages it"
+                    }
+                },
             )
             .of(name(item))
             .output(&left.diff.to_string())),
@@ -550,7 +557,7 @@ mod tests {
     use tasks::Secret;
     use tasks::content::Content;
     use tasks::fact::{Attributes, FileFact};
-    use tasks::plan::{Action, Reason};
+    use tasks::plan::Reason;
     use tasks::resource::{Directory, File, Resource};
     use tasks::value::{HostPath, Mode};
 
@@ -592,9 +599,11 @@ mod tests {
         let change = Change::new(Action::Create, vec![Reason::Missing], vec![make]);
         let read: Vec<_> = altered(&resources, &change, &facts)
             .iter()
-            .map(|query| match query {
-                Query::Path { path, .. } => path.to_string(),
-                other => panic!("{other:?}"),
+            .map(|query| {
+                let Query::Path { path, .. } = query else {
+                    panic!("{query:?}");
+                };
+                path.to_string()
             })
             .collect();
         assert_eq!(read, ["/etc/link", "/srv/a", "/srv/a/b"]);
