@@ -6,7 +6,7 @@ use tasks::plan::Phase;
 use super::app::App;
 use super::arguments::{Apply, Complete};
 use super::jobs::{self, Jobs, Work};
-use crate::engine::{Failure, SavedPlan};
+use crate::engine::{Failure, RunOutcome, SavedPlan};
 use crate::report::problem::{Problem, exit};
 use crate::report::text::Tense;
 
@@ -78,16 +78,20 @@ pub(super) async fn complete(app: &App, options: &Complete) -> Result<u8, Proble
     let hosts = app.limited()?;
     let jobs = Jobs::gather(app, &hosts, Work::Roles(Phase::Completion)).await?;
     let outcome = jobs::apply(app, jobs, options.waiting.wait, None).await;
-    jobs::print(app, &outcome, Tense::Did);
     let code = jobs::code(&outcome);
-    if code == exit::DONE {
-        still_deferred(&outcome)?;
+    match still_deferred(&outcome) {
+        Some(failure) if code == exit::DONE => {
+            Ok(jobs::print_failed(app, &outcome, Tense::Did, failure))
+        }
+        Some(_) | None => {
+            jobs::print(app, &outcome, Tense::Did);
+            Ok(code)
+        }
     }
-    Ok(code)
 }
 
-/// Fails if something is still deferred once everything should be there.
-pub(super) fn still_deferred(outcome: &crate::engine::RunOutcome) -> Result<(), Problem> {
+/// Says what is still deferred once everything should be there.
+pub(super) fn still_deferred(outcome: &RunOutcome) -> Option<Failure> {
     let left: Vec<_> = outcome
         .hosts
         .iter()
@@ -101,14 +105,9 @@ pub(super) fn still_deferred(outcome: &crate::engine::RunOutcome) -> Result<(), 
             })
         })
         .collect();
-    if left.is_empty() {
-        return Ok(());
-    }
-    Err(Problem::Failed(
-        Failure::new(
-            "some things are still deferred",
-            "start the services with `prov test`, then run `prov complete` again",
-        )
-        .output(&left.join("\n")),
-    ))
+    let failure = Failure::new(
+        "some things are still deferred",
+        "start the services with `prov test`, then run `prov complete` again",
+    );
+    (!left.is_empty()).then(|| failure.output(&left.join("\n")))
 }

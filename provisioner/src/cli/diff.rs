@@ -27,11 +27,11 @@ pub(super) async fn run(app: &App, options: &Diff) -> Result<u8, Problem> {
     let code = jobs::code(&outcome);
     if let Some(path) = &options.out {
         if code != exit::DONE {
-            jobs::print(app, &outcome, Tense::Would);
-            return Err(Problem::Failed(Failure::new(
+            let failure = Failure::new(
                 "the plan was not saved, because not every host could be looked at",
                 "repair what is said above, or leave the hosts out with --limit",
-            )));
+            );
+            return Ok(jobs::print_failed(app, &outcome, Tense::Would, failure));
         }
         let mut plan = SavedPlan::new(app.estate.name(), jobs::now(), key()?);
         for (job, preview) in &previews {

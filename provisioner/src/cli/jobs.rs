@@ -147,6 +147,17 @@ pub(super) fn print(app: &App, outcome: &RunOutcome, tense: Tense) {
     }
 }
 
+/// Prints an outcome and why it is not what was asked for; gives the exit code.
+pub(super) fn print_failed(app: &App, outcome: &RunOutcome, tense: Tense, failure: Failure) -> u8 {
+    if app.json() {
+        outln!("{:#}", json::failed_run(outcome, &failure));
+    } else {
+        print(app, outcome, tense);
+        crate::report::print::err(format_args!("{}", Problem::Failed(failure).text()));
+    }
+    exit::FAILED
+}
+
 /// Gives the exit code of an outcome.
 pub(super) fn code(outcome: &RunOutcome) -> u8 {
     let any = |status| outcome.hosts.iter().any(|host| host.status() == status);

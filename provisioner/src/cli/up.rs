@@ -19,6 +19,7 @@ use crate::engine::{Failure, RunOutcome, Status};
 use crate::report::problem::{Problem, exit};
 use crate::report::style::{self, paint};
 use crate::report::text::{self, Tense, seconds};
+use crate::verify::Check;
 
 /// Seconds for which services may take to be ready.
 const DEADLINE: u64 = 120;
@@ -91,21 +92,25 @@ pub(super) async fn run(app: &App, options: &Up) -> Result<u8, Problem> {
     phases.begin("complete", "what had to wait");
     let outcome = applied(app, &hosts, Phase::Completion).await?;
     fail_on(&outcome, "completing")?;
-    apply::still_deferred(&outcome)?;
+    if let Some(failure) = apply::still_deferred(&outcome) {
+        return Err(failure.into());
+    }
     phases.end("complete");
 
     phases.begin("converged", "planning once more must find nothing");
-    converged(app, &hosts).await?;
+    if let Some((outcome, failure)) = converged(app, &hosts).await? {
+        return Ok(jobs::print_failed(app, &outcome, Tense::Would, failure));
+    }
     phases.end("converged");
 
     phases.begin("verify", "with real clients");
     let services = services(app, &options.names)?;
     let checks = verify::checks(app, &services, None).await?;
-    let passed = checks.iter().all(|check| check.passed);
     phases.end("verify");
     let took = phases.started.elapsed();
-    verify::finish(app, &checks, options.junit.as_deref(), took)?;
-    recap(app, &phases, hosts.len(), started.elapsed());
+    verify::write_junit(&checks, options.junit.as_deref())?;
+    recap(app, &phases, hosts.len(), started.elapsed(), &checks, took);
+    let passed = checks.iter().all(|check| check.passed);
     Ok(if passed { exit::DONE } else { exit::FAILED })
 }
 
@@ -137,8 +142,8 @@ fn fail_on(outcome: &RunOutcome, doing: &str) -> Result<(), Problem> {
     jobs::failure(outcome, doing).map_or(Ok(()), |failure| Err(Problem::Failed(failure)))
 }
 
-/// Plans once more, and fails with the diff if anything would still change.
-async fn converged(app: &App, hosts: &[&Host]) -> Result<(), Problem> {
+/// Plans once more; gives what was found and a failure if anything would still change.
+async fn converged(app: &App, hosts: &[&Host]) -> Result<Option<(RunOutcome, Failure)>, Problem> {
     let jobs = Jobs::gather(app, hosts, Work::Roles(Phase::Completion)).await?;
     let (outcome, _) = jobs::preview(app, jobs).await;
     let left: Vec<_> = outcome
@@ -148,16 +153,16 @@ async fn converged(app: &App, hosts: &[&Host]) -> Result<(), Problem> {
         .map(|host| host.host.as_str())
         .collect();
     if left.is_empty() {
-        return Ok(());
+        return Ok(None);
     }
-    jobs::print(app, &outcome, Tense::Would);
-    Err(Problem::Failed(Failure::new(
+    let failure = Failure::new(
         format!(
             "planning again still finds something to change on {}",
             left.join(", ")
         ),
         "something on the host changes it back, or a role contradicts itself; the diff above says what",
-    )))
+    );
+    Ok(Some((outcome, failure)))
 }
 
 fn say(app: &App, count: usize, of: usize, what: &str) {
@@ -169,7 +174,14 @@ fn say(app: &App, count: usize, of: usize, what: &str) {
     }
 }
 
-fn recap(app: &App, phases: &Phases<'_>, hosts: usize, elapsed: Duration) {
+fn recap(
+    app: &App,
+    phases: &Phases<'_>,
+    hosts: usize,
+    elapsed: Duration,
+    checks: &[Check],
+    took: Duration,
+) {
     if app.json() {
         let millis = crate::report::json::millis;
         let phases: Vec<_> = phases
@@ -179,10 +191,16 @@ fn recap(app: &App, phases: &Phases<'_>, hosts: usize, elapsed: Duration) {
             .collect();
         outln!(
             "{:#}",
-            json!({ "hosts": hosts, "phases": phases, "elapsed_ms": millis(elapsed) })
+            json!({
+                "hosts": hosts,
+                "phases": phases,
+                "verify": verify::json(checks, took),
+                "elapsed_ms": millis(elapsed),
+            })
         );
         return;
     }
+    verify::print(app, checks, took);
     let took: Vec<_> = phases
         .done
         .iter()

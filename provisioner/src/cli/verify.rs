@@ -158,47 +158,62 @@ fn aliases(
 }
 
 /// Prints the results, writes the report, gives the exit code.
-pub(super) fn finish(
+fn finish(
     app: &App,
     checks: &[Check],
     junit: Option<&Path>,
     elapsed: Duration,
 ) -> Result<u8, Problem> {
-    if let Some(path) = junit {
-        let xml = verify::junit(checks).map_err(|error| {
-            Problem::Failed(Failure::new(
-                format!("cannot make JUnit XML: {error}"),
-                "this is a defect of prov: please report it",
-            ))
-        })?;
-        std::fs::write(path, xml).map_err(|error| {
-            Problem::file("write", path, &error, "choose another file with --junit")
-        })?;
-    }
-    let failed = checks.iter().filter(|check| !check.passed).count();
+    write_junit(checks, junit)?;
     if app.json() {
-        let millis = crate::report::json::millis(elapsed);
-        outln!(
-            "{:#}",
-            json!({ "checks": checks, "passed": checks.len() - failed, "failed": failed, "elapsed_ms": millis })
-        );
+        outln!("{:#}", json(checks, elapsed));
     } else if checks.is_empty() {
         outln!("what was named has no acceptance checks");
     } else {
-        table(checks, app.global.verbose > 0);
-        let passed = counted(checks.len() - failed, "check passed", "checks passed");
-        let style = if failed == 0 { style::GOOD } else { style::BAD };
-        outln!(
-            "{}   {}",
-            paint(style, &format!("{passed}, {failed} failed")),
-            seconds(elapsed)
-        );
+        print(app, checks, elapsed);
     }
-    Ok(if failed == 0 {
+    Ok(if failed(checks) == 0 {
         exit::DONE
     } else {
         exit::FAILED
     })
+}
+
+/// Writes the report, if one is asked for.
+pub(super) fn write_junit(checks: &[Check], path: Option<&Path>) -> Result<(), Problem> {
+    let Some(path) = path else { return Ok(()) };
+    let xml = verify::junit(checks).map_err(|error| {
+        Problem::Failed(Failure::new(
+            format!("cannot make JUnit XML: {error}"),
+            "this is a defect of prov: please report it",
+        ))
+    })?;
+    std::fs::write(path, xml)
+        .map_err(|error| Problem::file("write", path, &error, "choose another file with --junit"))
+}
+
+fn failed(checks: &[Check]) -> usize {
+    checks.iter().filter(|check| !check.passed).count()
+}
+
+/// Gives the results for a program.
+pub(super) fn json(checks: &[Check], elapsed: Duration) -> serde_json::Value {
+    let failed = failed(checks);
+    let millis = crate::report::json::millis(elapsed);
+    json!({ "checks": checks, "passed": checks.len() - failed, "failed": failed, "elapsed_ms": millis })
+}
+
+/// Prints the results for a person.
+pub(super) fn print(app: &App, checks: &[Check], elapsed: Duration) {
+    let failed = failed(checks);
+    table(checks, app.global.verbose > 0);
+    let passed = counted(checks.len() - failed, "check passed", "checks passed");
+    let style = if failed == 0 { style::GOOD } else { style::BAD };
+    outln!(
+        "{}   {}",
+        paint(style, &format!("{passed}, {failed} failed")),
+        seconds(elapsed)
+    );
 }
 
 fn table(checks: &[Check], verbose: bool) {

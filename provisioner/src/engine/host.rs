@@ -4,12 +4,13 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use tasks::fact::{Facts, PathFact};
-use tasks::plan::{self, Change, HostPlan, Item, Phase, Planned};
+use tasks::plan::{self, Action, Change, HostPlan, Item, Phase, Planned};
 use tasks::query::{Query, QuerySet};
-use tasks::resource::{Declared, Handler, HandlerAction, Handling};
+use tasks::resource::{Declared, Handler, Handling};
 use tasks::step::Step;
 use tokio::sync::watch;
 
+use super::handlers::in_order;
 use super::outcome::{Failure, HostOutcome};
 use super::saved::SavedHost;
 use super::session::{Lock, Opened, Output, ReadSession, Stepped, WriteSession};
@@ -95,7 +96,7 @@ fn preview_plan(job: &Job, facts: &Facts) -> Result<HostPlan, Failure> {
     plan::preview(&job.resources, facts, job.phase).map_err(|defect| internal(&defect.to_string()))
 }
 
-fn internal(defect: &str) -> Failure {
+pub(super) fn internal(defect: &str) -> Failure {
     Failure::new(defect, "this is a defect of prov: please report it")
 }
 
@@ -193,28 +194,13 @@ fn name(item: &Item) -> String {
     format!("{} {}", item.resource, item.id)
 }
 
-/// Puts handlers in the order in which the host's resources name them, each once; those of an earlier run that no
-/// resource names any more come last.
-fn in_order(job: &Job, due: &[Handler]) -> Vec<Handler> {
-    let mut ordered: Vec<Handler> = Vec::new();
-    let declared = job.resources.iter().flat_map(|declared| &declared.notify);
-    let due_names: BTreeSet<_> = due.iter().map(|handler| handler.name.as_str()).collect();
-    let wanted = declared.filter(|handler| due_names.contains(handler.name.as_str()));
-    for handler in wanted.chain(due) {
-        if ordered.iter().all(|known| known.name != handler.name) {
-            ordered.push(handler.clone());
-        }
-    }
-    ordered
-}
-
-struct Run<'a> {
-    job: &'a Job,
-    session: &'a mut WriteSession,
-    facts: Facts,
+pub(super) struct Run<'a> {
+    pub(super) job: &'a Job,
+    pub(super) session: &'a mut WriteSession,
+    pub(super) facts: Facts,
     /// Handlers that are recorded on the host as still to run.
-    due: Vec<Handler>,
-    progress: &'a Progress,
+    pub(super) due: Vec<Handler>,
+    pub(super) progress: &'a Progress,
     total: usize,
     done: usize,
 }
@@ -303,7 +289,14 @@ impl Run<'_> {
                     "it was changed, but is still not as it should be: {}",
                     left.reason()
                 ),
-                "something on the host changes it back; look for what else manages it",
+                match left.action {
+                    Action::Run => {
+                        "the command ended well, but what it is judged by still asks for it: correct the command or its guard"
+                    }
+                    Action::Create | Action::Update | Action::Remove => {
+                        "something on the host changes it back; look for what else manages it"
+                    }
+                },
             )
             .of(name(item))
             .output(&left.diff.to_string())),
@@ -313,137 +306,6 @@ impl Run<'_> {
             ))),
             Planned::Impossible { cause, hint } => Err(Failure::new(cause, hint).of(name(item))),
         }
-    }
-
-    /// Validates what is due, then runs it: no service gets a configuration of which another is about to be refused.
-    async fn handlers(&mut self, outcome: &mut HostOutcome) -> Result<(), Failure> {
-        let mut due = in_order(self.job, &self.due);
-        let mut first_failure = None;
-        loop {
-            let mut valid = Vec::new();
-            for handler in &due {
-                match self.validate(handler).await {
-                    Ok(true) => valid.push(handler.clone()),
-                    Ok(false) => {}
-                    Err(failure) => {
-                        first_failure
-                            .get_or_insert(failure.of(format!("handler {}", handler.name)));
-                    }
-                }
-            }
-            // Files that were put back may be part of what was valid a moment ago.
-            let settled = valid.len() == due.len();
-            due = valid;
-            if settled {
-                break;
-            }
-        }
-        for handler in &due {
-            self.progress
-                .send(&self.job.host, Event::Doing(handler.name.clone()));
-            match self.handle(handler).await {
-                Ok(true) => outcome.handlers.push(handler.name.clone()),
-                Ok(false) => {}
-                Err(failure) => {
-                    first_failure.get_or_insert(failure.of(format!("handler {}", handler.name)));
-                }
-            }
-        }
-        first_failure.map_or(Ok(()), Err)
-    }
-
-    /// Validates what a handler would make effective; `false` if the handler has nothing left to do and is forgotten.
-    async fn validate(&mut self, handler: &Handler) -> Result<bool, Failure> {
-        if self.is_orphan(handler).await? {
-            self.strike(handler).await?;
-            return Ok(false);
-        }
-        if let Some(argv) = &handler.validate {
-            let output = self
-                .session
-                .run(&tasks::step::Run::new(argv.iter()))
-                .await?;
-            if output.exit != 0 {
-                return Err(self.refuse(handler, argv, &output).await?);
-            }
-        }
-        Ok(true)
-    }
-
-    /// Tells whether a handler that an earlier run left is for a service that is gone, and that nothing names any more.
-    async fn is_orphan(&mut self, handler: &Handler) -> Result<bool, Failure> {
-        let mut declared = self.job.resources.iter().flat_map(|it| &it.notify);
-        if declared.any(|declared| declared.name == handler.name) {
-            return Ok(false);
-        }
-        let service = match &handler.action {
-            HandlerAction::Restart(service) | HandlerAction::Reload(service) => service,
-            HandlerAction::Run(_) => return Ok(false),
-        };
-        let query = Query::Service(service.clone());
-        let answers = self.session.look(&[query].into_iter().collect()).await?;
-        let fact = answers.facts.service(service);
-        Ok(!fact.map_err(|defect| internal(&defect.to_string()))?.known)
-    }
-
-    /// Runs a handler; tells whether there was anything to do.
-    async fn handle(&mut self, handler: &Handler) -> Result<bool, Failure> {
-        let handling = handler.action.handling(self.facts.manager);
-        let ran = handling != Handling::Nothing;
-        match handling {
-            Handling::Nothing => {}
-            Handling::Run(commands) => {
-                for command in commands {
-                    let output = self.session.run(&command).await?;
-                    if output.exit != 0 {
-                        return Err(Failure::new(
-                            format!("`{}` ended with {}", command.argv.join(" "), output.exit),
-                            "repair the cause on the host; the handler is kept and runs again with the next `prov apply`",
-                        )
-                        .output(&self.shown(&output.text)));
-                    }
-                }
-            }
-        }
-        self.strike(handler).await?;
-        Ok(ran)
-    }
-
-    /// Puts the files back that made a validation fail, and says so.
-    async fn refuse(
-        &mut self,
-        handler: &Handler,
-        argv: &[String],
-        output: &Output,
-    ) -> Result<Failure, Failure> {
-        let back = self.session.put_back(handler).await?;
-        if back.exit != 0 {
-            return Err(Failure::new(
-                "the new configuration is not valid, and the previous files could not be put back",
-                format!("put them back by hand from {}/undo", super::script::STATE),
-            )
-            .output(&self.shown(&format!("{}\n{}", output.text, back.text))));
-        }
-        self.strike(handler).await?;
-        let files: Vec<_> = back.text.lines().collect();
-        Ok(Failure::new(
-            format!(
-                "`{}` does not accept the new configuration; the previous files were put back ({}) and the service was not touched",
-                argv.join(" "),
-                files.join(", ")
-            ),
-            "correct the template or the variables it is made from",
-        )
-        .output(&self.shown(&output.text)))
-    }
-
-    fn shown(&self, text: &str) -> String {
-        without_secrets(&self.job.resources, text)
-    }
-
-    async fn strike(&mut self, handler: &Handler) -> Result<(), Failure> {
-        self.due.retain(|due| due.name != handler.name);
-        Ok(self.session.forget(handler, &self.due).await?)
     }
 }
 
@@ -509,7 +371,7 @@ fn is_locked(output: &str) -> bool {
 ///
 /// A validator that does not like a file may quote the very line that holds a password. What would be shown is
 /// searched here, line by line, and a line is hidden as a whole: no other word is touched by it.
-fn without_secrets(resources: &[Declared], text: &str) -> String {
+pub(super) fn without_secrets(resources: &[Declared], text: &str) -> String {
     let secrets: Vec<_> = resources
         .iter()
         .flat_map(|declared| declared.resource.manage().secrets())
@@ -568,7 +430,7 @@ mod tests {
     use tasks::Secret;
     use tasks::content::Content;
     use tasks::fact::{Attributes, FileFact};
-    use tasks::plan::{Action, Reason};
+    use tasks::plan::Reason;
     use tasks::resource::{Directory, File, Resource};
     use tasks::value::{HostPath, Mode};
 

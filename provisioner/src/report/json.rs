@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::engine::{HostOutcome, RunOutcome};
+use crate::engine::{Failure, HostOutcome, RunOutcome};
 
 /// Renders a whole run.
 #[must_use]
@@ -13,6 +13,14 @@ pub fn run(outcome: &RunOutcome) -> Value {
         "summary": outcome.summary(),
         "elapsed_ms": millis(outcome.elapsed),
     })
+}
+
+/// Renders a run that was well on every host it speaks of and yet not what was asked for.
+#[must_use]
+pub fn failed_run(outcome: &RunOutcome, failure: &Failure) -> Value {
+    let mut run = run(outcome);
+    run["failed"] = json!(failure);
+    run
 }
 
 /// Renders one host.

@@ -99,3 +99,11 @@ fn nothing_that_a_host_says_can_draw_on_the_terminal() {
     let problem = Problem::Failed(Failure::new("the host said \u{1b}[2J", ""));
     assert!(problem.text().contains("\\u{1b}[2J"));
 }
+
+#[test]
+fn a_run_that_is_not_what_was_asked_for_is_one_object_for_programs_too() {
+    let failure = Failure::new("some things are still deferred", "start the services");
+    let object = super::json::failed_run(&outcome(), &failure);
+    assert_eq!(object["failed"]["cause"], "some things are still deferred");
+    assert!(object["hosts"].is_array() && object["summary"].is_object());
+}

@@ -1,0 +1,158 @@
+//! Handlers at the end of a host's run: validated together, put back where one is refused, run, struck off.
+
+use std::collections::BTreeSet;
+
+use tasks::query::Query;
+use tasks::resource::{Handler, HandlerAction, Handling};
+use tasks::step;
+
+use super::Event;
+use super::host::{Job, Run, internal, without_secrets};
+use super::outcome::{Failure, HostOutcome};
+use super::script::STATE;
+use super::session::Output;
+
+/// Puts handlers in the order in which the host's resources name them, each once; those of an earlier run that no
+/// resource names any more come last.
+pub(super) fn in_order(job: &Job, due: &[Handler]) -> Vec<Handler> {
+    let mut ordered: Vec<Handler> = Vec::new();
+    let declared = job.resources.iter().flat_map(|declared| &declared.notify);
+    let due_names: BTreeSet<_> = due.iter().map(|handler| handler.name.as_str()).collect();
+    let wanted = declared.filter(|handler| due_names.contains(handler.name.as_str()));
+    for handler in wanted.chain(due) {
+        if ordered.iter().all(|known| known.name != handler.name) {
+            ordered.push(handler.clone());
+        }
+    }
+    ordered
+}
+
+impl Run<'_> {
+    /// Validates what is due, then runs it: no service gets a configuration of which another is about to be refused.
+    pub(super) async fn handlers(&mut self, outcome: &mut HostOutcome) -> Result<(), Failure> {
+        let mut due = in_order(self.job, &self.due);
+        let mut first_failure = None;
+        loop {
+            let mut valid = Vec::new();
+            for handler in &due {
+                match self.validate(handler).await {
+                    Ok(true) => valid.push(handler.clone()),
+                    Ok(false) => {}
+                    Err(failure) => {
+                        first_failure
+                            .get_or_insert(failure.of(format!("handler {}", handler.name)));
+                    }
+                }
+            }
+            // Files that were put back may be part of what was valid a moment ago.
+            let settled = valid.len() == due.len();
+            due = valid;
+            if settled {
+                break;
+            }
+        }
+        for handler in &due {
+            self.progress
+                .send(&self.job.host, Event::Doing(handler.name.clone()));
+            match self.handle(handler).await {
+                Ok(true) => outcome.handlers.push(handler.name.clone()),
+                Ok(false) => {}
+                Err(failure) => {
+                    first_failure.get_or_insert(failure.of(format!("handler {}", handler.name)));
+                }
+            }
+        }
+        first_failure.map_or(Ok(()), Err)
+    }
+
+    /// Validates what a handler would make effective; `false` if the handler has nothing left to do and is forgotten.
+    async fn validate(&mut self, handler: &Handler) -> Result<bool, Failure> {
+        if self.is_orphan(handler).await? {
+            self.strike(handler).await?;
+            return Ok(false);
+        }
+        if let Some(argv) = &handler.validate {
+            let output = self.session.run(&step::Run::new(argv.iter())).await?;
+            if output.exit != 0 {
+                return Err(self.refuse(handler, argv, &output).await?);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Tells whether a handler that an earlier run left is for a service that is gone, and that nothing names any more.
+    async fn is_orphan(&mut self, handler: &Handler) -> Result<bool, Failure> {
+        let mut declared = self.job.resources.iter().flat_map(|it| &it.notify);
+        if declared.any(|declared| declared.name == handler.name) {
+            return Ok(false);
+        }
+        let service = match &handler.action {
+            HandlerAction::Restart(service) | HandlerAction::Reload(service) => service,
+            HandlerAction::Run(_) => return Ok(false),
+        };
+        let query = Query::Service(service.clone());
+        let answers = self.session.look(&[query].into_iter().collect()).await?;
+        let fact = answers.facts.service(service);
+        Ok(!fact.map_err(|defect| internal(&defect.to_string()))?.known)
+    }
+
+    /// Runs a handler; tells whether there was anything to do.
+    async fn handle(&mut self, handler: &Handler) -> Result<bool, Failure> {
+        let handling = handler.action.handling(self.facts.manager);
+        let ran = handling != Handling::Nothing;
+        match handling {
+            Handling::Nothing => {}
+            Handling::Run(commands) => {
+                for command in commands {
+                    let output = self.session.run(&command).await?;
+                    if output.exit != 0 {
+                        return Err(Failure::new(
+                            format!("`{}` ended with {}", command.argv.join(" "), output.exit),
+                            "repair the cause on the host; the handler is kept and runs again with the next `prov apply`",
+                        )
+                        .output(&self.shown(&output.text)));
+                    }
+                }
+            }
+        }
+        self.strike(handler).await?;
+        Ok(ran)
+    }
+
+    /// Puts the files back that made a validation fail, and says so.
+    async fn refuse(
+        &mut self,
+        handler: &Handler,
+        argv: &[String],
+        output: &Output,
+    ) -> Result<Failure, Failure> {
+        let back = self.session.put_back(handler).await?;
+        if back.exit != 0 {
+            return Err(Failure::new(
+                "the new configuration is not valid, and the previous files could not be put back",
+                format!("put them back by hand from {STATE}/undo"),
+            )
+            .output(&self.shown(&format!("{}\n{}", output.text, back.text))));
+        }
+        self.strike(handler).await?;
+        let files: Vec<_> = back.text.lines().collect();
+        Ok(Failure::new(
+            format!(
+                "`{}` does not accept the new configuration; the previous files were put back ({}) and the service was not touched",
+                argv.join(" "),
+                files.join(", ")
+            ),
+            "correct the template or the variables it is made from",
+        )
+        .output(&self.shown(&output.text)))
+    }
+
+    fn shown(&self, text: &str) -> String {
+        without_secrets(&self.job.resources, text)
+    }
+
+    async fn strike(&mut self, handler: &Handler) -> Result<(), Failure> {
+        self.due.retain(|due| due.name != handler.name);
+        Ok(self.session.forget(handler, &self.due).await?)
+    }
+}
