@@ -67,11 +67,7 @@ const VALIDATION: [&str; 3] = [
 ];
 
 /// Folder of the additional hosts files; each file belongs to one role or domain.
-pub(super) const HOSTS: &str = "/etc/dnsmasq-hosts.d"; 3] = [
-    "dnsmasq",
-    "--test",
-    "--conf-dir=/etc/dnsmasq.d,.dpkg-dist,.dpkg-old,.dpkg-new",
-];
+pub(super) const HOSTS: &str = "/etc/dnsmasq-hosts.d";
 
 pub(super) fn resources(cx: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagnostic>> {
     let variables: Variables = cx.vars.typed("dns")?;
