@@ -1,6 +1,6 @@
 //! `prov status` and `prov logs`.
 
-use crate::report::print::outln;
+use crate::report::print::{self, outln};
 use futures_util::StreamExt as _;
 use futures_util::future::join_all;
 use serde_json::json;
@@ -110,6 +110,9 @@ pub(super) async fn logs(app: &App, options: &Logs) -> Result<u8, Problem> {
             .await?,
     );
     while let Some(line) = lines.next().await {
+        if print::closed() {
+            break;
+        }
         let line = line?;
         if app.json() {
             outln!("{}", json!({ "host": line.host, "line": line.line }));

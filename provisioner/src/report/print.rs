@@ -2,16 +2,25 @@
 
 use std::fmt::Arguments;
 use std::io::{ErrorKind, Write as _};
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::problem::exit;
+/// Becomes true once nobody reads standard output any more.
+static CLOSED: AtomicBool = AtomicBool::new(false);
 
-/// Prints to standard output.
+/// Tells whether there is nobody left to print for.
+pub fn closed() -> bool {
+    CLOSED.load(Ordering::Relaxed)
+}
+
+/// Prints to standard output. Once nobody reads, nothing more is printed; the work goes on, and so does its exit code.
 pub fn out(text: Arguments<'_>) {
-    let result = anstream::stdout().write_fmt(text);
-    if let Err(error) = result
+    if closed() {
+        return;
+    }
+    if let Err(error) = anstream::stdout().write_fmt(text)
         && error.kind() == ErrorKind::BrokenPipe
     {
-        std::process::exit(i32::from(exit::DONE));
+        CLOSED.store(true, Ordering::Relaxed);
     }
     // Any other failure, such as a full disk behind a redirection, has no better place to be told.
 }
