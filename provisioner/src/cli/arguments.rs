@@ -135,7 +135,7 @@ pub(super) struct Diff {
     /// Save the plan, to be applied with `prov apply --plan FILE`
     #[arg(long, value_name = "FILE")]
     pub(super) out: Option<PathBuf>,
-    /// Show a saved plan again
+    /// Show a saved plan again, as JSON
     #[arg(long, value_name = "FILE", conflicts_with = "out")]
     pub(super) show: Option<PathBuf>,
     /// Exit with 2 if anything would change
