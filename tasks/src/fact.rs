@@ -1,7 +1,7 @@
 //! What is known of a host: the answers to queries.
 //!
-//! [`Facts`] are what plans are made from, and also a small model of a host: [`Facts::apply`] carries out a step on
-//! them, so that a preview sees what later resources will find, and so that tests can prove that a plan converges.
+//! [`Facts`] are what plans are made from, and also a small model of a host (see `model.rs`): [`Facts::apply`] carries
+//! out a step on them.
 //! They never hold a guess without saying so: a thing that was not asked for is an error, not "missing".
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,7 +12,6 @@ use sha2::{Digest, Sha256};
 
 use crate::query::{Query, QuerySet};
 use crate::secret::{Secret, hex};
-use crate::step::{Effect, Step};
 use crate::value::{AccountName, HostPath, Mode, PackageName, ServiceName};
 
 /// The bytes of a file on a host, which may hold secrets: never printed.
@@ -90,7 +89,7 @@ pub struct Attributes {
 
 impl Attributes {
     /// Gives what the missing parents of a new directory get.
-    fn of_parents() -> Self {
+    pub(crate) fn of_parents() -> Self {
         Self {
             owner: "root".to_owned(),
             group: "root".to_owned(),
@@ -446,111 +445,8 @@ impl Facts {
         hex(&hash.finalize())
     }
 
-    /// Carries out a step on these facts, as a host would.
-    pub fn apply(&mut self, step: &Step) {
-        match step {
-            Step::WriteFile {
-                path,
-                content,
-                attributes,
-            } => {
-                let file = FileFact::of(attributes.clone(), content.expose().as_bytes());
-                for linked in self.linked(path) {
-                    *linked = file.clone();
-                }
-                self.paths.insert(path.clone(), PathFact::File(file));
-            }
-            Step::SetAttributes { path, attributes } => {
-                for linked in self.linked(path) {
-                    linked.owner.clone_from(&attributes.owner);
-                    linked.group.clone_from(&attributes.group);
-                    linked.mode = attributes.mode;
-                }
-                if let Some(fact) = self.paths.get_mut(path) {
-                    match fact {
-                        PathFact::File(file) => {
-                            file.owner.clone_from(&attributes.owner);
-                            file.group.clone_from(&attributes.group);
-                            file.mode = attributes.mode;
-                        }
-                        PathFact::Directory(have) => *have = attributes.clone(),
-                        PathFact::Missing | PathFact::Link { .. } | PathFact::Other => {}
-                    }
-                }
-            }
-            Step::MakeDirectory { path, attributes } => {
-                for (known, fact) in &mut self.paths {
-                    if path.is_below(known) && *fact == PathFact::Missing {
-                        *fact = PathFact::Directory(Attributes::of_parents());
-                    }
-                }
-                self.paths
-                    .insert(path.clone(), PathFact::Directory(attributes.clone()));
-            }
-            Step::MakeLink { path, target } => {
-                let fact = PathFact::Link {
-                    target: target.clone(),
-                    file: None,
-                };
-                self.paths.insert(path.clone(), fact);
-            }
-            Step::Remove { path } => {
-                for (known, fact) in &mut self.paths {
-                    if known == path || known.is_below(path) {
-                        *fact = PathFact::Missing;
-                    }
-                }
-            }
-            Step::Run(run) => {
-                for effect in &run.effects {
-                    self.take(effect);
-                }
-            }
-        }
-    }
-
-    /// Gives what is known of a file by way of links that lead to it.
-    fn linked(&mut self, path: &HostPath) -> impl Iterator<Item = &mut FileFact> {
-        self.paths.values_mut().filter_map(move |fact| match fact {
-            PathFact::Link {
-                file: Some(linked), ..
-            } if linked.0 == *path => Some(&mut linked.1),
-            PathFact::Missing
-            | PathFact::File(_)
-            | PathFact::Directory(_)
-            | PathFact::Link { .. }
-            | PathFact::Other => None,
-        })
-    }
-
-    fn take(&mut self, effect: &Effect) {
-        match effect {
-            Effect::Package { name, fact } => {
-                self.packages.insert(name.clone(), fact.clone());
-                if matches!(fact, PackageFact::Installed(_)) {
-                    self.coming.insert(name.clone());
-                }
-            }
-            Effect::User { name, fact } => {
-                self.users.insert(name.clone(), fact.clone());
-            }
-            Effect::Group { name, fact } => {
-                self.groups.insert(name.clone(), fact.clone());
-            }
-            Effect::Service { name, fact } => {
-                self.services.insert(name.clone(), *fact);
-            }
-            Effect::Debconf { question, value } => {
-                self.debconf.insert(question.clone(), value.clone());
-            }
-            Effect::Path { path, fact } => {
-                self.paths.insert(path.clone(), fact.clone());
-            }
-            Effect::Guard(guard) => self.set_guard(guard.clone()),
-        }
-    }
-
-    fn set_guard(&mut self, newer: GuardFact) {
+    /// Takes over the exit code of a command.
+    pub(crate) fn set_guard(&mut self, newer: GuardFact) {
         match self
             .guards
             .iter_mut()

@@ -7,6 +7,7 @@ pub mod content;
 mod diagnostic;
 pub mod estate;
 pub mod fact;
+mod model;
 pub mod pattern;
 pub mod plan;
 pub mod query;
