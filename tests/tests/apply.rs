@@ -242,6 +242,11 @@ fn a_configuration_that_is_not_valid_is_put_back_and_the_service_left_alone() {
             "one",
             &["does not accept", "put back", CONFIGURATION, "bad option"],
         );
+        assert_eq!(
+            ran.changes("one"),
+            [""; 0],
+            "what was put back has not changed"
+        );
         let after = (
             process(&estate),
             estate.on(

@@ -39,6 +39,7 @@ impl Run<'_> {
                     Ok(true) => valid.push(handler.clone()),
                     Ok(false) => {}
                     Err(failure) => {
+                        outcome.take_back(&std::mem::take(&mut self.put_back));
                         first_failure
                             .get_or_insert(failure.of(format!("handler {}", handler.name)));
                     }
@@ -135,8 +136,8 @@ impl Run<'_> {
             .output(&self.shown(&format!("{}\n{}", output.text, back.text))));
         }
         self.strike(handler).await?;
-        let files: Vec<_> = back.text.lines().collect();
-        Ok(Failure::new(
+        let files: Vec<String> = back.text.lines().map(str::to_owned).collect();
+        let failure = Failure::new(
             format!(
                 "`{}` does not accept the new configuration; the previous files were put back ({}) and the service was not touched",
                 argv.join(" "),
@@ -144,7 +145,9 @@ impl Run<'_> {
             ),
             "correct the template or the variables it is made from",
         )
-        .output(&self.shown(&output.text)))
+        .output(&self.shown(&output.text));
+        self.put_back = files;
+        Ok(failure)
     }
 
     fn shown(&self, text: &str) -> String {

@@ -164,6 +164,7 @@ async fn change(
         session: &mut session,
         facts,
         due: answers.pending,
+        put_back: Vec::new(),
         progress,
         total: planned.changes().count(),
         done: 0,
@@ -200,6 +201,8 @@ pub(super) struct Run<'a> {
     pub(super) facts: Facts,
     /// Handlers that are recorded on the host as still to run.
     pub(super) due: Vec<Handler>,
+    /// Files that a refused handler has put back.
+    pub(super) put_back: Vec<String>,
     pub(super) progress: &'a Progress,
     total: usize,
     done: usize,

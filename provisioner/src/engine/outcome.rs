@@ -160,6 +160,18 @@ impl HostOutcome {
         }
     }
 
+    /// Takes out changes that were taken back: what is again as it was has not changed.
+    pub fn take_back(&mut self, files: &[String]) {
+        let is_back = |change: &ChangeOutcome| {
+            let rest = files
+                .iter()
+                .filter_map(|file| change.id.strip_prefix(file.as_str()));
+            rest.into_iter()
+                .any(|rest| rest.is_empty() || rest.starts_with(' '))
+        };
+        self.changes.retain(|change| !is_back(change));
+    }
+
     /// Takes over everything that a preview found.
     pub fn take(&mut self, plan: &HostPlan) {
         for item in &plan.items {
