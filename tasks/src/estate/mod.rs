@@ -217,6 +217,12 @@ impl Host {
         &self.roles
     }
 
+    /// Tells whether the host has a role.
+    #[must_use]
+    pub fn has_role(&self, role: &str) -> bool {
+        self.roles.iter().any(|name| name == role)
+    }
+
     /// Points at the host's name in `estate.yml`.
     #[must_use]
     pub fn mark(&self) -> &Mark {

@@ -27,6 +27,8 @@ pub struct Role {
     pub summary: &'static str,
     /// The schema of its variables, with their documentation.
     pub variables: fn() -> Schema,
+    /// What of the role's files is worth a backup: paths of files and folders.
+    pub backup: &'static [&'static str],
     /// Gives the resources that a host with this role needs.
     pub resources: fn(&HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagnostic>>,
 }
@@ -37,24 +39,28 @@ pub const ROLES: &[Role] = &[
         name: "backup_client",
         summary: "Bacula's file daemon, which lets the director read and restore the host's files.",
         variables: || schemars::schema_for!(backup_client::Variables),
+        backup: &["/etc/bacula/bacula-fd.conf"],
         resources: backup_client::resources,
     },
     Role {
         name: "mta",
         summary: "A light Exim that hands the host's own mail on, mail to root to the firm's admin user.",
         variables: || schemars::schema_for!(mta::Variables),
+        backup: &["/etc/exim4", "/etc/aliases", "/etc/mailname"],
         resources: mta::resources,
     },
     Role {
         name: "dns",
         summary: "dnsmasq: names of the estate's hosts and services, everything else from upstream servers.",
         variables: || schemars::schema_for!(dns::Variables),
+        backup: &["/etc/dnsmasq.d", "/etc/dnsmasq-hosts.d"],
         resources: dns::resources,
     },
     Role {
         name: "dns_client",
         summary: "The host's own name in /etc/hosts, and its resolvers in /etc/resolv.conf.",
         variables: || schemars::schema_for!(dns_client::Variables),
+        backup: &["/etc/hosts", "/etc/resolv.conf"],
         resources: dns_client::resources,
     },
 ];
@@ -122,7 +128,7 @@ pub fn resources(context: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagnos
     let mut declared = Vec::new();
     let mut mistakes = Vec::new();
     for role in ROLES {
-        if context.host.roles().iter().any(|name| name == role.name) {
+        if context.host.has_role(role.name) {
             match (role.resources)(context) {
                 Ok(resources) => declared.extend(resources),
                 Err(found) => mistakes.extend(found),
