@@ -63,6 +63,11 @@ impl HostPath {
         Self(format!("{}/{name}", self.0.trim_end_matches('/')))
     }
 
+    /// Gives the path of something beside this one, whose name ends with a suffix from prov's own code.
+    pub(crate) fn with_suffix(&self, suffix: &'static str) -> Self {
+        Self(format!("{}{suffix}", self.0))
+    }
+
     /// Gives the home that an account has unless it was given another: `/root`, or `/home/NAME`.
     #[must_use]
     pub fn usual_home(account: &AccountName) -> Self {
