@@ -13,6 +13,7 @@ use std::net::IpAddr;
 
 use schemars::Schema;
 
+use crate::authority::Authority;
 use crate::diagnostic::Diagnostic;
 use crate::estate::{Estate, Host, KnownRole, Vars};
 use crate::plan::Phase;
@@ -82,6 +83,23 @@ impl Role {
 pub struct Inputs {
     /// The resolvers that the machine uses on which the estate's containers run.
     pub container_host_resolvers: Vec<IpAddr>,
+    /// The estate's authority for certificates, where [`needs_authority`] says that there must be one.
+    pub authority: Option<Authority>,
+}
+
+/// Roles with certificates from the estate's authority.
+const CERTIFIED: &[&str] = &[
+    "mail_certificates",
+    "mail_external",
+    "mail_internal",
+    "reverse_proxy",
+];
+
+/// Tells whether any role of the estate has certificates from the estate's authority, or trusts it.
+#[must_use]
+pub fn needs_authority(estate: &Estate) -> bool {
+    let mut hosts = estate.hosts().iter();
+    hosts.any(|host| CERTIFIED.iter().any(|role| host.has_role(role)))
 }
 
 /// Everything that a role decides from, for one host.
