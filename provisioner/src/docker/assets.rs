@@ -97,7 +97,9 @@ pub(super) const SERVICES: &[Service] = &[
     service!("bacula-fd"),
     service!("cron"),
     service!("dnsmasq"),
+    service!("dovecot"),
     service!("exim4"),
+    service!("fetchmail"),
     service!("ssh"),
     service!("syslog"),
 ];

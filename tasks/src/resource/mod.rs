@@ -26,7 +26,7 @@ use serde::{Deserialize, Serialize};
 pub use authorized_key::AuthorizedKey;
 pub use block::Block;
 pub use command::Command;
-pub use cron::Cron;
+pub use cron::{Cron, Special};
 pub use debconf::{Debconf, DebconfType};
 pub use directory::Directory;
 pub use edit::Anchor;

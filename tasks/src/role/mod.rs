@@ -7,6 +7,10 @@
 mod backup_client;
 mod dns;
 mod dns_client;
+mod mail;
+mod mail_external;
+mod mail_gateway;
+mod mail_internal;
 mod mta;
 
 use std::net::IpAddr;
@@ -55,6 +59,34 @@ pub const ROLES: &[Role] = &[
         variables: || schemars::schema_for!(dns::Variables),
         backup: &["/etc/dnsmasq.d", "/etc/dnsmasq-hosts.d"],
         resources: dns::resources,
+    },
+    Role {
+        name: "mail",
+        summary: "Dovecot: mailboxes in their owners' homes, read by IMAP.",
+        variables: || schemars::schema_for!(mail::Variables),
+        backup: &["/etc/dovecot", "/home"],
+        resources: mail::resources,
+    },
+    Role {
+        name: "mail_external",
+        summary: "Exim and Dovecot for hosted domains: submission, delivery to virtual users, sending through the gateway.",
+        variables: || schemars::schema_for!(mail_external::Variables),
+        backup: &["/usr/local/etc/mail-certs"],
+        resources: mail_external::resources,
+    },
+    Role {
+        name: "mail_internal",
+        summary: "What the office's mail server does besides: logins without TLS from the office, Fetchmail.",
+        variables: || schemars::schema_for!(mail_internal::Variables),
+        backup: &["/etc/default/fetchmail"],
+        resources: mail_internal::resources,
+    },
+    Role {
+        name: "mail_gateway",
+        summary: "Takes mail from authenticated clients and delivers it: a stand-in for a paid gateway.",
+        variables: || schemars::schema_for!(mail_gateway::Variables),
+        backup: &[],
+        resources: mail_gateway::resources,
     },
     Role {
         name: "dns_client",
