@@ -32,6 +32,14 @@ const BUILT_IN: &[(&str, &str)] = &[
         include_str!("../../templates/mail/dovecot.conf"),
     ),
     (
+        "mail_certificates/hand-over",
+        include_str!("../../templates/mail_certificates/hand-over"),
+    ),
+    (
+        "mail_certificates/renewed",
+        include_str!("../../templates/mail_certificates/renewed"),
+    ),
+    (
         "mail_external/acl",
         include_str!("../../templates/mail_external/acl"),
     ),
@@ -95,6 +103,30 @@ const BUILT_IN: &[(&str, &str)] = &[
     (
         "mta/update-exim4.conf.conf",
         include_str!("../../templates/mta/update-exim4.conf.conf"),
+    ),
+    (
+        "reverse_proxy/acme-challenge.conf",
+        include_str!("../../templates/reverse_proxy/acme-challenge.conf"),
+    ),
+    (
+        "reverse_proxy/nginx.conf",
+        include_str!("../../templates/reverse_proxy/nginx.conf"),
+    ),
+    (
+        "reverse_proxy/proxy.conf",
+        include_str!("../../templates/reverse_proxy/proxy.conf"),
+    ),
+    (
+        "reverse_proxy/renewed",
+        include_str!("../../templates/reverse_proxy/renewed"),
+    ),
+    (
+        "wordpress/apache.conf",
+        include_str!("../../templates/wordpress/apache.conf"),
+    ),
+    (
+        "wordpress/ports.conf",
+        include_str!("../../templates/wordpress/ports.conf"),
     ),
 ];
 

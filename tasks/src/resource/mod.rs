@@ -3,6 +3,7 @@
 //! One resource is one file here, one row of [`KINDS`] and one folder of cases. A resource decides from facts alone;
 //! it asks for every fact it decides by, and refuses to touch what it does not understand.
 
+mod apache_module;
 mod authorized_key;
 mod block;
 mod command;
@@ -23,6 +24,7 @@ mod user;
 use schemars::Schema;
 use serde::{Deserialize, Serialize};
 
+pub use apache_module::ApacheModule;
 pub use authorized_key::AuthorizedKey;
 pub use block::Block;
 pub use command::Command;
@@ -142,6 +144,8 @@ pub enum Resource {
     Replace(Replace),
     /// See [`Cron`].
     Cron(Cron),
+    /// See [`ApacheModule`].
+    ApacheModule(ApacheModule),
     /// See [`Command`].
     Command(Command),
     /// See [`Service`].
@@ -165,6 +169,7 @@ impl Resource {
             Self::Block(resource) => resource,
             Self::Replace(resource) => resource,
             Self::Cron(resource) => resource,
+            Self::ApacheModule(resource) => resource,
             Self::Command(resource) => resource,
             Self::Service(resource) => resource,
         }
@@ -242,6 +247,11 @@ pub const KINDS: &[Kind] = &[
         name: "cron",
         schema: || schemars::schema_for!(Cron),
         build: |fields| serde_json::from_value(fields).map(Resource::Cron),
+    },
+    Kind {
+        name: "apache_module",
+        schema: || schemars::schema_for!(ApacheModule),
+        build: |fields| serde_json::from_value(fields).map(Resource::ApacheModule),
     },
     Kind {
         name: "command",
