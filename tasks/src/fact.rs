@@ -4,6 +4,8 @@
 //! out a step on them.
 //! They never hold a guess without saying so: a thing that was not asked for is an error, not "missing".
 
+mod mariadb;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use base64::Engine as _;
@@ -13,6 +15,8 @@ use sha2::{Digest, Sha256};
 use crate::query::{Query, QuerySet};
 use crate::secret::{Secret, hex};
 use crate::value::{AccountName, HostPath, Mode, PackageName, ServiceName};
+
+pub use mariadb::{DatabaseFact, DatabaseServer, DatabaseUserFact, MariaDbFacts};
 
 /// The bytes of a file on a host, which may hold secrets: never printed.
 #[derive(Clone, PartialEq, Eq, Default)]
@@ -255,6 +259,18 @@ impl ServiceManager {
     }
 }
 
+/// The public key that belongs to a private key on a host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PublicKeyFact {
+    /// There is no private key, or none that can be read.
+    Unusable,
+    /// A plan has the private key made, and only the host will know it.
+    Coming,
+    /// This one (PEM).
+    There(String),
+}
+
 /// Holds everything that is known of a host.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -274,6 +290,16 @@ pub struct Facts {
     pub groups: BTreeMap<AccountName, Option<GroupFact>>,
     /// Services that were asked for.
     pub services: BTreeMap<ServiceName, ServiceFact>,
+    /// Public keys of private keys that were asked for.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub public_keys: BTreeMap<HostPath, PublicKeyFact>,
+    /// The host's clock in seconds since 1970, if it was asked for. It never stands still, so it does not count as one of
+    /// the things that a plan was made from.
+    #[serde(skip_serializing)]
+    pub time: Option<u64>,
+    /// The MariaDB server, if something of it was asked for.
+    #[serde(skip_serializing_if = "is_default")]
+    pub mariadb: MariaDbFacts,
     /// Seconds since the package lists were fetched; `None` where there are none.
     pub apt_lists_age: Option<u64>,
     /// Answers to debconf questions that were asked for; some are passwords.
@@ -282,6 +308,10 @@ pub struct Facts {
     pub guards: Vec<GuardFact>,
     /// Packages that a preview has planned to install: what they bring is not known.
     pub coming: BTreeSet<PackageName>,
+}
+
+fn is_default(facts: &MariaDbFacts) -> bool {
+    *facts == MariaDbFacts::default()
 }
 
 /// The exit code of a command that was run to look.
@@ -337,6 +367,18 @@ impl Facts {
             .ok_or_else(|| NotAsked(format!("service {name}")))
     }
 
+    /// Tells the public key of a private key.
+    pub fn public_key(&self, path: &HostPath) -> Result<&PublicKeyFact, NotAsked> {
+        self.public_keys
+            .get(path)
+            .ok_or_else(|| NotAsked(format!("public key of {path}")))
+    }
+
+    /// Tells the host's time in seconds since 1970.
+    pub fn now(&self) -> Result<u64, NotAsked> {
+        self.time.ok_or_else(|| NotAsked("time".to_owned()))
+    }
+
     /// Tells the answer to a debconf question.
     pub fn debconf(&self, question: &str) -> Result<Option<&str>, NotAsked> {
         self.debconf
@@ -365,6 +407,9 @@ impl Facts {
         self.groups.extend(newer.groups);
         self.services.extend(newer.services);
         self.debconf.extend(newer.debconf);
+        self.mariadb.update(newer.mariadb);
+        self.public_keys.extend(newer.public_keys);
+        self.time = newer.time.or(self.time);
         for guard in newer.guards {
             self.set_guard(guard);
         }
@@ -415,6 +460,24 @@ impl Facts {
                         subset.debconf.insert(question, fact.clone());
                     }
                 }
+                Query::PublicKey(path) => {
+                    if let Some(fact) = self.public_keys.get(&path) {
+                        subset.public_keys.insert(path, fact.clone());
+                    }
+                }
+                Query::Time => subset.time = self.time,
+                Query::MariaDbDatabase(name) => {
+                    if let Some(fact) = self.mariadb.databases.get(&name) {
+                        subset.mariadb.server = self.mariadb.server.clone();
+                        subset.mariadb.databases.insert(name, fact.clone());
+                    }
+                }
+                Query::MariaDbUser(account) => {
+                    if let Some(fact) = self.mariadb.users.get(&account) {
+                        subset.mariadb.server = self.mariadb.server.clone();
+                        subset.mariadb.users.insert(account, fact.clone());
+                    }
+                }
                 Query::Guard(argv) => {
                     if let Ok(exit) = self.guard(&argv) {
                         subset.guards.push(GuardFact { argv, exit });
@@ -436,6 +499,11 @@ impl Facts {
         hash.update(serde_json::to_vec(self).unwrap_or_default());
         for fact in self.users.values().flatten() {
             if let Some(password) = &fact.password {
+                hash.update(password.digest(key));
+            }
+        }
+        for user in self.mariadb.users.values().flatten() {
+            if let Some(password) = &user.password {
                 hash.update(password.digest(key));
             }
         }

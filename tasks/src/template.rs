@@ -7,10 +7,10 @@
 use serde::Serialize;
 use tera::{Context, ErrorKind, Tera};
 
-use crate::Secret;
 use crate::content::{Content, Placeholders};
 use crate::diagnostic::{Diagnostic, Place};
 use crate::estate::Sources;
+use crate::{Input, Secret};
 
 /// Every template of the roles: its name and its text.
 const BUILT_IN: &[(&str, &str)] = &[
@@ -255,6 +255,14 @@ impl Rendering<'_> {
     #[must_use]
     pub fn secret(mut self, name: &'static str, value: &Secret) -> Self {
         let hidden = self.places.hide(value);
+        self.context.insert(name, &hidden);
+        self
+    }
+
+    /// Sets a variable to what a file of another host says.
+    #[must_use]
+    pub fn input(mut self, name: &'static str, input: Input) -> Self {
+        let hidden = self.places.input(input);
         self.context.insert(name, &hidden);
         self
     }

@@ -123,6 +123,7 @@ impl App {
             target,
             resources: tasks::role::resources(&context)?,
             phase,
+            exports: Vec::new(),
         })
     }
 

@@ -15,10 +15,15 @@ mod file;
 mod group;
 mod handler;
 mod line;
+mod mariadb;
+mod mariadb_database;
+mod mariadb_user;
 mod packages;
 mod replace;
 mod service;
 mod symlink;
+mod tls_certificate;
+mod tls_key;
 mod user;
 
 use schemars::Schema;
@@ -36,16 +41,20 @@ pub use file::File;
 pub use group::Group;
 pub use handler::{Handler, HandlerAction, Handling};
 pub use line::Line;
+pub use mariadb_database::MariaDbDatabase;
+pub use mariadb_user::MariaDbUser;
 pub use packages::Packages;
 pub use replace::Replace;
 pub use service::Service;
 pub use symlink::Symlink;
+pub use tls_certificate::TlsCertificate;
+pub use tls_key::TlsKey;
 pub use user::User;
 
-use crate::Secret;
 use crate::fact::{Facts, NotAsked};
 use crate::plan::{Phase, Planned};
 use crate::query::Query;
+use crate::{Input, InputTexts, Secret};
 
 /// What every resource can tell.
 pub trait Manage {
@@ -60,6 +69,11 @@ pub trait Manage {
 
     /// Decides what must change.
     fn plan(&self, facts: &Facts) -> Result<Planned, NotAsked>;
+
+    /// Gives what must be known of other hosts before the resource can be planned.
+    fn inputs(&self) -> Vec<Input> {
+        Vec::new()
+    }
 
     /// Gives the secrets that the resource carries to the host, so that what a program on the host says about them
     /// can be kept from being shown.
@@ -148,6 +162,16 @@ pub enum Resource {
     ApacheModule(ApacheModule),
     /// See [`Command`].
     Command(Command),
+    /// See [`TlsKey`].
+    TlsKey(TlsKey),
+    /// See [`TlsCertificate`].
+    TlsCertificate(TlsCertificate),
+    /// See [`MariaDbDatabase`].
+    #[serde(rename = "mariadb_database")]
+    MariaDbDatabase(MariaDbDatabase),
+    /// See [`MariaDbUser`].
+    #[serde(rename = "mariadb_user")]
+    MariaDbUser(MariaDbUser),
     /// See [`Service`].
     Service(Service),
 }
@@ -171,6 +195,10 @@ impl Resource {
             Self::Cron(resource) => resource,
             Self::ApacheModule(resource) => resource,
             Self::Command(resource) => resource,
+            Self::TlsKey(resource) => resource,
+            Self::TlsCertificate(resource) => resource,
+            Self::MariaDbDatabase(resource) => resource,
+            Self::MariaDbUser(resource) => resource,
             Self::Service(resource) => resource,
         }
     }
@@ -259,6 +287,26 @@ pub const KINDS: &[Kind] = &[
         build: |fields| serde_json::from_value(fields).map(Resource::Command),
     },
     Kind {
+        name: "tls_key",
+        schema: || schemars::schema_for!(TlsKey),
+        build: |fields| serde_json::from_value(fields).map(Resource::TlsKey),
+    },
+    Kind {
+        name: "tls_certificate",
+        schema: || schemars::schema_for!(TlsCertificate),
+        build: |fields| serde_json::from_value(fields).map(Resource::TlsCertificate),
+    },
+    Kind {
+        name: "mariadb_database",
+        schema: || schemars::schema_for!(MariaDbDatabase),
+        build: |fields| serde_json::from_value(fields).map(Resource::MariaDbDatabase),
+    },
+    Kind {
+        name: "mariadb_user",
+        schema: || schemars::schema_for!(MariaDbUser),
+        build: |fields| serde_json::from_value(fields).map(Resource::MariaDbUser),
+    },
+    Kind {
         name: "service",
         schema: || schemars::schema_for!(Service),
         build: |fields| serde_json::from_value(fields).map(Resource::Service),
@@ -287,6 +335,18 @@ impl Declared {
             notify: Vec::new(),
             phase: Phase::Apply,
         }
+    }
+
+    /// Puts in what is known of other hosts.
+    #[must_use]
+    pub fn with_inputs(&self, known: &InputTexts) -> Self {
+        let mut filled = self.clone();
+        if let Resource::File(file) = &mut filled.resource
+            && let Some(content) = &mut file.content
+        {
+            *content = content.with_inputs(known);
+        }
+        filled
     }
 
     /// Gives kind and id, for instance `file /etc/aliases`.

@@ -234,6 +234,10 @@ fn arrange(host: &str, declared: Vec<Declared>) -> Result<Vec<Declared>, Vec<Dia
             | Resource::Cron(_)
             | Resource::ApacheModule(_)
             | Resource::Command(_)
+            | Resource::TlsKey(_)
+            | Resource::TlsCertificate(_)
+            | Resource::MariaDbDatabase(_)
+            | Resource::MariaDbUser(_)
             | Resource::Service(_) => rest.push(declaration),
         }
     }
