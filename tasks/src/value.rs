@@ -77,6 +77,12 @@ impl HostPath {
         })
     }
 
+    /// Gives the file by which Apache loads a module, in `mods-available` or `mods-enabled`.
+    #[must_use]
+    pub(crate) fn apache_module(folder: &'static str, name: &ApacheModuleName) -> Self {
+        Self(format!("/etc/apache2/{folder}/{name}.load"))
+    }
+
     /// Tells whether this path lies below a folder.
     #[must_use]
     pub fn is_below(&self, folder: &Self) -> bool {
@@ -293,6 +299,18 @@ checked_name!(
         && name
             .bytes()
             .all(|b| b.is_ascii_alphanumeric() || b"_.@-".contains(&b))
+);
+
+checked_name!(
+    /// Holds the name of a module of Apache: letters, digits, `_` and `.`, for instance `rewrite` or `php8.2`.
+    ApacheModuleName,
+    "apache_module",
+    "the name of an Apache module; use letters, digits, '_' and '.'",
+    |name| starts_like_a_word(name)
+        && name.len() <= 64
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"_.".contains(&b))
 );
 
 checked_name!(

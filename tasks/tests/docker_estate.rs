@@ -112,9 +112,10 @@ fn mail_leaves_by_way_of_the_gateway() {
     let estate = docker();
     let next = |host: &str| {
         let vars = estate.vars(estate.host(host).unwrap());
-        let satellite = vars.get("mta_configtype").unwrap().as_str() == Some("satellite");
+        let kind = vars.get("mta_configtype").unwrap().as_str();
+        let hands_on = matches!(kind, Some("satellite" | "smarthost"));
         let smarthost = vars.get("mta_smarthost").unwrap().get("hostname").unwrap();
-        satellite.then(|| smarthost.as_str().unwrap().to_owned())
+        hands_on.then(|| smarthost.as_str().unwrap().to_owned())
     };
     for host in estate.hosts() {
         let (mut at, mut hops) = (host.name().to_owned(), 0);

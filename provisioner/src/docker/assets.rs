@@ -94,20 +94,39 @@ const BASE: &[Asset] = &[
 
 /// The services that test mode can run.
 pub(super) const SERVICES: &[Service] = &[
+    service!("apache2"),
     service!("bacula-fd"),
     service!("cron"),
     service!("dnsmasq"),
+    service!("dovecot"),
     service!("exim4"),
+    service!("fetchmail"),
+    service!("nginx"),
     service!("ssh"),
     service!("syslog"),
 ];
 
 /// The clients.
-pub(super) const CLIENTS: &[ClientImage] = &[ClientImage {
-    name: "dig",
-    program: "dig",
-    files: &[file!(0o644, "Dockerfile", "clients/dig/Dockerfile")],
-}];
+pub(super) const CLIENTS: &[ClientImage] = &[
+    ClientImage {
+        name: "dig",
+        program: "dig",
+        files: &[file!(0o644, "Dockerfile", "clients/dig/Dockerfile")],
+    },
+    ClientImage {
+        name: "lynx",
+        program: "lynx",
+        files: &[file!(0o644, "Dockerfile", "clients/lynx/Dockerfile")],
+    },
+    ClientImage {
+        name: "openssl",
+        program: "certificate",
+        files: &[
+            file!(0o644, "Dockerfile", "clients/openssl/Dockerfile"),
+            file!(0o755, "certificate", "clients/openssl/certificate"),
+        ],
+    },
+];
 
 type File<'a> = (String, u32, &'a str);
 

@@ -3,6 +3,7 @@
 //! One resource is one file here, one row of [`KINDS`] and one folder of cases. A resource decides from facts alone;
 //! it asks for every fact it decides by, and refuses to touch what it does not understand.
 
+mod apache_module;
 mod authorized_key;
 mod block;
 mod command;
@@ -28,10 +29,11 @@ mod user;
 use schemars::Schema;
 use serde::{Deserialize, Serialize};
 
+pub use apache_module::ApacheModule;
 pub use authorized_key::AuthorizedKey;
 pub use block::Block;
 pub use command::Command;
-pub use cron::Cron;
+pub use cron::{Cron, Special};
 pub use debconf::{Debconf, DebconfType};
 pub use directory::Directory;
 pub use edit::Anchor;
@@ -156,6 +158,8 @@ pub enum Resource {
     Replace(Replace),
     /// See [`Cron`].
     Cron(Cron),
+    /// See [`ApacheModule`].
+    ApacheModule(ApacheModule),
     /// See [`Command`].
     Command(Command),
     /// See [`TlsKey`].
@@ -189,6 +193,7 @@ impl Resource {
             Self::Block(resource) => resource,
             Self::Replace(resource) => resource,
             Self::Cron(resource) => resource,
+            Self::ApacheModule(resource) => resource,
             Self::Command(resource) => resource,
             Self::TlsKey(resource) => resource,
             Self::TlsCertificate(resource) => resource,
@@ -270,6 +275,11 @@ pub const KINDS: &[Kind] = &[
         name: "cron",
         schema: || schemars::schema_for!(Cron),
         build: |fields| serde_json::from_value(fields).map(Resource::Cron),
+    },
+    Kind {
+        name: "apache_module",
+        schema: || schemars::schema_for!(ApacheModule),
+        build: |fields| serde_json::from_value(fields).map(Resource::ApacheModule),
     },
     Kind {
         name: "command",

@@ -7,7 +7,14 @@
 mod backup_client;
 mod dns;
 mod dns_client;
+mod mail;
+mod mail_certificates;
+mod mail_external;
+mod mail_gateway;
+mod mail_internal;
 mod mta;
+mod reverse_proxy;
+mod wordpress;
 
 use std::net::IpAddr;
 
@@ -56,6 +63,59 @@ pub const ROLES: &[Role] = &[
         variables: || schemars::schema_for!(dns::Variables),
         backup: &["/etc/dnsmasq.d", "/etc/dnsmasq-hosts.d"],
         resources: dns::resources,
+    },
+    Role {
+        name: "mail",
+        summary: "Dovecot: mailboxes in their owners' homes, read by IMAP.",
+        variables: || schemars::schema_for!(mail::Variables),
+        backup: &["/etc/dovecot", "/home"],
+        resources: mail::resources,
+    },
+    Role {
+        name: "mail_certificates",
+        summary: "certbot, and a key with which certificates are handed to the servers of hosted domains.",
+        variables: || schemars::schema_for!(mail_certificates::Variables),
+        backup: &[
+            "/etc/letsencrypt",
+            "/usr/local/etc/certs",
+            "/usr/local/etc/mail-certificates",
+        ],
+        resources: mail_certificates::resources,
+    },
+    Role {
+        name: "mail_external",
+        summary: "Exim and Dovecot for hosted domains: submission, delivery to virtual users, sending through the gateway.",
+        variables: || schemars::schema_for!(mail_external::Variables),
+        backup: &["/usr/local/etc/mail-certs"],
+        resources: mail_external::resources,
+    },
+    Role {
+        name: "mail_internal",
+        summary: "What the office's mail server does besides: logins without TLS from the office, Fetchmail.",
+        variables: || schemars::schema_for!(mail_internal::Variables),
+        backup: &["/etc/default/fetchmail"],
+        resources: mail_internal::resources,
+    },
+    Role {
+        name: "mail_gateway",
+        summary: "Takes mail from authenticated clients and delivers it: a stand-in for a paid gateway.",
+        variables: || schemars::schema_for!(mail_gateway::Variables),
+        backup: &[],
+        resources: mail_gateway::resources,
+    },
+    Role {
+        name: "reverse_proxy",
+        summary: "Nginx, in front of web sites.",
+        variables: || schemars::schema_for!(reverse_proxy::Variables),
+        backup: &["/etc/nginx", "/etc/letsencrypt"],
+        resources: reverse_proxy::resources,
+    },
+    Role {
+        name: "wordpress",
+        summary: "Apache with PHP, for WordPress sites.",
+        variables: || schemars::schema_for!(wordpress::Variables),
+        backup: &["/etc/apache2", "/etc/wordpress", "/var/lib/wordpress"],
+        resources: wordpress::resources,
     },
     Role {
         name: "dns_client",
@@ -190,6 +250,7 @@ fn arrange(host: &str, declared: Vec<Declared>) -> Result<Vec<Declared>, Vec<Dia
             | Resource::Block(_)
             | Resource::Replace(_)
             | Resource::Cron(_)
+            | Resource::ApacheModule(_)
             | Resource::Command(_)
             | Resource::TlsKey(_)
             | Resource::TlsCertificate(_)

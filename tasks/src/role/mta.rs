@@ -55,7 +55,7 @@ pub(super) struct Variables {
 /// Kind of Exim configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-enum ConfigType {
+pub(super) enum ConfigType {
     /// Sends and receives directly.
     Internet,
     /// Receives directly, sends through the smarthost.
@@ -83,18 +83,29 @@ enum LocalDelivery {
 /// Host that takes mail.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Smarthost {
+pub(super) struct Smarthost {
     /// Its name.
-    hostname: DomainName,
-    /// Its TCP port.
+    pub(super) hostname: DomainName,
+    /// Its TCP port; on 465 TLS begins with the connection (RFC 8314).
     #[serde(default = "smtp")]
     port: u16,
     /// User to authenticate as.
     #[serde(default)]
-    username: Option<String>,
+    pub(super) username: Option<String>,
     /// The user's password.
     #[serde(default)]
-    userpass: Option<Secret>,
+    pub(super) userpass: Option<Secret>,
+    /// Whether its certificate must be valid and bear its name. If it is not, mail without credentials is sent in
+    /// the clear on other ports than 465, and everything else waits.
+    #[serde(default = "yes")]
+    pub(super) verify: bool,
+}
+
+impl Smarthost {
+    /// Tells whether TLS begins with the connection.
+    pub(super) const fn is_smtps(&self) -> bool {
+        self.port == 465
+    }
 }
 
 const fn yes() -> bool {
@@ -137,6 +148,11 @@ impl LocalDelivery {
     }
 }
 
+/// Makes the certificate that Exim presents where it has no other.
+pub(super) const SELF_SIGNED: &str = "umask 027 && cd /etc/exim4 && openssl req -x509 -newkey ec -pkeyopt \
+    ec_paramgen_curve:prime256v1 -noenc -days 3650 -subj \"/CN=$(uname -n)\" -keyout exim.key -out exim.new && \
+    chgrp Debian-exim exim.key exim.new && chmod 640 exim.key exim.new && mv exim.new exim.crt";
+
 pub(super) fn resources(cx: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagnostic>> {
     let variables: Variables = cx.vars.typed("mta")?;
     let mut role = Declarations::new("mta");
@@ -148,11 +164,14 @@ pub(super) fn resources(cx: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagn
         ));
         return Err(vec![mistake.hint("set 'mta_smarthost: {hostname: NAME}' for the host or its group, or another 'mta_configtype'")]);
     }
-    // update-exim4.conf checks what it has made with `exim4 -bV` and keeps the previous configuration if that fails.
-    let restart = Handler::restart(fixed("exim4")).validated_by(["update-exim4.conf"]);
-    role.add(Resource::Packages(Packages::new([fixed(
-        "exim4-daemon-light",
-    )])));
+    let restart = restart();
+    // The two conflict; a server of mailboxes needs what only the second can do.
+    let daemon = if cx.host.has_role("mail_external") {
+        "exim4-daemon-heavy"
+    } else {
+        "exim4-daemon-light"
+    };
+    role.add(Resource::Packages(Packages::new([fixed(daemon)])));
     let mailname = variables
         .mta_mailname
         .as_ref()
@@ -166,6 +185,16 @@ pub(super) fn resources(cx: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagn
     if let Some(content) = role.take(settings) {
         let file = File::new(fixed("/etc/exim4/update-exim4.conf.conf"), content);
         role.add(Resource::File(file)).notifies(&restart);
+    }
+    let macros = macros(cx, &variables);
+    if let Some(content) = role.take(macros) {
+        let path = if variables.mta_use_split_config {
+            "/etc/exim4/conf.d/main/00_mta"
+        } else {
+            "/etc/exim4/exim4.conf.localmacros"
+        };
+        role.add(Resource::File(File::new(fixed(path), content)))
+            .notifies(&restart);
     }
     let credentials = credentials(cx, &variables);
     if let Some(content) = role.take(credentials) {
@@ -212,6 +241,22 @@ fn settings(cx: &HostContext<'_>, variables: &Variables) -> Result<Content, Diag
         .finish()
 }
 
+/// Restarts Exim, in every role that configures it.
+///
+/// `update-exim4.conf` checks what it has made with `exim4 -bV` and keeps the previous configuration if that fails.
+pub(super) fn restart() -> Handler {
+    Handler::restart(fixed("exim4")).validated_by(["update-exim4.conf"])
+}
+
+/// Renders what Debian's templates take from macros only (README.Debian of exim4-base).
+fn macros(cx: &HostContext<'_>, variables: &Variables) -> Result<Content, Diagnostic> {
+    let smarthost = variables.mta_smarthost.as_ref();
+    cx.render("mta/macros")
+        .set("smtps", &smarthost.is_some_and(Smarthost::is_smtps))
+        .set("verify", &smarthost.is_none_or(|host| host.verify))
+        .finish()
+}
+
 fn joined(parts: &[impl ToString], separator: &str) -> String {
     let parts: Vec<_> = parts.iter().map(ToString::to_string).collect();
     parts.join(separator)
@@ -220,6 +265,8 @@ fn joined(parts: &[impl ToString], separator: &str) -> String {
 fn credentials(cx: &HostContext<'_>, variables: &Variables) -> Result<Content, Diagnostic> {
     let rendering = cx.render("mta/passwd.client");
     let smarthost = variables.mta_smarthost.as_ref();
+    // There, credentials belong to the sender's domain and are in files of another format.
+    let smarthost = smarthost.filter(|_| !cx.host.has_role("mail_external"));
     let login = smarthost.and_then(|host| {
         Some((
             &host.hostname,
