@@ -4,6 +4,8 @@
 //! out a step on them.
 //! They never hold a guess without saying so: a thing that was not asked for is an error, not "missing".
 
+mod mariadb;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use base64::Engine as _;
@@ -13,6 +15,8 @@ use sha2::{Digest, Sha256};
 use crate::query::{Query, QuerySet};
 use crate::secret::{Secret, hex};
 use crate::value::{AccountName, HostPath, Mode, PackageName, ServiceName};
+
+pub use mariadb::{DatabaseFact, DatabaseServer, DatabaseUserFact, MariaDbFacts};
 
 /// The bytes of a file on a host, which may hold secrets: never printed.
 #[derive(Clone, PartialEq, Eq, Default)]
@@ -274,6 +278,9 @@ pub struct Facts {
     pub groups: BTreeMap<AccountName, Option<GroupFact>>,
     /// Services that were asked for.
     pub services: BTreeMap<ServiceName, ServiceFact>,
+    /// The MariaDB server, if something of it was asked for.
+    #[serde(skip_serializing_if = "is_default")]
+    pub mariadb: MariaDbFacts,
     /// Seconds since the package lists were fetched; `None` where there are none.
     pub apt_lists_age: Option<u64>,
     /// Answers to debconf questions that were asked for; some are passwords.
@@ -282,6 +289,10 @@ pub struct Facts {
     pub guards: Vec<GuardFact>,
     /// Packages that a preview has planned to install: what they bring is not known.
     pub coming: BTreeSet<PackageName>,
+}
+
+fn is_default(facts: &MariaDbFacts) -> bool {
+    *facts == MariaDbFacts::default()
 }
 
 /// The exit code of a command that was run to look.
@@ -365,6 +376,7 @@ impl Facts {
         self.groups.extend(newer.groups);
         self.services.extend(newer.services);
         self.debconf.extend(newer.debconf);
+        self.mariadb.update(newer.mariadb);
         for guard in newer.guards {
             self.set_guard(guard);
         }
@@ -415,6 +427,18 @@ impl Facts {
                         subset.debconf.insert(question, fact.clone());
                     }
                 }
+                Query::MariaDbDatabase(name) => {
+                    if let Some(fact) = self.mariadb.databases.get(&name) {
+                        subset.mariadb.server = self.mariadb.server.clone();
+                        subset.mariadb.databases.insert(name, fact.clone());
+                    }
+                }
+                Query::MariaDbUser(account) => {
+                    if let Some(fact) = self.mariadb.users.get(&account) {
+                        subset.mariadb.server = self.mariadb.server.clone();
+                        subset.mariadb.users.insert(account, fact.clone());
+                    }
+                }
                 Query::Guard(argv) => {
                     if let Ok(exit) = self.guard(&argv) {
                         subset.guards.push(GuardFact { argv, exit });
@@ -436,6 +460,11 @@ impl Facts {
         hash.update(serde_json::to_vec(self).unwrap_or_default());
         for fact in self.users.values().flatten() {
             if let Some(password) = &fact.password {
+                hash.update(password.digest(key));
+            }
+        }
+        for user in self.mariadb.users.values().flatten() {
+            if let Some(password) = &user.password {
                 hash.update(password.digest(key));
             }
         }

@@ -4,7 +4,7 @@
 //! same model that a plan converges. It knows what steps say of themselves and nothing more: what a command changes
 //! beyond its declared effects is found out by probing the real host again.
 
-use crate::fact::{Attributes, Facts, FileFact, PackageFact, PathFact};
+use crate::fact::{Attributes, DatabaseServer, Facts, FileFact, PackageFact, PathFact};
 use crate::step::{Effect, Step};
 use crate::value::HostPath;
 
@@ -105,6 +105,14 @@ impl Facts {
             }
             Effect::Debconf { question, value } => {
                 self.debconf.insert(question.clone(), value.clone());
+            }
+            Effect::Database { name, fact } => {
+                self.mariadb.server = DatabaseServer::Running;
+                self.mariadb.databases.insert(name.clone(), fact.clone());
+            }
+            Effect::DatabaseUser { account, fact } => {
+                self.mariadb.server = DatabaseServer::Running;
+                self.mariadb.users.insert(account.clone(), fact.clone());
             }
             Effect::Path { path, fact } => {
                 self.paths.insert(path.clone(), fact.clone());

@@ -7,7 +7,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::value::{AccountName, HostPath, PackageName, ServiceName};
+use crate::value::{
+    AccountName, DatabaseAccount, DatabaseName, HostPath, PackageName, ServiceName,
+};
 
 /// Asks for one thing on a host.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -37,6 +39,10 @@ pub enum Query {
     Service(ServiceName),
     /// The answer to a debconf question, for instance `exim4/mailname`.
     Debconf(String),
+    /// A database of the host's MariaDB server.
+    MariaDbDatabase(DatabaseName),
+    /// An account of the host's MariaDB server, with the hash of its password and its privileges.
+    MariaDbUser(DatabaseAccount),
     /// The exit code of a command that reads and does not write.
     Guard(Vec<String>),
 }
@@ -135,6 +141,8 @@ impl QuerySet {
             | Query::Group(_)
             | Query::Service(_)
             | Query::Debconf(_)
+            | Query::MariaDbDatabase(_)
+            | Query::MariaDbUser(_)
             | Query::Guard(_) => {
                 self.others.insert(query);
             }

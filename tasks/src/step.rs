@@ -6,9 +6,14 @@
 use serde::{Deserialize, Serialize};
 
 use crate::content::Content;
-use crate::fact::{Attributes, GroupFact, GuardFact, PackageFact, PathFact, ServiceFact, UserFact};
+use crate::fact::{
+    Attributes, DatabaseFact, DatabaseUserFact, GroupFact, GuardFact, PackageFact, PathFact,
+    ServiceFact, UserFact,
+};
 use crate::secret::Secret;
-use crate::value::{AccountName, HostPath, PackageName, ServiceName};
+use crate::value::{
+    AccountName, DatabaseAccount, DatabaseName, HostPath, PackageName, ServiceName,
+};
 
 /// Does one thing on a host.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -171,6 +176,20 @@ pub enum Effect {
         question: String,
         /// Its answer afterwards.
         value: Option<Secret>,
+    },
+    /// A database is there or gone.
+    Database {
+        /// Its name.
+        name: DatabaseName,
+        /// Its state afterwards.
+        fact: Option<DatabaseFact>,
+    },
+    /// An account of the database server is there or gone.
+    DatabaseUser {
+        /// Its name and where it comes from.
+        account: DatabaseAccount,
+        /// Its state afterwards.
+        fact: Option<DatabaseUserFact>,
     },
     /// A path is there or gone.
     Path {

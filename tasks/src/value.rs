@@ -308,6 +308,56 @@ checked_name!(
 );
 
 checked_name!(
+    /// Holds the name of a database: letters, digits, `_`, `$` and `-`, at most 64 (MariaDB, "Identifier Names").
+    DatabaseName,
+    "database",
+    "the name of a database; use letters, digits, '_', '$' and '-', at most 64",
+    |name| (1..=64).contains(&name.len())
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"_$-".contains(&b))
+);
+
+checked_name!(
+    /// Holds a word of another program's language, such as the name of a character set: letters, digits, `_` and `-`, at
+    /// most 64.
+    Word,
+    "word",
+    "a word; use letters, digits, '_' and '-', at most 64",
+    |word| (1..=64).contains(&word.len())
+        && word
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b))
+);
+
+checked_name!(
+    /// Holds an account of a database server, `NAME@HOST` (MariaDB, "Account Names"): the host is a name, an address or
+    /// a pattern in which `%` stands for anything.
+    DatabaseAccount,
+    "database account",
+    "an account NAME@HOST of a database server; use letters, digits, '_', '.', '$' and '-' in the name, at most 80, \
+     and a name, address or pattern with '%' as the host",
+    |account| account.split_once('@').is_some_and(|(name, host)| {
+        let consists = |text: &str, more: &[u8]| {
+            text.bytes()
+                .all(|b| b.is_ascii_alphanumeric() || more.contains(&b))
+        };
+        (1..=80).contains(&name.len())
+            && (1..=255).contains(&host.len())
+            && consists(name, b"_.$-")
+            && consists(host, b"_.:%/-")
+    })
+);
+
+impl DatabaseAccount {
+    /// Gives the name and the host.
+    #[must_use]
+    pub fn parts(&self) -> (&str, &str) {
+        self.0.split_once('@').unwrap_or((&self.0, ""))
+    }
+}
+
+checked_name!(
     /// Holds an address or a network in CIDR notation (RFC 4632): `10.0.0.0/24`, `192.0.2.7`, `2001:db8::/32`.
     NetworkName,
     "network",

@@ -328,6 +328,8 @@ fn altered(resources: &[Declared], change: &Change, facts: &Facts) -> QuerySet {
         | Query::Group(_)
         | Query::Service(_)
         | Query::Debconf(_)
+        | Query::MariaDbDatabase(_)
+        | Query::MariaDbUser(_)
         | Query::Guard(_) => None,
     });
     let written: BTreeSet<_> = asked
@@ -347,7 +349,9 @@ fn altered(resources: &[Declared], change: &Change, facts: &Facts) -> QuerySet {
         | Query::User { .. }
         | Query::Group(_)
         | Query::Service(_)
-        | Query::Debconf(_) => false,
+        | Query::Debconf(_)
+        | Query::MariaDbDatabase(_)
+        | Query::MariaDbUser(_) => false,
     };
     let later = resources.iter().skip(1).flat_map(probed).filter(touched);
     own.iter().cloned().chain(later).collect()

@@ -5,6 +5,7 @@
 pub mod answers;
 mod handlers;
 mod host;
+mod mariadb;
 mod outcome;
 pub mod probe;
 mod saved;

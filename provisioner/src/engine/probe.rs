@@ -6,8 +6,9 @@
 use std::fmt::Write as _;
 
 use tasks::query::{AptRequest, AptVerb, Query, QuerySet, Read};
-use tasks::value::PackageName;
+use tasks::value::{DatabaseAccount, DatabaseName, PackageName};
 
+use super::mariadb;
 use super::script::{STATE, quote, quote_all};
 
 /// Bytes of a file beyond which its content does not travel.
@@ -22,6 +23,8 @@ pub(super) struct Sorted {
     pub(super) groups: Vec<String>,
     pub(super) services: Vec<String>,
     pub(super) debconf: Vec<String>,
+    pub(super) databases: Vec<DatabaseName>,
+    pub(super) database_users: Vec<DatabaseAccount>,
     pub(super) guards: Vec<Vec<String>>,
 }
 
@@ -35,6 +38,8 @@ impl Sorted {
             groups: Vec::new(),
             services: Vec::new(),
             debconf: Vec::new(),
+            databases: Vec::new(),
+            database_users: Vec::new(),
             guards: Vec::new(),
         };
         for query in queries.iter() {
@@ -46,6 +51,8 @@ impl Sorted {
                 Query::Group(name) => sorted.groups.push(name.to_string()),
                 Query::Service(name) => sorted.services.push(name.to_string()),
                 Query::Debconf(question) => sorted.debconf.push(question),
+                Query::MariaDbDatabase(name) => sorted.databases.push(name),
+                Query::MariaDbUser(account) => sorted.database_users.push(account),
                 Query::Guard(argv) => sorted.guards.push(argv),
             }
         }
@@ -78,6 +85,7 @@ pub fn compile(queries: &QuerySet) -> String {
             " /var/cache/debconf/config.dat /var/cache/debconf/passwords.dat 2>/dev/null | f debconf\n",
         );
     }
+    mariadb::compile(&mut script, &sorted);
     for (index, argv) in sorted.guards.iter().enumerate() {
         let command = quote_all(argv.iter().map(String::as_str));
         let _ = writeln!(

@@ -89,6 +89,8 @@ pub enum Reason {
     PasswordDiffers,
     /// An account is not in its groups.
     GroupsDiffer,
+    /// What an account may do differs.
+    PrivilegesDiffer,
     /// A service does not run.
     NotRunning,
     /// A service runs and should not.
@@ -121,6 +123,7 @@ impl Reason {
             Self::AccountDiffers => "account differs",
             Self::PasswordDiffers => "password differs",
             Self::GroupsDiffer => "groups differ",
+            Self::PrivilegesDiffer => "privileges differ",
             Self::NotRunning => "not running",
             Self::Running => "running",
             Self::NotEnabled => "not enabled",

@@ -14,6 +14,9 @@ mod file;
 mod group;
 mod handler;
 mod line;
+mod mariadb;
+mod mariadb_database;
+mod mariadb_user;
 mod packages;
 mod replace;
 mod service;
@@ -34,6 +37,8 @@ pub use file::File;
 pub use group::Group;
 pub use handler::{Handler, HandlerAction, Handling};
 pub use line::Line;
+pub use mariadb_database::MariaDbDatabase;
+pub use mariadb_user::MariaDbUser;
 pub use packages::Packages;
 pub use replace::Replace;
 pub use service::Service;
@@ -144,6 +149,12 @@ pub enum Resource {
     Cron(Cron),
     /// See [`Command`].
     Command(Command),
+    /// See [`MariaDbDatabase`].
+    #[serde(rename = "mariadb_database")]
+    MariaDbDatabase(MariaDbDatabase),
+    /// See [`MariaDbUser`].
+    #[serde(rename = "mariadb_user")]
+    MariaDbUser(MariaDbUser),
     /// See [`Service`].
     Service(Service),
 }
@@ -166,6 +177,8 @@ impl Resource {
             Self::Replace(resource) => resource,
             Self::Cron(resource) => resource,
             Self::Command(resource) => resource,
+            Self::MariaDbDatabase(resource) => resource,
+            Self::MariaDbUser(resource) => resource,
             Self::Service(resource) => resource,
         }
     }
@@ -247,6 +260,16 @@ pub const KINDS: &[Kind] = &[
         name: "command",
         schema: || schemars::schema_for!(Command),
         build: |fields| serde_json::from_value(fields).map(Resource::Command),
+    },
+    Kind {
+        name: "mariadb_database",
+        schema: || schemars::schema_for!(MariaDbDatabase),
+        build: |fields| serde_json::from_value(fields).map(Resource::MariaDbDatabase),
+    },
+    Kind {
+        name: "mariadb_user",
+        schema: || schemars::schema_for!(MariaDbUser),
+        build: |fields| serde_json::from_value(fields).map(Resource::MariaDbUser),
     },
     Kind {
         name: "service",

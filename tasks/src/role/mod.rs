@@ -173,6 +173,8 @@ fn arrange(host: &str, declared: Vec<Declared>) -> Result<Vec<Declared>, Vec<Dia
             | Resource::Replace(_)
             | Resource::Cron(_)
             | Resource::Command(_)
+            | Resource::MariaDbDatabase(_)
+            | Resource::MariaDbUser(_)
             | Resource::Service(_) => rest.push(declaration),
         }
     }

@@ -1,0 +1,323 @@
+//! Accounts of MariaDB.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use sha1::{Digest, Sha1};
+
+use super::mariadb::{self, pattern};
+use super::{Manage, State};
+use crate::content::{Content, Segment};
+use crate::fact::{DatabaseUserFact, Facts, NotAsked};
+use crate::plan::{Action, Change, Diff, Planned, Reason};
+use crate::query::Query;
+use crate::secret::{Secret, hex};
+use crate::step::Effect;
+use crate::value::{DatabaseAccount, DatabaseName};
+
+/// What `ALL` stands for on a database; later releases may add to it (MariaDB, "GRANT", Database Privileges).
+const ALL: [&str; 19] = [
+    "ALTER",
+    "ALTER ROUTINE",
+    "CREATE",
+    "CREATE ROUTINE",
+    "CREATE TEMPORARY TABLES",
+    "CREATE VIEW",
+    "DELETE",
+    "DELETE HISTORY",
+    "DROP",
+    "EVENT",
+    "EXECUTE",
+    "INDEX",
+    "INSERT",
+    "LOCK TABLES",
+    "REFERENCES",
+    "SELECT",
+    "SHOW VIEW",
+    "TRIGGER",
+    "UPDATE",
+];
+
+/// Manages an account of the MariaDB server that runs on the host: its password and its privileges on databases.
+///
+/// Asks the server as root through its socket. Where the server does not run the account is deferred. The password is
+/// compared by its hash (`mysql_native_password`), and only the hash is sent; nothing of either is shown. The account
+/// has exactly the privileges that are given: others, also on other databases or on everything, are revoked.
+///
+/// ```yaml
+/// mariadb_user: {account: wp@10.0.0.113, password: "sample", grants: {wp: [ALL]}}
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(remote = "Self", deny_unknown_fields)]
+pub struct MariaDbUser {
+    /// Name, and the host that it may come from: `NAME@HOST`.
+    pub account: DatabaseAccount,
+    /// Password. Needed unless the account should not be there.
+    #[serde(default)]
+    pub password: Option<Secret>,
+    /// Privileges by database, as `GRANT` takes them: `ALL`, `SELECT`, `CREATE VIEW`…
+    #[serde(default)]
+    pub grants: BTreeMap<DatabaseName, BTreeSet<String>>,
+    /// Whether it should be there.
+    #[serde(default)]
+    pub state: State,
+}
+
+super::checked!(MariaDbUser);
+
+impl MariaDbUser {
+    /// Describes an account that may do everything with one database.
+    #[must_use]
+    pub fn owner(account: DatabaseAccount, password: Secret, database: DatabaseName) -> Self {
+        Self {
+            account,
+            password: Some(password),
+            grants: BTreeMap::from([(database, BTreeSet::from(["ALL".to_owned()]))]),
+            state: State::Present,
+        }
+    }
+
+    fn check(&self) -> Result<(), String> {
+        let refuse = |problem: String| Err(format!("mariadb_user {}: {problem}", self.account));
+        if self.state == State::Present
+            && self
+                .password
+                .as_ref()
+                .is_none_or(|password| password.expose().is_empty())
+        {
+            return refuse("`password` is needed".to_owned());
+        }
+        for privilege in self.grants.values().flatten() {
+            if privilege != "ALL" && !ALL.contains(&privilege.as_str()) {
+                return refuse(format!(
+                    "'{privilege}' is no privilege on a database; use ALL, or of {}",
+                    ALL.join(", ")
+                ));
+            }
+        }
+        if self.grants.values().any(BTreeSet::is_empty) {
+            return refuse("a database in `grants` has no privileges".to_owned());
+        }
+        Ok(())
+    }
+
+    /// Gives the account's name as SQL writes it. Its characters were checked: none of them ends the quotes.
+    fn quoted(&self) -> String {
+        let (name, host) = self.account.parts();
+        format!("'{name}'@'{host}'")
+    }
+
+    fn wanted(&self) -> BTreeMap<String, BTreeSet<String>> {
+        let expanded = |privileges: &BTreeSet<String>| {
+            if privileges.contains("ALL") {
+                ALL.map(str::to_owned).into()
+            } else {
+                privileges.clone()
+            }
+        };
+        self.grants
+            .iter()
+            .map(|(name, privileges)| (pattern(name.as_str()), expanded(privileges)))
+            .collect()
+    }
+
+    fn grant(&self, sql: &mut String) {
+        for (name, privileges) in &self.grants {
+            let privileges: Vec<_> = privileges.iter().map(String::as_str).collect();
+            // Writing to a string cannot fail.
+            let _ = writeln!(
+                sql,
+                "GRANT {} ON `{}`.* TO {};",
+                privileges.join(", "),
+                pattern(name.as_str()),
+                self.quoted()
+            );
+        }
+    }
+
+    /// Writes the statements that turn the privileges there are into those wanted; nothing where they agree.
+    fn privileges(&self, have: &DatabaseUserFact) -> String {
+        let mut sql = String::new();
+        let quoted = self.quoted();
+        if !have.global.is_empty() {
+            let _ = writeln!(sql, "REVOKE ALL PRIVILEGES, GRANT OPTION FROM {quoted};");
+            self.grant(&mut sql);
+            return sql;
+        }
+        let wanted = self.wanted();
+        for name in have
+            .grants
+            .keys()
+            .filter(|name| !wanted.contains_key(*name))
+        {
+            let _ = writeln!(sql, "REVOKE ALL PRIVILEGES ON `{name}`.* FROM {quoted};");
+        }
+        for (name, privileges) in &self.grants {
+            let pattern = pattern(name.as_str());
+            let (Some(have), Some(wanted)) = (have.grants.get(&pattern), wanted.get(&pattern))
+            else {
+                continue;
+            };
+            let enough = if privileges.contains("ALL") {
+                have.is_superset(wanted)
+            } else {
+                have == wanted
+            };
+            if !enough {
+                let _ = writeln!(sql, "REVOKE ALL PRIVILEGES ON `{pattern}`.* FROM {quoted};");
+            }
+        }
+        let complete = sql.is_empty() && wanted.keys().all(|name| have.grants.contains_key(name));
+        if !complete {
+            self.grant(&mut sql);
+        }
+        sql
+    }
+
+    fn change(
+        &self,
+        action: Action,
+        reasons: Vec<Reason>,
+        sql: Vec<Segment>,
+        fact: Option<DatabaseUserFact>,
+        before: Option<&DatabaseUserFact>,
+    ) -> Planned {
+        let run = mariadb::run(Content::of(sql)).effect(Effect::DatabaseUser {
+            account: self.account.clone(),
+            fact: fact.clone(),
+        });
+        let (before, after) = (before.map(shown), fact.as_ref().map(shown));
+        Change::new(action, reasons, vec![run.into()])
+            .diff(Diff::plain(
+                &before.unwrap_or_default(),
+                &after.unwrap_or_default(),
+            ))
+            .into()
+    }
+
+    fn plan_present(&self, password: &Secret, have: Option<&DatabaseUserFact>) -> Planned {
+        let hash = password.map(native_password);
+        let fact = Some(DatabaseUserFact {
+            password: Some(hash.clone()),
+            global: BTreeSet::new(),
+            grants: self.wanted(),
+        });
+        let identified = |verb: &str| {
+            vec![
+                Segment::Plain(format!(
+                    "{verb} USER {} IDENTIFIED BY PASSWORD '",
+                    self.quoted()
+                )),
+                Segment::Secret(hash.clone()),
+                Segment::Plain("';\n".to_owned()),
+            ]
+        };
+        let Some(have) = have else {
+            let mut sql = identified("CREATE");
+            let mut grants = String::new();
+            self.grant(&mut grants);
+            sql.push(Segment::Plain(grants));
+            return self.change(Action::Create, vec![Reason::Missing], sql, fact, None);
+        };
+        let (mut reasons, mut sql) = (Vec::new(), Vec::new());
+        if have.password.as_ref() != Some(&hash) {
+            reasons.push(Reason::PasswordDiffers);
+            sql.extend(identified("ALTER"));
+        }
+        let privileges = self.privileges(have);
+        if !privileges.is_empty() {
+            reasons.push(Reason::PrivilegesDiffer);
+            sql.push(Segment::Plain(privileges));
+        }
+        if reasons.is_empty() {
+            return Planned::Unchanged;
+        }
+        self.change(Action::Update, reasons, sql, fact, Some(have))
+    }
+}
+
+/// Hashes a password as `mysql_native_password` keeps it (MariaDB, "Authentication Plugin - mysql_native_password").
+fn native_password(password: &str) -> String {
+    let once = Sha1::digest(password.as_bytes());
+    format!("*{}", hex(&Sha1::digest(once)).to_uppercase())
+}
+
+/// Writes privileges for people: a line for each database.
+fn shown(fact: &DatabaseUserFact) -> String {
+    let all: BTreeSet<String> = ALL.map(str::to_owned).into();
+    let line = |on: &str, privileges: &BTreeSet<String>| {
+        let text = if privileges.is_superset(&all) {
+            "ALL".to_owned()
+        } else {
+            privileges.iter().cloned().collect::<Vec<_>>().join(", ")
+        };
+        format!("{text} ON {on}\n")
+    };
+    let global = (!fact.global.is_empty()).then(|| line("*.*", &fact.global));
+    let grants = fact
+        .grants
+        .iter()
+        .map(|(name, privileges)| line(&format!("`{name}`.*"), privileges));
+    global.into_iter().chain(grants).collect()
+}
+
+impl Manage for MariaDbUser {
+    fn kind(&self) -> &'static str {
+        "mariadb_user"
+    }
+
+    fn id(&self) -> String {
+        self.account.to_string()
+    }
+
+    fn secrets(&self) -> Vec<Secret> {
+        let password = self.password.iter();
+        password
+            .flat_map(|password| [password.clone(), password.map(native_password)])
+            .collect()
+    }
+
+    fn probe(&self) -> Vec<Query> {
+        vec![Query::MariaDbUser(self.account.clone())]
+    }
+
+    fn plan(&self, facts: &Facts) -> Result<Planned, NotAsked> {
+        if let Err(cause) = self.check() {
+            return Ok(super::invalid(cause));
+        }
+        let have = facts.mariadb.user(&self.account)?;
+        if let Some(elsewhere) = mariadb::cannot_be_asked(facts) {
+            return Ok(elsewhere);
+        }
+        Ok(match (self.state, &self.password, have) {
+            (State::Absent, _, None) => Planned::Unchanged,
+            (State::Absent, _, Some(have)) => {
+                let sql = vec![Segment::Plain(format!("DROP USER {};\n", self.quoted()))];
+                self.change(Action::Remove, vec![Reason::Present], sql, None, Some(have))
+            }
+            (State::Present, Some(password), have) => self.plan_present(password, have),
+            (State::Present, None, _) => super::invalid("`password` is needed".to_owned()),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_is_hashed_as_the_server_does() {
+        // SELECT PASSWORD('mariadb'), from the server's manual.
+        assert_eq!(
+            native_password("mariadb"),
+            "*54958E764CE10E50764C2EECBB71D01F08549980"
+        );
+    }
+
+    #[test]
+    fn a_wildcard_in_a_name_is_meant_literally() {
+        assert_eq!(pattern("customer_com"), "customer\\_com");
+    }
+}
