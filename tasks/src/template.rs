@@ -19,6 +19,14 @@ const BUILT_IN: &[(&str, &str)] = &[
         include_str!("../../templates/backup_client/bacula-fd.conf"),
     ),
     (
+        "calendar/config",
+        include_str!("../../templates/calendar/config"),
+    ),
+    (
+        "calendar/rights",
+        include_str!("../../templates/calendar/rights"),
+    ),
+    (
         "dns/estate.conf",
         include_str!("../../templates/dns/estate.conf"),
     ),
@@ -26,6 +34,22 @@ const BUILT_IN: &[(&str, &str)] = &[
     (
         "dns_client/resolv.conf",
         include_str!("../../templates/dns_client/resolv.conf"),
+    ),
+    (
+        "dns_api/linode.ini",
+        include_str!("../../templates/dns_api/linode.ini"),
+    ),
+    (
+        "dynamic_dns/domain.conf",
+        include_str!("../../templates/dynamic_dns/domain.conf"),
+    ),
+    (
+        "dynamic_dns/dynamic-dns",
+        include_str!("../../templates/dynamic_dns/dynamic-dns"),
+    ),
+    (
+        "dynamic_dns/dynamic-dns.conf",
+        include_str!("../../templates/dynamic_dns/dynamic-dns.conf"),
     ),
     (
         "mta/passwd.client",

@@ -130,16 +130,24 @@ pub(super) const SERVICES: &[Service] = &[
     service!("cron"),
     service!("dnsmasq"),
     service!("exim4"),
+    service!("radicale"),
     service!("ssh"),
     service!("syslog"),
 ];
 
 /// The clients.
-pub(super) const CLIENTS: &[ClientImage] = &[ClientImage {
-    name: "dig",
-    program: "dig",
-    files: &[file!(0o644, "Dockerfile", "clients/dig/Dockerfile")],
-}];
+pub(super) const CLIENTS: &[ClientImage] = &[
+    ClientImage {
+        name: "cadaver",
+        program: "cadaver",
+        files: &[file!(0o644, "Dockerfile", "clients/cadaver/Dockerfile")],
+    },
+    ClientImage {
+        name: "dig",
+        program: "dig",
+        files: &[file!(0o644, "Dockerfile", "clients/dig/Dockerfile")],
+    },
+];
 
 /// The stand-ins.
 pub(super) const STAND_INS: &[StandInImage] = &[stand_in!("linode")];

@@ -76,6 +76,7 @@ pub fn read(queries: &QuerySet, frames: Vec<Frame>) -> Result<Answers, SshError>
     accounts(&mut facts, &sorted, &frames)?;
     services(&mut facts, &sorted, &frames)?;
     debconf(&mut facts, &sorted, &frames)?;
+    super::caldav::read(&mut facts, &sorted, frames.text("calendars")?)?;
     super::mariadb::read(&mut facts, &sorted, frames.text("mariadb")?);
     for (index, argv) in sorted.guards.into_iter().enumerate() {
         let name = format!("guard:{index}");

@@ -330,6 +330,7 @@ fn altered(resources: &[Declared], change: &Change, facts: &Facts) -> QuerySet {
         | Query::Debconf(_)
         | Query::MariaDbDatabase(_)
         | Query::MariaDbUser(_)
+        | Query::Calendar(_)
         | Query::Guard(_) => None,
     });
     let written: BTreeSet<_> = asked
@@ -351,7 +352,8 @@ fn altered(resources: &[Declared], change: &Change, facts: &Facts) -> QuerySet {
         | Query::Service(_)
         | Query::Debconf(_)
         | Query::MariaDbDatabase(_)
-        | Query::MariaDbUser(_) => false,
+        | Query::MariaDbUser(_)
+        | Query::Calendar(_) => false,
     };
     let later = resources.iter().skip(1).flat_map(probed).filter(touched);
     own.iter().cloned().chain(later).collect()

@@ -5,11 +5,11 @@
 
 use std::fmt::Write as _;
 
-use tasks::query::{AptRequest, AptVerb, Query, QuerySet, Read};
+use tasks::query::{AptRequest, AptVerb, CalendarRequest, Query, QuerySet, Read};
 use tasks::value::{DatabaseAccount, DatabaseName, PackageName};
 
-use super::mariadb;
 use super::script::{STATE, quote, quote_all};
+use super::{caldav, mariadb};
 
 /// Bytes of a file beyond which its content does not travel.
 pub const MOST_BODY: usize = 1024 * 1024;
@@ -25,6 +25,7 @@ pub(super) struct Sorted {
     pub(super) debconf: Vec<String>,
     pub(super) databases: Vec<DatabaseName>,
     pub(super) database_users: Vec<DatabaseAccount>,
+    pub(super) calendars: Vec<CalendarRequest>,
     pub(super) guards: Vec<Vec<String>>,
 }
 
@@ -40,6 +41,7 @@ impl Sorted {
             debconf: Vec::new(),
             databases: Vec::new(),
             database_users: Vec::new(),
+            calendars: Vec::new(),
             guards: Vec::new(),
         };
         for query in queries.iter() {
@@ -53,6 +55,7 @@ impl Sorted {
                 Query::Debconf(question) => sorted.debconf.push(question),
                 Query::MariaDbDatabase(name) => sorted.databases.push(name),
                 Query::MariaDbUser(account) => sorted.database_users.push(account),
+                Query::Calendar(request) => sorted.calendars.push(request),
                 Query::Guard(argv) => sorted.guards.push(argv),
             }
         }
@@ -86,6 +89,7 @@ pub fn compile(queries: &QuerySet) -> String {
         );
     }
     mariadb::compile(&mut script, &sorted);
+    caldav::compile(&mut script, &sorted);
     for (index, argv) in sorted.guards.iter().enumerate() {
         let command = quote_all(argv.iter().map(String::as_str));
         let _ = writeln!(

@@ -5,6 +5,7 @@
 
 mod authorized_key;
 mod block;
+mod caldav_calendar;
 mod command;
 mod cron;
 mod debconf;
@@ -28,8 +29,9 @@ use serde::{Deserialize, Serialize};
 
 pub use authorized_key::AuthorizedKey;
 pub use block::Block;
+pub use caldav_calendar::{CaldavCalendar, Component, percent_encoded};
 pub use command::Command;
-pub use cron::Cron;
+pub use cron::{Cron, TimeField};
 pub use debconf::{Debconf, DebconfType};
 pub use directory::Directory;
 pub use edit::Anchor;
@@ -155,6 +157,8 @@ pub enum Resource {
     /// See [`MariaDbUser`].
     #[serde(rename = "mariadb_user")]
     MariaDbUser(MariaDbUser),
+    /// See [`CaldavCalendar`].
+    CaldavCalendar(CaldavCalendar),
     /// See [`Service`].
     Service(Service),
 }
@@ -179,6 +183,7 @@ impl Resource {
             Self::Command(resource) => resource,
             Self::MariaDbDatabase(resource) => resource,
             Self::MariaDbUser(resource) => resource,
+            Self::CaldavCalendar(resource) => resource,
             Self::Service(resource) => resource,
         }
     }
@@ -270,6 +275,11 @@ pub const KINDS: &[Kind] = &[
         name: "mariadb_user",
         schema: || schemars::schema_for!(MariaDbUser),
         build: |fields| serde_json::from_value(fields).map(Resource::MariaDbUser),
+    },
+    Kind {
+        name: "caldav_calendar",
+        schema: || schemars::schema_for!(CaldavCalendar),
+        build: |fields| serde_json::from_value(fields).map(Resource::CaldavCalendar),
     },
     Kind {
         name: "service",
