@@ -5,8 +5,11 @@
 //! alone on its host: it owns whole files and drop-in folders of its own.
 
 mod backup_client;
+mod calendar;
 mod dns;
+mod dns_api;
 mod dns_client;
+mod dynamic_dns;
 mod mail;
 mod mail_certificates;
 mod mail_external;
@@ -63,6 +66,30 @@ pub const ROLES: &[Role] = &[
         variables: || schemars::schema_for!(dns::Variables),
         backup: &["/etc/dnsmasq.d", "/etc/dnsmasq-hosts.d"],
         resources: dns::resources,
+    },
+    Role {
+        name: "dns_api",
+        summary: "The token for the API of the DNS provider (Linode), readable for root alone.",
+        variables: || schemars::schema_for!(dns_api::Variables),
+        backup: &[dns_api::CREDENTIALS],
+        resources: dns_api::resources,
+    },
+    Role {
+        name: "dynamic_dns",
+        summary: "A job that keeps DNS records at Linode pointed at the address that the host is seen at.",
+        variables: || schemars::schema_for!(dynamic_dns::Variables),
+        backup: &[
+            "/usr/local/etc/dynamic-dns.conf",
+            "/usr/local/etc/dynamic-dns-domains",
+        ],
+        resources: dynamic_dns::resources,
+    },
+    Role {
+        name: "calendar",
+        summary: "Radicale: a CalDAV server with a calendar of the office and one of each member of its staff.",
+        variables: || schemars::schema_for!(calendar::Variables),
+        backup: &["/etc/radicale", "/var/lib/radicale"],
+        resources: calendar::resources,
     },
     Role {
         name: "mail",
@@ -256,6 +283,7 @@ fn arrange(host: &str, declared: Vec<Declared>) -> Result<Vec<Declared>, Vec<Dia
             | Resource::TlsCertificate(_)
             | Resource::MariaDbDatabase(_)
             | Resource::MariaDbUser(_)
+            | Resource::CaldavCalendar(_)
             | Resource::Service(_) => rest.push(declaration),
         }
     }
