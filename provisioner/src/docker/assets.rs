@@ -94,10 +94,13 @@ const BASE: &[Asset] = &[
 
 /// The services that test mode can run.
 pub(super) const SERVICES: &[Service] = &[
+    service!("bacula-director"),
     service!("bacula-fd"),
+    service!("bacula-sd"),
     service!("cron"),
     service!("dnsmasq"),
     service!("exim4"),
+    service!("mariadb"),
     service!("ssh"),
     service!("syslog"),
 ];

@@ -4,7 +4,11 @@
 //! field, from which the reference and the check for unknown variables are made. A role never assumes that it is
 //! alone on its host: it owns whole files and drop-in folders of its own.
 
+mod backup;
 mod backup_client;
+mod backup_director;
+mod backup_storage;
+mod database;
 mod dns;
 mod dns_client;
 mod mta;
@@ -50,11 +54,32 @@ pub const ROLES: &[Role] = &[
         resources: mta::resources,
     },
     Role {
+        name: "database",
+        summary: "MariaDB; on the host that keeps it also the database of the backup's catalogue.",
+        variables: || schemars::schema_for!(database::Variables),
+        backup: &["/etc/mysql", database::DUMPS],
+        resources: database::resources,
+    },
+    Role {
         name: "dns",
         summary: "dnsmasq: names of the estate's hosts and services, everything else from upstream servers.",
         variables: || schemars::schema_for!(dns::Variables),
         backup: &["/etc/dnsmasq.d", "/etc/dnsmasq-hosts.d"],
         resources: dns::resources,
+    },
+    Role {
+        name: "backup_director",
+        summary: "Bacula's director: what is backed up when, kept for how long and copied to where.",
+        variables: || schemars::schema_for!(backup_director::Variables),
+        backup: &["/etc/bacula", "/usr/local/lib/bacula"],
+        resources: backup_director::resources,
+    },
+    Role {
+        name: "backup_storage",
+        summary: "Bacula's storage daemon, with the archive and the folder of the off-site copies.",
+        variables: || schemars::schema_for!(backup_storage::Variables),
+        backup: &["/etc/bacula"],
+        resources: backup_storage::resources,
     },
     Role {
         name: "dns_client",
