@@ -145,6 +145,51 @@ fn volumes_that_hide_something_are_refused() {
 }
 
 #[test]
+fn stand_ins_have_a_known_name_and_an_address_of_their_own() {
+    let with = |stand_ins: &str| {
+        let section = format!("10.0.0.0/24, stand_ins: {stand_ins}}}");
+        replaced("10.0.0.0/24}", &section)
+    };
+    assert_snapshot!(with("{linod: 10.0.0.201}"), @r#"
+    e/estate.yml:3:48: there is no stand-in 'linod'
+    | containers: {network: 10.0.0.0/24, stand_ins: {linod: 10.0.0.201}}
+    |                                                ^
+    hint: did you mean 'linode'?
+    "#);
+    assert_snapshot!(with("{linode: 10.0.0.110}"), @r#"
+    e/estate.yml:3:56: address 10.0.0.110 is that of host 'mail-internal' already
+    | containers: {network: 10.0.0.0/24, stand_ins: {linode: 10.0.0.110}}
+    |                                                        ^
+    hint: first used at e/estate.yml:7:28
+    "#);
+    assert_snapshot!(with("{linode: 10.0.1.201}"), @r#"
+    e/estate.yml:3:56: 10.0.1.201 is not in the containers' network 10.0.0.0/24
+    | containers: {network: 10.0.0.0/24, stand_ins: {linode: 10.0.1.201}}
+    |                                                        ^
+    "#);
+    assert_snapshot!(with("{linode: here}"), @r#"
+    e/estate.yml:3:56: invalid IP address syntax: 'here'
+    | containers: {network: 10.0.0.0/24, stand_ins: {linode: here}}
+    |                                                        ^
+    "#);
+    assert_snapshot!(with("[linode]"), @r#"
+    e/estate.yml:3:47: expected a mapping, found a list
+    | containers: {network: 10.0.0.0/24, stand_ins: [linode]}
+    |                                               ^
+    "#);
+    let group = INVENTORY.replace("servers:", "linode:").replace(
+        "10.0.0.0/24}",
+        "10.0.0.0/24, stand_ins: {linode: 10.0.0.201}}",
+    );
+    assert_snapshot!(wrong(&[("estate.yml", &group)]), @r#"
+    e/estate.yml:3:48: 'linode' is the name of a group already
+    | containers: {network: 10.0.0.0/24, stand_ins: {linode: 10.0.0.201}}
+    |                                                ^
+    hint: first used at e/estate.yml:9:3
+    "#);
+}
+
+#[test]
 fn malformed_networks_are_refused() {
     assert_snapshot!(replaced("10.0.0.0/24", "10.0.0.7/24"), @r#"
     e/estate.yml:3:23: '10.0.0.7/24' is an address in a network, the network is 10.0.0.0/24
