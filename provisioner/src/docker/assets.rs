@@ -138,11 +138,18 @@ pub(super) const SERVICES: &[Service] = &[
 ];
 
 /// The clients.
-pub(super) const CLIENTS: &[ClientImage] = &[ClientImage {
-    name: "dig",
-    program: "dig",
-    files: &[file!(0o644, "Dockerfile", "clients/dig/Dockerfile")],
-}];
+pub(super) const CLIENTS: &[ClientImage] = &[
+    ClientImage {
+        name: "bconsole",
+        program: "bconsole",
+        files: &[file!(0o644, "Dockerfile", "clients/bconsole/Dockerfile")],
+    },
+    ClientImage {
+        name: "dig",
+        program: "dig",
+        files: &[file!(0o644, "Dockerfile", "clients/dig/Dockerfile")],
+    },
+];
 
 /// The stand-ins.
 pub(super) const STAND_INS: &[StandInImage] = &[stand_in!("linode")];

@@ -17,6 +17,7 @@ use std::net::IpAddr;
 
 use schemars::Schema;
 
+use crate::content::Content;
 use crate::diagnostic::Diagnostic;
 use crate::estate::{Estate, Host, KnownRole, Vars};
 use crate::plan::Phase;
@@ -278,6 +279,12 @@ pub fn check(estate: &Estate, templates: &Templates, inputs: &Inputs) -> Vec<Dia
     mistakes.sort();
     mistakes.dedup();
     mistakes
+}
+
+/// Gives the configuration with which a console reaches the backup's director: the director's host is that of the
+/// context.
+pub fn backup_console(context: &HostContext<'_>) -> Result<Content, Vec<Diagnostic>> {
+    backup_director::console(context)
 }
 
 /// Collects what a role declares.

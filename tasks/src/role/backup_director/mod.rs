@@ -118,16 +118,8 @@ pub(super) fn resources(cx: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagn
             .notifies(&units)
             .notifies(&restart);
     }
-    let console = cx
-        .render("backup_director/bconsole.conf")
-        .set("director", &quote(&variables.backup_director_name))
-        .set("address", "127.0.0.1")
-        .secret(
-            "password",
-            &variables.backup_director_console_password.map(quote),
-        )
-        .finish();
-    if let Some(content) = role.take(console) {
+    let loopback = IpAddr::from([127, 0, 0, 1]);
+    if let Some(content) = role.take(console_of(cx, &variables, loopback)) {
         role.add(private(CONSOLE, content));
     }
     match configuration(cx, &variables, database_address) {
@@ -144,6 +136,27 @@ pub(super) fn resources(cx: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagn
     )))
     .on_completion();
     role.finish()
+}
+
+/// Gives the configuration of a console on another host.
+pub(super) fn console(cx: &HostContext<'_>) -> Result<Content, Vec<Diagnostic>> {
+    let variables: Variables = cx.vars.typed("backup_director")?;
+    console_of(cx, &variables, cx.host.address()).map_err(|mistake| vec![mistake])
+}
+
+fn console_of(
+    cx: &HostContext<'_>,
+    variables: &Variables,
+    address: IpAddr,
+) -> Result<Content, Diagnostic> {
+    cx.render("backup_director/bconsole.conf")
+        .set("director", &quote(&variables.backup_director_name))
+        .set("address", &address)
+        .secret(
+            "password",
+            &variables.backup_director_console_password.map(quote),
+        )
+        .finish()
 }
 
 /// Gives what a volume from an earlier container holds back to the account, whose number may be another now. The file
@@ -209,7 +222,6 @@ fn commands(
         let content = cx
             .render(template)
             .set("options", CATALOGUE)
-            .set("console", CONSOLE)
             .set("waiting", WAITING)
             .set("database", &database)
             .set("dump", &dump(variables))
