@@ -43,7 +43,7 @@ const RENEWED: u64 = 30;
 const AUTHORITY_VALID: u64 = 3650;
 
 /// Longest common name (RFC 5280, appendix A.1, ub-common-name).
-const MOST_COMMON_NAME: usize = 64;
+pub(crate) const MOST_COMMON_NAME: usize = 64;
 
 /// Extended key usage of a server (RFC 5280, section 4.2.1.12).
 const SERVER: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.1");

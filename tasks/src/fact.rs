@@ -4,6 +4,7 @@
 //! out a step on them.
 //! They never hold a guess without saying so: a thing that was not asked for is an error, not "missing".
 
+mod calendar;
 mod mariadb;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,8 +15,9 @@ use sha2::{Digest, Sha256};
 
 use crate::query::{Query, QuerySet};
 use crate::secret::{Secret, hex};
-use crate::value::{AccountName, HostPath, Mode, PackageName, ServiceName};
+use crate::value::{AccountName, HostPath, HttpUrl, Mode, PackageName, ServiceName};
 
+pub use calendar::CalendarFact;
 pub use mariadb::{DatabaseFact, DatabaseServer, DatabaseUserFact, MariaDbFacts};
 
 /// The bytes of a file on a host, which may hold secrets: never printed.
@@ -300,6 +302,9 @@ pub struct Facts {
     /// The MariaDB server, if something of it was asked for.
     #[serde(skip_serializing_if = "is_default")]
     pub mariadb: MariaDbFacts,
+    /// Calendars that were asked for, by their addresses.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub calendars: BTreeMap<HttpUrl, CalendarFact>,
     /// Seconds since the package lists were fetched; `None` where there are none.
     pub apt_lists_age: Option<u64>,
     /// Answers to debconf questions that were asked for; some are passwords.
@@ -387,6 +392,13 @@ impl Facts {
             .ok_or_else(|| NotAsked(format!("debconf question {question}")))
     }
 
+    /// Tells whether a calendar exists.
+    pub fn calendar(&self, url: &HttpUrl) -> Result<&CalendarFact, NotAsked> {
+        self.calendars
+            .get(url)
+            .ok_or_else(|| NotAsked(format!("calendar {url}")))
+    }
+
     /// Tells the exit code of a command that was run to look.
     pub fn guard(&self, argv: &[String]) -> Result<i32, NotAsked> {
         self.guards
@@ -410,6 +422,7 @@ impl Facts {
         self.mariadb.update(newer.mariadb);
         self.public_keys.extend(newer.public_keys);
         self.time = newer.time.or(self.time);
+        self.calendars.extend(newer.calendars);
         for guard in newer.guards {
             self.set_guard(guard);
         }
@@ -476,6 +489,11 @@ impl Facts {
                     if let Some(fact) = self.mariadb.users.get(&account) {
                         subset.mariadb.server = self.mariadb.server.clone();
                         subset.mariadb.users.insert(account, fact.clone());
+                    }
+                }
+                Query::Calendar(request) => {
+                    if let Some(fact) = self.calendars.get(&request.url) {
+                        subset.calendars.insert(request.url, fact.clone());
                     }
                 }
                 Query::Guard(argv) => {

@@ -117,6 +117,9 @@ impl Facts {
                 self.mariadb.server = DatabaseServer::Running;
                 self.mariadb.users.insert(account.clone(), fact.clone());
             }
+            Effect::Calendar { url, fact } => {
+                self.calendars.insert(url.clone(), fact.clone());
+            }
             Effect::Path { path, fact } => {
                 self.paths.insert(path.clone(), fact.clone());
             }

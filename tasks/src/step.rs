@@ -7,12 +7,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::content::Content;
 use crate::fact::{
-    Attributes, DatabaseFact, DatabaseUserFact, GroupFact, GuardFact, PackageFact, PathFact,
-    PublicKeyFact, ServiceFact, UserFact,
+    Attributes, CalendarFact, DatabaseFact, DatabaseUserFact, GroupFact, GuardFact, PackageFact,
+    PathFact, PublicKeyFact, ServiceFact, UserFact,
 };
 use crate::secret::Secret;
 use crate::value::{
-    AccountName, DatabaseAccount, DatabaseName, HostPath, PackageName, ServiceName,
+    AccountName, DatabaseAccount, DatabaseName, HostPath, HttpUrl, PackageName, ServiceName,
 };
 
 /// Does one thing on a host.
@@ -197,6 +197,13 @@ pub enum Effect {
         account: DatabaseAccount,
         /// Its state afterwards.
         fact: Option<DatabaseUserFact>,
+    },
+    /// A calendar is there.
+    Calendar {
+        /// Its address.
+        url: HttpUrl,
+        /// Its state afterwards.
+        fact: CalendarFact,
     },
     /// A path is there or gone.
     Path {

@@ -19,6 +19,14 @@ const BUILT_IN: &[(&str, &str)] = &[
         include_str!("../../templates/backup_client/bacula-fd.conf"),
     ),
     (
+        "calendar/config",
+        include_str!("../../templates/calendar/config"),
+    ),
+    (
+        "calendar/rights",
+        include_str!("../../templates/calendar/rights"),
+    ),
+    (
         "dns/estate.conf",
         include_str!("../../templates/dns/estate.conf"),
     ),
@@ -96,6 +104,22 @@ const BUILT_IN: &[(&str, &str)] = &[
         include_str!("../../templates/mail_internal/fetchmail"),
     ),
     ("mta/macros", include_str!("../../templates/mta/macros")),
+    (
+        "dns_api/linode.ini",
+        include_str!("../../templates/dns_api/linode.ini"),
+    ),
+    (
+        "dynamic_dns/domain.conf",
+        include_str!("../../templates/dynamic_dns/domain.conf"),
+    ),
+    (
+        "dynamic_dns/dynamic-dns",
+        include_str!("../../templates/dynamic_dns/dynamic-dns"),
+    ),
+    (
+        "dynamic_dns/dynamic-dns.conf",
+        include_str!("../../templates/dynamic_dns/dynamic-dns.conf"),
+    ),
     (
         "mta/passwd.client",
         include_str!("../../templates/mta/passwd.client"),

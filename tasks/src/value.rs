@@ -395,6 +395,26 @@ checked_name!(
     }
 );
 
+checked_name!(
+    /// Holds an address on the web, `http` or `https`, without account, query or fragment. Other characters than those
+    /// of RFC 3986 are percent-encoded.
+    HttpUrl,
+    "url",
+    "an http or https address",
+    |text| {
+        let rest = text
+            .strip_prefix("http://")
+            .or_else(|| text.strip_prefix("https://"));
+        rest.is_some_and(|rest| {
+            !rest.is_empty()
+                && !rest.starts_with(['/', ':'])
+                && rest
+                    .bytes()
+                    .all(|b| b.is_ascii_alphanumeric() || b"-._~:/[]!$&()*+,;=%".contains(&b))
+        })
+    }
+);
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,12 +5,13 @@ use std::net::IpAddr;
 use std::path::Path;
 use std::time::Duration;
 
-use tasks::estate::{ALL, Estate, Host, Sudo as EstateSudo};
+use tasks::estate::{ALL, Estate, Host, StandIn, Sudo as EstateSudo};
 use tasks::plan::Phase;
-use tasks::role::{HostContext, Inputs};
+use tasks::role::{HostContext, Inputs, needs_authority};
 use tasks::template::Templates;
 
 use super::arguments::{Global, Names, Output};
+use crate::authority;
 use crate::docker::{Engine, EstateContainers, HostState, HostStatus, Mode, host_resolvers};
 use crate::engine::{Failure, Job};
 use crate::files;
@@ -36,6 +37,13 @@ impl App {
                 host_resolvers()?
             } else {
                 Vec::new()
+            },
+            authority: if needs_authority(&estate) {
+                let folder = &global.estate;
+                let state = State::of(estate.name(), folder)?;
+                Some(authority::of(estate.name(), folder, &state)?)
+            } else {
+                None
             },
         };
         let user_config = UserConfig::load(&home()).map_err(|cause| {
@@ -89,6 +97,28 @@ impl App {
             ));
         }
         Ok(both)
+    }
+
+    /// Selects as [`Self::named`] does, and stand-ins by their names; those that exist if nothing limits the choice.
+    pub(super) fn named_with_stand_ins(
+        &self,
+        names: &Names,
+    ) -> Result<(Vec<&Host>, Vec<&StandIn>), Problem> {
+        let all = self.estate.stand_ins().iter();
+        if names.names.is_empty() {
+            let all = all.filter(|_| self.global.limit.is_none());
+            return Ok((self.limited()?, all.collect()));
+        }
+        let is_named = |name: &str| names.names.iter().any(|other| other == name);
+        let stand_ins: Vec<_> = all.filter(|one| is_named(one.name())).collect();
+        let is_host = |name: &&String| stand_ins.iter().all(|one| one.name() != *name);
+        let names = Names {
+            names: names.names.iter().filter(is_host).cloned().collect(),
+        };
+        if names.names.is_empty() {
+            return Ok((Vec::new(), stand_ins));
+        }
+        Ok((self.named(&names)?, stand_ins))
     }
 
     /// Gives the estate's side of Docker; an error where its hosts are not containers.
@@ -301,7 +331,7 @@ fn reachable<'s>(host: &Host, all: &'s [HostStatus]) -> Result<(&'s HostStatus, 
         (HostState::Created | HostState::Stopped | HostState::Paused | HostState::Other, _) => {
             let again = match status.mode {
                 Mode::Test => format!("start it with `prov test {}`", host.name()),
-                Mode::Deploy | Mode::Client => {
+                Mode::Deploy | Mode::Client | Mode::StandIn => {
                     format!("make it anew with `prov deploy {}`", host.name())
                 }
             };

@@ -14,6 +14,7 @@ use tasks::role::HostContext;
 
 use super::app::App;
 use super::arguments::{Deploy, Down, Test};
+use super::stand_ins;
 use crate::docker::{DeployOptions, DockerError, DownOptions, HostSpec, TestOptions};
 use crate::engine::{Event, Failure};
 use crate::report::problem::{Problem, exit};
@@ -110,10 +111,14 @@ pub(super) async fn deploy_hosts(
     let shown = Shown::new(app);
     let progress = |host: &str, doing: &str| shown.show(host, doing);
     let options = DeployOptions { renew_volumes };
-    let results = containers.deploy(&specs, options, &progress).await;
+    let work = async {
+        stand_ins::ensure(app, &containers, &progress).await?;
+        Ok::<_, Problem>(containers.deploy(&specs, options, &progress).await?)
+    };
+    let results = work.await;
     shown.clear();
-    let results = results?.into_iter();
-    Ok(results
+    Ok(results?
+        .into_iter()
         .map(|(host, result)| (host, result.map(|_| ())))
         .collect())
 }
@@ -141,9 +146,13 @@ pub(super) async fn test_hosts(
         restart,
         deadline: Duration::from_secs(deadline),
     };
-    let results = containers.test(&specs, options, &progress).await;
+    let work = async {
+        stand_ins::ensure(app, &containers, &progress).await?;
+        Ok(containers.test(&specs, options, &progress).await?)
+    };
+    let results = work.await;
     shown.clear();
-    Ok(results?)
+    results
 }
 
 /// Prints what became of each host; gives the exit code.

@@ -12,6 +12,7 @@ mod reference;
 mod run;
 mod signals;
 mod ssh;
+mod stand_ins;
 mod status;
 mod task;
 mod up;

@@ -7,13 +7,13 @@ use serde_json::json;
 
 use super::app::App;
 use super::arguments::{Logs, Names};
-use crate::docker::{HostState, Mode, ServiceState, ServiceStatus};
+use crate::docker::{HostState, HostStatus, Mode, ServiceState, ServiceStatus};
 use crate::report::problem::{Problem, exit};
 use crate::report::style::{self, paint};
 use crate::report::text::{printable, seconds};
 
 pub(super) async fn status(app: &App, options: &Names) -> Result<u8, Problem> {
-    let hosts = app.named(options)?;
+    let (hosts, stand_ins) = app.named_with_stand_ins(options)?;
     let containers = app.containers().await?;
     let all = containers.list().await?;
     let looks = hosts.iter().map(|host| {
@@ -36,7 +36,7 @@ pub(super) async fn status(app: &App, options: &Names) -> Result<u8, Problem> {
         rows.push(look?);
     }
     if app.json() {
-        let rows: Vec<_> = rows
+        let hosts: Vec<_> = rows
             .iter()
             .map(|(host, found, services)| {
                 json!({
@@ -49,35 +49,56 @@ pub(super) async fn status(app: &App, options: &Names) -> Result<u8, Problem> {
                 })
             })
             .collect();
-        outln!("{:#}", json!({ "hosts": rows }));
+        let stand_ins: Vec<_> = stand_ins
+            .iter()
+            .map(|stand_in| {
+                let found = all.iter().find(|status| status.host == stand_in.name());
+                json!({
+                    "stand_in": stand_in.name(),
+                    "running": found.is_some_and(|status| status.state == HostState::Running),
+                    "address": found.and_then(|status| status.address),
+                    "since": found.map(|status| status.since.clone()),
+                })
+            })
+            .collect();
+        outln!("{:#}", json!({ "hosts": hosts, "stand_ins": stand_ins }));
         return Ok(exit::DONE);
     }
     for (host, found, services) in rows {
-        let Some(status) = found else {
-            outln!("{host:<24} {}", paint(style::FAINT, "no container"));
-            continue;
-        };
-        let address = status
-            .address
-            .map(|address| address.to_string())
-            .unwrap_or_default();
-        let running = status.state == HostState::Running;
-        let since = paint(
-            if running { style::GOOD } else { style::BAD },
-            &status.since,
-        );
-        outln!(
-            "{} {:<7} {address:<13} {since}",
-            paint(style::STRONG, &format!("{host:<24}")),
-            status.mode.as_str()
-        );
+        container(host, found);
         for service in services {
             let (style, word) = state(service.state);
             let since = seconds(service.since);
             outln!("    {:<20} {} {since}", service.name, paint(style, word));
         }
     }
+    for stand_in in stand_ins {
+        let found = all.iter().find(|status| status.host == stand_in.name());
+        container(stand_in.name(), found);
+    }
     Ok(exit::DONE)
+}
+
+/// Prints the line of a container.
+fn container(name: &str, found: Option<&HostStatus>) {
+    let Some(status) = found else {
+        outln!("{name:<24} {}", paint(style::FAINT, "no container"));
+        return;
+    };
+    let address = status
+        .address
+        .map(|address| address.to_string())
+        .unwrap_or_default();
+    let running = status.state == HostState::Running;
+    let since = paint(
+        if running { style::GOOD } else { style::BAD },
+        &status.since,
+    );
+    outln!(
+        "{} {:<8} {address:<13} {since}",
+        paint(style::STRONG, &format!("{name:<24}")),
+        status.mode.as_str()
+    );
 }
 
 const fn state(state: ServiceState) -> (anstyle::Style, &'static str) {
@@ -97,11 +118,10 @@ fn service_json(service: &ServiceStatus) -> serde_json::Value {
 }
 
 pub(super) async fn logs(app: &App, options: &Logs) -> Result<u8, Problem> {
-    let hosts: Vec<_> = app
-        .named(&options.names)?
-        .iter()
-        .map(|host| host.name().to_owned())
-        .collect();
+    let (hosts, stand_ins) = app.named_with_stand_ins(&options.names)?;
+    let hosts = hosts.iter().map(|host| host.name().to_owned());
+    let stand_ins = stand_ins.iter().map(|stand_in| stand_in.name().to_owned());
+    let hosts: Vec<_> = hosts.chain(stand_ins).collect();
     let width = hosts.iter().map(String::len).max().unwrap_or(0);
     let containers = app.containers().await?;
     let mut lines = Box::pin(

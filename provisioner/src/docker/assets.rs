@@ -35,8 +35,15 @@ pub(super) struct ClientImage {
     pub(super) files: &'static [Asset],
 }
 
+/// Defines an image of a stand-in.
+#[derive(Debug)]
+pub(super) struct StandInImage {
+    pub(super) name: &'static str,
+    pub(super) files: &'static [Asset],
+}
+
 macro_rules! file {
-    ($mode:literal, $path:literal, $source:literal) => {
+    ($mode:literal, $path:literal, $source:expr) => {
         Asset {
             path: $path,
             mode: $mode,
@@ -51,6 +58,31 @@ macro_rules! service {
             name: $name,
             run: include_str!(concat!("../../../docker/services/", $name, "/run")),
             check: include_str!(concat!("../../../docker/services/", $name, "/check")),
+        }
+    };
+}
+
+macro_rules! stand_in {
+    ($name:literal) => {
+        StandInImage {
+            name: $name,
+            files: &[
+                file!(
+                    0o644,
+                    "Dockerfile",
+                    concat!("stand-ins/", $name, "/Dockerfile")
+                ),
+                file!(
+                    0o755,
+                    "files/usr/local/lib/prov/stand-in/serve",
+                    concat!("stand-ins/", $name, "/serve")
+                ),
+                file!(
+                    0o755,
+                    "files/usr/local/lib/prov/stand-in/check",
+                    concat!("stand-ins/", $name, "/check")
+                ),
+            ],
         }
     };
 }
@@ -102,12 +134,18 @@ pub(super) const SERVICES: &[Service] = &[
     service!("exim4"),
     service!("fetchmail"),
     service!("nginx"),
+    service!("radicale"),
     service!("ssh"),
     service!("syslog"),
 ];
 
 /// The clients.
 pub(super) const CLIENTS: &[ClientImage] = &[
+    ClientImage {
+        name: "cadaver",
+        program: "cadaver",
+        files: &[file!(0o644, "Dockerfile", "clients/cadaver/Dockerfile")],
+    },
     ClientImage {
         name: "dig",
         program: "dig",
@@ -127,6 +165,9 @@ pub(super) const CLIENTS: &[ClientImage] = &[
         ],
     },
 ];
+
+/// The stand-ins.
+pub(super) const STAND_INS: &[StandInImage] = &[stand_in!("linode")];
 
 type File<'a> = (String, u32, &'a str);
 
@@ -155,16 +196,14 @@ impl BaseInputs<'_> {
     }
 }
 
-impl ClientImage {
-    /// Packs the build context of the client's image.
-    pub(super) fn context(&self, labels: &str) -> io::Result<Vec<u8>> {
-        context(self.files.iter().map(Asset::file), labels)
-    }
+/// Packs the build context of an image that builds upon the base image.
+pub(super) fn context_of(files: &[Asset], labels: &str) -> io::Result<Vec<u8>> {
+    context(files.iter().map(Asset::file), labels)
+}
 
-    /// Digests the files of the client's image and the digest of the image that it builds upon.
-    pub(super) fn digest(&self, base: &str) -> String {
-        digest(self.files.iter().map(Asset::file), base)
-    }
+/// Digests the files of an image and the digest of the image that it builds upon.
+pub(super) fn digest_of(files: &[Asset], base: &str) -> String {
+    digest(files.iter().map(Asset::file), base)
 }
 
 impl Asset {
@@ -255,6 +294,21 @@ mod tests {
     }
 
     #[test]
+    fn every_stand_in_folder_has_a_row_and_a_name_that_an_estate_may_use() {
+        let rows: BTreeSet<_> = STAND_INS
+            .iter()
+            .map(|stand_in| stand_in.name.to_owned())
+            .collect();
+        assert_eq!(rows, folders("stand-ins"));
+        let names = tasks::estate::STAND_INS.map(str::to_owned);
+        assert_eq!(rows, BTreeSet::from(names));
+        for row in STAND_INS {
+            let files = folders(&format!("stand-ins/{}", row.name));
+            assert_eq!(files.len(), row.files.len(), "{}", row.name);
+        }
+    }
+
+    #[test]
     fn every_file_of_the_base_image_is_embedded() {
         let embedded: BTreeSet<_> = BASE
             .iter()
@@ -285,7 +339,7 @@ mod tests {
 
     #[test]
     fn the_dockerfile_ends_with_the_labels() {
-        let packed = CLIENTS[0].context("io.prov.role=image").unwrap();
+        let packed = context_of(CLIENTS[0].files, "io.prov.role=image").unwrap();
         let mut archive = tar::Archive::new(packed.as_slice());
         let dockerfile = archive.entries().unwrap().next().unwrap().unwrap();
         let text = std::io::read_to_string(dockerfile).unwrap();

@@ -84,6 +84,8 @@ pub enum Mode {
     Test,
     /// A client program.
     Client,
+    /// Something that behaves like a service of the outside world.
+    StandIn,
 }
 
 impl Mode {
@@ -94,11 +96,12 @@ impl Mode {
             Self::Deploy => "deploy",
             Self::Test => "test",
             Self::Client => "client",
+            Self::StandIn => "stand-in",
         }
     }
 
     pub(super) fn parse(text: &str) -> Option<Self> {
-        [Self::Deploy, Self::Test, Self::Client]
+        [Self::Deploy, Self::Test, Self::Client, Self::StandIn]
             .into_iter()
             .find(|mode| mode.as_str() == text)
     }
@@ -159,7 +162,7 @@ impl EstateContainers {
     ) -> Result<String, DockerError> {
         let services = match mode {
             Mode::Test => host.supervised()?,
-            Mode::Deploy | Mode::Client => Vec::new(),
+            Mode::Deploy | Mode::Client | Mode::StandIn => Vec::new(),
         };
         let (entrypoint, tmpfs) = match mode {
             // Empty at every start, as on a server. The supervisor runs scripts from there.
@@ -170,7 +173,7 @@ impl EstateContainers {
                     "exec,mode=755".to_owned(),
                 )])),
             ),
-            Mode::Deploy | Mode::Client => ("deploy", None),
+            Mode::Deploy | Mode::Client | Mode::StandIn => ("deploy", None),
         };
         let body = ContainerCreateBody {
             hostname: Some(host.name.clone()),
@@ -197,6 +200,15 @@ impl EstateContainers {
             networking_config: Some(self.endpoint(Some(host.address))),
             ..ContainerCreateBody::default()
         };
+        self.create_named(name, body).await
+    }
+
+    /// Creates a container under a name that nothing else of the estate needs.
+    pub(super) async fn create_named(
+        &self,
+        name: &str,
+        body: ContainerCreateBody,
+    ) -> Result<String, DockerError> {
         let options = || CreateContainerOptionsBuilder::new().name(name).build();
         for _ in 0..REMOVAL_TRIES {
             match self

@@ -144,15 +144,20 @@ impl EstateContainers {
                 host: host.name.clone(),
             });
         }
-        if !self.subnet.is_fixed(host.address) {
-            return Err(DockerError::Address {
-                host: host.name.clone(),
-                address: host.address,
-                subnet: self.subnet.to_string(),
-                dynamic: self.subnet.dynamic().to_string(),
-            });
+        self.fixed(&host.name, host.address)
+    }
+
+    /// Refuses an address that Docker would not give, or give to others.
+    pub(super) fn fixed(&self, name: &str, address: Ipv4Addr) -> Result<(), DockerError> {
+        if self.subnet.is_fixed(address) {
+            return Ok(());
         }
-        Ok(())
+        Err(DockerError::Address {
+            host: name.to_owned(),
+            address,
+            subnet: self.subnet.to_string(),
+            dynamic: self.subnet.dynamic().to_string(),
+        })
     }
 
     async fn base_images(

@@ -134,6 +134,14 @@ pub enum DockerError {
         /// The definition with the nearest name.
         nearest: Option<&'static str>,
     },
+    /// A stand-in without a definition under `docker/stand-ins` was asked for.
+    #[error("there is no stand-in '{stand_in}'")]
+    UnknownStandIn {
+        /// The stand-in.
+        stand_in: String,
+        /// The definition with the nearest name.
+        nearest: Option<&'static str>,
+    },
     /// The engine does not finish removing a container.
     #[error("container {container} is being removed, but does not go away")]
     Busy {
@@ -247,7 +255,9 @@ impl DockerError {
                 return Some(format!("rename or remove it: `docker {kind} rm {name}`"));
             }
             Self::Address { .. } => "choose another address for the host",
-            Self::UnknownService { nearest, .. } | Self::UnknownClient { nearest, .. } => {
+            Self::UnknownService { nearest, .. }
+            | Self::UnknownClient { nearest, .. }
+            | Self::UnknownStandIn { nearest, .. } => {
                 return nearest.map(|name| format!("did you mean '{name}'?"));
             }
             Self::NotRunning { host, .. } => {

@@ -1,4 +1,4 @@
-//! The base image and the clients' images: found, built, rebuilt when their definitions change.
+//! The base image and those of clients and stand-ins: found, built, rebuilt when their definitions change.
 
 use std::{collections::HashMap, collections::VecDeque, path::Path, time::Duration};
 
@@ -13,7 +13,7 @@ use futures_util::StreamExt;
 use super::{
     DockerError, Engine, Progress,
     archive::Archive,
-    assets::{BaseInputs, ClientImage},
+    assets::{Asset, BaseInputs, ClientImage, StandInImage, context_of, digest_of},
     engine::{Labels, label},
 };
 
@@ -65,15 +65,42 @@ impl Engine {
         release: &str,
         progress: &Progress<'_>,
     ) -> Result<String, DockerError> {
+        let name = format!("prov/client-{}", client.name);
+        let (image, _) = self
+            .ensure_upon_base(&name, client.files, release, progress)
+            .await?;
+        Ok(image)
+    }
+
+    /// Makes sure that a stand-in's image exists and is current; returns its name and its digest.
+    pub(super) async fn ensure_stand_in(
+        &self,
+        stand_in: &StandInImage,
+        release: &str,
+        progress: &Progress<'_>,
+    ) -> Result<(String, String), DockerError> {
+        let name = format!("prov/stand-in-{}", stand_in.name);
+        self.ensure_upon_base(&name, stand_in.files, release, progress)
+            .await
+    }
+
+    /// Makes sure of an image that builds upon the base image; returns its name and its digest.
+    async fn ensure_upon_base(
+        &self,
+        name: &str,
+        files: &[Asset],
+        release: &str,
+        progress: &Progress<'_>,
+    ) -> Result<(String, String), DockerError> {
         let base = self.ensure_base(release, false, progress).await?;
         let base_digest = self.image_digest(&base).await?.unwrap_or_default();
-        let digest = client.digest(&base_digest);
-        let image = format!("prov/client-{}:{release}", client.name);
+        let digest = digest_of(files, &base_digest);
+        let image = format!("{name}:{release}");
         if self.image_digest(&image).await?.as_deref() != Some(&digest) {
-            let context = client.context(&image_labels(&digest)).map_err(packing())?;
+            let context = context_of(files, &image_labels(&digest)).map_err(packing())?;
             self.build(&image, context, &base, false, progress).await?;
         }
-        Ok(image)
+        Ok((image, digest))
     }
 
     /// Finds, pulls or bootstraps what the base image starts from.

@@ -127,7 +127,7 @@ impl EstateContainers {
     }
 
     /// Reads the last lines of a container's log that start with a prefix, for an error.
-    async fn last_lines(&self, container: &str, prefix: &str) -> String {
+    pub(super) async fn last_lines(&self, container: &str, prefix: &str) -> String {
         let options = LogsOptionsBuilder::new()
             .stdout(true)
             .stderr(true)

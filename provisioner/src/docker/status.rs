@@ -192,7 +192,7 @@ impl EstateContainers {
     }
 }
 
-fn host_status(summary: ContainerSummary, network: &str) -> Option<HostStatus> {
+pub(super) fn host_status(summary: ContainerSummary, network: &str) -> Option<HostStatus> {
     let labels = summary.labels?;
     let address = summary
         .network_settings

@@ -87,6 +87,7 @@ pub fn read(queries: &QuerySet, frames: Vec<Frame>) -> Result<Answers, SshError>
         let time = frames.needed("time")?.trim().parse();
         facts.time = Some(time.map_err(|_| broken("time", "is not a number"))?);
     }
+    super::caldav::read(&mut facts, &sorted, frames.text("calendars")?)?;
     super::mariadb::read(&mut facts, &sorted, frames.text("mariadb")?);
     for (index, argv) in sorted.guards.into_iter().enumerate() {
         let name = format!("guard:{index}");

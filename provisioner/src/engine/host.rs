@@ -429,6 +429,7 @@ fn altered(resources: &[Declared], change: &Change, facts: &Facts) -> QuerySet {
         | Query::Time
         | Query::MariaDbDatabase(_)
         | Query::MariaDbUser(_)
+        | Query::Calendar(_)
         | Query::Guard(_) => None,
     });
     let written: BTreeSet<_> = asked
@@ -452,7 +453,8 @@ fn altered(resources: &[Declared], change: &Change, facts: &Facts) -> QuerySet {
         | Query::PublicKey(_)
         | Query::Time
         | Query::MariaDbDatabase(_)
-        | Query::MariaDbUser(_) => false,
+        | Query::MariaDbUser(_)
+        | Query::Calendar(_) => false,
     };
     let later = resources.iter().skip(1).flat_map(probed).filter(touched);
     own.iter().cloned().chain(later).collect()

@@ -3,6 +3,7 @@
 //! It schedules, looks, applies, runs handlers, holds locks. What should change is decided in the crate `tasks`.
 
 pub mod answers;
+mod caldav;
 mod exchange;
 mod handlers;
 mod host;

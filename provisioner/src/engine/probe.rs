@@ -5,11 +5,11 @@
 
 use std::fmt::Write as _;
 
-use tasks::query::{AptRequest, AptVerb, Query, QuerySet, Read};
+use tasks::query::{AptRequest, AptVerb, CalendarRequest, Query, QuerySet, Read};
 use tasks::value::{DatabaseAccount, DatabaseName, HostPath, PackageName};
 
-use super::mariadb;
 use super::script::{STATE, quote, quote_all};
+use super::{caldav, mariadb};
 
 /// Bytes of a file beyond which its content does not travel.
 pub const MOST_BODY: usize = 1024 * 1024;
@@ -27,6 +27,7 @@ pub(super) struct Sorted {
     pub(super) time: bool,
     pub(super) databases: Vec<DatabaseName>,
     pub(super) database_users: Vec<DatabaseAccount>,
+    pub(super) calendars: Vec<CalendarRequest>,
     pub(super) guards: Vec<Vec<String>>,
 }
 
@@ -44,6 +45,7 @@ impl Sorted {
             time: false,
             databases: Vec::new(),
             database_users: Vec::new(),
+            calendars: Vec::new(),
             guards: Vec::new(),
         };
         for query in queries.iter() {
@@ -59,6 +61,7 @@ impl Sorted {
                 Query::Time => sorted.time = true,
                 Query::MariaDbDatabase(name) => sorted.databases.push(name),
                 Query::MariaDbUser(account) => sorted.database_users.push(account),
+                Query::Calendar(request) => sorted.calendars.push(request),
                 Query::Guard(argv) => sorted.guards.push(argv),
             }
         }
@@ -102,6 +105,7 @@ pub fn compile(queries: &QuerySet) -> String {
         );
     }
     mariadb::compile(&mut script, &sorted);
+    caldav::compile(&mut script, &sorted);
     for (index, argv) in sorted.guards.iter().enumerate() {
         let command = quote_all(argv.iter().map(String::as_str));
         let _ = writeln!(

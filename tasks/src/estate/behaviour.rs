@@ -247,3 +247,20 @@ fn templates_and_hidden_files_are_left_alone() {
         ("README.md", "# x"),
     ]);
 }
+
+#[test]
+fn stand_ins_have_the_addresses_that_the_containers_section_gives_them() {
+    let text = INVENTORY.replace(
+        "10.0.0.0/24}",
+        "10.0.0.0/24, stand_ins: {linode: 10.0.0.201}}",
+    );
+    let estate = Estate::load(&sources(&[("estate.yml", &text)]), &[]).unwrap();
+    let found: Vec<_> = estate
+        .stand_ins()
+        .iter()
+        .map(|stand_in| (stand_in.name(), stand_in.address().to_string()))
+        .collect();
+    assert_eq!(found, [("linode", "10.0.0.201".to_owned())]);
+    assert!(estate.host("linode").is_none());
+    assert!(sample(&[]).stand_ins().is_empty());
+}

@@ -4,6 +4,7 @@
 //! wrong, so that one mistake is not reported again wherever its name is used.
 
 mod membership;
+mod stand_ins;
 
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
@@ -16,7 +17,7 @@ use super::node::{Key, Node, shorten};
 use super::sources::{Folder, Mark};
 use super::{
     Assignment, Estate, Group, Host, Layer, Location, Named, Network, Origin, Release, Service,
-    fault, from_node, name, table,
+    StandIn, fault, from_node, name, table,
 };
 use crate::Diagnostic;
 
@@ -55,6 +56,9 @@ struct PrivateEntry {
 #[serde(deny_unknown_fields)]
 struct Containers {
     network: Network,
+    /// Read by itself, once the addresses of the hosts are known.
+    #[serde(default, rename = "stand_ins")]
+    _stand_ins: IgnoredAny,
 }
 
 /// Holds what was read so far.
@@ -64,6 +68,7 @@ pub(super) struct Inventory<'n, 'm> {
     names: HashMap<&'n str, (Option<Named>, &'static str, Option<&'n Mark>)>,
     name: Option<String>,
     network: Option<Network>,
+    stand_ins: Vec<StandIn>,
     hosts: Vec<Host>,
     groups: Vec<Group>,
     services: Vec<Service>,
@@ -82,6 +87,7 @@ impl<'n, 'm> Inventory<'n, 'm> {
             names: HashMap::new(),
             name: None,
             network: None,
+            stand_ins: Vec::new(),
             hosts: Vec::new(),
             groups: Vec::new(),
             services: Vec::new(),
@@ -89,9 +95,10 @@ impl<'n, 'm> Inventory<'n, 'm> {
         };
         inventory.sections(root, &SECTIONS);
         inventory.header(root);
-        inventory.hosts(root, private);
+        let addresses = inventory.hosts(root, private);
         inventory.groups(root);
         inventory.services(root);
+        inventory.stand_ins = inventory.stand_ins(root, addresses);
         inventory.roles(root);
         inventory
     }
@@ -103,6 +110,7 @@ impl<'n, 'm> Inventory<'n, 'm> {
             name: self.name?,
             folder,
             network: self.network,
+            stand_ins: self.stand_ins,
             hosts: self.hosts,
             groups: self.groups,
             services: self.services,
@@ -175,7 +183,12 @@ impl<'n, 'm> Inventory<'n, 'm> {
             .unwrap_or_default()
     }
 
-    fn hosts(&mut self, root: &'n Node, private: Option<&'n Node>) {
+    /// Reads the hosts; gives the addresses that are taken.
+    fn hosts(
+        &mut self,
+        root: &'n Node,
+        private: Option<&'n Node>,
+    ) -> HashMap<IpAddr, (&'n str, &'n Mark)> {
         if let Some(private) = private {
             self.sections(private, &["connection", "hosts"]);
         }
@@ -194,7 +207,7 @@ impl<'n, 'm> Inventory<'n, 'm> {
                 mistake.hint("list them: 'hosts:' and 'NAME: {address: ..., location: ...}'"),
             );
         }
-        let mut addresses: HashMap<IpAddr, (&str, &Mark)> = HashMap::new();
+        let mut addresses = HashMap::new();
         for (key, node) in entries {
             if let Err(reason) = name::host_name(&key.text) {
                 self.mistake(
@@ -212,15 +225,7 @@ impl<'n, 'm> Inventory<'n, 'm> {
             };
             let mark = node.get("address").map_or(&key.mark, |node| &node.mark);
             self.address(entry.address, mark);
-            if let Some((other, first)) = addresses.insert(entry.address, (&key.text, mark)) {
-                let message = format!(
-                    "address {} is that of host '{other}' already",
-                    entry.address
-                );
-                let mistake = Diagnostic::at(mark.place(), message);
-                self.mistakes
-                    .push(mistake.hint(format!("first used at {first}")));
-            }
+            self.unique(&mut addresses, entry.address, &key.text, mark);
             let secret = secrets.get(key.text.as_str()).cloned().unwrap_or_default();
             let own = secret.or(&connection);
             self.hosts.push(Host {
@@ -236,6 +241,23 @@ impl<'n, 'm> Inventory<'n, 'm> {
                 layer: Layer::new(Origin::Host(key.text.clone())),
                 mark: key.mark.clone(),
             });
+        }
+        addresses
+    }
+
+    /// Takes an address; says so if it is taken already.
+    fn unique(
+        &mut self,
+        taken: &mut HashMap<IpAddr, (&'n str, &'n Mark)>,
+        address: IpAddr,
+        name: &'n str,
+        mark: &'n Mark,
+    ) {
+        if let Some((other, first)) = taken.insert(address, (name, mark)) {
+            let message = format!("address {address} is that of host '{other}' already");
+            let mistake = Diagnostic::at(mark.place(), message);
+            self.mistakes
+                .push(mistake.hint(format!("first used at {first}")));
         }
     }
 

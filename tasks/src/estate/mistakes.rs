@@ -3,7 +3,7 @@
 use insta::assert_snapshot;
 
 use super::Estate;
-use super::sample::{added, render, replaced, wrong};
+use super::sample::{INVENTORY, added, render, replaced, wrong};
 
 #[test]
 fn folder_without_inventory_is_no_estate() {
@@ -107,6 +107,51 @@ fn addresses_outside_of_the_containers_network_are_refused() {
     e/estate.yml:7:28: fd00::1 is not in the containers' network 10.0.0.0/24
     |   mail-internal: {address: 'fd00::1', location: internal}
     |                            ^
+    "#);
+}
+
+#[test]
+fn stand_ins_have_a_known_name_and_an_address_of_their_own() {
+    let with = |stand_ins: &str| {
+        let section = format!("10.0.0.0/24, stand_ins: {stand_ins}}}");
+        replaced("10.0.0.0/24}", &section)
+    };
+    assert_snapshot!(with("{linod: 10.0.0.201}"), @r#"
+    e/estate.yml:3:48: there is no stand-in 'linod'
+    | containers: {network: 10.0.0.0/24, stand_ins: {linod: 10.0.0.201}}
+    |                                                ^
+    hint: did you mean 'linode'?
+    "#);
+    assert_snapshot!(with("{linode: 10.0.0.110}"), @r#"
+    e/estate.yml:3:56: address 10.0.0.110 is that of host 'mail-internal' already
+    | containers: {network: 10.0.0.0/24, stand_ins: {linode: 10.0.0.110}}
+    |                                                        ^
+    hint: first used at e/estate.yml:7:28
+    "#);
+    assert_snapshot!(with("{linode: 10.0.1.201}"), @r#"
+    e/estate.yml:3:56: 10.0.1.201 is not in the containers' network 10.0.0.0/24
+    | containers: {network: 10.0.0.0/24, stand_ins: {linode: 10.0.1.201}}
+    |                                                        ^
+    "#);
+    assert_snapshot!(with("{linode: here}"), @r#"
+    e/estate.yml:3:56: invalid IP address syntax: 'here'
+    | containers: {network: 10.0.0.0/24, stand_ins: {linode: here}}
+    |                                                        ^
+    "#);
+    assert_snapshot!(with("[linode]"), @r#"
+    e/estate.yml:3:47: expected a mapping, found a list
+    | containers: {network: 10.0.0.0/24, stand_ins: [linode]}
+    |                                               ^
+    "#);
+    let group = INVENTORY.replace("servers:", "linode:").replace(
+        "10.0.0.0/24}",
+        "10.0.0.0/24, stand_ins: {linode: 10.0.0.201}}",
+    );
+    assert_snapshot!(wrong(&[("estate.yml", &group)]), @r#"
+    e/estate.yml:3:48: 'linode' is the name of a group already
+    | containers: {network: 10.0.0.0/24, stand_ins: {linode: 10.0.0.201}}
+    |                                                ^
+    hint: first used at e/estate.yml:9:3
     "#);
 }
 

@@ -15,6 +15,7 @@ mod name;
 mod network;
 mod node;
 mod sources;
+mod stand_in;
 mod table;
 mod variables;
 mod yaml;
@@ -41,6 +42,7 @@ pub use name::{ALL, host_name, label, variable};
 pub use network::Network;
 pub use node::{Key, Node, Value};
 pub use sources::{Mark, Source, Sources};
+pub use stand_in::{STAND_INS, StandIn};
 pub use variables::{Layer, Origin, Variable, Vars};
 pub use yaml::{MAX_BYTES, MAX_DEPTH, parse};
 
@@ -52,6 +54,7 @@ pub struct Estate {
     name: String,
     folder: Folder,
     network: Option<Network>,
+    stand_ins: Vec<StandIn>,
     hosts: Vec<Host>,
     groups: Vec<Group>,
     services: Vec<Service>,
@@ -241,6 +244,12 @@ impl Estate {
     #[must_use]
     pub fn network(&self) -> Option<Network> {
         self.network
+    }
+
+    /// Lists the stand-ins for services beyond the estate, in the order of `estate.yml`.
+    #[must_use]
+    pub fn stand_ins(&self) -> &[StandIn] {
+        &self.stand_ins
     }
 
     /// Lists the hosts in the order of `estate.yml`.

@@ -6,6 +6,7 @@
 mod apache_module;
 mod authorized_key;
 mod block;
+mod caldav_calendar;
 mod command;
 mod cron;
 mod debconf;
@@ -32,8 +33,9 @@ use serde::{Deserialize, Serialize};
 pub use apache_module::ApacheModule;
 pub use authorized_key::AuthorizedKey;
 pub use block::Block;
+pub use caldav_calendar::{CaldavCalendar, Component, percent_encoded};
 pub use command::Command;
-pub use cron::{Cron, Special};
+pub use cron::{Cron, Special, TimeField};
 pub use debconf::{Debconf, DebconfType};
 pub use directory::Directory;
 pub use edit::Anchor;
@@ -172,6 +174,8 @@ pub enum Resource {
     /// See [`MariaDbUser`].
     #[serde(rename = "mariadb_user")]
     MariaDbUser(MariaDbUser),
+    /// See [`CaldavCalendar`].
+    CaldavCalendar(CaldavCalendar),
     /// See [`Service`].
     Service(Service),
 }
@@ -199,6 +203,7 @@ impl Resource {
             Self::TlsCertificate(resource) => resource,
             Self::MariaDbDatabase(resource) => resource,
             Self::MariaDbUser(resource) => resource,
+            Self::CaldavCalendar(resource) => resource,
             Self::Service(resource) => resource,
         }
     }
@@ -305,6 +310,11 @@ pub const KINDS: &[Kind] = &[
         name: "mariadb_user",
         schema: || schemars::schema_for!(MariaDbUser),
         build: |fields| serde_json::from_value(fields).map(Resource::MariaDbUser),
+    },
+    Kind {
+        name: "caldav_calendar",
+        schema: || schemars::schema_for!(CaldavCalendar),
+        build: |fields| serde_json::from_value(fields).map(Resource::CaldavCalendar),
     },
     Kind {
         name: "service",

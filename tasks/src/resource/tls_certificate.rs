@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::Manage;
 use super::directory::{attribute_change, attribute_reasons, attribute_text};
 use super::tls_key::{beside, renamed};
-use crate::authority::{Authority, Issued, digest_of_key};
+use crate::authority::{Authority, Issued, MOST_COMMON_NAME, digest_of_key};
 use crate::content::Content;
 use crate::fact::{Attributes, Facts, FileFact, NotAsked, PathFact, PublicKeyFact};
 use crate::plan::{Action, Change, Diff, Planned, Reason};
@@ -132,7 +132,11 @@ impl TlsCertificate {
                 };
                 (vec![write], Diff::plain(&before, &after))
             }
-            None => (self.sign_itself(&wanted), Diff::plain(&before, "")),
+            None => {
+                let names: Vec<_> = self.names.iter().map(DomainName::as_str).collect();
+                let after = format!("names:  {}\nissuer: itself\n", names.join(", "));
+                (self.sign_itself(&wanted), Diff::plain(&before, &after))
+            }
         };
         Ok(Change::new(action, reasons, steps)
             .detail(attribute_text(&wanted))
@@ -148,6 +152,11 @@ impl TlsCertificate {
             .iter()
             .map(|name| format!("DNS:{name}"))
             .collect();
+        let common = self
+            .names
+            .first()
+            .filter(|name| name.as_str().len() <= MOST_COMMON_NAME);
+        let subject = common.map_or_else(|| "/".to_owned(), |name| format!("/CN={name}"));
         let extension = format!("subjectAltName=critical,{}", names.join(","));
         let make = Run::new([
             "openssl",
@@ -159,7 +168,7 @@ impl TlsCertificate {
             "-days",
             "397",
             "-subj",
-            "/",
+            &subject,
             "-addext",
             &extension,
             "-key",

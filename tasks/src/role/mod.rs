@@ -5,8 +5,11 @@
 //! alone on its host: it owns whole files and drop-in folders of its own.
 
 mod backup_client;
+mod calendar;
 mod dns;
+mod dns_api;
 mod dns_client;
+mod dynamic_dns;
 mod mail;
 mod mail_certificates;
 mod mail_external;
@@ -20,6 +23,7 @@ use std::net::IpAddr;
 
 use schemars::Schema;
 
+use crate::authority::Authority;
 use crate::diagnostic::Diagnostic;
 use crate::estate::{Estate, Host, KnownRole, Vars};
 use crate::plan::Phase;
@@ -62,6 +66,30 @@ pub const ROLES: &[Role] = &[
         variables: || schemars::schema_for!(dns::Variables),
         backup: &["/etc/dnsmasq.d", "/etc/dnsmasq-hosts.d"],
         resources: dns::resources,
+    },
+    Role {
+        name: "dns_api",
+        summary: "The token for the API of the DNS provider (Linode), readable for root alone.",
+        variables: || schemars::schema_for!(dns_api::Variables),
+        backup: &[dns_api::CREDENTIALS],
+        resources: dns_api::resources,
+    },
+    Role {
+        name: "dynamic_dns",
+        summary: "A job that keeps DNS records at Linode pointed at the address that the host is seen at.",
+        variables: || schemars::schema_for!(dynamic_dns::Variables),
+        backup: &[
+            "/usr/local/etc/dynamic-dns.conf",
+            "/usr/local/etc/dynamic-dns-domains",
+        ],
+        resources: dynamic_dns::resources,
+    },
+    Role {
+        name: "calendar",
+        summary: "Radicale: a CalDAV server with a calendar of the office and one of each member of its staff.",
+        variables: || schemars::schema_for!(calendar::Variables),
+        backup: &["/etc/radicale", "/var/lib/radicale"],
+        resources: calendar::resources,
     },
     Role {
         name: "mail",
@@ -142,6 +170,23 @@ impl Role {
 pub struct Inputs {
     /// The resolvers that the machine uses on which the estate's containers run.
     pub container_host_resolvers: Vec<IpAddr>,
+    /// The estate's authority for certificates, where [`needs_authority`] says that there must be one.
+    pub authority: Option<Authority>,
+}
+
+/// Roles with certificates from the estate's authority.
+const CERTIFIED: &[&str] = &[
+    "mail_certificates",
+    "mail_external",
+    "mail_internal",
+    "reverse_proxy",
+];
+
+/// Tells whether any role of the estate has certificates from the estate's authority, or trusts it.
+#[must_use]
+pub fn needs_authority(estate: &Estate) -> bool {
+    let mut hosts = estate.hosts().iter();
+    hosts.any(|host| CERTIFIED.iter().any(|role| host.has_role(role)))
 }
 
 /// Everything that a role decides from, for one host.
@@ -238,6 +283,7 @@ fn arrange(host: &str, declared: Vec<Declared>) -> Result<Vec<Declared>, Vec<Dia
             | Resource::TlsCertificate(_)
             | Resource::MariaDbDatabase(_)
             | Resource::MariaDbUser(_)
+            | Resource::CaldavCalendar(_)
             | Resource::Service(_) => rest.push(declaration),
         }
     }

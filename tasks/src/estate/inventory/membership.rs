@@ -12,15 +12,15 @@ use super::Inventory;
 use crate::Diagnostic;
 
 impl<'n> Inventory<'n, '_> {
-    /// Claims a name for a group or service; says so if it is taken or not allowed.
-    fn claim(&mut self, key: &'n Key, kind: &'static str, named: Named) {
+    /// Claims a name for a group, a service or a stand-in; says so if it is taken or not allowed.
+    pub(super) fn claim(&mut self, key: &'n Key, kind: &'static str, named: Option<Named>) {
         if let Err(reason) = name::label(&key.text) {
             self.mistake(
                 &key.mark,
                 format!("{kind} '{}': {reason}", shorten(&key.text)),
             );
         }
-        let entry = (Some(named), kind, Some(&key.mark));
+        let entry = (named, kind, Some(&key.mark));
         match self.names.get(key.text.as_str()) {
             None => {
                 self.names.insert(&key.text, entry);
@@ -53,7 +53,7 @@ impl<'n> Inventory<'n, '_> {
             self.group(location.as_str(), hosts);
         }
         for (key, node) in self.entries(root, "groups") {
-            self.claim(key, "group", Named::Group(self.groups.len()));
+            self.claim(key, "group", Some(Named::Group(self.groups.len())));
             let hosts = self.members(key, node, "group", &["host"]);
             self.group(&key.text, hosts);
         }
@@ -75,7 +75,7 @@ impl<'n> Inventory<'n, '_> {
 
     pub(super) fn services(&mut self, root: &'n Node) {
         for (key, node) in self.entries(root, "services") {
-            self.claim(key, "service", Named::Service(self.services.len()));
+            self.claim(key, "service", Some(Named::Service(self.services.len())));
             let hosts = self.members(key, node, "service", &["host"]);
             for index in &hosts {
                 if let Some(host) = self.hosts.get_mut(*index) {

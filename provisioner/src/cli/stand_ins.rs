@@ -1,0 +1,92 @@
+//! What the stand-ins of an estate must know of it, gathered from its variables.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Deserialize;
+use serde_json::json;
+use tasks::Secret;
+use tasks::estate::Estate;
+
+use super::app::App;
+use crate::docker::{EstateContainers, Progress, StandInSpec};
+use crate::report::problem::Problem;
+
+/// A domain as `dynamic_dns_domains` declares it.
+#[derive(Deserialize)]
+struct Domain {
+    id: u64,
+    records: Vec<u64>,
+}
+
+/// What the records point at before anybody asks for another target (RFC 5737).
+const NOWHERE: &str = "192.0.2.1";
+
+/// Makes sure that the estate's stand-ins run.
+pub(super) async fn ensure(
+    app: &App,
+    containers: &EstateContainers,
+    progress: &Progress<'_>,
+) -> Result<(), Problem> {
+    let specs = app
+        .estate
+        .stand_ins()
+        .iter()
+        .map(|stand_in| {
+            let release = app.estate.hosts().first().map(tasks::estate::Host::release);
+            Ok(StandInSpec {
+                name: stand_in.name().to_owned(),
+                address: stand_in.address(),
+                release: release.unwrap_or_default().as_str().to_owned(),
+                input: input(&app.estate, stand_in.name())?,
+            })
+        })
+        .collect::<Result<Vec<_>, Problem>>()?;
+    Ok(containers.ensure_stand_ins(&specs, progress).await?)
+}
+
+fn input(estate: &Estate, stand_in: &str) -> Result<Secret, Problem> {
+    match stand_in {
+        "linode" => linode(estate),
+        _ => Ok(Secret::new("{}\n")),
+    }
+}
+
+/// Tells the stand-in of Linode's API which tokens are good, and of the domains and records that the estate declares.
+fn linode(estate: &Estate) -> Result<Secret, Problem> {
+    let mut tokens = BTreeSet::new();
+    let mut domains = BTreeMap::new();
+    for host in estate.hosts() {
+        let vars = estate.vars(host);
+        let token: Option<Secret> = vars
+            .value("dns_linode_key")
+            .map_err(|mistake| vec![mistake])?;
+        tokens.extend(token);
+        let declared: Option<BTreeMap<String, Domain>> = vars
+            .value("dynamic_dns_domains")
+            .map_err(|mistake| vec![mistake])?;
+        for (name, Domain { id, records }) in declared.into_iter().flatten() {
+            let records: BTreeMap<String, _> = (records.into_iter().enumerate())
+                .map(|(index, record)| {
+                    let fields = json!({ "name": label(index, record), "target": NOWHERE });
+                    (record.to_string(), fields)
+                })
+                .collect();
+            domains.insert(
+                id.to_string(),
+                json!({ "domain": name, "records": records }),
+            );
+        }
+    }
+    let tokens: Vec<&str> = tokens.iter().map(Secret::expose).collect();
+    let told = json!({ "tokens": tokens, "domains": domains });
+    Ok(Secret::new(told.to_string()))
+}
+
+/// Names a record of a domain; the first one is the domain itself, which Linode gives no name.
+fn label(index: usize, record: u64) -> String {
+    match index {
+        0 => String::new(),
+        1 => "www".to_owned(),
+        _ => format!("record-{record}"),
+    }
+}
