@@ -6,18 +6,36 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Declarations, HostContext, fixed};
+use super::{Declarations, HostContext, fixed, mta};
 use crate::diagnostic::Diagnostic;
-use crate::resource::{Declared, File, Handler, Packages, Resource, Service};
+use crate::resource::{
+    Declared, File, Handler, Packages, Resource, Service, TlsCertificate, TlsKey,
+};
+use crate::value::DomainName;
 
-/// Variables of the role: none.
+/// Variables of the role.
 #[derive(Debug, Deserialize, JsonSchema)]
-pub(super) struct Variables {}
+pub(super) struct Variables {
+    /// Domain of the firm.
+    home_domain: DomainName,
+}
 
 pub(super) fn resources(cx: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagnostic>> {
-    let Variables {} = cx.vars.typed("mail")?;
+    let Variables { home_domain } = cx.vars.typed("mail")?;
     let mut role = Declarations::new("mail");
-    role.add(Resource::Packages(Packages::new([fixed("dovecot-imapd")])));
+    role.add(Resource::Packages(Packages::new(
+        ["dovecot-imapd", "openssl"].map(fixed),
+    )));
+    let key = TlsKey::new(fixed("/etc/dovecot/private/mail.key"));
+    let certificate = TlsCertificate::new(
+        fixed("/etc/dovecot/private/mail.pem"),
+        key.path.clone(),
+        names(cx, &home_domain),
+        cx.inputs.authority.clone(),
+    );
+    role.add(Resource::TlsKey(key));
+    role.add(Resource::TlsCertificate(certificate))
+        .notifies(&restart());
     let settings = cx.render("mail/dovecot.conf").finish();
     if let Some(content) = role.take(settings) {
         let file = File::new(fixed("/etc/dovecot/conf.d/90-mail.conf"), content);
@@ -25,6 +43,16 @@ pub(super) fn resources(cx: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagn
     }
     role.add(Resource::Service(Service::new(fixed("dovecot"))));
     role.finish()
+}
+
+/// Gives the names by which clients call the server.
+fn names(cx: &HostContext<'_>, domain: &DomainName) -> Vec<DomainName> {
+    let mut names = mta::names(cx, domain);
+    if cx.host.has_role("mail_internal") {
+        let usual = ["imap", "smtp"].map(|name| [name.to_owned(), format!("{name}.{domain}")]);
+        names.extend(usual.into_iter().flatten().flat_map(DomainName::new));
+    }
+    names
 }
 
 /// Restarts Dovecot, in every role that configures it.

@@ -8,8 +8,10 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{Declarations, HostContext, fixed};
+use crate::content::{Content, Segment};
 use crate::diagnostic::Diagnostic;
 use crate::estate::Host;
+use crate::input::Input;
 use crate::resource::{Command, Declared, Directory, File, Packages, Resource};
 use crate::value::Mode;
 
@@ -61,6 +63,10 @@ pub(super) fn resources(cx: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagn
         ],
     )));
     let servers = cx.estate.hosts_with_role("mail_external");
+    role.add(Resource::File(File::new(
+        fixed(KNOWN_HOSTS),
+        known_hosts(&servers),
+    )));
     let servers: Vec<_> = servers.into_iter().map(Host::name).collect();
     role.add(Resource::Directory(Directory::new(fixed(
         "/etc/letsencrypt/renewal-hooks/deploy",
@@ -89,4 +95,21 @@ pub(super) fn resources(cx: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagn
         }
     }
     role.finish()
+}
+
+/// Says by which key each server is known (sshd(8), SSH_KNOWN_HOSTS FILE FORMAT); the keys are those of the hosts.
+fn known_hosts(servers: &[&Host]) -> Content {
+    let mut lines = vec![Segment::Plain(
+        "# Managed by prov (role mail_certificates): changes made here are overwritten.\n"
+            .to_owned(),
+    )];
+    for server in servers {
+        lines.push(Segment::Plain(format!("{} ", server.name())));
+        lines.push(Segment::Input(Input {
+            host: server.name().to_owned(),
+            path: fixed("/etc/ssh/ssh_host_ed25519_key.pub"),
+        }));
+        lines.push(Segment::Plain("\n".to_owned()));
+    }
+    Content::of(lines)
 }

@@ -22,14 +22,15 @@ use base64::Engine as _;
 use sha2::{Digest, Sha512};
 
 use super::mta::{self, ConfigType, Smarthost};
-use super::{Declarations, HostContext, fixed, mail};
+use super::{Declarations, HostContext, fixed, mail, mail_certificates};
 use crate::content::{Content, Segment};
 use crate::diagnostic::Diagnostic;
+use crate::input::Input;
 use crate::resource::{
-    Command, Cron, Declared, Directory, File, Handler, Packages, Resource, Service, Special, User,
+    Cron, Declared, Directory, File, Handler, Packages, Resource, Service, Special, User,
 };
 use crate::secret::Secret;
-use crate::value::{AccountName, DomainName, Mode};
+use crate::value::{AccountName, DomainName, HostPath, Mode};
 
 /// Variables of the role.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -97,6 +98,9 @@ const FOLDERS: [(&str, &str, u32); 5] = [
 const KEEPER: &str = "mail-certs";
 const CERTIFICATES: &str = "/usr/local/etc/mail-certs";
 
+/// The account's home.
+const HOME: &str = "/var/lib/mail-certs";
+
 const SIEVE: &str = "/etc/dovecot/sieve-before.d/spam.sieve";
 
 pub(super) fn resources(cx: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagnostic>> {
@@ -105,7 +109,15 @@ pub(super) fn resources(cx: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagn
     let relays = relays(cx)?;
     let mut role = Declarations::new("mail_external");
     role.add(Resource::Packages(Packages::new(
-        ["dovecot-lmtpd", "dovecot-sieve", "openssl", "rsync"].map(fixed),
+        [
+            "dovecot-lmtpd",
+            "dovecot-sieve",
+            "openssl",
+            // Of rsync, rrsync is a program in Python.
+            "python3",
+            "rsync",
+        ]
+        .map(fixed),
     )));
     let mut vmail = User::new(fixed("vmail"));
     vmail.system = true;
@@ -123,7 +135,8 @@ pub(super) fn resources(cx: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagn
         folder.mode = Mode::new(mode);
         role.add(Resource::Directory(folder));
     }
-    certificates(&mut role);
+    mta::certificate(cx, &mut role, &variables.home_domain);
+    certificates(cx, &mut role);
     exim(cx, &mut role, &variables, &relays);
     dovecot(cx, &mut role, &variables, &relays);
     role.finish()
@@ -181,8 +194,11 @@ fn relays(cx: &HostContext<'_>) -> Result<Vec<Relay>, Vec<Diagnostic>> {
                 continue;
             }
         };
+        let smarthost = smarthost.filter(|smarthost| {
+            let leads = smarthost.host(cx);
+            leads.is_some_and(|leads| leads.name() == cx.host.name())
+        });
         let Some(Smarthost {
-            hostname,
             username: Some(name),
             userpass: Some(password),
             ..
@@ -190,10 +206,6 @@ fn relays(cx: &HostContext<'_>) -> Result<Vec<Relay>, Vec<Diagnostic>> {
         else {
             continue;
         };
-        let this = hostname.as_str();
-        if this.split('.').next() != Some(cx.host.name()) {
-            continue;
-        }
         match AccountName::new(name) {
             Ok(name) => {
                 let hash = password.map(|password| hash(host.name(), &name, password));
@@ -228,13 +240,14 @@ fn hash(host: &str, name: &AccountName, password: &str) -> String {
     format!("{{SSHA512}}{text}")
 }
 
-/// Declares who keeps the certificates of hosted domains, and what Exim presents besides.
-fn certificates(role: &mut Declarations) {
+/// Declares who keeps the certificates of hosted domains, and with which keys they may be written.
+fn certificates(cx: &HostContext<'_>, role: &mut Declarations) {
     let mut keeper = User::new(fixed(KEEPER));
     keeper.system = true;
     keeper.comment = Some("Certificates of hosted domains".to_owned());
     // The one command that it may run is given to a shell.
     keeper.create_home = false;
+    keeper.home = Some(fixed(HOME));
     keeper.shell = Some(fixed("/bin/sh"));
     role.add(Resource::User(keeper));
     let mut folder = Directory::new(fixed(CERTIFICATES));
@@ -242,14 +255,28 @@ fn certificates(role: &mut Declarations) {
     "Debian-exim".clone_into(&mut folder.group);
     folder.mode = Mode::new(0o2750);
     role.add(Resource::Directory(folder));
+    // The account must not be able to change what its keys may do, so its home is not its own.
+    let ssh = fixed::<HostPath>(HOME).child(".ssh");
+    role.add(Resource::Directory(Directory::new(ssh.clone())));
+    let mut lines = vec![Segment::Plain(
+        "# Managed by prov (role mail_external): changes made here are overwritten.\n".to_owned(),
+    )];
+    for host in cx.estate.hosts_with_role("mail_certificates") {
+        lines.push(Segment::Plain(format!(
+            "restrict,command=\"/usr/bin/rrsync -wo {CERTIFICATES}\" "
+        )));
+        lines.push(Segment::Input(Input {
+            host: host.name().to_owned(),
+            path: fixed(mail_certificates::PUBLIC_KEY),
+        }));
+        lines.push(Segment::Plain("\n".to_owned()));
+    }
+    let keys = File::new(ssh.child("authorized_keys"), Content::of(lines));
+    role.add(Resource::File(keys));
     // Exim reads a certificate whenever it needs it, Dovecot only when it is told to.
     let mut renewed = Cron::new("mail_external-certificates", renewal());
     renewed.special = Some(Special::Hourly);
     role.add(Resource::Cron(renewed));
-    role.add(Resource::Command(Command::creating(
-        fixed("/etc/exim4/exim.crt"),
-        ["sh", "-c", mta::SELF_SIGNED],
-    )));
 }
 
 /// Gives the job that has Dovecot read certificates which are newer than its processes' configuration.
@@ -269,7 +296,10 @@ fn exim(cx: &HostContext<'_>, role: &mut Declarations, variables: &Variables, re
             .render(template)
             .set("relays", &names)
             .set("smtps", &variables.mta_smarthost.is_smtps())
-            .set("verify", &variables.mta_smarthost.verify)
+            .set(
+                "authorities",
+                variables.mta_smarthost.verification(cx).list(),
+            )
             .finish();
         if let Some(content) = role.take(content) {
             role.add(Resource::File(File::new(fixed(path), content)))
@@ -309,7 +339,7 @@ fn dovecot(cx: &HostContext<'_>, role: &mut Declarations, variables: &Variables,
     let restart = mail::restart();
     let script = cx.render("mail_external/spam.sieve").finish();
     role.add(Resource::Directory(Directory::new(
-        fixed::<crate::value::HostPath>(SIEVE).parent(),
+        fixed::<HostPath>(SIEVE).parent(),
     )));
     if let Some(content) = role.take(script) {
         // Who delivers may not write here, so the script is compiled beforehand.

@@ -12,13 +12,15 @@ use sha2::{Digest, Sha256};
 use super::{Declarations, HostContext, fixed, mta};
 use crate::content::{Content, Segment};
 use crate::diagnostic::Diagnostic;
-use crate::resource::{Command, Declared, File, Packages, Resource};
+use crate::resource::{Declared, File, Packages, Resource};
 use crate::secret::{Secret, hex};
-use crate::value::{AccountName, Mode};
+use crate::value::{AccountName, DomainName, Mode};
 
 /// Variables of the role.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub(super) struct Variables {
+    /// Domain of the firm.
+    home_domain: DomainName,
     /// Clients: name and password.
     #[serde(default)]
     mail_gateway_accounts: BTreeMap<AccountName, Secret>,
@@ -54,10 +56,7 @@ pub(super) fn resources(cx: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagn
     let restart = mta::restart();
     let mut role = Declarations::new("mail_gateway");
     role.add(Resource::Packages(Packages::new([fixed("openssl")])));
-    role.add(Resource::Command(Command::creating(
-        fixed("/etc/exim4/exim.crt"),
-        ["sh", "-c", mta::SELF_SIGNED],
-    )));
+    mta::certificate(cx, &mut role, &variables.home_domain);
     for (template, path) in FILES {
         let content = cx.render(template).finish();
         if let Some(content) = role.take(content) {

@@ -9,7 +9,10 @@ use super::{Declarations, HostContext, fixed};
 use crate::Secret;
 use crate::content::Content;
 use crate::diagnostic::Diagnostic;
-use crate::resource::{Declared, File, Handler, Line, Packages, Resource, Service};
+use crate::estate::Host;
+use crate::resource::{
+    Declared, File, Handler, Line, Packages, Resource, Service, TlsCertificate, TlsKey,
+};
 use crate::value::{AccountName, DomainName, Mode, NetworkName};
 
 /// Variables of the role. Most have the meaning of a setting of `/etc/exim4/update-exim4.conf.conf`
@@ -95,13 +98,61 @@ pub(super) struct Smarthost {
     /// The user's password.
     #[serde(default)]
     pub(super) userpass: Option<Secret>,
-    /// Whether its certificate must be valid and bear its name. If it is not, mail without credentials is sent in
-    /// the clear on other ports than 465, and everything else waits.
+    /// Whether its certificate is verified. If it is not as it should be, mail without credentials is sent in the
+    /// clear on other ports than 465, and everything else waits.
     #[serde(default = "yes")]
-    pub(super) verify: bool,
+    verify: bool,
 }
 
+/// With whose help a smarthost's certificate is verified.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verification {
+    /// Not at all.
+    None,
+    /// The authorities that the system trusts.
+    System,
+    /// The estate's own authority.
+    Estate,
+}
+
+impl Verification {
+    /// Gives the list of authorities, as Exim's `tls_verify_certificates` takes it; nothing for no verification.
+    pub(super) const fn list(self) -> &'static str {
+        match self {
+            Self::None => "",
+            Self::System => "system",
+            Self::Estate => AUTHORITY,
+        }
+    }
+}
+
+/// Roles whose Exim presents a certificate of the estate's authority.
+const CERTIFIED: [&str; 2] = ["mail_external", "mail_gateway"];
+
 impl Smarthost {
+    /// Decides how its certificate is verified: of the estate's own hosts, only those have one that says anything
+    /// whose roles give it to them.
+    pub(super) fn verification(&self, cx: &HostContext<'_>) -> Verification {
+        if !self.verify {
+            return Verification::None;
+        }
+        let Some(host) = self.host(cx) else {
+            return Verification::System;
+        };
+        if cx.inputs.authority.is_some() && CERTIFIED.iter().any(|role| host.has_role(role)) {
+            Verification::Estate
+        } else {
+            Verification::None
+        }
+    }
+
+    /// Finds it among the hosts of the estate, by its name or its name in a domain.
+    pub(super) fn host<'e>(&self, cx: &HostContext<'e>) -> Option<&'e Host> {
+        let name = self.hostname.as_str();
+        let short = name.split('.').next().unwrap_or(name);
+        cx.estate.host(short)
+    }
+
     /// Tells whether TLS begins with the connection.
     pub(super) const fn is_smtps(&self) -> bool {
         self.port == 465
@@ -148,10 +199,8 @@ impl LocalDelivery {
     }
 }
 
-/// Makes the certificate that Exim presents where it has no other.
-pub(super) const SELF_SIGNED: &str = "umask 027 && cd /etc/exim4 && openssl req -x509 -newkey ec -pkeyopt \
-    ec_paramgen_curve:prime256v1 -noenc -days 3650 -subj \"/CN=$(uname -n)\" -keyout exim.key -out exim.new && \
-    chgrp Debian-exim exim.key exim.new && chmod 640 exim.key exim.new && mv exim.new exim.crt";
+/// Certificate of the estate's authority.
+const AUTHORITY: &str = "/etc/exim4/authority.pem";
 
 pub(super) fn resources(cx: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagnostic>> {
     let variables: Variables = cx.vars.typed("mta")?;
@@ -186,6 +235,7 @@ pub(super) fn resources(cx: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagn
         let file = File::new(fixed("/etc/exim4/update-exim4.conf.conf"), content);
         role.add(Resource::File(file)).notifies(&restart);
     }
+    authority(cx, &mut role, variables.mta_smarthost.as_ref());
     let macros = macros(cx, &variables);
     if let Some(content) = role.take(macros) {
         let path = if variables.mta_use_split_config {
@@ -253,8 +303,47 @@ fn macros(cx: &HostContext<'_>, variables: &Variables) -> Result<Content, Diagno
     let smarthost = variables.mta_smarthost.as_ref();
     cx.render("mta/macros")
         .set("smtps", &smarthost.is_some_and(Smarthost::is_smtps))
-        .set("verify", &smarthost.is_none_or(|host| host.verify))
+        .set(
+            "authorities",
+            smarthost
+                .map_or(Verification::System, |host| host.verification(cx))
+                .list(),
+        )
         .finish()
+}
+
+/// Declares the certificate of the estate's authority, where a smarthost is verified with it.
+fn authority(cx: &HostContext<'_>, role: &mut Declarations, smarthost: Option<&Smarthost>) {
+    if let Some(authority) = &cx.inputs.authority
+        && smarthost.is_some_and(|host| host.verification(cx) == Verification::Estate)
+    {
+        let content = Content::plain(&*authority.certificate);
+        role.add(Resource::File(File::new(fixed(AUTHORITY), content)));
+    }
+}
+
+/// Declares the key and the certificate that Exim presents to clients.
+pub(super) fn certificate(cx: &HostContext<'_>, role: &mut Declarations, domain: &DomainName) {
+    let path = fixed("/etc/exim4/exim.key");
+    let mut key = TlsKey::new(path);
+    key.group = fixed("Debian-exim");
+    key.mode = Mode::new(0o640);
+    let certificate = TlsCertificate::new(
+        fixed("/etc/exim4/exim.crt"),
+        key.path.clone(),
+        names(cx, domain),
+        cx.inputs.authority.clone(),
+    );
+    role.add(Resource::TlsKey(key));
+    // Exim reads it for every connection.
+    role.add(Resource::TlsCertificate(certificate));
+}
+
+/// Gives the names by which other hosts call this one.
+pub(super) fn names(cx: &HostContext<'_>, domain: &DomainName) -> Vec<DomainName> {
+    let name = cx.host.name();
+    let names = [name.to_owned(), format!("{name}.{domain}")];
+    names.into_iter().flat_map(DomainName::new).collect()
 }
 
 fn joined(parts: &[impl ToString], separator: &str) -> String {
