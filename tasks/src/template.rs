@@ -27,6 +27,50 @@ const BUILT_IN: &[(&str, &str)] = &[
         include_str!("../../templates/calendar/rights"),
     ),
     (
+        "backup_director/bacula-dir.conf",
+        include_str!("../../templates/backup_director/bacula-dir.conf"),
+    ),
+    (
+        "backup_director/bconsole.conf",
+        include_str!("../../templates/backup_director/bconsole.conf"),
+    ),
+    (
+        "backup_director/catalogue.cnf",
+        include_str!("../../templates/backup_director/catalogue.cnf"),
+    ),
+    (
+        "backup_director/client.conf",
+        include_str!("../../templates/backup_director/client.conf"),
+    ),
+    (
+        "backup_director/director",
+        include_str!("../../templates/backup_director/director"),
+    ),
+    (
+        "backup_director/director-answers",
+        include_str!("../../templates/backup_director/director-answers"),
+    ),
+    (
+        "backup_director/dump-catalogue",
+        include_str!("../../templates/backup_director/dump-catalogue"),
+    ),
+    (
+        "backup_director/service.conf",
+        include_str!("../../templates/backup_director/service.conf"),
+    ),
+    (
+        "backup_storage/bacula-sd.conf",
+        include_str!("../../templates/backup_storage/bacula-sd.conf"),
+    ),
+    (
+        "database/dump-databases",
+        include_str!("../../templates/database/dump-databases"),
+    ),
+    (
+        "database/estate.cnf",
+        include_str!("../../templates/database/estate.cnf"),
+    ),
+    (
         "dns/estate.conf",
         include_str!("../../templates/dns/estate.conf"),
     ),

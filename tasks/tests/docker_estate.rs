@@ -82,6 +82,7 @@ fn the_estate_has_no_mistakes() {
     let templates = Templates::load(&Sources::new("estate/docker")).unwrap_or_else(|_| panic!());
     let inputs = Inputs {
         container_host_resolvers: vec![[192, 0, 2, 53].into()],
+        authority: None,
     };
     assert_eq!(role::check(&docker(), &templates, &inputs), []);
 }

@@ -2,13 +2,18 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
+use tasks::role::HostContext;
+
 use super::app::App;
 use super::arguments::Client;
 use super::containers::Shown;
-use crate::docker::ClientScope;
+use crate::docker::{ClientFile, ClientScope};
 use crate::report::problem::{Problem, exit};
 
 pub(super) async fn run(app: &App, options: &Client) -> Result<u8, Problem> {
+    if options.name == "bconsole" {
+        return attend(app, options, &options.arguments, &console(app)?).await;
+    }
     let Some((scope, arguments)) = options.arguments.split_first() else {
         return Err(Problem::usage(
             format!("{} needs to know from where to ask", options.name),
@@ -19,13 +24,45 @@ pub(super) async fn run(app: &App, options: &Client) -> Result<u8, Problem> {
         ));
     };
     let scope = self::scope(app, scope)?;
+    attend(app, options, arguments, &scope).await
+}
+
+async fn attend(
+    app: &App,
+    options: &Client,
+    arguments: &[String],
+    scope: &ClientScope,
+) -> Result<u8, Problem> {
     let containers = app.containers().await?;
     let shown = Shown::new(app);
     let progress = |host: &str, doing: &str| shown.show(host, doing);
     let code = containers
-        .run_client(&options.name, arguments, &scope, &progress)
+        .run_client(&options.name, arguments, scope, &progress)
         .await?;
     Ok(u8::try_from(code).unwrap_or(exit::FAILED))
+}
+
+/// Gives the scope of a console of the backup's director: inside, with the configuration that holds its password.
+pub(super) fn console(app: &App) -> Result<ClientScope, Problem> {
+    let Some(director) = app
+        .estate
+        .hosts_with_role("backup_director")
+        .first()
+        .copied()
+    else {
+        return Err(Problem::usage(
+            "no host of the estate is the backup's director".to_owned(),
+            "give a host the role backup_director",
+        ));
+    };
+    let context = HostContext::new(&app.estate, director, &app.inputs, &app.templates);
+    let mut scope = scope(app, "internal")?;
+    scope.files.push(ClientFile {
+        path: "/etc/bacula/bconsole.conf",
+        mode: 0o600,
+        content: tasks::role::backup_console(&context)?,
+    });
+    Ok(scope)
 }
 
 /// Finds the name server of a scope: the host that answers for the group of that name.
@@ -54,6 +91,7 @@ pub(super) fn scope(app: &App, group: &str) -> Result<ClientScope, Problem> {
             nameserver,
             search,
             release: host.release().as_str().to_owned(),
+            files: Vec::new(),
         });
     }
     Err(Problem::usage(

@@ -1,5 +1,7 @@
 //! `prov verify`: proves that services work, with real clients.
 
+mod backup;
+
 use crate::report::print::outln;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -20,7 +22,7 @@ use crate::report::text::{counted, seconds};
 use crate::verify::{self, Check, DnsExpectations};
 
 /// Services that have acceptance checks.
-const SERVICES: [&str; 1] = ["dns"];
+const SERVICES: [&str; 2] = ["backup", "dns"];
 
 pub(super) async fn run(app: &App, options: &Verify) -> Result<u8, Problem> {
     let started = Instant::now();
@@ -65,8 +67,10 @@ pub(super) async fn checks(
 ) -> Result<Vec<Check>, Problem> {
     let mut checks = Vec::new();
     for service in services {
-        if *service == "dns" {
-            checks.extend(dns(app, upstream_name).await?);
+        match *service {
+            "backup" => checks.extend(backup::run(app).await?),
+            "dns" => checks.extend(dns(app, upstream_name).await?),
+            _ => {}
         }
     }
     Ok(checks)

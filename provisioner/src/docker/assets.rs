@@ -127,12 +127,15 @@ const BASE: &[Asset] = &[
 /// The services that test mode can run.
 pub(super) const SERVICES: &[Service] = &[
     service!("apache2"),
+    service!("bacula-director"),
     service!("bacula-fd"),
+    service!("bacula-sd"),
     service!("cron"),
     service!("dnsmasq"),
     service!("dovecot"),
     service!("exim4"),
     service!("fetchmail"),
+    service!("mariadb"),
     service!("nginx"),
     service!("radicale"),
     service!("ssh"),
@@ -141,6 +144,11 @@ pub(super) const SERVICES: &[Service] = &[
 
 /// The clients.
 pub(super) const CLIENTS: &[ClientImage] = &[
+    ClientImage {
+        name: "bconsole",
+        program: "bconsole",
+        files: &[file!(0o644, "Dockerfile", "clients/bconsole/Dockerfile")],
+    },
     ClientImage {
         name: "cadaver",
         program: "cadaver",

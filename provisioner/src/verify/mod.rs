@@ -2,6 +2,7 @@
 //!
 //! Each check states what was asked, what was expected and what came. A check never repairs anything.
 
+mod backup;
 mod dns;
 mod junit;
 
@@ -9,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
+pub use backup::{BackupExpectations, backup};
 pub use dns::{DnsExpectations, dns};
 pub use junit::junit;
 

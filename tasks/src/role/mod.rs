@@ -4,8 +4,12 @@
 //! field, from which the reference and the check for unknown variables are made. A role never assumes that it is
 //! alone on its host: it owns whole files and drop-in folders of its own.
 
+mod backup;
 mod backup_client;
+mod backup_director;
+mod backup_storage;
 mod calendar;
+mod database;
 mod dns;
 mod dns_api;
 mod dns_client;
@@ -24,6 +28,7 @@ use std::net::IpAddr;
 use schemars::Schema;
 
 use crate::authority::Authority;
+use crate::content::Content;
 use crate::diagnostic::Diagnostic;
 use crate::estate::{Estate, Host, KnownRole, Vars};
 use crate::plan::Phase;
@@ -59,6 +64,13 @@ pub const ROLES: &[Role] = &[
         variables: || schemars::schema_for!(mta::Variables),
         backup: &["/etc/exim4", "/etc/aliases", "/etc/mailname"],
         resources: mta::resources,
+    },
+    Role {
+        name: "database",
+        summary: "MariaDB; on the host that keeps it also the database of the backup's catalogue.",
+        variables: || schemars::schema_for!(database::Variables),
+        backup: &["/etc/mysql", database::DUMPS],
+        resources: database::resources,
     },
     Role {
         name: "dns",
@@ -143,6 +155,20 @@ pub const ROLES: &[Role] = &[
         variables: || schemars::schema_for!(wordpress::Variables),
         backup: &["/etc/apache2", "/etc/wordpress", "/var/lib/wordpress"],
         resources: wordpress::resources,
+    },
+    Role {
+        name: "backup_director",
+        summary: "Bacula's director: what is backed up when, kept for how long and copied to where.",
+        variables: || schemars::schema_for!(backup_director::Variables),
+        backup: &["/etc/bacula", "/usr/local/lib/bacula"],
+        resources: backup_director::resources,
+    },
+    Role {
+        name: "backup_storage",
+        summary: "Bacula's storage daemon, with the archive and the folder of the off-site copies.",
+        variables: || schemars::schema_for!(backup_storage::Variables),
+        backup: &["/etc/bacula"],
+        resources: backup_storage::resources,
     },
     Role {
         name: "dns_client",
@@ -362,6 +388,12 @@ pub fn check(estate: &Estate, templates: &Templates, inputs: &Inputs) -> Vec<Dia
     mistakes.sort();
     mistakes.dedup();
     mistakes
+}
+
+/// Gives the configuration with which a console reaches the backup's director: the director's host is that of the
+/// context.
+pub fn backup_console(context: &HostContext<'_>) -> Result<Content, Vec<Diagnostic>> {
+    backup_director::console(context)
 }
 
 /// Collects what a role declares.
