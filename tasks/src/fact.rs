@@ -4,6 +4,7 @@
 //! out a step on them.
 //! They never hold a guess without saying so: a thing that was not asked for is an error, not "missing".
 
+mod calendar;
 mod mariadb;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,8 +15,9 @@ use sha2::{Digest, Sha256};
 
 use crate::query::{Query, QuerySet};
 use crate::secret::{Secret, hex};
-use crate::value::{AccountName, HostPath, Mode, PackageName, ServiceName};
+use crate::value::{AccountName, HostPath, HttpUrl, Mode, PackageName, ServiceName};
 
+pub use calendar::CalendarFact;
 pub use mariadb::{DatabaseFact, DatabaseServer, DatabaseUserFact, MariaDbFacts};
 
 /// The bytes of a file on a host, which may hold secrets: never printed.
@@ -259,6 +261,18 @@ impl ServiceManager {
     }
 }
 
+/// The public key that belongs to a private key on a host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PublicKeyFact {
+    /// There is no private key, or none that can be read.
+    Unusable,
+    /// A plan has the private key made, and only the host will know it.
+    Coming,
+    /// This one (PEM).
+    There(String),
+}
+
 /// Holds everything that is known of a host.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -278,9 +292,19 @@ pub struct Facts {
     pub groups: BTreeMap<AccountName, Option<GroupFact>>,
     /// Services that were asked for.
     pub services: BTreeMap<ServiceName, ServiceFact>,
+    /// Public keys of private keys that were asked for.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub public_keys: BTreeMap<HostPath, PublicKeyFact>,
+    /// The host's clock in seconds since 1970, if it was asked for. It never stands still, so it does not count as one of
+    /// the things that a plan was made from.
+    #[serde(skip_serializing)]
+    pub time: Option<u64>,
     /// The MariaDB server, if something of it was asked for.
     #[serde(skip_serializing_if = "is_default")]
     pub mariadb: MariaDbFacts,
+    /// Calendars that were asked for, by their addresses.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub calendars: BTreeMap<HttpUrl, CalendarFact>,
     /// Seconds since the package lists were fetched; `None` where there are none.
     pub apt_lists_age: Option<u64>,
     /// Answers to debconf questions that were asked for; some are passwords.
@@ -348,12 +372,31 @@ impl Facts {
             .ok_or_else(|| NotAsked(format!("service {name}")))
     }
 
+    /// Tells the public key of a private key.
+    pub fn public_key(&self, path: &HostPath) -> Result<&PublicKeyFact, NotAsked> {
+        self.public_keys
+            .get(path)
+            .ok_or_else(|| NotAsked(format!("public key of {path}")))
+    }
+
+    /// Tells the host's time in seconds since 1970.
+    pub fn now(&self) -> Result<u64, NotAsked> {
+        self.time.ok_or_else(|| NotAsked("time".to_owned()))
+    }
+
     /// Tells the answer to a debconf question.
     pub fn debconf(&self, question: &str) -> Result<Option<&str>, NotAsked> {
         self.debconf
             .get(question)
             .map(|answer| answer.as_ref().map(Secret::expose))
             .ok_or_else(|| NotAsked(format!("debconf question {question}")))
+    }
+
+    /// Tells whether a calendar exists.
+    pub fn calendar(&self, url: &HttpUrl) -> Result<&CalendarFact, NotAsked> {
+        self.calendars
+            .get(url)
+            .ok_or_else(|| NotAsked(format!("calendar {url}")))
     }
 
     /// Tells the exit code of a command that was run to look.
@@ -377,6 +420,9 @@ impl Facts {
         self.services.extend(newer.services);
         self.debconf.extend(newer.debconf);
         self.mariadb.update(newer.mariadb);
+        self.public_keys.extend(newer.public_keys);
+        self.time = newer.time.or(self.time);
+        self.calendars.extend(newer.calendars);
         for guard in newer.guards {
             self.set_guard(guard);
         }
@@ -427,6 +473,12 @@ impl Facts {
                         subset.debconf.insert(question, fact.clone());
                     }
                 }
+                Query::PublicKey(path) => {
+                    if let Some(fact) = self.public_keys.get(&path) {
+                        subset.public_keys.insert(path, fact.clone());
+                    }
+                }
+                Query::Time => subset.time = self.time,
                 Query::MariaDbDatabase(name) => {
                     if let Some(fact) = self.mariadb.databases.get(&name) {
                         subset.mariadb.server = self.mariadb.server.clone();
@@ -437,6 +489,11 @@ impl Facts {
                     if let Some(fact) = self.mariadb.users.get(&account) {
                         subset.mariadb.server = self.mariadb.server.clone();
                         subset.mariadb.users.insert(account, fact.clone());
+                    }
+                }
+                Query::Calendar(request) => {
+                    if let Some(fact) = self.calendars.get(&request.url) {
+                        subset.calendars.insert(request.url, fact.clone());
                     }
                 }
                 Query::Guard(argv) => {

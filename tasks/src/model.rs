@@ -106,6 +106,9 @@ impl Facts {
             Effect::Debconf { question, value } => {
                 self.debconf.insert(question.clone(), value.clone());
             }
+            Effect::PublicKey { path, fact } => {
+                self.public_keys.insert(path.clone(), fact.clone());
+            }
             Effect::Database { name, fact } => {
                 self.mariadb.server = DatabaseServer::Running;
                 self.mariadb.databases.insert(name.clone(), fact.clone());
@@ -113,6 +116,9 @@ impl Facts {
             Effect::DatabaseUser { account, fact } => {
                 self.mariadb.server = DatabaseServer::Running;
                 self.mariadb.users.insert(account.clone(), fact.clone());
+            }
+            Effect::Calendar { url, fact } => {
+                self.calendars.insert(url.clone(), fact.clone());
             }
             Effect::Path { path, fact } => {
                 self.paths.insert(path.clone(), fact.clone());

@@ -7,8 +7,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::secret::Secret;
 use crate::value::{
-    AccountName, DatabaseAccount, DatabaseName, HostPath, PackageName, ServiceName,
+    AccountName, DatabaseAccount, DatabaseName, HostPath, HttpUrl, PackageName, ServiceName,
 };
 
 /// Asks for one thing on a host.
@@ -39,12 +40,29 @@ pub enum Query {
     Service(ServiceName),
     /// The answer to a debconf question, for instance `exim4/mailname`.
     Debconf(String),
+    /// The public key of a private key, as `openssl pkey -pubout` gives it.
+    PublicKey(HostPath),
+    /// The host's clock.
+    Time,
     /// A database of the host's MariaDB server.
     MariaDbDatabase(DatabaseName),
     /// An account of the host's MariaDB server, with the hash of its password and its privileges.
     MariaDbUser(DatabaseAccount),
+    /// Whether a calendar exists on a CalDAV server.
+    Calendar(CalendarRequest),
     /// The exit code of a command that reads and does not write.
     Guard(Vec<String>),
+}
+
+/// Asks a CalDAV server for a calendar.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CalendarRequest {
+    /// Address of the calendar's collection.
+    pub url: HttpUrl,
+    /// User and password, where the server is asked in somebody's name.
+    #[serde(default)]
+    pub login: Option<(String, Secret)>,
 }
 
 /// Asks apt what it would do, without doing it.
@@ -141,8 +159,11 @@ impl QuerySet {
             | Query::Group(_)
             | Query::Service(_)
             | Query::Debconf(_)
+            | Query::PublicKey(_)
+            | Query::Time
             | Query::MariaDbDatabase(_)
             | Query::MariaDbUser(_)
+            | Query::Calendar(_)
             | Query::Guard(_) => {
                 self.others.insert(query);
             }

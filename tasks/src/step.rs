@@ -7,12 +7,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::content::Content;
 use crate::fact::{
-    Attributes, DatabaseFact, DatabaseUserFact, GroupFact, GuardFact, PackageFact, PathFact,
-    ServiceFact, UserFact,
+    Attributes, CalendarFact, DatabaseFact, DatabaseUserFact, GroupFact, GuardFact, PackageFact,
+    PathFact, PublicKeyFact, ServiceFact, UserFact,
 };
 use crate::secret::Secret;
 use crate::value::{
-    AccountName, DatabaseAccount, DatabaseName, HostPath, PackageName, ServiceName,
+    AccountName, DatabaseAccount, DatabaseName, HostPath, HttpUrl, PackageName, ServiceName,
 };
 
 /// Does one thing on a host.
@@ -177,6 +177,13 @@ pub enum Effect {
         /// Its answer afterwards.
         value: Option<Secret>,
     },
+    /// A private key is made.
+    PublicKey {
+        /// The private key's file.
+        path: HostPath,
+        /// What is known of its public key afterwards.
+        fact: PublicKeyFact,
+    },
     /// A database is there or gone.
     Database {
         /// Its name.
@@ -190,6 +197,13 @@ pub enum Effect {
         account: DatabaseAccount,
         /// Its state afterwards.
         fact: Option<DatabaseUserFact>,
+    },
+    /// A calendar is there.
+    Calendar {
+        /// Its address.
+        url: HttpUrl,
+        /// Its state afterwards.
+        fact: CalendarFact,
     },
     /// A path is there or gone.
     Path {

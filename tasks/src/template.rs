@@ -7,16 +7,24 @@
 use serde::Serialize;
 use tera::{Context, ErrorKind, Tera};
 
-use crate::Secret;
 use crate::content::{Content, Placeholders};
 use crate::diagnostic::{Diagnostic, Place};
 use crate::estate::Sources;
+use crate::{Input, Secret};
 
 /// Every template of the roles: its name and its text.
 const BUILT_IN: &[(&str, &str)] = &[
     (
         "backup_client/bacula-fd.conf",
         include_str!("../../templates/backup_client/bacula-fd.conf"),
+    ),
+    (
+        "calendar/config",
+        include_str!("../../templates/calendar/config"),
+    ),
+    (
+        "calendar/rights",
+        include_str!("../../templates/calendar/rights"),
     ),
     (
         "backup_director/bacula-dir.conf",
@@ -72,12 +80,121 @@ const BUILT_IN: &[(&str, &str)] = &[
         include_str!("../../templates/dns_client/resolv.conf"),
     ),
     (
+        "mail/dovecot.conf",
+        include_str!("../../templates/mail/dovecot.conf"),
+    ),
+    (
+        "mail_certificates/hand-over",
+        include_str!("../../templates/mail_certificates/hand-over"),
+    ),
+    (
+        "mail_certificates/renewed",
+        include_str!("../../templates/mail_certificates/renewed"),
+    ),
+    (
+        "mail_external/acl",
+        include_str!("../../templates/mail_external/acl"),
+    ),
+    (
+        "mail_external/auth",
+        include_str!("../../templates/mail_external/auth"),
+    ),
+    (
+        "mail_external/credentials",
+        include_str!("../../templates/mail_external/credentials"),
+    ),
+    (
+        "mail_external/dovecot-passdb.conf",
+        include_str!("../../templates/mail_external/dovecot-passdb.conf"),
+    ),
+    (
+        "mail_external/dovecot.conf",
+        include_str!("../../templates/mail_external/dovecot.conf"),
+    ),
+    (
+        "mail_external/main",
+        include_str!("../../templates/mail_external/main"),
+    ),
+    (
+        "mail_external/router",
+        include_str!("../../templates/mail_external/router"),
+    ),
+    (
+        "mail_external/spam.sieve",
+        include_str!("../../templates/mail_external/spam.sieve"),
+    ),
+    (
+        "mail_external/transport",
+        include_str!("../../templates/mail_external/transport"),
+    ),
+    (
+        "mail_gateway/acl",
+        include_str!("../../templates/mail_gateway/acl"),
+    ),
+    (
+        "mail_gateway/auth",
+        include_str!("../../templates/mail_gateway/auth"),
+    ),
+    (
+        "mail_gateway/main",
+        include_str!("../../templates/mail_gateway/main"),
+    ),
+    (
+        "mail_internal/dovecot.conf",
+        include_str!("../../templates/mail_internal/dovecot.conf"),
+    ),
+    (
+        "mail_internal/fetchmail",
+        include_str!("../../templates/mail_internal/fetchmail"),
+    ),
+    ("mta/macros", include_str!("../../templates/mta/macros")),
+    (
+        "dns_api/linode.ini",
+        include_str!("../../templates/dns_api/linode.ini"),
+    ),
+    (
+        "dynamic_dns/domain.conf",
+        include_str!("../../templates/dynamic_dns/domain.conf"),
+    ),
+    (
+        "dynamic_dns/dynamic-dns",
+        include_str!("../../templates/dynamic_dns/dynamic-dns"),
+    ),
+    (
+        "dynamic_dns/dynamic-dns.conf",
+        include_str!("../../templates/dynamic_dns/dynamic-dns.conf"),
+    ),
+    (
         "mta/passwd.client",
         include_str!("../../templates/mta/passwd.client"),
     ),
     (
         "mta/update-exim4.conf.conf",
         include_str!("../../templates/mta/update-exim4.conf.conf"),
+    ),
+    (
+        "reverse_proxy/acme-challenge.conf",
+        include_str!("../../templates/reverse_proxy/acme-challenge.conf"),
+    ),
+    (
+        "reverse_proxy/nginx.conf",
+        include_str!("../../templates/reverse_proxy/nginx.conf"),
+    ),
+    (
+        "reverse_proxy/proxy.conf",
+        include_str!("../../templates/reverse_proxy/proxy.conf"),
+    ),
+    (
+        "reverse_proxy/renewed",
+        include_str!("../../templates/reverse_proxy/renewed"),
+    ),
+    (
+        "wordpress/apache.conf",
+        include_str!("../../templates/wordpress/apache.conf"),
+    ),
+    (
+        "wordpress/ports.conf",
+        include_str!("../../templates/wordpress/ports.conf"),
     ),
 ];
 
@@ -206,6 +323,14 @@ impl Rendering<'_> {
     #[must_use]
     pub fn secret(mut self, name: &'static str, value: &Secret) -> Self {
         let hidden = self.places.hide(value);
+        self.context.insert(name, &hidden);
+        self
+    }
+
+    /// Sets a variable to what a file of another host says.
+    #[must_use]
+    pub fn input(mut self, name: &'static str, input: Input) -> Self {
+        let hidden = self.places.input(input);
         self.context.insert(name, &hidden);
         self
     }

@@ -63,6 +63,11 @@ impl HostPath {
         Self(format!("{}/{name}", self.0.trim_end_matches('/')))
     }
 
+    /// Gives the path of something beside this one, whose name ends with a suffix from prov's own code.
+    pub(crate) fn with_suffix(&self, suffix: &'static str) -> Self {
+        Self(format!("{}{suffix}", self.0))
+    }
+
     /// Gives the home that an account has unless it was given another: `/root`, or `/home/NAME`.
     #[must_use]
     pub fn usual_home(account: &AccountName) -> Self {
@@ -70,6 +75,12 @@ impl HostPath {
             "root" => "/root".to_owned(),
             name => format!("/home/{name}"),
         })
+    }
+
+    /// Gives the file by which Apache loads a module, in `mods-available` or `mods-enabled`.
+    #[must_use]
+    pub(crate) fn apache_module(folder: &'static str, name: &ApacheModuleName) -> Self {
+        Self(format!("/etc/apache2/{folder}/{name}.load"))
     }
 
     /// Tells whether this path lies below a folder.
@@ -291,6 +302,18 @@ checked_name!(
 );
 
 checked_name!(
+    /// Holds the name of a module of Apache: letters, digits, `_` and `.`, for instance `rewrite` or `php8.2`.
+    ApacheModuleName,
+    "apache_module",
+    "the name of an Apache module; use letters, digits, '_' and '.'",
+    |name| starts_like_a_word(name)
+        && name.len() <= 64
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"_.".contains(&b))
+);
+
+checked_name!(
     /// Holds the name of a host or domain (RFC 1123, section 2.1): labels of letters, digits and `-`, at most 63
     /// characters each and 253 together, with dots between them.
     DomainName,
@@ -369,6 +392,26 @@ checked_name!(
             (Ok(std::net::IpAddr::V6(_)), Ok(prefix)) => prefix <= 128,
             (Err(_), _) | (_, Err(_)) => false,
         }
+    }
+);
+
+checked_name!(
+    /// Holds an address on the web, `http` or `https`, without account, query or fragment. Other characters than those
+    /// of RFC 3986 are percent-encoded.
+    HttpUrl,
+    "url",
+    "an http or https address",
+    |text| {
+        let rest = text
+            .strip_prefix("http://")
+            .or_else(|| text.strip_prefix("https://"));
+        rest.is_some_and(|rest| {
+            !rest.is_empty()
+                && !rest.starts_with(['/', ':'])
+                && rest
+                    .bytes()
+                    .all(|b| b.is_ascii_alphanumeric() || b"-._~:/[]!$&()*+,;=%".contains(&b))
+        })
     }
 );
 

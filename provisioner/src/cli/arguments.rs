@@ -204,7 +204,7 @@ pub(super) struct Up {
 #[derive(Debug, Args)]
 pub(super) struct Client {
     /// Run this client
-    #[arg(value_parser = ["bconsole", "dig"])]
+    #[arg(value_parser = ["bconsole", "dig", "lynx", "openssl"])]
     pub(super) name: String,
     /// Hand these to the client; the first of `dig` is the scope, internal or external
     #[arg(

@@ -5,11 +5,11 @@
 
 use std::fmt::Write as _;
 
-use tasks::query::{AptRequest, AptVerb, Query, QuerySet, Read};
-use tasks::value::{DatabaseAccount, DatabaseName, PackageName};
+use tasks::query::{AptRequest, AptVerb, CalendarRequest, Query, QuerySet, Read};
+use tasks::value::{DatabaseAccount, DatabaseName, HostPath, PackageName};
 
-use super::mariadb;
 use super::script::{STATE, quote, quote_all};
+use super::{caldav, mariadb};
 
 /// Bytes of a file beyond which its content does not travel.
 pub const MOST_BODY: usize = 1024 * 1024;
@@ -23,8 +23,11 @@ pub(super) struct Sorted {
     pub(super) groups: Vec<String>,
     pub(super) services: Vec<String>,
     pub(super) debconf: Vec<String>,
+    pub(super) public_keys: Vec<HostPath>,
+    pub(super) time: bool,
     pub(super) databases: Vec<DatabaseName>,
     pub(super) database_users: Vec<DatabaseAccount>,
+    pub(super) calendars: Vec<CalendarRequest>,
     pub(super) guards: Vec<Vec<String>>,
 }
 
@@ -38,8 +41,11 @@ impl Sorted {
             groups: Vec::new(),
             services: Vec::new(),
             debconf: Vec::new(),
+            public_keys: Vec::new(),
+            time: false,
             databases: Vec::new(),
             database_users: Vec::new(),
+            calendars: Vec::new(),
             guards: Vec::new(),
         };
         for query in queries.iter() {
@@ -51,8 +57,11 @@ impl Sorted {
                 Query::Group(name) => sorted.groups.push(name.to_string()),
                 Query::Service(name) => sorted.services.push(name.to_string()),
                 Query::Debconf(question) => sorted.debconf.push(question),
+                Query::PublicKey(path) => sorted.public_keys.push(path),
+                Query::Time => sorted.time = true,
                 Query::MariaDbDatabase(name) => sorted.databases.push(name),
                 Query::MariaDbUser(account) => sorted.database_users.push(account),
+                Query::Calendar(request) => sorted.calendars.push(request),
                 Query::Guard(argv) => sorted.guards.push(argv),
             }
         }
@@ -85,7 +94,18 @@ pub fn compile(queries: &QuerySet) -> String {
             " /var/cache/debconf/config.dat /var/cache/debconf/passwords.dat 2>/dev/null | f debconf\n",
         );
     }
+    if sorted.time {
+        script.push_str("date +%s | f time\n");
+    }
+    for (index, path) in sorted.public_keys.iter().enumerate() {
+        let path = quote(path.as_str());
+        let _ = writeln!(
+            script,
+            "[ ! -f {path} ] || openssl pkey -in {path} -passin pass: -pubout 2>/dev/null | f key:{index}"
+        );
+    }
     mariadb::compile(&mut script, &sorted);
+    caldav::compile(&mut script, &sorted);
     for (index, argv) in sorted.guards.iter().enumerate() {
         let command = quote_all(argv.iter().map(String::as_str));
         let _ = writeln!(

@@ -1,0 +1,323 @@
+//! Calendars on a CalDAV server.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Manage, checked, invalid};
+use crate::Secret;
+use crate::content::{Content, Segment};
+use crate::fact::{CalendarFact, Facts, NotAsked, ServiceManager};
+use crate::plan::{Action, Change, Planned, Reason};
+use crate::query::{CalendarRequest, Query};
+use crate::step::{Effect, Run};
+use crate::value::HttpUrl;
+
+/// Manages that a calendar exists on a CalDAV server (RFC 4791), and nothing more: it is made once, with these
+/// properties, and never touched again, because from then on it is its user's.
+///
+/// Asks the server from the host itself with curl(1), which must be installed there: PROPFIND, Depth 0. Makes the
+/// calendar with MKCALENDAR in the name of the user; servers such as Radicale make the user's collection at that moment.
+/// Without a password the server is taken to be open: it is asked without a name, and the calendar is made with an
+/// empty password. Where the server does not run yet, because nothing does, the calendar is deferred.
+///
+/// ```yaml
+/// caldav_calendar: {url: "http://localhost:5232/office/calendar/", user: office, display_name: Office}
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(remote = "Self", deny_unknown_fields)]
+pub struct CaldavCalendar {
+    /// Address of the calendar's collection; what is special in names is percent-encoded.
+    pub url: HttpUrl,
+    /// Name of the user who owns it.
+    pub user: String,
+    /// The user's password; none where the server is open.
+    #[serde(default)]
+    pub password: Option<Secret>,
+    /// Name that programs show; the server's own choice when empty.
+    #[serde(default)]
+    pub display_name: String,
+    /// What it is for.
+    #[serde(default)]
+    pub description: String,
+    /// Colour, as `#rrggbb` or `#rrggbbaa`; the server's own choice when empty.
+    #[serde(default)]
+    pub color: String,
+    /// What may be in it.
+    #[serde(default = "events")]
+    pub components: BTreeSet<Component>,
+}
+
+checked!(CaldavCalendar);
+
+/// What may be in a calendar (RFC 5545, section 3.6).
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+pub enum Component {
+    /// Events.
+    #[serde(rename = "VEVENT")]
+    Event,
+    /// Entries of a journal.
+    #[serde(rename = "VJOURNAL")]
+    Journal,
+    /// Things to do.
+    #[serde(rename = "VTODO")]
+    Todo,
+}
+
+impl Component {
+    /// Lists all.
+    pub const EVERY: [Self; 3] = [Self::Event, Self::Journal, Self::Todo];
+
+    /// Gives the name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Event => "VEVENT",
+            Self::Journal => "VJOURNAL",
+            Self::Todo => "VTODO",
+        }
+    }
+}
+
+fn events() -> BTreeSet<Component> {
+    [Component::Event].into()
+}
+
+/// Encodes a name for a part of an address: everything but what RFC 3986 calls unreserved.
+#[must_use]
+pub fn percent_encoded(name: &str) -> String {
+    let mut text = String::with_capacity(name.len());
+    for byte in name.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            text.push(char::from(byte));
+        } else {
+            // Writing to a string cannot fail.
+            let _ = write!(text, "%{byte:02X}");
+        }
+    }
+    text
+}
+
+impl CaldavCalendar {
+    /// Describes a calendar of events on an open server.
+    pub fn new(url: HttpUrl, user: impl Into<String>) -> Self {
+        Self {
+            url,
+            user: user.into(),
+            password: None,
+            display_name: String::new(),
+            description: String::new(),
+            color: String::new(),
+            components: events(),
+        }
+    }
+
+    fn check(&self) -> Result<(), String> {
+        let password = self.password.as_ref().map_or("", Secret::expose);
+        let texts = [&self.user, &self.display_name, &self.description];
+        if texts.iter().any(|text| text.contains(char::is_control)) {
+            return Err("user, display_name and description are single lines".to_owned());
+        }
+        if password.contains(char::is_control) {
+            return Err("the password has a control character".to_owned());
+        }
+        // HTTP's Basic authentication ends the name there (RFC 7617).
+        if self.user.is_empty() || self.user.contains(':') {
+            return Err(format!(
+                "{:?} is not the name of a user; it is empty or has a colon",
+                self.user
+            ));
+        }
+        let digits = self.color.strip_prefix('#').unwrap_or_default();
+        let hexadecimal = digits.bytes().all(|b| b.is_ascii_hexdigit());
+        if !self.color.is_empty() && !([6, 8].contains(&digits.len()) && hexadecimal) {
+            return Err(format!(
+                "'{}' is not a colour; write it as #rrggbb or #rrggbbaa",
+                self.color
+            ));
+        }
+        if self.components.is_empty() {
+            return Err("a calendar needs at least one of the components".to_owned());
+        }
+        Ok(())
+    }
+
+    /// Writes the body of MKCALENDAR (RFC 4791, section 5.3.1).
+    fn body(&self) -> String {
+        let mut properties = String::new();
+        let mut add = |name: &str, value: &str| {
+            if !value.is_empty() {
+                let value = escaped(value);
+                let _ = write!(properties, "<{name}>{value}</{name}>");
+            }
+        };
+        add("D:displayname", &self.display_name);
+        add("C:calendar-description", &self.description);
+        add("A:calendar-color", &self.color);
+        let components: String = self
+            .components
+            .iter()
+            .map(|component| format!("<C:comp name=\"{}\"/>", component.name()))
+            .collect();
+        format!(
+            "<?xml version=\"1.0\" encoding=\"utf-8\"?>\
+             <C:mkcalendar xmlns:D=\"DAV:\" xmlns:C=\"urn:ietf:params:xml:ns:caldav\" \
+             xmlns:A=\"http://apple.com/ns/ical/\"><D:set><D:prop>{properties}\
+             <C:supported-calendar-component-set>{components}</C:supported-calendar-component-set>\
+             </D:prop></D:set></C:mkcalendar>"
+        )
+    }
+
+    /// Makes the calendar. Everything travels on curl's standard input, in the form of its configuration file.
+    fn make(&self) -> Run {
+        let password = self.password.clone().unwrap_or_default();
+        let login = password.map(|password| quoted(&format!("{}:{password}", self.user)));
+        let login = match &self.password {
+            Some(_) => Segment::Secret(login),
+            None => Segment::Plain(login.expose().to_owned()),
+        };
+        let configuration = Content::of(vec![
+            Segment::Plain(format!("url = {}\nuser = ", quoted(self.url.as_str()))),
+            login,
+            Segment::Plain(format!(
+                "\nrequest = \"MKCALENDAR\"\nheader = \"Content-Type: application/xml; charset=utf-8\"\n\
+                 data-binary = {}\nfail-with-body\nsilent\nshow-error\nnoproxy = \"*\"\n\
+                 connect-timeout = 10\nmax-time = 60\n",
+                quoted(&self.body())
+            )),
+        ]);
+        Run::new(["curl", "-q", "-K", "-"])
+            .stdin(configuration)
+            .effect(Effect::Calendar {
+                url: self.url.clone(),
+                fact: CalendarFact::Present,
+            })
+    }
+
+    fn create(&self) -> Planned {
+        Change::new(
+            Action::Create,
+            vec![Reason::Missing],
+            vec![self.make().into()],
+        )
+        .detail(&self.description)
+        .into()
+    }
+
+    fn impossible(&self, cause: &str, hint: &str) -> Planned {
+        Planned::Impossible {
+            cause: format!("the CalDAV server at {} {cause}", self.url),
+            hint: hint.to_owned(),
+        }
+    }
+}
+
+/// Quotes a text for curl's configuration file (curl(1), --config).
+fn quoted(text: &str) -> String {
+    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
+}
+
+/// Escapes a text for XML.
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+}
+
+impl Manage for CaldavCalendar {
+    fn kind(&self) -> &'static str {
+        "caldav_calendar"
+    }
+
+    fn id(&self) -> String {
+        self.url.to_string()
+    }
+
+    fn probe(&self) -> Vec<Query> {
+        let login = self.password.as_ref();
+        vec![Query::Calendar(CalendarRequest {
+            url: self.url.clone(),
+            // Only with a password: to ask in somebody's name would make an open server make that user's collection.
+            login: login.map(|password| (self.user.clone(), password.clone())),
+        })]
+    }
+
+    fn plan(&self, facts: &Facts) -> Result<Planned, NotAsked> {
+        if let Err(cause) = self.check() {
+            return Ok(invalid(cause));
+        }
+        Ok(match (facts.calendar(&self.url)?, facts.manager) {
+            (CalendarFact::Present, _) => Planned::Unchanged,
+            (CalendarFact::Missing, _) => self.create(),
+            // A server that is about to be installed has no calendars.
+            (CalendarFact::Unreachable(_), ServiceManager::Systemd) if !facts.coming.is_empty() => {
+                self.create()
+            }
+            (CalendarFact::Unreachable(_), ServiceManager::None) => Planned::Deferred {
+                reason: "no CalDAV server runs here yet; `prov test` starts it, `prov complete` makes the calendar"
+                    .to_owned(),
+            },
+            (CalendarFact::Unreachable(why), ServiceManager::Systemd | ServiceManager::Runit) => {
+                self.impossible(
+                    &format!("does not answer: {why}"),
+                    "see why in the server's log, start it, and run this again: calendars that are there already stay",
+                )
+            }
+            (CalendarFact::Refused(status), _) => self.impossible(
+                &format!("does not let '{}' in (HTTP status {status})", self.user),
+                "check the user's password; if the server's access rules have just changed, restart it and run this again",
+            ),
+            (CalendarFact::Failed(status), _) => self.impossible(
+                &format!("fails (HTTP status {status})"),
+                "look at the server's log; it must be able to write its folder of collections",
+            ),
+        })
+    }
+
+    fn secrets(&self) -> Vec<Secret> {
+        self.password.iter().cloned().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_encoded_for_an_address() {
+        assert_eq!(
+            percent_encoded("user1fname.user1lname"),
+            "user1fname.user1lname"
+        );
+        assert_eq!(percent_encoded("a@b c/ä"), "a%40b%20c%2F%C3%A4");
+    }
+
+    #[test]
+    fn texts_cannot_leave_their_place_in_the_request() {
+        let url = HttpUrl::new("http://localhost:5232/x/calendar/").unwrap();
+        let mut calendar = CaldavCalendar::new(url, "x\"y\\");
+        calendar.description = "<&> \"quoted\"".to_owned();
+        let stdin = calendar.make().stdin.unwrap().expose();
+        assert!(stdin.contains("user = \"x\\\"y\\\\:\"\n"), "{stdin}");
+        assert!(
+            stdin.contains("<C:calendar-description>&lt;&amp;&gt; \\\"quoted\\\"</C:"),
+            "{stdin}"
+        );
+    }
+
+    #[test]
+    fn a_password_is_in_the_secret_part_of_the_input_alone() {
+        let url = HttpUrl::new("http://localhost:5232/x/calendar/").unwrap();
+        let mut calendar = CaldavCalendar::new(url, "x");
+        calendar.password = Some(Secret::new("hunter2"));
+        let run = calendar.make();
+        assert!(!run.argv.concat().contains("hunter2"));
+        let stdin = run.stdin.unwrap();
+        assert!(!stdin.masked().contains("hunter2"), "{}", stdin.masked());
+        assert!(stdin.expose().contains("user = \"x:hunter2\"\n"));
+    }
+}

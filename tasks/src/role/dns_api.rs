@@ -1,0 +1,63 @@
+//! Access to the API of the DNS provider.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::{Declarations, HostContext, fixed};
+use crate::Secret;
+use crate::diagnostic::Diagnostic;
+use crate::resource::{Declared, File, Resource};
+use crate::value::Mode;
+
+/// Variables of the role.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub(super) struct Variables {
+    /// Token for Linode's API (Linode calls it a personal access token); it needs to read and write domains.
+    dns_linode_key: Secret,
+}
+
+/// The file with the token, which certbot's Linode plugin and the role `dynamic_dns` read.
+pub(super) const CREDENTIALS: &str = "/usr/local/etc/linode.ini";
+
+pub(super) fn resources(cx: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagnostic>> {
+    let variables: Variables = cx.vars.typed("dns_api")?;
+    let mut role = Declarations::new("dns_api");
+    if !is_token(variables.dns_linode_key.expose()) {
+        return Err(vec![
+            Diagnostic::new(format!(
+                "host {}: 'dns_linode_key' is not a token",
+                cx.host.name()
+            ))
+            .hint("a token has letters, digits and '-._~+/=' only; copy it once more"),
+        ]);
+    }
+    let content = cx
+        .render("dns_api/linode.ini")
+        .secret("key", &variables.dns_linode_key)
+        .finish();
+    if let Some(content) = role.take(content) {
+        let mut file = File::new(fixed(CREDENTIALS), content);
+        file.mode = Mode::new(0o600);
+        role.add(Resource::File(file));
+    }
+    role.finish()
+}
+
+/// Tells whether a text can be a bearer token (RFC 6750, section 2.1); it then needs no quotes anywhere.
+fn is_token(text: &str) -> bool {
+    let known = |c: char| c.is_ascii_alphanumeric() || "-._~+/=".contains(c);
+    !text.is_empty() && text.chars().all(known)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_would_need_quotes_is_no_token() {
+        assert!(is_token("0123456789abcdefABCDEF-._~+/="));
+        for text in ["", "two words", "a#b", "a\nb", "a\"b", "ä"] {
+            assert!(!is_token(text), "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! Dynamic DNS: records at Linode that follow the address of the office.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroU64;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::{Declarations, HostContext, dns_api, fixed};
+use crate::diagnostic::Diagnostic;
+use crate::resource::{Cron, Declared, Directory, File, Packages, Resource, TimeField};
+use crate::value::{DomainName, HostPath, HttpUrl, Mode};
+
+/// Variables of the role.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[expect(
+    clippy::struct_field_names,
+    reason = "the names are those of the estate's variables"
+)]
+pub(super) struct Variables {
+    /// Minutes between two checks, 1 to 59; they begin with each hour.
+    #[serde(default = "quarter")]
+    dynamic_dns_crontab_stride: Minutes,
+    /// Folder of the domains, one file for each.
+    #[serde(default = "folder")]
+    dynamic_dns_domains_dir: HostPath,
+    /// Domains whose records are kept up to date.
+    #[serde(default)]
+    dynamic_dns_domains: BTreeMap<DomainName, Domain>,
+    /// Where Linode's API has its domains.
+    #[serde(default = "linode")]
+    dns_linode_base_url: HttpUrl,
+}
+
+/// A domain at Linode.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Domain {
+    /// Its number.
+    id: NonZeroU64,
+    /// The numbers of the records that are to point at the host.
+    records: Vec<NonZeroU64>,
+}
+
+/// A number of minutes that cron can count within an hour.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(try_from = "u8")]
+struct Minutes(#[schemars(range(min = 1, max = 59))] u8);
+
+impl TryFrom<u8> for Minutes {
+    type Error = String;
+
+    fn try_from(minutes: u8) -> Result<Self, String> {
+        if (1..=59).contains(&minutes) {
+            Ok(Self(minutes))
+        } else {
+            Err(format!("{minutes} is not a number of minutes from 1 to 59"))
+        }
+    }
+}
+
+const SCRIPT: &str = "/usr/local/sbin/dynamic-dns";
+
+const fn quarter() -> Minutes {
+    Minutes(15)
+}
+
+fn folder() -> HostPath {
+    fixed("/usr/local/etc/dynamic-dns-domains")
+}
+
+fn linode() -> HttpUrl {
+    fixed("https://api.linode.com/v4/domains")
+}
+
+pub(super) fn resources(cx: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagnostic>> {
+    let variables: Variables = cx.vars.typed("dynamic_dns")?;
+    if !cx.host.has_role("dns_api") {
+        return Err(vec![
+            Diagnostic::new(format!(
+                "host {}: the role dynamic_dns needs the token that the role dns_api keeps",
+                cx.host.name()
+            ))
+            .hint("give the host the role dns_api, too"),
+        ]);
+    }
+    let mut role = Declarations::new("dynamic_dns");
+    // Perl has everything but TLS.
+    let packages = ["ca-certificates", "cron", "libio-socket-ssl-perl", "perl"];
+    role.add(Resource::Packages(Packages::new(packages.map(fixed))));
+    let folder = &variables.dynamic_dns_domains_dir;
+    role.add(Resource::Directory(Directory::new(folder.clone())));
+    let configuration = cx
+        .render("dynamic_dns/dynamic-dns.conf")
+        .set(
+            "base_url",
+            variables.dns_linode_base_url.as_str().trim_end_matches('/'),
+        )
+        .set("credentials", dns_api::CREDENTIALS)
+        .set("domains_dir", folder)
+        .finish();
+    if let Some(content) = role.take(configuration) {
+        let path = fixed("/usr/local/etc/dynamic-dns.conf");
+        role.add(Resource::File(File::new(path, content)));
+    }
+    for (name, domain) in &variables.dynamic_dns_domains {
+        let content = cx
+            .render("dynamic_dns/domain.conf")
+            .set("domain", name)
+            .set("id", &domain.id)
+            .set("records", &domain.records)
+            .finish();
+        if let Some(content) = role.take(content) {
+            let path = fixed(&format!("{folder}/{name}.conf"));
+            role.add(Resource::File(File::new(path, content)));
+        }
+    }
+    let script = cx.render("dynamic_dns/dynamic-dns").finish();
+    if let Some(content) = role.take(script) {
+        let mut file = File::new(fixed(SCRIPT), content);
+        file.mode = Mode::new(0o755);
+        role.add(Resource::File(file));
+    }
+    // Last, so that cron never runs half of it.
+    let mut cron = Cron::new("dynamic-dns", SCRIPT);
+    let Minutes(stride) = variables.dynamic_dns_crontab_stride;
+    cron.minute = TimeField::new(format!("*/{stride}"));
+    role.add(Resource::Cron(cron));
+    role.finish()
+}
