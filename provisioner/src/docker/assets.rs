@@ -235,6 +235,17 @@ fn base_files(archive: &str) -> impl Iterator<Item = File<'_>> {
         .chain([archive])
 }
 
+/// Packs what test mode runs, to be unpacked at `/` in a container whose image was made by an older prov.
+pub(super) fn library() -> io::Result<Vec<u8>> {
+    let ours = format!("files{LIB}/");
+    let files = base_files("").filter_map(|(path, mode, content)| {
+        let name = path.strip_prefix(&ours)?;
+        // The archive's address is the image's own.
+        (name != "archive").then(|| (format!("{}/{name}", &LIB[1..]), mode, content))
+    });
+    context(files, "")
+}
+
 /// Packs files, the labels as a last instruction of the Dockerfile.
 fn context<'a>(files: impl Iterator<Item = File<'a>>, labels: &str) -> io::Result<Vec<u8>> {
     let mut archive = tar::Builder::new(Vec::new());

@@ -12,12 +12,14 @@ use bollard::{
     query_parameters::{
         CommitContainerOptionsBuilder, RenameContainerOptionsBuilder,
         RestartContainerOptionsBuilder, StopContainerOptionsBuilder,
+        UploadToContainerOptionsBuilder,
     },
 };
 use futures_util::FutureExt;
 
 use super::{
     DockerError, EstateContainers, HostSpec, Mode, Progress,
+    assets::library,
     container::{Found, STOP_SECONDS},
     engine::{at_once, label, labels},
 };
@@ -228,6 +230,7 @@ impl EstateContainers {
             // Services are to end with their files in order; in deploy mode there are none.
             self.stop(host, current).await?;
         }
+        self.renew_library(host, &current.id).await?;
         let image = self.test_image(&host.name);
         let old = self.engine.image_id(&image).await?;
         let (repo, tag) = image.rsplit_once(':').unwrap_or((&image, "test"));
@@ -261,6 +264,17 @@ impl EstateContainers {
             let _ = self.engine.remove_image(&old).await;
         }
         Ok(image)
+    }
+
+    /// Brings the supervisor and the definitions of services up to date: the container may be older than this prov.
+    async fn renew_library(&self, host: &HostSpec, container: &str) -> Result<(), DockerError> {
+        let doing = || format!("renew the definitions of services of {}", host.name);
+        let archive = library().map_err(DockerError::local(doing()))?;
+        let options = UploadToContainerOptionsBuilder::new().path("/").build();
+        self.docker()
+            .upload_to_container(container, Some(options), bollard::body_full(archive.into()))
+            .await
+            .map_err(DockerError::request(doing()))
     }
 
     async fn stop(&self, host: &HostSpec, container: &Found) -> Result<(), DockerError> {

@@ -99,7 +99,7 @@ impl Run<'_> {
 
     /// Runs a handler; tells whether there was anything to do.
     async fn handle(&mut self, handler: &Handler) -> Result<bool, Failure> {
-        let handling = handler.action.handling(self.facts.manager);
+        let handling = handler.action.handling(&self.facts);
         let ran = handling != Handling::Nothing;
         match handling {
             Handling::Nothing => {}

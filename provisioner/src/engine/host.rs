@@ -150,7 +150,7 @@ async fn look(
     let due: Vec<_> = notified.chain(&answers.pending).cloned().collect();
     outcome.handlers = in_order(job, &due)
         .into_iter()
-        .filter(|handler| handler.action.handling(answers.facts.manager) != Handling::Nothing)
+        .filter(|handler| handler.action.handling(&answers.facts) != Handling::Nothing)
         .map(|handler| handler.name)
         .collect();
     Ok((plan, answers.facts))

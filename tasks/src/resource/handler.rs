@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::fact::ServiceManager;
+use crate::fact::{Facts, ServiceManager};
 use crate::step::Run;
 use crate::value::ServiceName;
 
@@ -82,10 +82,19 @@ pub enum Handling {
 }
 
 impl HandlerAction {
-    /// Decides what is done, by what looks after services on the host.
+    /// Decides what is done, by what looks after services on the host and what is known of the service: one that does
+    /// not run is not started by a change of its configuration.
     #[must_use]
-    pub fn handling(&self, manager: ServiceManager) -> Handling {
-        let commands = match (self, manager) {
+    pub fn handling(&self, facts: &Facts) -> Handling {
+        if let Self::Restart(service) | Self::Reload(service) = self
+            && let Ok(fact) = facts.service(service)
+            && !fact.running
+            // What systemd does not know yet comes with a package, which starts it.
+            && (fact.known || facts.manager == ServiceManager::Runit)
+        {
+            return Handling::Nothing;
+        }
+        let commands = match (self, facts.manager) {
             (Self::Run(argv), _) => vec![Run::new(argv.iter())],
             (Self::Restart(_) | Self::Reload(_), ServiceManager::None) => return Handling::Nothing,
             (Self::Restart(service), ServiceManager::Systemd) => vec![

@@ -60,7 +60,7 @@ impl Service {
             });
         }
         if !fact.known && (self.running || self.enabled) {
-            return Ok(self.not_known("systemctl status"));
+            return Ok(self.not_known());
         }
         if fact.masked && (self.running || self.enabled) {
             return Ok(Planned::Impossible {
@@ -101,7 +101,9 @@ impl Service {
         let mut fact = *facts.service(&self.name)?;
         if !fact.known {
             return Ok(if self.running {
-                self.not_known("sv status")
+                Planned::Deferred {
+                    reason: "this container does not run it yet; `prov test` adds it".to_owned(),
+                }
             } else {
                 Planned::Unchanged
             });
@@ -138,14 +140,14 @@ impl Service {
         Change::new(action, reasons, steps.into_iter().map(Into::into).collect()).into()
     }
 
-    fn not_known(&self, look: &str) -> Planned {
+    fn not_known(&self) -> Planned {
         Planned::Impossible {
             cause: format!(
                 "the service manager does not know the service {}",
                 self.name
             ),
             hint: format!(
-                "check its name with `{look} {}` on the host, or declare the package that brings it",
+                "check its name with `systemctl status {}` on the host, or declare the package that brings it",
                 self.name
             ),
         }
