@@ -117,6 +117,8 @@ impl AptVerb {
 pub enum Read {
     /// Kind, owner, group, mode, size, target of a link.
     Attributes,
+    /// Also the digest (SHA-256, hexadecimal).
+    Digest,
     /// Also the digest; and the bytes if the digest is another than the one given (SHA-256, hexadecimal).
     BodyUnless(String),
     /// Also the bytes. A link is followed: the bytes and attributes of its final target come too.

@@ -91,6 +91,8 @@ pub(super) enum Command {
     Up(Up),
     /// Run a client inside the estate's network
     Client(Client),
+    /// Link the synchronisation of the backup's copies to an account, or narrow it to their folder
+    Dropbox(Dropbox),
     /// Run a command as root on hosts
     Run(Run),
     /// Preview or apply one resource that no role declares
@@ -213,6 +215,32 @@ pub(super) struct Client {
         value_name = "ARGS"
     )]
     pub(super) arguments: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Dropbox {
+    /// Do this on the host that synchronises
+    #[arg(value_enum)]
+    pub(super) action: DropboxAction,
+}
+
+/// What is done by hand for the synchronisation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum DropboxAction {
+    /// Start the daemon and show the link to be visited, until it is linked
+    Link,
+    /// Leave out every folder of the account but that of the copies
+    Exclude,
+}
+
+impl DropboxAction {
+    /// Gives the word for the host's command.
+    pub(super) const fn word(self) -> &'static str {
+        match self {
+            Self::Link => "link",
+            Self::Exclude => "exclude",
+        }
+    }
 }
 
 #[derive(Debug, Args)]

@@ -175,7 +175,7 @@ pub(super) const CLIENTS: &[ClientImage] = &[
 ];
 
 /// The stand-ins.
-pub(super) const STAND_INS: &[StandInImage] = &[stand_in!("linode")];
+pub(super) const STAND_INS: &[StandInImage] = &[stand_in!("dropbox"), stand_in!("linode")];
 
 type File<'a> = (String, u32, &'a str);
 
