@@ -204,9 +204,9 @@ pub(super) struct Up {
 #[derive(Debug, Args)]
 pub(super) struct Client {
     /// Run this client
-    #[arg(value_parser = ["dig"])]
+    #[arg(value_parser = ["cadaver", "curl", "dig"])]
     pub(super) name: String,
-    /// Hand these to the client; the first of `dig` is the scope, internal or external
+    /// Hand these to the client; the first is the scope, internal or external, which `cadaver` needs not be told
     #[arg(
         trailing_var_arg = true,
         allow_hyphen_values = true,

@@ -8,7 +8,14 @@ use super::containers::Shown;
 use crate::docker::ClientScope;
 use crate::report::problem::{Problem, exit};
 
+/// Where a client can stand.
+const SCOPES: [&str; 2] = ["internal", "external"];
+
 pub(super) async fn run(app: &App, options: &Client) -> Result<u8, Problem> {
+    if options.name == "cadaver" {
+        let (scope, arguments) = calendar(app, &options.arguments)?;
+        return attend(app, options, &arguments, &scope).await;
+    }
     let Some((scope, arguments)) = options.arguments.split_first() else {
         return Err(Problem::usage(
             format!("{} needs to know from where to ask", options.name),
@@ -19,20 +26,42 @@ pub(super) async fn run(app: &App, options: &Client) -> Result<u8, Problem> {
         ));
     };
     let scope = self::scope(app, scope)?;
+    attend(app, options, arguments, &scope).await
+}
+
+async fn attend(
+    app: &App,
+    options: &Client,
+    arguments: &[String],
+    scope: &ClientScope,
+) -> Result<u8, Problem> {
     let containers = app.containers().await?;
     let shown = Shown::new(app);
     let progress = |host: &str, doing: &str| shown.show(host, doing);
     let code = containers
-        .run_client(&options.name, arguments, &scope, &progress)
+        .run_client(&options.name, arguments, scope, &progress)
         .await?;
     Ok(u8::try_from(code).unwrap_or(exit::FAILED))
 }
 
+/// Gives the scope of a client of the calendars, inside unless it is named, and its arguments: the estate's own server
+/// where there are none.
+fn calendar(app: &App, arguments: &[String]) -> Result<(ClientScope, Vec<String>), Problem> {
+    let (scope, rest) = match arguments.split_first() {
+        Some((first, rest)) if SCOPES.contains(&first.as_str()) => (first.as_str(), rest),
+        Some(_) | None => ("internal", arguments),
+    };
+    let mut rest = rest.to_vec();
+    if rest.is_empty() {
+        rest.push(format!("{}/", super::verify::calendar_server(app)?));
+    }
+    Ok((self::scope(app, scope)?, rest))
+}
+
 /// Finds the name server of a scope: the host that answers for the group of that name.
 pub(super) fn scope(app: &App, group: &str) -> Result<ClientScope, Problem> {
-    let scopes = ["internal", "external"];
-    if !scopes.contains(&group) {
-        let hint = tasks::nearest(group, scopes).map_or_else(
+    if !SCOPES.contains(&group) {
+        let hint = tasks::nearest(group, SCOPES).map_or_else(
             || "a scope is internal or external".to_owned(),
             |nearest| format!("did you mean '{nearest}'?"),
         );
