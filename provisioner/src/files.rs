@@ -65,7 +65,9 @@ fn walk(
             mistakes.push(mistake.hint("move it out of the estate folder"));
             continue;
         }
-        if shown.ends_with(".private.yml") && meta.permissions().mode() & 0o077 != 0 {
+        let private = [".private.yml", ".private.pem"];
+        if private.iter().any(|end| shown.ends_with(end)) && meta.permissions().mode() & 0o077 != 0
+        {
             let mistake = Diagnostic::at(
                 Place::file(&shown),
                 format!(

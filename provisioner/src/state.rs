@@ -1,6 +1,8 @@
-//! What prov remembers between runs on this machine, per estate: the pinned host keys of containers.
+//! What prov remembers between runs on this machine, per estate: the pinned host keys of containers, and the
+//! estate's authority.
 //!
-//! It lies below `$XDG_STATE_HOME/prov` (by default `~/.local/state/prov`). All of it can be lost: it is made again.
+//! It lies below `$XDG_STATE_HOME/prov` (by default `~/.local/state/prov`). All of it can be lost: it is made
+//! again, and certificates are issued anew.
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -66,6 +68,12 @@ impl State {
 
     /// Writes a file, all of it or nothing.
     fn write<T: Serialize>(&self, name: &str, value: &T) -> Result<(), Problem> {
+        let text = serde_json::to_vec_pretty(value).unwrap_or_default();
+        self.write_private(name, &text)
+    }
+
+    /// Writes a file that only this user may read, all of it or nothing.
+    pub(crate) fn write_private(&self, name: &str, bytes: &[u8]) -> Result<(), Problem> {
         let path = self.folder.join(name);
         let failed = |error: std::io::Error| {
             Problem::file(
@@ -76,10 +84,14 @@ impl State {
             )
         };
         let mut file = tempfile::NamedTempFile::new_in(&self.folder).map_err(failed)?;
-        let text = serde_json::to_vec_pretty(value).map_err(|error| failed(error.into()))?;
-        file.write_all(&text).map_err(failed)?;
+        file.write_all(bytes).map_err(failed)?;
         file.persist(&path).map_err(|error| failed(error.error))?;
         Ok(())
+    }
+
+    /// Gives the path of a file.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
     }
 
     /// Removes a file that is no longer needed.

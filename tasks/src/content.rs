@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 
+use crate::input::{Input, InputTexts};
 use crate::secret::{MASK, Secret, hex};
 
 /// Names one part of a content.
@@ -17,6 +18,8 @@ pub enum Segment {
     Plain(String),
     /// Text that is masked wherever it is shown.
     Secret(Secret),
+    /// Text that comes from another host and is not known yet.
+    Input(Input),
 }
 
 /// Holds the bytes of a file or of a command's standard input.
@@ -52,7 +55,7 @@ impl Content {
     }
 
     /// Splits rendered text at the stand-ins that [`Placeholders`] handed out.
-    fn from_rendered(text: &str, secrets: &[Secret]) -> Self {
+    fn from_rendered(text: &str, hidden: &[Segment]) -> Self {
         let mut segments = Vec::new();
         let mut rest = text;
         while let Some((plain, tail)) = rest.split_once(OPEN) {
@@ -62,8 +65,8 @@ impl Content {
             if !plain.is_empty() {
                 segments.push(Segment::Plain(plain.to_owned()));
             }
-            if let Some(secret) = index.parse::<usize>().ok().and_then(|i| secrets.get(i)) {
-                segments.push(Segment::Secret(secret.clone()));
+            if let Some(part) = index.parse::<usize>().ok().and_then(|i| hidden.get(i)) {
+                segments.push(part.clone());
             }
             rest = tail;
         }
@@ -87,10 +90,34 @@ impl Content {
         self.segments
             .iter()
             .filter_map(|segment| match segment {
-                Segment::Plain(_) => None,
+                Segment::Plain(_) | Segment::Input(_) => None,
                 Segment::Secret(secret) => Some(secret.clone()),
             })
             .collect()
+    }
+
+    /// Gives what must be known of other hosts before there are bytes.
+    #[must_use]
+    pub fn inputs(&self) -> Vec<Input> {
+        self.segments
+            .iter()
+            .filter_map(|segment| match segment {
+                Segment::Plain(_) | Segment::Secret(_) => None,
+                Segment::Input(input) => Some(input.clone()),
+            })
+            .collect()
+    }
+
+    /// Puts in what is known of other hosts.
+    #[must_use]
+    pub fn with_inputs(&self, known: &InputTexts) -> Self {
+        let filled = |segment: &Segment| match segment {
+            Segment::Input(input) => known
+                .get(input)
+                .map_or_else(|| segment.clone(), |text| Segment::Plain(text.clone())),
+            Segment::Plain(_) | Segment::Secret(_) => segment.clone(),
+        };
+        Self::of(self.segments.iter().map(filled).collect())
     }
 
     /// Gives the parts in order.
@@ -99,7 +126,8 @@ impl Content {
         &self.segments
     }
 
-    /// Gives the text with its secrets, for the bytes that are sent to a host.
+    /// Gives the text with its secrets, for the bytes that are sent to a host; what is not known of other hosts is
+    /// left out, so there must be no [`Self::inputs`] any more.
     #[must_use]
     pub fn expose(&self) -> String {
         self.segments
@@ -107,6 +135,7 @@ impl Content {
             .map(|segment| match segment {
                 Segment::Plain(text) => text.as_str(),
                 Segment::Secret(secret) => secret.expose(),
+                Segment::Input(_) => "",
             })
             .collect()
     }
@@ -117,8 +146,9 @@ impl Content {
         self.segments
             .iter()
             .map(|segment| match segment {
-                Segment::Plain(text) => text.as_str(),
-                Segment::Secret(_) => MASK,
+                Segment::Plain(text) => text.clone(),
+                Segment::Secret(_) => MASK.to_owned(),
+                Segment::Input(input) => format!("<{input}>"),
             })
             .collect()
     }
@@ -168,23 +198,32 @@ impl JsonSchema for Content {
     }
 }
 
-/// Hands out stand-ins for secrets while a template is rendered, and puts the secrets in afterwards.
+/// Hands out stand-ins for secrets and inputs while a template is rendered, and puts them in afterwards.
 #[derive(Debug, Default)]
 pub struct Placeholders {
-    secrets: Vec<Secret>,
+    hidden: Vec<Segment>,
 }
 
 impl Placeholders {
     /// Gives the text to render in the place of a secret.
     pub fn hide(&mut self, secret: &Secret) -> String {
-        self.secrets.push(secret.clone());
-        format!("{OPEN}{}{CLOSE}", self.secrets.len() - 1)
+        self.keep(Segment::Secret(secret.clone()))
     }
 
-    /// Replaces the stand-ins in rendered text by the secrets they stand for.
+    /// Gives the text to render in the place of what comes from another host.
+    pub fn input(&mut self, input: Input) -> String {
+        self.keep(Segment::Input(input))
+    }
+
+    fn keep(&mut self, segment: Segment) -> String {
+        self.hidden.push(segment);
+        format!("{OPEN}{}{CLOSE}", self.hidden.len() - 1)
+    }
+
+    /// Replaces the stand-ins in rendered text by what they stand for.
     #[must_use]
     pub fn reveal(&self, rendered: &str) -> Content {
-        Content::from_rendered(rendered, &self.secrets)
+        Content::from_rendered(rendered, &self.hidden)
     }
 
     /// Tells whether a plain value contains the characters that mark a stand-in, which no value may.

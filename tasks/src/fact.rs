@@ -261,6 +261,18 @@ impl ServiceManager {
     }
 }
 
+/// The public key that belongs to a private key on a host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PublicKeyFact {
+    /// There is no private key, or none that can be read.
+    Unusable,
+    /// A plan has the private key made, and only the host will know it.
+    Coming,
+    /// This one (PEM).
+    There(String),
+}
+
 /// Holds everything that is known of a host.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -280,6 +292,13 @@ pub struct Facts {
     pub groups: BTreeMap<AccountName, Option<GroupFact>>,
     /// Services that were asked for.
     pub services: BTreeMap<ServiceName, ServiceFact>,
+    /// Public keys of private keys that were asked for.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub public_keys: BTreeMap<HostPath, PublicKeyFact>,
+    /// The host's clock in seconds since 1970, if it was asked for. It never stands still, so it does not count as one of
+    /// the things that a plan was made from.
+    #[serde(skip_serializing)]
+    pub time: Option<u64>,
     /// The MariaDB server, if something of it was asked for.
     #[serde(skip_serializing_if = "is_default")]
     pub mariadb: MariaDbFacts,
@@ -353,6 +372,18 @@ impl Facts {
             .ok_or_else(|| NotAsked(format!("service {name}")))
     }
 
+    /// Tells the public key of a private key.
+    pub fn public_key(&self, path: &HostPath) -> Result<&PublicKeyFact, NotAsked> {
+        self.public_keys
+            .get(path)
+            .ok_or_else(|| NotAsked(format!("public key of {path}")))
+    }
+
+    /// Tells the host's time in seconds since 1970.
+    pub fn now(&self) -> Result<u64, NotAsked> {
+        self.time.ok_or_else(|| NotAsked("time".to_owned()))
+    }
+
     /// Tells the answer to a debconf question.
     pub fn debconf(&self, question: &str) -> Result<Option<&str>, NotAsked> {
         self.debconf
@@ -389,6 +420,8 @@ impl Facts {
         self.services.extend(newer.services);
         self.debconf.extend(newer.debconf);
         self.mariadb.update(newer.mariadb);
+        self.public_keys.extend(newer.public_keys);
+        self.time = newer.time.or(self.time);
         self.calendars.extend(newer.calendars);
         for guard in newer.guards {
             self.set_guard(guard);
@@ -440,6 +473,12 @@ impl Facts {
                         subset.debconf.insert(question, fact.clone());
                     }
                 }
+                Query::PublicKey(path) => {
+                    if let Some(fact) = self.public_keys.get(&path) {
+                        subset.public_keys.insert(path, fact.clone());
+                    }
+                }
+                Query::Time => subset.time = self.time,
                 Query::MariaDbDatabase(name) => {
                     if let Some(fact) = self.mariadb.databases.get(&name) {
                         subset.mariadb.server = self.mariadb.server.clone();

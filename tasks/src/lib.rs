@@ -3,10 +3,12 @@
 //! Data flows one way: estate files → typed inventory → roles → resources → probe → facts → plan → steps. Nothing in
 //! this crate reads a file, a clock, the environment or the network; `prov` (the `provisioner` folder) does that.
 
+pub mod authority;
 pub mod content;
 mod diagnostic;
 pub mod estate;
 pub mod fact;
+mod input;
 mod model;
 pub mod pattern;
 pub mod plan;
@@ -19,4 +21,5 @@ pub mod template;
 pub mod value;
 
 pub use diagnostic::{Diagnostic, Place, nearest};
+pub use input::{Input, InputTexts};
 pub use secret::{MASK, Secret, hex};

@@ -106,6 +106,9 @@ impl Facts {
             Effect::Debconf { question, value } => {
                 self.debconf.insert(question.clone(), value.clone());
             }
+            Effect::PublicKey { path, fact } => {
+                self.public_keys.insert(path.clone(), fact.clone());
+            }
             Effect::Database { name, fact } => {
                 self.mariadb.server = DatabaseServer::Running;
                 self.mariadb.databases.insert(name.clone(), fact.clone());

@@ -40,6 +40,10 @@ pub enum Query {
     Service(ServiceName),
     /// The answer to a debconf question, for instance `exim4/mailname`.
     Debconf(String),
+    /// The public key of a private key, as `openssl pkey -pubout` gives it.
+    PublicKey(HostPath),
+    /// The host's clock.
+    Time,
     /// A database of the host's MariaDB server.
     MariaDbDatabase(DatabaseName),
     /// An account of the host's MariaDB server, with the hash of its password and its privileges.
@@ -158,6 +162,8 @@ impl QuerySet {
             | Query::Group(_)
             | Query::Service(_)
             | Query::Debconf(_)
+            | Query::PublicKey(_)
+            | Query::Time
             | Query::MariaDbDatabase(_)
             | Query::MariaDbUser(_)
             | Query::Calendar(_)

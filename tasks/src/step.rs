@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::content::Content;
 use crate::fact::{
     Attributes, CalendarFact, DatabaseFact, DatabaseUserFact, GroupFact, GuardFact, PackageFact,
-    PathFact, ServiceFact, UserFact,
+    PathFact, PublicKeyFact, ServiceFact, UserFact,
 };
 use crate::secret::Secret;
 use crate::value::{
@@ -176,6 +176,13 @@ pub enum Effect {
         question: String,
         /// Its answer afterwards.
         value: Option<Secret>,
+    },
+    /// A private key is made.
+    PublicKey {
+        /// The private key's file.
+        path: HostPath,
+        /// What is known of its public key afterwards.
+        fact: PublicKeyFact,
     },
     /// A database is there or gone.
     Database {

@@ -7,10 +7,10 @@
 use serde::Serialize;
 use tera::{Context, ErrorKind, Tera};
 
-use crate::Secret;
 use crate::content::{Content, Placeholders};
 use crate::diagnostic::{Diagnostic, Place};
 use crate::estate::Sources;
+use crate::{Input, Secret};
 
 /// Every template of the roles: its name and its text.
 const BUILT_IN: &[(&str, &str)] = &[
@@ -27,6 +27,50 @@ const BUILT_IN: &[(&str, &str)] = &[
         include_str!("../../templates/calendar/rights"),
     ),
     (
+        "backup_director/bacula-dir.conf",
+        include_str!("../../templates/backup_director/bacula-dir.conf"),
+    ),
+    (
+        "backup_director/bconsole.conf",
+        include_str!("../../templates/backup_director/bconsole.conf"),
+    ),
+    (
+        "backup_director/catalogue.cnf",
+        include_str!("../../templates/backup_director/catalogue.cnf"),
+    ),
+    (
+        "backup_director/client.conf",
+        include_str!("../../templates/backup_director/client.conf"),
+    ),
+    (
+        "backup_director/director",
+        include_str!("../../templates/backup_director/director"),
+    ),
+    (
+        "backup_director/director-answers",
+        include_str!("../../templates/backup_director/director-answers"),
+    ),
+    (
+        "backup_director/dump-catalogue",
+        include_str!("../../templates/backup_director/dump-catalogue"),
+    ),
+    (
+        "backup_director/service.conf",
+        include_str!("../../templates/backup_director/service.conf"),
+    ),
+    (
+        "backup_storage/bacula-sd.conf",
+        include_str!("../../templates/backup_storage/bacula-sd.conf"),
+    ),
+    (
+        "database/dump-databases",
+        include_str!("../../templates/database/dump-databases"),
+    ),
+    (
+        "database/estate.cnf",
+        include_str!("../../templates/database/estate.cnf"),
+    ),
+    (
         "dns/estate.conf",
         include_str!("../../templates/dns/estate.conf"),
     ),
@@ -35,6 +79,75 @@ const BUILT_IN: &[(&str, &str)] = &[
         "dns_client/resolv.conf",
         include_str!("../../templates/dns_client/resolv.conf"),
     ),
+    (
+        "mail/dovecot.conf",
+        include_str!("../../templates/mail/dovecot.conf"),
+    ),
+    (
+        "mail_certificates/hand-over",
+        include_str!("../../templates/mail_certificates/hand-over"),
+    ),
+    (
+        "mail_certificates/renewed",
+        include_str!("../../templates/mail_certificates/renewed"),
+    ),
+    (
+        "mail_external/acl",
+        include_str!("../../templates/mail_external/acl"),
+    ),
+    (
+        "mail_external/auth",
+        include_str!("../../templates/mail_external/auth"),
+    ),
+    (
+        "mail_external/credentials",
+        include_str!("../../templates/mail_external/credentials"),
+    ),
+    (
+        "mail_external/dovecot-passdb.conf",
+        include_str!("../../templates/mail_external/dovecot-passdb.conf"),
+    ),
+    (
+        "mail_external/dovecot.conf",
+        include_str!("../../templates/mail_external/dovecot.conf"),
+    ),
+    (
+        "mail_external/main",
+        include_str!("../../templates/mail_external/main"),
+    ),
+    (
+        "mail_external/router",
+        include_str!("../../templates/mail_external/router"),
+    ),
+    (
+        "mail_external/spam.sieve",
+        include_str!("../../templates/mail_external/spam.sieve"),
+    ),
+    (
+        "mail_external/transport",
+        include_str!("../../templates/mail_external/transport"),
+    ),
+    (
+        "mail_gateway/acl",
+        include_str!("../../templates/mail_gateway/acl"),
+    ),
+    (
+        "mail_gateway/auth",
+        include_str!("../../templates/mail_gateway/auth"),
+    ),
+    (
+        "mail_gateway/main",
+        include_str!("../../templates/mail_gateway/main"),
+    ),
+    (
+        "mail_internal/dovecot.conf",
+        include_str!("../../templates/mail_internal/dovecot.conf"),
+    ),
+    (
+        "mail_internal/fetchmail",
+        include_str!("../../templates/mail_internal/fetchmail"),
+    ),
+    ("mta/macros", include_str!("../../templates/mta/macros")),
     (
         "dns_api/linode.ini",
         include_str!("../../templates/dns_api/linode.ini"),
@@ -58,6 +171,30 @@ const BUILT_IN: &[(&str, &str)] = &[
     (
         "mta/update-exim4.conf.conf",
         include_str!("../../templates/mta/update-exim4.conf.conf"),
+    ),
+    (
+        "reverse_proxy/acme-challenge.conf",
+        include_str!("../../templates/reverse_proxy/acme-challenge.conf"),
+    ),
+    (
+        "reverse_proxy/nginx.conf",
+        include_str!("../../templates/reverse_proxy/nginx.conf"),
+    ),
+    (
+        "reverse_proxy/proxy.conf",
+        include_str!("../../templates/reverse_proxy/proxy.conf"),
+    ),
+    (
+        "reverse_proxy/renewed",
+        include_str!("../../templates/reverse_proxy/renewed"),
+    ),
+    (
+        "wordpress/apache.conf",
+        include_str!("../../templates/wordpress/apache.conf"),
+    ),
+    (
+        "wordpress/ports.conf",
+        include_str!("../../templates/wordpress/ports.conf"),
     ),
 ];
 
@@ -186,6 +323,14 @@ impl Rendering<'_> {
     #[must_use]
     pub fn secret(mut self, name: &'static str, value: &Secret) -> Self {
         let hidden = self.places.hide(value);
+        self.context.insert(name, &hidden);
+        self
+    }
+
+    /// Sets a variable to what a file of another host says.
+    #[must_use]
+    pub fn input(mut self, name: &'static str, input: Input) -> Self {
+        let hidden = self.places.input(input);
         self.context.insert(name, &hidden);
         self
     }

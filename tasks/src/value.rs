@@ -63,6 +63,11 @@ impl HostPath {
         Self(format!("{}/{name}", self.0.trim_end_matches('/')))
     }
 
+    /// Gives the path of something beside this one, whose name ends with a suffix from prov's own code.
+    pub(crate) fn with_suffix(&self, suffix: &'static str) -> Self {
+        Self(format!("{}{suffix}", self.0))
+    }
+
     /// Gives the home that an account has unless it was given another: `/root`, or `/home/NAME`.
     #[must_use]
     pub fn usual_home(account: &AccountName) -> Self {
@@ -70,6 +75,12 @@ impl HostPath {
             "root" => "/root".to_owned(),
             name => format!("/home/{name}"),
         })
+    }
+
+    /// Gives the file by which Apache loads a module, in `mods-available` or `mods-enabled`.
+    #[must_use]
+    pub(crate) fn apache_module(folder: &'static str, name: &ApacheModuleName) -> Self {
+        Self(format!("/etc/apache2/{folder}/{name}.load"))
     }
 
     /// Tells whether this path lies below a folder.
@@ -288,6 +299,18 @@ checked_name!(
         && name
             .bytes()
             .all(|b| b.is_ascii_alphanumeric() || b"_.@-".contains(&b))
+);
+
+checked_name!(
+    /// Holds the name of a module of Apache: letters, digits, `_` and `.`, for instance `rewrite` or `php8.2`.
+    ApacheModuleName,
+    "apache_module",
+    "the name of an Apache module; use letters, digits, '_' and '.'",
+    |name| starts_like_a_word(name)
+        && name.len() <= 64
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"_.".contains(&b))
 );
 
 checked_name!(

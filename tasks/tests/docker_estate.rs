@@ -82,6 +82,7 @@ fn the_estate_has_no_mistakes() {
     let templates = Templates::load(&Sources::new("estate/docker")).unwrap_or_else(|_| panic!());
     let inputs = Inputs {
         container_host_resolvers: vec![[192, 0, 2, 53].into()],
+        authority: None,
     };
     assert_eq!(role::check(&docker(), &templates, &inputs), []);
 }
@@ -112,9 +113,10 @@ fn mail_leaves_by_way_of_the_gateway() {
     let estate = docker();
     let next = |host: &str| {
         let vars = estate.vars(estate.host(host).unwrap());
-        let satellite = vars.get("mta_configtype").unwrap().as_str() == Some("satellite");
+        let kind = vars.get("mta_configtype").unwrap().as_str();
+        let hands_on = matches!(kind, Some("satellite" | "smarthost"));
         let smarthost = vars.get("mta_smarthost").unwrap().get("hostname").unwrap();
-        satellite.then(|| smarthost.as_str().unwrap().to_owned())
+        hands_on.then(|| smarthost.as_str().unwrap().to_owned())
     };
     for host in estate.hosts() {
         let (mut at, mut hops) = (host.name().to_owned(), 0);

@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use tasks::estate::{ALL, Estate, Host, StandIn, Sudo as EstateSudo};
 use tasks::plan::Phase;
-use tasks::role::{HostContext, Inputs};
+use tasks::role::{HostContext, Inputs, needs_authority};
 use tasks::template::Templates;
 
 use super::arguments::{Global, Names, Output};
+use crate::authority;
 use crate::docker::{Engine, EstateContainers, HostState, HostStatus, Mode, host_resolvers};
 use crate::engine::{Failure, Job};
 use crate::files;
@@ -36,6 +37,13 @@ impl App {
                 host_resolvers()?
             } else {
                 Vec::new()
+            },
+            authority: if needs_authority(&estate) {
+                let folder = &global.estate;
+                let state = State::of(estate.name(), folder)?;
+                Some(authority::of(estate.name(), folder, &state)?)
+            } else {
+                None
             },
         };
         let user_config = UserConfig::load(&home()).map_err(|cause| {
@@ -145,6 +153,7 @@ impl App {
             target,
             resources: tasks::role::resources(&context)?,
             phase,
+            exports: Vec::new(),
         })
     }
 

@@ -15,6 +15,7 @@ const SOME_RESOLVER: [u8; 4] = [192, 0, 2, 53];
 pub(super) fn run(global: &Global) -> Result<u8, Problem> {
     let (estate, templates) = app::load(global)?;
     let inputs = Inputs {
+        authority: None,
         container_host_resolvers: vec![SOME_RESOLVER.into()],
     };
     let mistakes = role::check(&estate, &templates, &inputs);

@@ -2,16 +2,21 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
+use tasks::role::HostContext;
+
 use super::app::App;
 use super::arguments::Client;
 use super::containers::Shown;
-use crate::docker::ClientScope;
+use crate::docker::{ClientFile, ClientScope};
 use crate::report::problem::{Problem, exit};
 
 /// Where a client can stand.
 const SCOPES: [&str; 2] = ["internal", "external"];
 
 pub(super) async fn run(app: &App, options: &Client) -> Result<u8, Problem> {
+    if options.name == "bconsole" {
+        return attend(app, options, &options.arguments, &console(app)?).await;
+    }
     if options.name == "cadaver" {
         let (scope, arguments) = calendar(app, &options.arguments)?;
         return attend(app, options, &arguments, &scope).await;
@@ -58,6 +63,29 @@ fn calendar(app: &App, arguments: &[String]) -> Result<(ClientScope, Vec<String>
     Ok((self::scope(app, scope)?, rest))
 }
 
+/// Gives the scope of a console of the backup's director: inside, with the configuration that holds its password.
+pub(super) fn console(app: &App) -> Result<ClientScope, Problem> {
+    let Some(director) = app
+        .estate
+        .hosts_with_role("backup_director")
+        .first()
+        .copied()
+    else {
+        return Err(Problem::usage(
+            "no host of the estate is the backup's director".to_owned(),
+            "give a host the role backup_director",
+        ));
+    };
+    let context = HostContext::new(&app.estate, director, &app.inputs, &app.templates);
+    let mut scope = scope(app, "internal")?;
+    scope.files.push(ClientFile {
+        path: "/etc/bacula/bconsole.conf",
+        mode: 0o600,
+        content: tasks::role::backup_console(&context)?,
+    });
+    Ok(scope)
+}
+
 /// Finds the name server of a scope: the host that answers for the group of that name.
 pub(super) fn scope(app: &App, group: &str) -> Result<ClientScope, Problem> {
     if !SCOPES.contains(&group) {
@@ -83,6 +111,7 @@ pub(super) fn scope(app: &App, group: &str) -> Result<ClientScope, Problem> {
             nameserver,
             search,
             release: host.release().as_str().to_owned(),
+            files: Vec::new(),
         });
     }
     Err(Problem::usage(

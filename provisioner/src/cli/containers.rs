@@ -84,7 +84,7 @@ fn spec(app: &App, host: &Host) -> Result<HostSpec, Problem> {
         address,
         release: host.release().as_str().to_owned(),
         services,
-        volumes: Vec::new(),
+        volumes: host.volumes().iter().map(ToString::to_string).collect(),
         admin_user: connection.user.clone().unwrap_or_else(|| "root".to_owned()),
         admin_password: connection
             .password

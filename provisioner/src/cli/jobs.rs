@@ -1,11 +1,14 @@
 //! Previews and applications of many hosts, with progress; what diff, apply, complete, up and task share.
 
 use crate::report::print::outln;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
+use tasks::InputTexts;
 use tasks::estate::Host;
 use tasks::plan::Phase;
 use tasks::resource::Declared;
+use tasks::value::HostPath;
 
 use super::app::App;
 use super::signals;
@@ -20,6 +23,8 @@ use crate::report::{json, progress};
 pub(super) struct Jobs {
     pub(super) ready: Vec<Job>,
     pub(super) unreachable: Vec<HostOutcome>,
+    /// What is known of hosts that are not among them.
+    beforehand: InputTexts,
     order: Vec<String>,
 }
 
@@ -43,6 +48,7 @@ impl Jobs {
         let mut jobs = Self {
             ready: Vec::new(),
             unreachable: Vec::new(),
+            beforehand: InputTexts::new(),
             order: hosts.iter().map(|host| host.name().to_owned()).collect(),
         };
         for (host, (name, target)) in hosts.iter().zip(targets) {
@@ -54,6 +60,7 @@ impl Jobs {
                         target,
                         resources: resources.to_vec(),
                         phase: Phase::Completion,
+                        exports: Vec::new(),
                     },
                 }),
                 Err(failure) => {
@@ -63,7 +70,31 @@ impl Jobs {
                 }
             }
         }
+        jobs.connect(app).await?;
         Ok(jobs)
+    }
+
+    /// Tells each host what others need of it, and reads that of hosts which are not among these.
+    async fn connect(&mut self, app: &App) -> Result<(), Problem> {
+        let mut wanted: BTreeMap<String, BTreeSet<HostPath>> = BTreeMap::new();
+        for input in self.ready.iter().flat_map(Job::inputs) {
+            wanted.entry(input.host).or_default().insert(input.path);
+        }
+        for job in &mut self.ready {
+            let exports = wanted.remove(&job.host).unwrap_or_default();
+            job.exports = exports.into_iter().collect();
+        }
+        if wanted.is_empty() {
+            return Ok(());
+        }
+        let others = wanted.keys().filter_map(|name| app.estate.host(name));
+        let targets = app.targets(&others.collect::<Vec<_>>()).await?;
+        let reachable = targets.into_iter().filter_map(|(host, target)| {
+            let files = wanted.remove(&host)?.into_iter().collect();
+            Some((host, target.ok()?, files))
+        });
+        self.beforehand = engine::look_for_inputs(reachable.collect(), app.global.forks).await;
+        Ok(())
     }
 }
 
@@ -79,7 +110,7 @@ pub(super) async fn preview(app: &App, jobs: Jobs) -> (RunOutcome, Vec<(Job, Pre
     let (sender, events) = Progress::channel();
     let shown = progress::show(events, app.json());
     let ready = jobs.ready.clone();
-    let previews = engine::preview_all(jobs.ready, app.global.forks, sender).await;
+    let previews = engine::preview_all(jobs.ready, app.global.forks, jobs.beforehand, sender).await;
     // The task ends by itself once every sender is gone; should it have failed, only progress is lost.
     let _ = shown.await;
     let mut hosts = jobs.unreachable;
@@ -105,8 +136,16 @@ pub(super) async fn apply(
         holder: holder(),
         wait,
     };
-    let mut outcome =
-        engine::apply_all(jobs.ready, app.global.forks, lock, saved, stop, sender).await;
+    let mut outcome = engine::apply_all(
+        jobs.ready,
+        app.global.forks,
+        lock,
+        saved,
+        jobs.beforehand,
+        stop,
+        sender,
+    )
+    .await;
     let _ = shown.await;
     let mut hosts = jobs.unreachable;
     hosts.append(&mut outcome.hosts);

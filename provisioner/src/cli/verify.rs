@@ -1,5 +1,6 @@
 //! `prov verify`: proves that services work, with real clients.
 
+mod backup;
 mod calendar;
 mod dynamic_dns;
 
@@ -25,7 +26,7 @@ use crate::verify::{self, Check, DnsExpectations};
 pub(super) use calendar::server as calendar_server;
 
 /// Services that have acceptance checks.
-const SERVICES: [&str; 3] = ["calendar", "dns", "dynamic_dns"];
+const SERVICES: [&str; 4] = ["backup", "calendar", "dns", "dynamic_dns"];
 
 pub(super) async fn run(app: &App, options: &Verify) -> Result<u8, Problem> {
     let started = Instant::now();
@@ -71,6 +72,7 @@ pub(super) async fn checks(
     let mut checks = Vec::new();
     for service in services {
         checks.extend(match *service {
+            "backup" => backup::run(app).await?,
             "calendar" => calendar(app).await?,
             "dns" => dns(app, upstream_name).await?,
             "dynamic_dns" => dynamic_dns(app).await?,

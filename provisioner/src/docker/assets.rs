@@ -126,10 +126,17 @@ const BASE: &[Asset] = &[
 
 /// The services that test mode can run.
 pub(super) const SERVICES: &[Service] = &[
+    service!("apache2"),
+    service!("bacula-director"),
     service!("bacula-fd"),
+    service!("bacula-sd"),
     service!("cron"),
     service!("dnsmasq"),
+    service!("dovecot"),
     service!("exim4"),
+    service!("fetchmail"),
+    service!("mariadb"),
+    service!("nginx"),
     service!("radicale"),
     service!("ssh"),
     service!("syslog"),
@@ -137,6 +144,11 @@ pub(super) const SERVICES: &[Service] = &[
 
 /// The clients.
 pub(super) const CLIENTS: &[ClientImage] = &[
+    ClientImage {
+        name: "bconsole",
+        program: "bconsole",
+        files: &[file!(0o644, "Dockerfile", "clients/bconsole/Dockerfile")],
+    },
     ClientImage {
         name: "cadaver",
         program: "cadaver",
@@ -151,6 +163,19 @@ pub(super) const CLIENTS: &[ClientImage] = &[
         name: "dig",
         program: "dig",
         files: &[file!(0o644, "Dockerfile", "clients/dig/Dockerfile")],
+    },
+    ClientImage {
+        name: "lynx",
+        program: "lynx",
+        files: &[file!(0o644, "Dockerfile", "clients/lynx/Dockerfile")],
+    },
+    ClientImage {
+        name: "openssl",
+        program: "certificate",
+        files: &[
+            file!(0o644, "Dockerfile", "clients/openssl/Dockerfile"),
+            file!(0o755, "certificate", "clients/openssl/certificate"),
+        ],
     },
 ];
 

@@ -7,9 +7,12 @@ use std::net::Ipv4Addr;
 
 use bollard::{
     models::{ContainerCreateBody, HostConfig},
-    query_parameters::{AttachContainerOptionsBuilder, WaitContainerOptionsBuilder},
+    query_parameters::{
+        AttachContainerOptionsBuilder, UploadToContainerOptionsBuilder, WaitContainerOptionsBuilder,
+    },
 };
 use futures_util::StreamExt;
+use tasks::content::Content;
 
 use super::{
     DockerError, EstateContainers, ExecOutput, Mode, Progress,
@@ -32,6 +35,20 @@ pub struct ClientScope {
     pub search: Option<String>,
     /// The Debian release of the client's image.
     pub release: String,
+    /// Files that the client finds, such as its configuration with a password.
+    pub files: Vec<ClientFile>,
+}
+
+/// Describes a file that a client finds. It is put into the client's container alone: not into its image, and it is in
+/// no argument and no environment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientFile {
+    /// Its absolute path, in a folder of the client's image.
+    pub path: &'static str,
+    /// Its permission bits; it belongs to root.
+    pub mode: u32,
+    /// What it holds.
+    pub content: Content,
 }
 
 /// Holds a client's container open for many runs; see [`EstateContainers::open_client`].
@@ -161,12 +178,17 @@ impl EstateContainers {
                     "create the container of client {}",
                     client.name
                 )))?;
-        Ok(ClientSession {
+        let session = ClientSession {
             estate: self.clone(),
             client,
             container: created.id,
             open: true,
-        })
+        };
+        if let Err(error) = session.put(&scope.files).await {
+            session.close().await?;
+            return Err(error);
+        }
+        Ok(session)
     }
 
     /// Starts a container and carries its streams until it ends.
@@ -244,6 +266,25 @@ impl ClientSession {
         self.estate.remove(&self.container).await
     }
 
+    /// Puts files into the container, which need not run yet.
+    async fn put(&self, files: &[ClientFile]) -> Result<(), DockerError> {
+        if files.is_empty() {
+            return Ok(());
+        }
+        let doing = || format!("give client {} its files", self.client.name);
+        let archive = pack(files).map_err(DockerError::local(doing()))?;
+        let options = UploadToContainerOptionsBuilder::new().path("/").build();
+        self.estate
+            .docker()
+            .upload_to_container(
+                &self.container,
+                Some(options),
+                bollard::body_full(archive.into()),
+            )
+            .await
+            .map_err(DockerError::request(doing()))
+    }
+
     async fn command(&self, argv: &[&str], stdin: &[u8]) -> Result<ExecOutput, DockerError> {
         exec::run(self.estate.docker(), &self.container, argv, stdin)
             .await
@@ -266,6 +307,20 @@ impl Drop for ClientSession {
     }
 }
 
+/// Packs files as a tar archive, root's.
+fn pack(files: &[ClientFile]) -> std::io::Result<Vec<u8>> {
+    let mut archive = tar::Builder::new(Vec::new());
+    for file in files {
+        let content = file.content.expose();
+        let mut header = tar::Header::new_gnu();
+        header.set_size(content.len() as u64);
+        header.set_mode(file.mode);
+        let path = file.path.trim_start_matches('/');
+        archive.append_data(&mut header, path, content.as_bytes())?;
+    }
+    archive.into_inner()
+}
+
 fn find(name: &str) -> Result<&'static ClientImage, DockerError> {
     CLIENTS
         .iter()
@@ -274,4 +329,24 @@ fn find(name: &str) -> Result<&'static ClientImage, DockerError> {
             client: name.to_owned(),
             nearest: tasks::nearest(name, CLIENTS.iter().map(|client| client.name)),
         })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_packed_with_its_mode_and_below_the_root() {
+        let packed = pack(&[ClientFile {
+            path: "/etc/x/y.conf",
+            mode: 0o600,
+            content: Content::secret(tasks::Secret::new("p")),
+        }])
+        .unwrap();
+        let mut archive = tar::Archive::new(packed.as_slice());
+        let entry = archive.entries().unwrap().next().unwrap().unwrap();
+        assert_eq!(entry.path().unwrap().to_str(), Some("etc/x/y.conf"));
+        assert_eq!(entry.header().mode().unwrap(), 0o600);
+        assert_eq!(std::io::read_to_string(entry).unwrap(), "p");
+    }
 }

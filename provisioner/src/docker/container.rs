@@ -6,7 +6,8 @@ use bollard::{
     errors::Error,
     models::{
         ContainerCreateBody, ContainerSummary, ContainerSummaryStateEnum, EndpointIpamConfig,
-        EndpointSettings, HostConfig, Mount, MountType, NetworkingConfig, VolumeCreateRequest,
+        EndpointSettings, HostConfig, Mount, MountType, MountVolumeOptions, NetworkingConfig,
+        VolumeCreateRequest,
     },
     query_parameters::{
         CreateContainerOptionsBuilder, ListContainersOptionsBuilder, RemoveContainerOptionsBuilder,
@@ -285,6 +286,12 @@ impl EstateContainers {
                 typ: Some(MountType::VOLUME),
                 source: Some(name),
                 target: Some(path.clone()),
+                // Otherwise the engine gives a volume that is still empty the owner of the image's folder, at every
+                // start; what the packages made of it while the container ran would be lost with the container.
+                volume_options: Some(MountVolumeOptions {
+                    no_copy: Some(true),
+                    ..MountVolumeOptions::default()
+                }),
                 ..Mount::default()
             });
         }

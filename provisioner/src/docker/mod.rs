@@ -29,7 +29,7 @@ mod subnet;
 mod test_mode;
 
 pub use archive::archive_host;
-pub use client::{ClientScope, ClientSession};
+pub use client::{ClientFile, ClientScope, ClientSession};
 pub use container::{HostSpec, Mode};
 pub use deploy::{DeployOptions, Deployed};
 pub use down::DownOptions;

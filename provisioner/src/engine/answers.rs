@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use tasks::Secret;
 use tasks::fact::{
     AptFact, Attributes, Body, Facts, FileFact, GroupFact, GuardFact, PackageFact, PathFact,
-    ServiceFact, ServiceManager, UserFact,
+    PublicKeyFact, ServiceFact, ServiceManager, UserFact,
 };
 use tasks::query::{QuerySet, Read};
 use tasks::resource::Handler;
@@ -76,6 +76,17 @@ pub fn read(queries: &QuerySet, frames: Vec<Frame>) -> Result<Answers, SshError>
     accounts(&mut facts, &sorted, &frames)?;
     services(&mut facts, &sorted, &frames)?;
     debconf(&mut facts, &sorted, &frames)?;
+    for (index, path) in sorted.public_keys.iter().enumerate() {
+        let fact = match frames.text(&format!("key:{index}"))? {
+            "" => PublicKeyFact::Unusable,
+            pem => PublicKeyFact::There(pem.to_owned()),
+        };
+        facts.public_keys.insert(path.clone(), fact);
+    }
+    if sorted.time {
+        let time = frames.needed("time")?.trim().parse();
+        facts.time = Some(time.map_err(|_| broken("time", "is not a number"))?);
+    }
     super::caldav::read(&mut facts, &sorted, frames.text("calendars")?)?;
     super::mariadb::read(&mut facts, &sorted, frames.text("mariadb")?);
     for (index, argv) in sorted.guards.into_iter().enumerate() {

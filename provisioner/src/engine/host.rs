@@ -5,11 +5,14 @@ use std::time::{Duration, Instant};
 
 use tasks::fact::{Facts, PathFact};
 use tasks::plan::{self, Action, Change, HostPlan, Item, Phase, Planned};
-use tasks::query::{Query, QuerySet};
+use tasks::query::{Query, QuerySet, Read};
 use tasks::resource::{Declared, Handler, Handling};
 use tasks::step::Step;
+use tasks::value::HostPath;
+use tasks::{Input, InputTexts};
 use tokio::sync::watch;
 
+use super::exchange::{self, Exchange};
 use super::handlers::in_order;
 use super::outcome::{Failure, HostOutcome};
 use super::saved::SavedHost;
@@ -28,12 +31,68 @@ pub struct Job {
     pub resources: Vec<Declared>,
     /// How far its life has come.
     pub phase: Phase,
+    /// Its files that other hosts need to know.
+    pub exports: Vec<HostPath>,
 }
 
 impl Job {
     fn queries(&self) -> QuerySet {
-        queries(&self.resources)
+        let mut queries = queries(&self.resources);
+        queries.extend(files(&self.exports));
+        queries
     }
+
+    /// Gives what must be known of other hosts.
+    #[must_use]
+    pub fn inputs(&self) -> Vec<Input> {
+        let resources = self.resources.iter();
+        resources
+            .flat_map(|declared| declared.resource.manage().inputs())
+            .collect()
+    }
+
+    /// Puts in what other hosts have left by now.
+    async fn filled(&self, exchange: &Exchange) -> Self {
+        let inputs = self.inputs();
+        let mut job = self.clone();
+        if !inputs.is_empty() {
+            let known = exchange.looked(&inputs).await;
+            let filled = job.resources.iter();
+            job.resources = filled
+                .map(|declared| declared.with_inputs(&known))
+                .collect();
+        }
+        job
+    }
+}
+
+fn files(paths: &[HostPath]) -> impl Iterator<Item = Query> {
+    paths.iter().map(|path| Query::Path {
+        path: path.clone(),
+        read: Read::Body,
+    })
+}
+
+/// Reads files of a host that others need.
+pub(super) async fn read_files(host: &str, target: &Target, paths: &[HostPath]) -> InputTexts {
+    let answers = async {
+        let mut session = ReadSession::open(target).await?;
+        let answers = session.look(&files(paths).collect()).await;
+        session.close().await;
+        answers
+    };
+    let Ok(answers) = answers.await else {
+        return InputTexts::new();
+    };
+    let read = paths.iter().filter_map(|path| {
+        let input = Input {
+            host: host.to_owned(),
+            path: path.clone(),
+        };
+        let text = exchange::text(&input, &answers.facts)?;
+        Some((input, text))
+    });
+    read.collect()
 }
 
 fn queries(resources: &[Declared]) -> QuerySet {
@@ -52,10 +111,12 @@ pub struct Previewed {
 }
 
 /// Previews one host. Nothing on the host changes.
-pub(super) async fn preview(job: &Job, progress: &Progress) -> Previewed {
+pub(super) async fn preview(job: &Job, exchange: &Exchange, progress: &Progress) -> Previewed {
     let started = Instant::now();
     let mut outcome = HostOutcome::new(&job.host);
-    let basis = match look(job, progress, &mut outcome).await {
+    let looked = look(job, exchange, progress, &mut outcome).await;
+    exchange.ended(&job.host, &job.exports);
+    let basis = match looked {
         Ok(basis) => Some(basis),
         Err(failure) => {
             outcome.failed = Some(failure);
@@ -69,6 +130,7 @@ pub(super) async fn preview(job: &Job, progress: &Progress) -> Previewed {
 
 async fn look(
     job: &Job,
+    exchange: &Exchange,
     progress: &Progress,
     outcome: &mut HostOutcome,
 ) -> Result<(HostPlan, Facts), Failure> {
@@ -77,6 +139,8 @@ async fn look(
     let answers = session.look(&job.queries()).await?;
     outcome.round_trips = session.round_trips();
     session.close().await;
+    exchange.leave(&job.host, &job.exports, &answers.facts);
+    let job = &job.filled(exchange).await;
     let plan = preview_plan(job, &answers.facts)?;
     outcome.take(&plan);
     let notified = plan
@@ -106,6 +170,8 @@ pub struct Applying<'a> {
     pub lock: &'a Lock,
     /// The plan that was saved for this host, if one is applied.
     pub saved: Option<&'a SavedHost>,
+    /// What hosts tell each other.
+    pub exchange: &'a Exchange,
     /// Becomes true when the user asks to stop.
     pub stop: watch::Receiver<bool>,
 }
@@ -117,6 +183,7 @@ pub(super) async fn apply(job: &Job, how: &Applying<'_>, progress: &Progress) ->
     if let Err(failure) = change(job, how, progress, &mut outcome).await {
         outcome.failed.get_or_insert(failure);
     }
+    how.exchange.ended(&job.host, &job.exports);
     outcome.elapsed = started.elapsed();
     progress.send(&job.host, Event::Finished);
     outcome
@@ -150,7 +217,9 @@ async fn change(
         }
     };
     let facts = answers.facts;
-    let planned = preview_plan(job, &facts)?;
+    how.exchange.leave(&job.host, &job.exports, &facts);
+    let mut job = job.filled(how.exchange).await;
+    let planned = preview_plan(&job, &facts)?;
     // A host that cannot be brought to its end is not touched at all.
     if let Some(failure) = impossible(&planned) {
         session.close().await;
@@ -160,7 +229,7 @@ async fn change(
         saved.compare(&job.resources, &planned, &facts)?;
     }
     let mut run = Run {
-        job,
+        job: &mut job,
         session: &mut session,
         facts,
         due: answers.pending,
@@ -196,7 +265,7 @@ fn name(item: &Item) -> String {
 }
 
 pub(super) struct Run<'a> {
-    pub(super) job: &'a Job,
+    pub(super) job: &'a mut Job,
     pub(super) session: &'a mut WriteSession,
     pub(super) facts: Facts,
     /// Handlers that are recorded on the host as still to run.
@@ -214,8 +283,13 @@ impl Run<'_> {
         how: &Applying<'_>,
         outcome: &mut HostOutcome,
     ) -> Result<(), Failure> {
-        for (index, declared) in self.job.resources.iter().enumerate() {
-            let item = self.plan(declared, index)?;
+        for index in 0..self.job.resources.len() {
+            let inputs = self.await_inputs(index, how.exchange).await;
+            let declared = &self.job.resources[index].clone();
+            let mut item = self.plan(declared, index)?;
+            if let [missing, ..] = inputs.as_slice() {
+                item.outcome = plan::without_input(missing);
+            }
             if let Planned::Change(change) = &item.outcome {
                 if *how.stop.borrow() {
                     return Err(stopped(&item, self.done));
@@ -228,7 +302,7 @@ impl Run<'_> {
                     name(&item)
                 );
                 self.progress.send(&self.job.host, Event::Doing(doing));
-                self.one(declared, index, &item, change, &how.stop).await?;
+                self.one(declared, index, &item, change, how).await?;
             }
             outcome.take_item(&item);
             if let Some(failure) = outcome.failed.take() {
@@ -236,6 +310,24 @@ impl Run<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Waits for what the resource needs from other hosts and puts it in; gives what will not come.
+    async fn await_inputs(&mut self, index: usize, exchange: &Exchange) -> Vec<Input> {
+        let declared = &self.job.resources[index];
+        let inputs = declared.resource.manage().inputs();
+        if inputs.is_empty() {
+            return inputs;
+        }
+        if let Some(input) = inputs.first() {
+            let doing = format!("waiting for {input}");
+            self.progress.send(&self.job.host, Event::Doing(doing));
+        }
+        let known = exchange.settled(&inputs).await;
+        let filled = declared.with_inputs(&known);
+        let missing = filled.resource.manage().inputs();
+        self.job.resources[index] = filled;
+        missing
     }
 
     fn plan(&self, declared: &Declared, index: usize) -> Result<Item, Failure> {
@@ -250,12 +342,14 @@ impl Run<'_> {
         index: usize,
         item: &Item,
         change: &Change,
-        stop: &watch::Receiver<bool>,
+        how: &Applying<'_>,
     ) -> Result<(), Failure> {
+        let (stop, exchange) = (&how.stop, how.exchange);
         let known = |handler: &&Handler| self.due.iter().all(|due| due.name != handler.name);
         let record: Vec<_> = declared.notify.iter().filter(known).collect();
-        let queries =
+        let mut queries =
             altered(&self.job.resources[index..], change, &self.facts).without_simulations();
+        queries.extend(files(&self.job.exports));
         let started = Instant::now();
         let stepped = loop {
             let stepped = self
@@ -281,7 +375,10 @@ impl Run<'_> {
         self.due.extend(record);
         tracing::debug!(host = self.job.host, resource = name(item), "changed");
         match stepped {
-            Stepped::Done(answers) => self.facts.update(answers.facts),
+            Stepped::Done(answers) => {
+                self.facts.update(answers.facts);
+                exchange.leave(&self.job.host, &self.job.exports, &self.facts);
+            }
             Stepped::Failed(output) => return Err(step_failed(item, &output, &self.job.resources)),
         }
         let again = self.plan(declared, index)?;
@@ -328,6 +425,8 @@ fn altered(resources: &[Declared], change: &Change, facts: &Facts) -> QuerySet {
         | Query::Group(_)
         | Query::Service(_)
         | Query::Debconf(_)
+        | Query::PublicKey(_)
+        | Query::Time
         | Query::MariaDbDatabase(_)
         | Query::MariaDbUser(_)
         | Query::Calendar(_)
@@ -351,6 +450,8 @@ fn altered(resources: &[Declared], change: &Change, facts: &Facts) -> QuerySet {
         | Query::Group(_)
         | Query::Service(_)
         | Query::Debconf(_)
+        | Query::PublicKey(_)
+        | Query::Time
         | Query::MariaDbDatabase(_)
         | Query::MariaDbUser(_)
         | Query::Calendar(_) => false,

@@ -4,6 +4,7 @@
 
 pub mod answers;
 mod caldav;
+mod exchange;
 mod handlers;
 mod host;
 mod mariadb;
@@ -19,9 +20,14 @@ mod tests;
 use std::sync::Arc;
 use std::time::Instant;
 
+use tasks::InputTexts;
+use tasks::value::HostPath;
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 
+use crate::ssh::Target;
+
+pub use exchange::Exchange;
 pub use host::{Applying, Job, Previewed};
 pub use outcome::{ChangeOutcome, Failure, HostOutcome, RunOutcome, Status, Summary, Waiting};
 pub use saved::{SavedHost, SavedPlan};
@@ -54,13 +60,31 @@ impl Progress {
     }
 }
 
-/// Previews all hosts at once, at most `forks` at a time.
-pub async fn preview_all(jobs: Vec<Job>, forks: usize, progress: Progress) -> Vec<Previewed> {
-    on_all(jobs, forks, move |job| {
-        let progress = progress.clone();
-        async move { host::preview(&job, &progress).await }
+/// Previews all hosts at once, at most `forks` at a time; `beforehand` is what is known of hosts that are not among them.
+pub async fn preview_all(
+    jobs: Vec<Job>,
+    forks: usize,
+    beforehand: InputTexts,
+    progress: Progress,
+) -> Vec<Previewed> {
+    let limit = turns(forks);
+    let exchange = Exchange::new(limit.clone(), beforehand);
+    on_all_within(jobs, limit, move |job| {
+        let (progress, exchange) = (progress.clone(), exchange.clone());
+        async move { host::preview(&job, &exchange, &progress).await }
     })
     .await
+}
+
+/// Reads the files of hosts that others need; gives those that are there. A host that cannot be reached has none.
+pub async fn look_for_inputs(
+    hosts: Vec<(String, Target, Vec<HostPath>)>,
+    forks: usize,
+) -> InputTexts {
+    let found = on_all(hosts, forks, |(host, target, files)| async move {
+        host::read_files(&host, &target, &files).await
+    });
+    found.await.into_iter().flatten().collect()
 }
 
 /// Applies all hosts at once, at most `forks` at a time.
@@ -69,14 +93,22 @@ pub async fn apply_all(
     forks: usize,
     lock: Lock,
     saved: Option<SavedPlan>,
+    beforehand: InputTexts,
     stop: watch::Receiver<bool>,
     progress: Progress,
 ) -> RunOutcome {
     let started = Instant::now();
     let saved = Arc::new(saved);
-    let hosts = on_all(jobs, forks, move |job| {
-        let (progress, stop, lock, saved) =
-            (progress.clone(), stop.clone(), lock.clone(), saved.clone());
+    let limit = turns(forks);
+    let exchange = Exchange::new(limit.clone(), beforehand);
+    let hosts = on_all_within(jobs, limit, move |job| {
+        let (progress, stop, lock, saved, exchange) = (
+            progress.clone(),
+            stop.clone(),
+            lock.clone(),
+            saved.clone(),
+            exchange.clone(),
+        );
         async move {
             let saved = saved
                 .as_ref()
@@ -85,6 +117,7 @@ pub async fn apply_all(
             let how = Applying {
                 lock: &lock,
                 saved,
+                exchange: &exchange,
                 stop,
             };
             host::apply(&job, &how, &progress).await
@@ -105,7 +138,20 @@ where
     F: Fn(T) -> Fut,
     Fut: Future<Output = R> + Send + 'static,
 {
-    let limit = Arc::new(Semaphore::new(forks.max(1)));
+    on_all_within(items, turns(forks), work).await
+}
+
+fn turns(forks: usize) -> Arc<Semaphore> {
+    Arc::new(Semaphore::new(forks.max(1)))
+}
+
+async fn on_all_within<T, R, F, Fut>(items: Vec<T>, limit: Arc<Semaphore>, work: F) -> Vec<R>
+where
+    T: Send + 'static,
+    R: Send + 'static,
+    F: Fn(T) -> Fut,
+    Fut: Future<Output = R> + Send + 'static,
+{
     let mut tasks = JoinSet::new();
     for (index, item) in items.into_iter().enumerate() {
         let limit = limit.clone();

@@ -6,7 +6,7 @@
 use std::fmt::Write as _;
 
 use tasks::query::{AptRequest, AptVerb, CalendarRequest, Query, QuerySet, Read};
-use tasks::value::{DatabaseAccount, DatabaseName, PackageName};
+use tasks::value::{DatabaseAccount, DatabaseName, HostPath, PackageName};
 
 use super::script::{STATE, quote, quote_all};
 use super::{caldav, mariadb};
@@ -23,6 +23,8 @@ pub(super) struct Sorted {
     pub(super) groups: Vec<String>,
     pub(super) services: Vec<String>,
     pub(super) debconf: Vec<String>,
+    pub(super) public_keys: Vec<HostPath>,
+    pub(super) time: bool,
     pub(super) databases: Vec<DatabaseName>,
     pub(super) database_users: Vec<DatabaseAccount>,
     pub(super) calendars: Vec<CalendarRequest>,
@@ -39,6 +41,8 @@ impl Sorted {
             groups: Vec::new(),
             services: Vec::new(),
             debconf: Vec::new(),
+            public_keys: Vec::new(),
+            time: false,
             databases: Vec::new(),
             database_users: Vec::new(),
             calendars: Vec::new(),
@@ -53,6 +57,8 @@ impl Sorted {
                 Query::Group(name) => sorted.groups.push(name.to_string()),
                 Query::Service(name) => sorted.services.push(name.to_string()),
                 Query::Debconf(question) => sorted.debconf.push(question),
+                Query::PublicKey(path) => sorted.public_keys.push(path),
+                Query::Time => sorted.time = true,
                 Query::MariaDbDatabase(name) => sorted.databases.push(name),
                 Query::MariaDbUser(account) => sorted.database_users.push(account),
                 Query::Calendar(request) => sorted.calendars.push(request),
@@ -86,6 +92,16 @@ pub fn compile(queries: &QuerySet) -> String {
         }
         script.push_str(
             " /var/cache/debconf/config.dat /var/cache/debconf/passwords.dat 2>/dev/null | f debconf\n",
+        );
+    }
+    if sorted.time {
+        script.push_str("date +%s | f time\n");
+    }
+    for (index, path) in sorted.public_keys.iter().enumerate() {
+        let path = quote(path.as_str());
+        let _ = writeln!(
+            script,
+            "[ ! -f {path} ] || openssl pkey -in {path} -passin pass: -pubout 2>/dev/null | f key:{index}"
         );
     }
     mariadb::compile(&mut script, &sorted);

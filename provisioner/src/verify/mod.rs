@@ -2,6 +2,7 @@
 //!
 //! Each check states what was asked, what was expected and what came. A check never repairs anything.
 
+mod backup;
 mod calendar;
 mod dns;
 mod dynamic_dns;
@@ -11,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
+pub use backup::{BackupExpectations, backup};
 pub use calendar::{CalendarExpectations, calendar};
 pub use dns::{DnsExpectations, dns};
 pub use dynamic_dns::{DynamicDnsExpectations, dynamic_dns};

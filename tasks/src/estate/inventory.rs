@@ -13,13 +13,14 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use super::connection::Block;
-use super::node::{Key, Node, shorten};
+use super::node::{Key, Node, Value, shorten};
 use super::sources::{Folder, Mark};
 use super::{
     Assignment, Estate, Group, Host, Layer, Location, Named, Network, Origin, Release, Service,
     StandIn, fault, from_node, name, table,
 };
 use crate::Diagnostic;
+use crate::value::HostPath;
 
 const SECTIONS: [&str; 8] = [
     "name",
@@ -32,6 +33,12 @@ const SECTIONS: [&str; 8] = [
     "roles",
 ];
 
+/// Folders that make up the system: a volume in the place of one would keep what an image or a start must bring.
+const SYSTEM: [&str; 13] = [
+    "/bin", "/boot", "/dev", "/etc", "/lib", "/lib64", "/proc", "/run", "/sbin", "/sys", "/tmp",
+    "/usr", "/var",
+];
+
 /// Holds an entry of `hosts:`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -40,6 +47,8 @@ struct HostEntry {
     location: Location,
     #[serde(default)]
     release: Option<Release>,
+    #[serde(default)]
+    volumes: Vec<HostPath>,
     /// Read by itself, so that each mistake in it is reported.
     #[serde(default, rename = "connection")]
     _connection: IgnoredAny,
@@ -226,6 +235,9 @@ impl<'n, 'm> Inventory<'n, 'm> {
             let mark = node.get("address").map_or(&key.mark, |node| &node.mark);
             self.address(entry.address, mark);
             self.unique(&mut addresses, entry.address, &key.text, mark);
+            if let Some(volumes) = node.get("volumes") {
+                self.volumes(&entry.volumes, volumes);
+            }
             let secret = secrets.get(key.text.as_str()).cloned().unwrap_or_default();
             let own = secret.or(&connection);
             self.hosts.push(Host {
@@ -233,6 +245,7 @@ impl<'n, 'm> Inventory<'n, 'm> {
                 address: entry.address,
                 location: entry.location,
                 release: entry.release.unwrap_or(release),
+                volumes: entry.volumes,
                 connection: own.or(&defaults).finish(),
                 groups: Vec::new(),
                 services: Vec::new(),
@@ -284,6 +297,44 @@ impl<'n, 'm> Inventory<'n, 'm> {
             blocks.extend(entry.map(|entry| (key.text.as_str(), entry.connection)));
         }
         blocks
+    }
+
+    /// Refuses volumes where there are no containers, and those that would hide each other or what prov puts there.
+    fn volumes(&mut self, volumes: &[HostPath], node: &'n Node) {
+        if self.network.is_none() && !volumes.is_empty() {
+            let mistake = Diagnostic::at(node.mark.place(), "only containers have volumes");
+            self.mistakes.push(mistake.hint(
+                "remove 'volumes', or make the hosts containers: 'containers: {network: ...}'",
+            ));
+        }
+        let places = match node.value() {
+            Value::Sequence(items) => items.as_slice(),
+            Value::Null
+            | Value::Bool(_)
+            | Value::Integer(_)
+            | Value::Float(_)
+            | Value::String(_)
+            | Value::Mapping(_) => &[],
+        };
+        for (index, (volume, place)) in volumes.iter().zip(places).enumerate() {
+            if volume.as_str() == "/" || SYSTEM.contains(&volume.as_str()) {
+                let message = format!("{volume} belongs to the system and cannot be a volume");
+                self.mistakes.push(
+                    Diagnostic::at(place.mark.place(), message)
+                        .hint("name the folder that is to survive, for instance /var/lib/bacula"),
+                );
+            }
+            let before = volumes.iter().take(index);
+            if let Some(other) = before
+                .into_iter()
+                .find(|other| *other == volume || other.is_below(volume) || volume.is_below(other))
+            {
+                let message = format!("the volumes {other} and {volume} lie in each other");
+                self.mistakes.push(
+                    Diagnostic::at(place.mark.place(), message).hint("keep the upper one only"),
+                );
+            }
+        }
     }
 
     fn address(&mut self, address: IpAddr, mark: &Mark) {

@@ -111,6 +111,40 @@ fn addresses_outside_of_the_containers_network_are_refused() {
 }
 
 #[test]
+fn volumes_that_hide_something_are_refused() {
+    let volumes = |paths: &str| {
+        let host = "mail-internal: {address: 10.0.0.110, location: internal";
+        replaced(host, &format!("{host}, volumes: {paths}"))
+    };
+    assert_snapshot!(volumes("[/var/lib/bacula, /var/lib/bacula/a, /etc]"), @r#"
+    e/estate.yml:7:87: the volumes /var/lib/bacula and /var/lib/bacula/a lie in each other
+    |   mail-internal: {address: 10.0.0.110, location: internal, volumes: [/var/lib/bacula, /var/lib/bacula/a, /etc]}
+    |                                                                                       ^
+    hint: keep the upper one only
+    e/estate.yml:7:106: /etc belongs to the system and cannot be a volume
+    |   mail-internal: {address: 10.0.0.110, location: internal, volumes: [/var/lib/bacula, /var/lib/bacula/a, /etc]}
+    |                                                                                                          ^
+    hint: name the folder that is to survive, for instance /var/lib/bacula
+    "#);
+    assert_snapshot!(volumes("[srv]"), @r#"
+    e/estate.yml:7:70: 'srv' is not an absolute path; write it from '/'
+    |   mail-internal: {address: 10.0.0.110, location: internal, volumes: [srv]}
+    |                                                                      ^
+    "#);
+    let real = INVENTORY.replace("containers: {network: 10.0.0.0/24}\n", "");
+    let real = real.replace(
+        "location: external,",
+        "location: external, volumes: [/srv],",
+    );
+    assert_snapshot!(wrong(&[("estate.yml", &real)]), @r#"
+    e/estate.yml:5:68: only containers have volumes
+    |   dns-external: {address: 10.0.0.105, location: external, volumes: [/srv], release: trixie}
+    |                                                                    ^
+    hint: remove 'volumes', or make the hosts containers: 'containers: {network: ...}'
+    "#);
+}
+
+#[test]
 fn stand_ins_have_a_known_name_and_an_address_of_their_own() {
     let with = |stand_ins: &str| {
         let section = format!("10.0.0.0/24, stand_ins: {stand_ins}}}");

@@ -46,6 +46,7 @@ pub use stand_in::{STAND_INS, StandIn};
 pub use variables::{Layer, Origin, Variable, Vars};
 pub use yaml::{MAX_BYTES, MAX_DEPTH, parse};
 
+use crate::value::HostPath;
 use sources::Folder;
 
 /// Holds everything that the files of an estate say, checked.
@@ -71,6 +72,7 @@ pub struct Host {
     address: IpAddr,
     location: Location,
     release: Release,
+    volumes: Vec<HostPath>,
     connection: Connection,
     groups: Vec<String>,
     services: Vec<String>,
@@ -194,6 +196,12 @@ impl Host {
     #[must_use]
     pub fn release(&self) -> Release {
         self.release
+    }
+
+    /// Lists the folders of the host's container that outlive it.
+    #[must_use]
+    pub fn volumes(&self) -> &[HostPath] {
+        &self.volumes
     }
 
     /// Says how the host is reached.

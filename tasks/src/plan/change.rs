@@ -89,6 +89,14 @@ pub enum Reason {
     PasswordDiffers,
     /// An account is not in its groups.
     GroupsDiffer,
+    /// A certificate is for other names.
+    NamesDiffer,
+    /// A certificate is for another key.
+    KeyDiffers,
+    /// Somebody else has issued a certificate.
+    IssuerDiffers,
+    /// A certificate ends soon, or has ended.
+    Expires,
     /// What an account may do differs.
     PrivilegesDiffer,
     /// A service does not run.
@@ -123,6 +131,10 @@ impl Reason {
             Self::AccountDiffers => "account differs",
             Self::PasswordDiffers => "password differs",
             Self::GroupsDiffer => "groups differ",
+            Self::NamesDiffer => "names differ",
+            Self::KeyDiffers => "key differs",
+            Self::IssuerDiffers => "issuer differs",
+            Self::Expires => "expires",
             Self::PrivilegesDiffer => "privileges differ",
             Self::NotRunning => "not running",
             Self::Running => "running",

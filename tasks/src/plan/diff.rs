@@ -172,6 +172,8 @@ impl MaskedLine {
             let (text, secret) = match segment {
                 Segment::Plain(text) => (text.as_str(), false),
                 Segment::Secret(secret) => (secret.expose(), true),
+                // Resources with inputs are planned when these are known.
+                Segment::Input(_) => continue,
             };
             for (index, part) in text.split('\n').enumerate() {
                 if index > 0 {
@@ -214,7 +216,7 @@ impl MaskedLine {
         let mut open = false;
         for segment in &self.0 {
             match segment {
-                Segment::Secret(_) => open = true,
+                Segment::Secret(_) | Segment::Input(_) => open = true,
                 Segment::Plain(text) if text.is_empty() => {}
                 Segment::Plain(text) => {
                     let at = if open {

@@ -3,10 +3,10 @@
 use serde::Serialize;
 
 use super::{Change, Planned};
-use crate::Secret;
 use crate::fact::{Facts, NotAsked};
 use crate::resource::Declared;
 use crate::step::Step;
+use crate::{Input, Secret};
 
 /// Says how far the host's life has come, which decides what is deferred.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -69,7 +69,12 @@ pub fn plan_one(
     phase: Phase,
 ) -> Result<Item, NotAsked> {
     let manage = declared.resource.manage();
-    let mut outcome = manage.plan(facts)?;
+    let mut outcome = match manage.inputs().as_slice() {
+        [] => manage.plan(facts)?,
+        [input, ..] => Planned::Unknown {
+            waits_for: input.to_string(),
+        },
+    };
     if matches!(outcome, Planned::Change(_)) && phase < declared.phase {
         outcome = Planned::Deferred {
             reason: "a container would lose it; `prov complete` does it".to_owned(),
@@ -82,6 +87,14 @@ pub fn plan_one(
         role: declared.role.clone(),
         outcome,
     })
+}
+
+/// Gives what becomes of a resource that needs something of another host which does not come in this run.
+#[must_use]
+pub fn without_input(input: &Input) -> Planned {
+    Planned::Deferred {
+        reason: format!("needs {input}, which is not there; apply that host too"),
+    }
 }
 
 /// Plans every resource of a host, each against the facts as the changes before it will have left them.

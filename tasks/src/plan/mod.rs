@@ -8,4 +8,4 @@ mod host;
 
 pub use change::{Action, Change, Planned, Reason};
 pub use diff::Diff;
-pub use host::{HostPlan, Item, Phase, plan_one, preview};
+pub use host::{HostPlan, Item, Phase, plan_one, preview, without_input};

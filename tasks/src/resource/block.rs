@@ -194,6 +194,7 @@ impl Block {
             Segment::Secret(secret) => {
                 Segment::Secret(secret.map(|text| text.replace('\n', ending)))
             }
+            Segment::Input(input) => Segment::Input(input.clone()),
         }));
         let ended = self.block.expose().ends_with('\n');
         let before = if ended { "" } else { ending };

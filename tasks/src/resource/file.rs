@@ -159,12 +159,18 @@ impl Manage for File {
         self.content.iter().flat_map(Content::secrets).collect()
     }
 
+    fn inputs(&self) -> Vec<crate::Input> {
+        self.content.iter().flat_map(Content::inputs).collect()
+    }
+
     fn id(&self) -> String {
         self.path.to_string()
     }
 
     fn probe(&self) -> Vec<Query> {
         let read = match (&self.content, self.state) {
+            // What the file should hold is not known yet, so neither is its digest.
+            (Some(content), State::Present) if !content.inputs().is_empty() => Read::Body,
             (Some(content), State::Present) => Read::BodyUnless(content.sha256()),
             (None, _) | (_, State::Absent) => Read::Attributes,
         };

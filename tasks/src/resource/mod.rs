@@ -3,6 +3,7 @@
 //! One resource is one file here, one row of [`KINDS`] and one folder of cases. A resource decides from facts alone;
 //! it asks for every fact it decides by, and refuses to touch what it does not understand.
 
+mod apache_module;
 mod authorized_key;
 mod block;
 mod caldav_calendar;
@@ -22,16 +23,19 @@ mod packages;
 mod replace;
 mod service;
 mod symlink;
+mod tls_certificate;
+mod tls_key;
 mod user;
 
 use schemars::Schema;
 use serde::{Deserialize, Serialize};
 
+pub use apache_module::ApacheModule;
 pub use authorized_key::AuthorizedKey;
 pub use block::Block;
 pub use caldav_calendar::{CaldavCalendar, Component, percent_encoded};
 pub use command::Command;
-pub use cron::{Cron, TimeField};
+pub use cron::{Cron, Special, TimeField};
 pub use debconf::{Debconf, DebconfType};
 pub use directory::Directory;
 pub use edit::Anchor;
@@ -45,12 +49,14 @@ pub use packages::Packages;
 pub use replace::Replace;
 pub use service::Service;
 pub use symlink::Symlink;
+pub use tls_certificate::TlsCertificate;
+pub use tls_key::TlsKey;
 pub use user::User;
 
-use crate::Secret;
 use crate::fact::{Facts, NotAsked};
 use crate::plan::{Phase, Planned};
 use crate::query::Query;
+use crate::{Input, InputTexts, Secret};
 
 /// What every resource can tell.
 pub trait Manage {
@@ -65,6 +71,11 @@ pub trait Manage {
 
     /// Decides what must change.
     fn plan(&self, facts: &Facts) -> Result<Planned, NotAsked>;
+
+    /// Gives what must be known of other hosts before the resource can be planned.
+    fn inputs(&self) -> Vec<Input> {
+        Vec::new()
+    }
 
     /// Gives the secrets that the resource carries to the host, so that what a program on the host says about them
     /// can be kept from being shown.
@@ -149,8 +160,14 @@ pub enum Resource {
     Replace(Replace),
     /// See [`Cron`].
     Cron(Cron),
+    /// See [`ApacheModule`].
+    ApacheModule(ApacheModule),
     /// See [`Command`].
     Command(Command),
+    /// See [`TlsKey`].
+    TlsKey(TlsKey),
+    /// See [`TlsCertificate`].
+    TlsCertificate(TlsCertificate),
     /// See [`MariaDbDatabase`].
     #[serde(rename = "mariadb_database")]
     MariaDbDatabase(MariaDbDatabase),
@@ -180,7 +197,10 @@ impl Resource {
             Self::Block(resource) => resource,
             Self::Replace(resource) => resource,
             Self::Cron(resource) => resource,
+            Self::ApacheModule(resource) => resource,
             Self::Command(resource) => resource,
+            Self::TlsKey(resource) => resource,
+            Self::TlsCertificate(resource) => resource,
             Self::MariaDbDatabase(resource) => resource,
             Self::MariaDbUser(resource) => resource,
             Self::CaldavCalendar(resource) => resource,
@@ -262,9 +282,24 @@ pub const KINDS: &[Kind] = &[
         build: |fields| serde_json::from_value(fields).map(Resource::Cron),
     },
     Kind {
+        name: "apache_module",
+        schema: || schemars::schema_for!(ApacheModule),
+        build: |fields| serde_json::from_value(fields).map(Resource::ApacheModule),
+    },
+    Kind {
         name: "command",
         schema: || schemars::schema_for!(Command),
         build: |fields| serde_json::from_value(fields).map(Resource::Command),
+    },
+    Kind {
+        name: "tls_key",
+        schema: || schemars::schema_for!(TlsKey),
+        build: |fields| serde_json::from_value(fields).map(Resource::TlsKey),
+    },
+    Kind {
+        name: "tls_certificate",
+        schema: || schemars::schema_for!(TlsCertificate),
+        build: |fields| serde_json::from_value(fields).map(Resource::TlsCertificate),
     },
     Kind {
         name: "mariadb_database",
@@ -310,6 +345,18 @@ impl Declared {
             notify: Vec::new(),
             phase: Phase::Apply,
         }
+    }
+
+    /// Puts in what is known of other hosts.
+    #[must_use]
+    pub fn with_inputs(&self, known: &InputTexts) -> Self {
+        let mut filled = self.clone();
+        if let Resource::File(file) = &mut filled.resource
+            && let Some(content) = &mut file.content
+        {
+            *content = content.with_inputs(known);
+        }
+        filled
     }
 
     /// Gives kind and id, for instance `file /etc/aliases`.

@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::backup::quote;
 use super::{Declarations, HostContext, fixed};
 use crate::Secret;
 use crate::diagnostic::Diagnostic;
@@ -56,20 +57,4 @@ pub(super) fn resources(cx: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagn
     }
     role.add(Resource::Service(Service::new(fixed("bacula-fd"))));
     role.finish()
-}
-
-/// Quotes a string for Bacula's configuration (Bacula Main Reference, "Resource Types"): in double quotes, with a
-/// backslash before a double quote or backslash.
-fn quote(text: &str) -> String {
-    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn quotes_and_backslashes_survive_in_a_password() {
-        assert_eq!(quote(r#"a"b\c"#), r#""a\"b\\c""#);
-    }
 }

@@ -4,18 +4,31 @@
 //! field, from which the reference and the check for unknown variables are made. A role never assumes that it is
 //! alone on its host: it owns whole files and drop-in folders of its own.
 
+mod backup;
 mod backup_client;
+mod backup_director;
+mod backup_storage;
 mod calendar;
+mod database;
 mod dns;
 mod dns_api;
 mod dns_client;
 mod dynamic_dns;
+mod mail;
+mod mail_certificates;
+mod mail_external;
+mod mail_gateway;
+mod mail_internal;
 mod mta;
+mod reverse_proxy;
+mod wordpress;
 
 use std::net::IpAddr;
 
 use schemars::Schema;
 
+use crate::authority::Authority;
+use crate::content::Content;
 use crate::diagnostic::Diagnostic;
 use crate::estate::{Estate, Host, KnownRole, Vars};
 use crate::plan::Phase;
@@ -53,6 +66,13 @@ pub const ROLES: &[Role] = &[
         resources: mta::resources,
     },
     Role {
+        name: "database",
+        summary: "MariaDB; on the host that keeps it also the database of the backup's catalogue.",
+        variables: || schemars::schema_for!(database::Variables),
+        backup: &["/etc/mysql", database::DUMPS],
+        resources: database::resources,
+    },
+    Role {
         name: "dns",
         summary: "dnsmasq: names of the estate's hosts and services, everything else from upstream servers.",
         variables: || schemars::schema_for!(dns::Variables),
@@ -84,6 +104,73 @@ pub const ROLES: &[Role] = &[
         resources: calendar::resources,
     },
     Role {
+        name: "mail",
+        summary: "Dovecot: mailboxes in their owners' homes, read by IMAP.",
+        variables: || schemars::schema_for!(mail::Variables),
+        backup: &["/etc/dovecot", "/home"],
+        resources: mail::resources,
+    },
+    Role {
+        name: "mail_certificates",
+        summary: "certbot, and a key with which certificates are handed to the servers of hosted domains.",
+        variables: || schemars::schema_for!(mail_certificates::Variables),
+        backup: &[
+            "/etc/letsencrypt",
+            "/usr/local/etc/certs",
+            "/usr/local/etc/mail-certificates",
+        ],
+        resources: mail_certificates::resources,
+    },
+    Role {
+        name: "mail_external",
+        summary: "Exim and Dovecot for hosted domains: submission, delivery to virtual users, sending through the gateway.",
+        variables: || schemars::schema_for!(mail_external::Variables),
+        backup: &["/usr/local/etc/mail-certs"],
+        resources: mail_external::resources,
+    },
+    Role {
+        name: "mail_internal",
+        summary: "What the office's mail server does besides: logins without TLS from the office, Fetchmail.",
+        variables: || schemars::schema_for!(mail_internal::Variables),
+        backup: &["/etc/default/fetchmail"],
+        resources: mail_internal::resources,
+    },
+    Role {
+        name: "mail_gateway",
+        summary: "Takes mail from authenticated clients and delivers it: a stand-in for a paid gateway.",
+        variables: || schemars::schema_for!(mail_gateway::Variables),
+        backup: &[],
+        resources: mail_gateway::resources,
+    },
+    Role {
+        name: "reverse_proxy",
+        summary: "Nginx, in front of web sites.",
+        variables: || schemars::schema_for!(reverse_proxy::Variables),
+        backup: &["/etc/nginx", "/etc/letsencrypt"],
+        resources: reverse_proxy::resources,
+    },
+    Role {
+        name: "wordpress",
+        summary: "Apache with PHP, for WordPress sites.",
+        variables: || schemars::schema_for!(wordpress::Variables),
+        backup: &["/etc/apache2", "/etc/wordpress", "/var/lib/wordpress"],
+        resources: wordpress::resources,
+    },
+    Role {
+        name: "backup_director",
+        summary: "Bacula's director: what is backed up when, kept for how long and copied to where.",
+        variables: || schemars::schema_for!(backup_director::Variables),
+        backup: &["/etc/bacula", "/usr/local/lib/bacula"],
+        resources: backup_director::resources,
+    },
+    Role {
+        name: "backup_storage",
+        summary: "Bacula's storage daemon, with the archive and the folder of the off-site copies.",
+        variables: || schemars::schema_for!(backup_storage::Variables),
+        backup: &["/etc/bacula"],
+        resources: backup_storage::resources,
+    },
+    Role {
         name: "dns_client",
         summary: "The host's own name in /etc/hosts, and its resolvers in /etc/resolv.conf.",
         variables: || schemars::schema_for!(dns_client::Variables),
@@ -109,6 +196,23 @@ impl Role {
 pub struct Inputs {
     /// The resolvers that the machine uses on which the estate's containers run.
     pub container_host_resolvers: Vec<IpAddr>,
+    /// The estate's authority for certificates, where [`needs_authority`] says that there must be one.
+    pub authority: Option<Authority>,
+}
+
+/// Roles with certificates from the estate's authority.
+const CERTIFIED: &[&str] = &[
+    "mail_certificates",
+    "mail_external",
+    "mail_internal",
+    "reverse_proxy",
+];
+
+/// Tells whether any role of the estate has certificates from the estate's authority, or trusts it.
+#[must_use]
+pub fn needs_authority(estate: &Estate) -> bool {
+    let mut hosts = estate.hosts().iter();
+    hosts.any(|host| CERTIFIED.iter().any(|role| host.has_role(role)))
 }
 
 /// Everything that a role decides from, for one host.
@@ -199,7 +303,10 @@ fn arrange(host: &str, declared: Vec<Declared>) -> Result<Vec<Declared>, Vec<Dia
             | Resource::Block(_)
             | Resource::Replace(_)
             | Resource::Cron(_)
+            | Resource::ApacheModule(_)
             | Resource::Command(_)
+            | Resource::TlsKey(_)
+            | Resource::TlsCertificate(_)
             | Resource::MariaDbDatabase(_)
             | Resource::MariaDbUser(_)
             | Resource::CaldavCalendar(_)
@@ -281,6 +388,12 @@ pub fn check(estate: &Estate, templates: &Templates, inputs: &Inputs) -> Vec<Dia
     mistakes.sort();
     mistakes.dedup();
     mistakes
+}
+
+/// Gives the configuration with which a console reaches the backup's director: the director's host is that of the
+/// context.
+pub fn backup_console(context: &HostContext<'_>) -> Result<Content, Vec<Diagnostic>> {
+    backup_director::console(context)
 }
 
 /// Collects what a role declares.

@@ -9,7 +9,10 @@ use super::{Declarations, HostContext, fixed};
 use crate::Secret;
 use crate::content::Content;
 use crate::diagnostic::Diagnostic;
-use crate::resource::{Declared, File, Handler, Line, Packages, Resource, Service};
+use crate::estate::Host;
+use crate::resource::{
+    Declared, File, Handler, Line, Packages, Resource, Service, TlsCertificate, TlsKey,
+};
 use crate::value::{AccountName, DomainName, Mode, NetworkName};
 
 /// Variables of the role. Most have the meaning of a setting of `/etc/exim4/update-exim4.conf.conf`
@@ -55,7 +58,7 @@ pub(super) struct Variables {
 /// Kind of Exim configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-enum ConfigType {
+pub(super) enum ConfigType {
     /// Sends and receives directly.
     Internet,
     /// Receives directly, sends through the smarthost.
@@ -83,18 +86,77 @@ enum LocalDelivery {
 /// Host that takes mail.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Smarthost {
+pub(super) struct Smarthost {
     /// Its name.
-    hostname: DomainName,
-    /// Its TCP port.
+    pub(super) hostname: DomainName,
+    /// Its TCP port; on 465 TLS begins with the connection (RFC 8314).
     #[serde(default = "smtp")]
     port: u16,
     /// User to authenticate as.
     #[serde(default)]
-    username: Option<String>,
+    pub(super) username: Option<String>,
     /// The user's password.
     #[serde(default)]
-    userpass: Option<Secret>,
+    pub(super) userpass: Option<Secret>,
+    /// Whether its certificate is verified. If it is not as it should be, mail without credentials is sent in the
+    /// clear on other ports than 465, and everything else waits.
+    #[serde(default = "yes")]
+    verify: bool,
+}
+
+/// With whose help a smarthost's certificate is verified.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verification {
+    /// Not at all.
+    None,
+    /// The authorities that the system trusts.
+    System,
+    /// The estate's own authority.
+    Estate,
+}
+
+impl Verification {
+    /// Gives the list of authorities, as Exim's `tls_verify_certificates` takes it; nothing for no verification.
+    pub(super) const fn list(self) -> &'static str {
+        match self {
+            Self::None => "",
+            Self::System => "system",
+            Self::Estate => AUTHORITY,
+        }
+    }
+}
+
+/// Roles whose Exim presents a certificate of the estate's authority.
+const CERTIFIED: [&str; 2] = ["mail_external", "mail_gateway"];
+
+impl Smarthost {
+    /// Decides how its certificate is verified: of the estate's own hosts, only those have one that says anything
+    /// whose roles give it to them.
+    pub(super) fn verification(&self, cx: &HostContext<'_>) -> Verification {
+        if !self.verify {
+            return Verification::None;
+        }
+        let Some(host) = self.host(cx) else {
+            return Verification::System;
+        };
+        if cx.inputs.authority.is_some() && CERTIFIED.iter().any(|role| host.has_role(role)) {
+            Verification::Estate
+        } else {
+            Verification::None
+        }
+    }
+
+    /// Finds it among the hosts of the estate, by its name or its name in a domain.
+    pub(super) fn host<'e>(&self, cx: &HostContext<'e>) -> Option<&'e Host> {
+        let name = self.hostname.as_str();
+        let short = name.split('.').next().unwrap_or(name);
+        cx.estate.host(short)
+    }
+
+    /// Tells whether TLS begins with the connection.
+    pub(super) const fn is_smtps(&self) -> bool {
+        self.port == 465
+    }
 }
 
 const fn yes() -> bool {
@@ -137,6 +199,9 @@ impl LocalDelivery {
     }
 }
 
+/// Certificate of the estate's authority.
+const AUTHORITY: &str = "/etc/exim4/authority.pem";
+
 pub(super) fn resources(cx: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagnostic>> {
     let variables: Variables = cx.vars.typed("mta")?;
     let mut role = Declarations::new("mta");
@@ -148,11 +213,14 @@ pub(super) fn resources(cx: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagn
         ));
         return Err(vec![mistake.hint("set 'mta_smarthost: {hostname: NAME}' for the host or its group, or another 'mta_configtype'")]);
     }
-    // update-exim4.conf checks what it has made with `exim4 -bV` and keeps the previous configuration if that fails.
-    let restart = Handler::restart(fixed("exim4")).validated_by(["update-exim4.conf"]);
-    role.add(Resource::Packages(Packages::new([fixed(
-        "exim4-daemon-light",
-    )])));
+    let restart = restart();
+    // The two conflict; a server of mailboxes needs what only the second can do.
+    let daemon = if cx.host.has_role("mail_external") {
+        "exim4-daemon-heavy"
+    } else {
+        "exim4-daemon-light"
+    };
+    role.add(Resource::Packages(Packages::new([fixed(daemon)])));
     let mailname = variables
         .mta_mailname
         .as_ref()
@@ -166,6 +234,17 @@ pub(super) fn resources(cx: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagn
     if let Some(content) = role.take(settings) {
         let file = File::new(fixed("/etc/exim4/update-exim4.conf.conf"), content);
         role.add(Resource::File(file)).notifies(&restart);
+    }
+    authority(cx, &mut role, variables.mta_smarthost.as_ref());
+    let macros = macros(cx, &variables);
+    if let Some(content) = role.take(macros) {
+        let path = if variables.mta_use_split_config {
+            "/etc/exim4/conf.d/main/00_mta"
+        } else {
+            "/etc/exim4/exim4.conf.localmacros"
+        };
+        role.add(Resource::File(File::new(fixed(path), content)))
+            .notifies(&restart);
     }
     let credentials = credentials(cx, &variables);
     if let Some(content) = role.take(credentials) {
@@ -212,6 +291,61 @@ fn settings(cx: &HostContext<'_>, variables: &Variables) -> Result<Content, Diag
         .finish()
 }
 
+/// Restarts Exim, in every role that configures it.
+///
+/// `update-exim4.conf` checks what it has made with `exim4 -bV` and keeps the previous configuration if that fails.
+pub(super) fn restart() -> Handler {
+    Handler::restart(fixed("exim4")).validated_by(["update-exim4.conf"])
+}
+
+/// Renders what Debian's templates take from macros only (README.Debian of exim4-base).
+fn macros(cx: &HostContext<'_>, variables: &Variables) -> Result<Content, Diagnostic> {
+    let smarthost = variables.mta_smarthost.as_ref();
+    cx.render("mta/macros")
+        .set("smtps", &smarthost.is_some_and(Smarthost::is_smtps))
+        .set(
+            "authorities",
+            smarthost
+                .map_or(Verification::System, |host| host.verification(cx))
+                .list(),
+        )
+        .finish()
+}
+
+/// Declares the certificate of the estate's authority, where a smarthost is verified with it.
+fn authority(cx: &HostContext<'_>, role: &mut Declarations, smarthost: Option<&Smarthost>) {
+    if let Some(authority) = &cx.inputs.authority
+        && smarthost.is_some_and(|host| host.verification(cx) == Verification::Estate)
+    {
+        let content = Content::plain(&*authority.certificate);
+        role.add(Resource::File(File::new(fixed(AUTHORITY), content)));
+    }
+}
+
+/// Declares the key and the certificate that Exim presents to clients.
+pub(super) fn certificate(cx: &HostContext<'_>, role: &mut Declarations, domain: &DomainName) {
+    let path = fixed("/etc/exim4/exim.key");
+    let mut key = TlsKey::new(path);
+    key.group = fixed("Debian-exim");
+    key.mode = Mode::new(0o640);
+    let certificate = TlsCertificate::new(
+        fixed("/etc/exim4/exim.crt"),
+        key.path.clone(),
+        names(cx, domain),
+        cx.inputs.authority.clone(),
+    );
+    role.add(Resource::TlsKey(key));
+    // Exim reads it for every connection.
+    role.add(Resource::TlsCertificate(certificate));
+}
+
+/// Gives the names by which other hosts call this one.
+pub(super) fn names(cx: &HostContext<'_>, domain: &DomainName) -> Vec<DomainName> {
+    let name = cx.host.name();
+    let names = [name.to_owned(), format!("{name}.{domain}")];
+    names.into_iter().flat_map(DomainName::new).collect()
+}
+
 fn joined(parts: &[impl ToString], separator: &str) -> String {
     let parts: Vec<_> = parts.iter().map(ToString::to_string).collect();
     parts.join(separator)
@@ -220,6 +354,8 @@ fn joined(parts: &[impl ToString], separator: &str) -> String {
 fn credentials(cx: &HostContext<'_>, variables: &Variables) -> Result<Content, Diagnostic> {
     let rendering = cx.render("mta/passwd.client");
     let smarthost = variables.mta_smarthost.as_ref();
+    // There, credentials belong to the sender's domain and are in files of another format.
+    let smarthost = smarthost.filter(|_| !cx.host.has_role("mail_external"));
     let login = smarthost.and_then(|host| {
         Some((
             &host.hostname,

@@ -1,0 +1,283 @@
+//! Certificates for TLS.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::Manage;
+use super::directory::{attribute_change, attribute_reasons, attribute_text};
+use super::tls_key::{beside, renamed};
+use crate::authority::{Authority, Issued, MOST_COMMON_NAME, digest_of_key};
+use crate::content::Content;
+use crate::fact::{Attributes, Facts, FileFact, NotAsked, PathFact, PublicKeyFact};
+use crate::plan::{Action, Change, Diff, Planned, Reason};
+use crate::query::{Query, Read};
+use crate::step::{Run, Step};
+use crate::value::{AccountName, DomainName, HostPath, Mode};
+
+/// Manages a certificate (X.509, PEM) for a private key that is on the host, see `tls_key`.
+///
+/// Issued by the estate's own authority, or signed with its own key where there is no `authority`. It is issued anew when
+/// its names, its key or its authority are not the ones wanted, when it cannot be read, and 30 days before it ends; it is
+/// valid for 397 days from the beginning of the day by the host's clock. The authority's key stays with prov: what is
+/// signed is the public key, which prov reads from the host.
+///
+/// ```yaml
+/// tls_certificate: {path: /etc/ssl/certs/www.home.com.pem, key: /etc/ssl/private/www.home.com.pem, names: [www.home.com]}
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(remote = "Self", deny_unknown_fields)]
+pub struct TlsCertificate {
+    /// The file.
+    pub path: HostPath,
+    /// The private key's file.
+    pub key: HostPath,
+    /// Names that it is for, at least one.
+    pub names: Vec<DomainName>,
+    /// Who issues it; itself when not given.
+    #[serde(default)]
+    pub authority: Option<Authority>,
+    /// Owner.
+    #[serde(default = "AccountName::root")]
+    pub owner: AccountName,
+    /// Group.
+    #[serde(default = "AccountName::root")]
+    pub group: AccountName,
+    /// Permission bits.
+    #[serde(default = "public")]
+    pub mode: Mode,
+}
+
+super::checked!(TlsCertificate);
+
+const fn public() -> Mode {
+    Mode::new(0o644)
+}
+
+impl TlsCertificate {
+    /// Describes a certificate that everybody can read.
+    #[must_use]
+    pub fn new(
+        path: HostPath,
+        key: HostPath,
+        names: Vec<DomainName>,
+        authority: Option<Authority>,
+    ) -> Self {
+        Self {
+            path,
+            key,
+            names,
+            authority,
+            owner: AccountName::root(),
+            group: AccountName::root(),
+            mode: public(),
+        }
+    }
+
+    fn check(&self) -> Result<(), String> {
+        if self.names.is_empty() {
+            return Err(format!("tls_certificate {}: `names` is empty", self.path));
+        }
+        Ok(())
+    }
+
+    fn attributes(&self) -> Attributes {
+        Attributes {
+            owner: self.owner.to_string(),
+            group: self.group.to_string(),
+            mode: self.mode,
+        }
+    }
+
+    /// Says why a certificate does not do.
+    fn reasons(&self, have: &Issued, key: &str, now: u64) -> Vec<Reason> {
+        let mut names: Vec<_> = self.names.iter().map(ToString::to_string).collect();
+        names.sort();
+        names.dedup();
+        let found = [
+            (have.names != names, Reason::NamesDiffer),
+            (have.public_key != key, Reason::KeyDiffers),
+            (
+                !have.is_from(self.authority.as_ref()),
+                Reason::IssuerDiffers,
+            ),
+            (have.is_old(now), Reason::Expires),
+        ];
+        let found = found.into_iter().filter(|(differs, _)| *differs);
+        found.map(|(_, reason)| reason).collect()
+    }
+
+    /// Gives the change that puts a new certificate in place.
+    fn issue(
+        &self,
+        reasons: Vec<Reason>,
+        before: Option<&Issued>,
+        public_key: &str,
+        now: u64,
+    ) -> Result<Planned, String> {
+        let action = if reasons == [Reason::Missing] {
+            Action::Create
+        } else {
+            Action::Update
+        };
+        let wanted = self.attributes();
+        let before = before.map(Issued::described).unwrap_or_default();
+        let (steps, diff) = match &self.authority {
+            Some(authority) => {
+                let pem = authority.issue(public_key, &self.names, now)?;
+                let after = Issued::read(&pem)?.described();
+                let write = Step::WriteFile {
+                    path: self.path.clone(),
+                    content: Content::plain(pem),
+                    attributes: wanted.clone(),
+                };
+                (vec![write], Diff::plain(&before, &after))
+            }
+            None => {
+                let names: Vec<_> = self.names.iter().map(DomainName::as_str).collect();
+                let after = format!("names:  {}\nissuer: itself\n", names.join(", "));
+                (self.sign_itself(&wanted), Diff::plain(&before, &after))
+            }
+        };
+        Ok(Change::new(action, reasons, steps)
+            .detail(attribute_text(&wanted))
+            .diff(diff)
+            .into())
+    }
+
+    /// Only the host can sign with the host's own key.
+    fn sign_itself(&self, wanted: &Attributes) -> Vec<Step> {
+        let new = beside(&self.path);
+        let names: Vec<_> = self
+            .names
+            .iter()
+            .map(|name| format!("DNS:{name}"))
+            .collect();
+        let common = self
+            .names
+            .first()
+            .filter(|name| name.as_str().len() <= MOST_COMMON_NAME);
+        let subject = common.map_or_else(|| "/".to_owned(), |name| format!("/CN={name}"));
+        let extension = format!("subjectAltName=critical,{}", names.join(","));
+        let make = Run::new([
+            "openssl",
+            "req",
+            "-x509",
+            "-new",
+            "-batch",
+            "-sha256",
+            "-days",
+            "397",
+            "-subj",
+            &subject,
+            "-addext",
+            &extension,
+            "-key",
+            self.key.as_str(),
+            "-out",
+            new.as_str(),
+        ]);
+        let place = Step::SetAttributes {
+            path: new.clone(),
+            attributes: wanted.clone(),
+        };
+        vec![make.into(), place, renamed(&new, &self.path, wanted).into()]
+    }
+
+    fn plan_file(&self, file: &FileFact, key: &str, now: u64) -> Result<Planned, String> {
+        let (wanted, have) = (self.attributes(), file.attributes());
+        // Without a body it is one that this plan has had the host sign.
+        if let Some(body) = &file.body {
+            let issued = body.text().map(Issued::read);
+            let (reasons, before) = match &issued {
+                Some(Ok(issued)) => {
+                    let digest = digest_of_key(key)?;
+                    (self.reasons(issued, &digest, now), Some(issued))
+                }
+                Some(Err(_)) | None => (vec![Reason::ContentDiffers], None),
+            };
+            if !reasons.is_empty() {
+                return self.issue(reasons, before, key, now);
+            }
+        }
+        let reasons = attribute_reasons(&have, &wanted);
+        if reasons.is_empty() {
+            return Ok(Planned::Unchanged);
+        }
+        let step = Step::SetAttributes {
+            path: self.path.clone(),
+            attributes: wanted.clone(),
+        };
+        Ok(Change::new(Action::Update, reasons, vec![step])
+            .detail(attribute_change(&have, &wanted))
+            .into())
+    }
+}
+
+impl Manage for TlsCertificate {
+    fn kind(&self) -> &'static str {
+        "tls_certificate"
+    }
+
+    fn id(&self) -> String {
+        self.path.to_string()
+    }
+
+    fn secrets(&self) -> Vec<crate::Secret> {
+        let authority = self.authority.iter();
+        authority.map(|authority| authority.key.clone()).collect()
+    }
+
+    fn probe(&self) -> Vec<Query> {
+        vec![
+            Query::Path {
+                path: self.path.clone(),
+                read: Read::Body,
+            },
+            Query::Path {
+                path: self.path.parent(),
+                read: Read::Attributes,
+            },
+            Query::PublicKey(self.key.clone()),
+            Query::Time,
+        ]
+    }
+
+    fn plan(&self, facts: &Facts) -> Result<Planned, NotAsked> {
+        if let Err(cause) = self.check() {
+            return Ok(super::invalid(cause));
+        }
+        let now = facts.now()?;
+        let key = match facts.public_key(&self.key)? {
+            PublicKeyFact::There(key) => key,
+            PublicKeyFact::Coming => {
+                return Ok(Planned::Unknown {
+                    waits_for: format!("tls_key {}", self.key),
+                });
+            }
+            PublicKeyFact::Unusable => {
+                return Ok(Planned::Impossible {
+                    cause: format!("{} holds no private key that openssl can read", self.key),
+                    hint: "declare a tls_key before the certificate, and the package openssl"
+                        .to_owned(),
+                });
+            }
+        };
+        let planned = match facts.path(&self.path)? {
+            PathFact::Missing => match super::file::missing_parent(&self.path, facts)? {
+                Some(problem) => return Ok(problem),
+                None => self.issue(vec![Reason::Missing], None, key, now),
+            },
+            PathFact::File(file) => self.plan_file(file, key, now),
+            PathFact::Directory(_) | PathFact::Link { .. } | PathFact::Other => {
+                return Ok(Planned::Impossible {
+                    cause: format!("{} is not a plain file", self.path),
+                    hint: format!("look at {} on the host and move it away", self.path),
+                });
+            }
+        };
+        Ok(planned.unwrap_or_else(|cause| Planned::Impossible {
+            cause: format!("no certificate can be issued: {cause}"),
+            hint: "check the estate's authority and the host's private key".to_owned(),
+        }))
+    }
+}

@@ -1,0 +1,84 @@
+//! What the roles of the backup service have in common: how its files are written, and where things are.
+
+use std::net::IpAddr;
+
+use super::HostContext;
+use crate::diagnostic::Diagnostic;
+use crate::estate::Host;
+
+/// Folder of the backups' volumes.
+pub(super) const ARCHIVE: &str = "/var/local/bacula";
+
+/// Home of the account bacula, in which the synchronisation keeps its folder.
+pub(super) const HOME: &str = "/var/lib/bacula";
+
+/// Folder that is synchronised.
+pub(super) const SYNCHRONISED: &str = "/var/lib/bacula/Dropbox";
+
+/// Commands of the roles.
+pub(super) const COMMANDS: &str = "/usr/local/lib/bacula";
+
+/// Quotes a string for Bacula's configuration (Bacula Main Reference, "Resource Types"): in double quotes, with a
+/// backslash before a double quote or backslash.
+pub(super) fn quote(text: &str) -> String {
+    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
+}
+
+/// Gives the folder of the copies: `backup_copy_folder` in the synchronised one.
+pub(super) fn copies(folder: &str) -> Result<String, Diagnostic> {
+    if folder.is_empty() || folder == "." || folder == ".." || folder.contains(['/', '\\', '"']) {
+        return Err(Diagnostic::new(format!(
+            "'backup_copy_folder' is '{folder}', which is no name of a folder"
+        ))
+        .hint("give a single name, such as bacula"));
+    }
+    Ok(format!("{SYNCHRONISED}/{folder}"))
+}
+
+/// Finds the one host of a role that another host's configuration needs.
+pub(super) fn host_of<'e>(cx: &HostContext<'e>, role: &str) -> Result<&'e Host, Diagnostic> {
+    let hosts = cx.estate.hosts_with_role(role);
+    match hosts.as_slice() {
+        [host] => Ok(host),
+        [] => Err(Diagnostic::new(format!(
+            "host {}: its backup needs a host with the role {role}, and there is none",
+            cx.host.name()
+        ))
+        .hint(format!("give a host the role {role} in estate.yml"))),
+        several => {
+            let names: Vec<_> = several.iter().map(|host| host.name()).collect();
+            Err(Diagnostic::new(format!(
+                "the role {role} is on {}, but there can be one only",
+                names.join(" and ")
+            ))
+            .hint(format!("leave one of them with the role {role}")))
+        }
+    }
+}
+
+/// Gives the address at which one host reaches another: by the loopback where they are the same.
+pub(super) fn address(of: &Host, from: &Host) -> IpAddr {
+    if of.name() == from.name() {
+        IpAddr::from([127, 0, 0, 1])
+    } else {
+        of.address()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quotes_and_backslashes_survive_in_a_password() {
+        assert_eq!(quote(r#"a"b\c"#), r#""a\"b\\c""#);
+    }
+
+    #[test]
+    fn copies_stay_in_the_synchronised_folder() {
+        assert_eq!(copies("bacula").unwrap(), "/var/lib/bacula/Dropbox/bacula");
+        for folder in ["", "..", "../x", "a/b"] {
+            assert!(copies(folder).is_err(), "{folder}");
+        }
+    }
+}

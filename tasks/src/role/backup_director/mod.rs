@@ -1,0 +1,384 @@
+//! Bacula's director.
+//!
+//! Owns its configuration, a job for each host that has a file daemon, and how it starts: only once its catalogue can
+//! be used, by a command that both service managers run. What is backed up when, kept for how long and copied to where is
+//! in [`plan`].
+
+mod plan;
+
+use std::net::IpAddr;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::backup::{self, COMMANDS, HOME, quote};
+use super::{Declarations, HostContext, ROLES, database, fixed};
+use crate::Secret;
+use crate::content::{Content, Segment};
+use crate::diagnostic::Diagnostic;
+use crate::estate::{Host, Location};
+use crate::resource::{
+    Command, Debconf, DebconfType, Declared, Directory, File, Handler, Packages, Resource, Service,
+};
+use crate::value::{DatabaseName, HostPath, Mode};
+
+/// Variables of the role.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub(super) struct Variables {
+    /// Name of the director.
+    backup_director_name: String,
+    /// Password with which a console identifies itself to the director.
+    backup_director_console_password: Secret,
+    /// Whether jobs run by themselves, by their schedules; otherwise they run only when somebody asks for it.
+    #[serde(default = "yes")]
+    backup_director_schedules_active: bool,
+    /// Password with which the director identifies itself to the storage daemon.
+    backup_storage_password: Secret,
+    /// Name or address at which the director and all file daemons reach the storage daemon; by default the address of
+    /// the host with the role `backup_storage`.
+    #[serde(default)]
+    backup_storage_host: Option<String>,
+    /// Host whose database server keeps the catalogue; it has the role `database`.
+    backup_database_host: String,
+    /// Name of the catalogue's database.
+    #[serde(default = "database::bacula")]
+    backup_database_name: DatabaseName,
+    /// Account with which the director uses the catalogue.
+    #[serde(default = "database::bacula_account")]
+    backup_database_username: String,
+    /// Password of that account.
+    backup_database_password: Secret,
+}
+
+const fn yes() -> bool {
+    true
+}
+
+const CONFIGURATION: &str = "/etc/bacula/bacula-dir.conf";
+const CONSOLE: &str = "/etc/bacula/bconsole.conf";
+const CATALOGUE: &str = "/etc/bacula/catalogue.cnf";
+const WAITING: &str = "/run/bacula/waiting-for-catalogue";
+
+/// Seconds for which completion waits for the director, whose database may be made on another host at the same time.
+const PATIENCE: &str = "120";
+
+/// What `bacula-dir -t` checks, but without asking the catalogue, which need not be there yet.
+const VALIDATION: [&str; 4] = ["bdirjson", "-t", "-c", CONFIGURATION];
+
+pub(super) fn resources(cx: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagnostic>> {
+    let variables: Variables = cx.vars.typed("backup_director")?;
+    let mut role = Declarations::new("backup_director");
+    let restart = Handler::restart(fixed("bacula-director")).validated_by(VALIDATION);
+    let reload = Handler::reload(fixed("bacula-director")).validated_by(VALIDATION);
+    // Systemd reads units again only when it is told to; in a container there is none.
+    let units = Handler::run([
+        "sh",
+        "-c",
+        "[ ! -d /run/systemd/system ] || systemctl daemon-reload",
+    ]);
+    // The package would make the database itself, with a password that it asks for.
+    role.add(Resource::Debconf(Debconf::new(
+        fixed("bacula-director-mysql"),
+        "bacula-director-mysql/dbconfig-install",
+        DebconfType::Boolean,
+        Content::plain("false"),
+    )));
+    role.add(Resource::Packages(Packages::new([
+        fixed("bacula-console"),
+        fixed("bacula-director"),
+        fixed("bacula-director-mysql"),
+        fixed("mariadb-client"),
+    ])));
+    ownership(&mut role);
+    role.add(Resource::Directory(Directory::new(fixed(COMMANDS))));
+    let catalogue = catalogue_address(cx, &variables).and_then(|address| {
+        let content = database::options(
+            cx,
+            "backup_director/catalogue.cnf",
+            &address.to_string(),
+            &variables.backup_database_username,
+            &variables.backup_database_password,
+        )?;
+        Ok((address, content))
+    });
+    let Some((database_address, options)) = role.take(catalogue) else {
+        return role.finish();
+    };
+    role.add(private(CATALOGUE, options)).notifies(&restart);
+    commands(cx, &variables, &mut role, &restart);
+    let unit = cx
+        .render("backup_director/service.conf")
+        .set("director", &format!("{COMMANDS}/director"))
+        .finish();
+    if let Some(content) = role.take(unit) {
+        let folder = "/etc/systemd/system/bacula-director.service.d";
+        role.add(Resource::Directory(Directory::new(fixed(folder))));
+        let file = File::new(fixed(&format!("{folder}/catalogue.conf")), content);
+        role.add(Resource::File(file))
+            .notifies(&units)
+            .notifies(&restart);
+    }
+    let loopback = IpAddr::from([127, 0, 0, 1]);
+    if let Some(content) = role.take(console_of(cx, &variables, loopback)) {
+        role.add(private(CONSOLE, content));
+    }
+    match configuration(cx, &variables, database_address) {
+        Ok(content) => {
+            role.add(private(CONFIGURATION, content)).notifies(&reload);
+        }
+        Err(mistakes) => role.mistakes.extend(mistakes),
+    }
+    role.add(Resource::Service(Service::new(fixed("bacula-director"))));
+    let answers = format!("{COMMANDS}/director-answers");
+    role.add(Resource::Command(Command::unless(
+        [answers.as_str()],
+        [answers.as_str(), PATIENCE],
+    )))
+    .on_completion();
+    role.finish()
+}
+
+/// Gives the configuration of a console on another host.
+pub(super) fn console(cx: &HostContext<'_>) -> Result<Content, Vec<Diagnostic>> {
+    let variables: Variables = cx.vars.typed("backup_director")?;
+    console_of(cx, &variables, cx.host.address()).map_err(|mistake| vec![mistake])
+}
+
+fn console_of(
+    cx: &HostContext<'_>,
+    variables: &Variables,
+    address: IpAddr,
+) -> Result<Content, Diagnostic> {
+    cx.render("backup_director/bconsole.conf")
+        .set("director", &quote(&variables.backup_director_name))
+        .set("address", &address)
+        .secret(
+            "password",
+            &variables.backup_director_console_password.map(quote),
+        )
+        .finish()
+}
+
+/// Gives what a volume from an earlier container holds back to the account, whose number may be another now. The file
+/// daemon, which is root, keeps its state there, too.
+fn ownership(role: &mut Declarations) {
+    let mut home = Directory::new(fixed(HOME));
+    home.owner = "bacula".to_owned();
+    home.group = "bacula".to_owned();
+    home.mode = Mode::new(0o700);
+    role.add(Resource::Directory(home));
+    role.add(Resource::Command(Command::unless(
+        [
+            "sh",
+            "-c",
+            &format!(
+                "[ -z \"$(find {HOME} -maxdepth 2 ! -user bacula ! -user root -print -quit)\" ]"
+            ),
+        ],
+        ["chown", "-R", "-h", "bacula:bacula", HOME],
+    )));
+}
+
+/// Describes a file that only root and the daemons may read.
+fn private(path: &str, content: Content) -> Resource {
+    let mut file = File::new(fixed(path), content);
+    file.group = "bacula".to_owned();
+    file.mode = Mode::new(0o640);
+    Resource::File(file)
+}
+
+/// Finds the address of the host with the catalogue.
+fn catalogue_address(cx: &HostContext<'_>, variables: &Variables) -> Result<IpAddr, Diagnostic> {
+    let name = &variables.backup_database_host;
+    let databases = cx.estate.hosts_with_role("database");
+    if let Some(host) = databases.iter().find(|host| host.name() == name) {
+        return Ok(backup::address(host, cx.host));
+    }
+    let mistake = Diagnostic::new(format!(
+        "'backup_database_host' names '{name}', which is no host with the role database"
+    ));
+    let names = databases.iter().map(|host| host.name());
+    Err(match crate::nearest(name, names) {
+        Some(near) => mistake.hint(format!("did you mean '{near}'?")),
+        None => mistake.hint("name the host that is to keep the catalogue"),
+    })
+}
+
+/// Declares the commands that start the director, wait for it, and dump the catalogue.
+fn commands(
+    cx: &HostContext<'_>,
+    variables: &Variables,
+    role: &mut Declarations,
+    restart: &Handler,
+) {
+    // The name of a database has no character that ends these quotes.
+    let database = format!("'{}'", variables.backup_database_name);
+    let templates = [
+        ("director", "backup_director/director"),
+        ("director-answers", "backup_director/director-answers"),
+        ("dump-catalogue", "backup_director/dump-catalogue"),
+    ];
+    for (name, template) in templates {
+        let content = cx
+            .render(template)
+            .set("options", CATALOGUE)
+            .set("waiting", WAITING)
+            .set("database", &database)
+            .set("dump", &dump(variables))
+            .finish();
+        if let Some(content) = role.take(content) {
+            let mut file = File::new(fixed(&format!("{COMMANDS}/{name}")), content);
+            file.mode = Mode::new(0o755);
+            let declared = role.add(Resource::File(file));
+            if name == "director" {
+                declared.notifies(restart);
+            }
+        }
+    }
+}
+
+/// Names the file that the catalogue is dumped to. A '$' in a name would mean something to a shell.
+fn dump(variables: &Variables) -> String {
+    let name = variables.backup_database_name.as_str().replace('$', "-");
+    format!("{HOME}/{name}.sql")
+}
+
+fn configuration(
+    cx: &HostContext<'_>,
+    variables: &Variables,
+    database: IpAddr,
+) -> Result<Content, Vec<Diagnostic>> {
+    let storage = backup::host_of(cx, "backup_storage").map_err(|mistake| vec![mistake])?;
+    let copied = cx.host.has_role("backup_dropbox");
+    if copied && storage.name() != cx.host.name() {
+        return Err(vec![
+            Diagnostic::new(format!(
+                "host {} synchronises copies, but they are written on {}",
+                cx.host.name(),
+                storage.name()
+            ))
+            .hint("give backup_director, backup_storage and backup_dropbox to the same host"),
+        ]);
+    }
+    if !cx.host.has_role("backup_client") {
+        return Err(vec![
+            Diagnostic::new(format!(
+                "host {} cannot back up the catalogue, because it has no file daemon",
+                cx.host.name()
+            ))
+            .hint("give it the role backup_client"),
+        ]);
+    }
+    // Also what the file daemons are told to connect to, so never the loopback.
+    let storage_address = variables
+        .backup_storage_host
+        .clone()
+        .unwrap_or_else(|| storage.address().to_string());
+    let dump = dump(variables);
+    let scheduled = variables.backup_director_schedules_active;
+    let plan = plan::Plan::new(copied, scheduled);
+    let main = cx
+        .render("backup_director/bacula-dir.conf")
+        .set("director", &quote(&variables.backup_director_name))
+        .secret(
+            "console_password",
+            &variables.backup_director_console_password.map(quote),
+        )
+        .set("database_address", &quote(&database.to_string()))
+        .set(
+            "database_name",
+            &quote(variables.backup_database_name.as_str()),
+        )
+        .set("database_user", &quote(&variables.backup_database_username))
+        .secret(
+            "database_password",
+            &variables.backup_database_password.map(quote),
+        )
+        .set("storage_address", &quote(&storage_address))
+        .secret(
+            "storage_password",
+            &variables.backup_storage_password.map(quote),
+        )
+        .set("client", &client_name(cx.host))
+        .set("own_file_set", &quote(cx.host.name()))
+        .set("dump", &quote(&dump))
+        .set(
+            "dump_command",
+            &quote(&format!("{COMMANDS}/dump-catalogue")),
+        )
+        .set("delete_command", &quote(&format!("rm -f {dump}")))
+        .set(
+            "status_command",
+            &quote(&format!("{COMMANDS}/synchronisation status")),
+        )
+        .set("pools", &plan.pools)
+        .set("schedules", &plan.schedules)
+        .set("sites", &plan::SITES)
+        .set("copies", &plan.copies)
+        .set("scheduled", &scheduled)
+        .finish();
+    let mut mistakes = Vec::new();
+    let mut segments: Vec<Segment> = Vec::new();
+    let clients = cx.estate.hosts_with_role("backup_client");
+    let clients = clients.into_iter().map(|host| client(cx, host));
+    for part in std::iter::once(main).chain(clients) {
+        match part {
+            Ok(content) => segments.extend(content.segments().iter().cloned()),
+            Err(mistake) => mistakes.push(mistake),
+        }
+    }
+    if mistakes.is_empty() {
+        Ok(Content::of(segments))
+    } else {
+        Err(mistakes)
+    }
+}
+
+fn client_name(host: &Host) -> String {
+    quote(&format!("{}-fd", host.name()))
+}
+
+/// Gives the client, the file set and the job of a host.
+fn client(cx: &HostContext<'_>, host: &Host) -> Result<Content, Diagnostic> {
+    let variable = "backup_client_director_password";
+    let password: Option<Secret> = cx.estate.vars(host).value(variable)?;
+    let Some(password) = password else {
+        return Err(Diagnostic::new(format!(
+            "host {}: '{variable}' is not set, so the director cannot back it up",
+            host.name()
+        ))
+        .hint(format!("set it in hosts/{}.private.yml", host.name())));
+    };
+    let site = match host.location() {
+        Location::Internal => plan::SITES[0],
+        Location::External => plan::SITES[1],
+    };
+    let before = host.has_role("database").then(|| quote(database::DUMP));
+    cx.render("backup_director/client.conf")
+        .set("host", &quote(host.name()))
+        .set("client", &client_name(host))
+        .set("address", &quote(&host.address().to_string()))
+        .set("site", &quote(site))
+        .set("paths", &paths(host))
+        .set("before", &before)
+        .secret("password", &password.map(quote))
+        .finish()
+}
+
+/// Gives what of a host is backed up: apt's configuration, so that the same packages can be had again, and what its
+/// roles name; nothing twice.
+fn paths(host: &Host) -> Vec<String> {
+    let roles = ROLES.iter().filter(|role| host.has_role(role.name));
+    let mut all: Vec<HostPath> = roles
+        .flat_map(|role| role.backup)
+        .chain(&["/etc/apt"])
+        .map(|path| fixed(path))
+        .collect();
+    all.sort();
+    all.dedup();
+    let upper = all.iter().filter(|path| {
+        let below = |folder: &&HostPath| path.is_below(folder);
+        !all.iter().any(|folder| below(&folder))
+    });
+    upper.map(|path| quote(path.as_str())).collect()
+}

@@ -1,0 +1,77 @@
+//! Bacula's storage daemon.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::backup::{self, ARCHIVE, SYNCHRONISED, quote};
+use super::{Declarations, HostContext, fixed};
+use crate::Secret;
+use crate::diagnostic::Diagnostic;
+use crate::resource::{Declared, Directory, File, Handler, Packages, Resource, Service};
+use crate::value::Mode;
+
+/// Variables of the role.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub(super) struct Variables {
+    /// Name of the storage daemon, as in the director's configuration.
+    backup_storage_name: String,
+    /// Password with which the director identifies itself to the storage daemon.
+    backup_storage_password: Secret,
+    /// Name of the director, as in its own configuration.
+    backup_director_name: String,
+    /// Folder in the synchronised one that receives the copies, where the host has the role `backup_dropbox`.
+    #[serde(default = "folder")]
+    backup_copy_folder: String,
+}
+
+pub(super) fn folder() -> String {
+    "bacula".to_owned()
+}
+
+const CONFIGURATION: &str = "/etc/bacula/bacula-sd.conf";
+
+/// Drives over the archive: as many volumes can be in use at once.
+const DRIVES: [&str; 4] = ["archive-1", "archive-2", "archive-3", "archive-4"];
+
+pub(super) fn resources(cx: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagnostic>> {
+    let variables: Variables = cx.vars.typed("backup_storage")?;
+    let mut role = Declarations::new("backup_storage");
+    let restart =
+        Handler::restart(fixed("bacula-sd")).validated_by(["bacula-sd", "-t", "-c", CONFIGURATION]);
+    role.add(Resource::Packages(Packages::new([fixed("bacula-sd")])));
+    role.add(folder_of_bacula(ARCHIVE));
+    let mut copies = None;
+    if cx.host.has_role("backup_dropbox") {
+        copies = role.take(backup::copies(&variables.backup_copy_folder));
+        role.add(folder_of_bacula(SYNCHRONISED));
+        if let Some(path) = &copies {
+            role.add(folder_of_bacula(path));
+        }
+    }
+    let content = cx
+        .render("backup_storage/bacula-sd.conf")
+        .set("storage", &quote(&variables.backup_storage_name))
+        .set("director", &quote(&variables.backup_director_name))
+        .set("drives", &DRIVES)
+        .set("archive", &quote(ARCHIVE))
+        .set("copies", &copies.as_deref().map(quote))
+        .secret("password", &variables.backup_storage_password.map(quote))
+        .finish();
+    if let Some(content) = role.take(content) {
+        let mut file = File::new(fixed(CONFIGURATION), content);
+        file.group = "bacula".to_owned();
+        file.mode = Mode::new(0o640);
+        role.add(Resource::File(file)).notifies(&restart);
+    }
+    role.add(Resource::Service(Service::new(fixed("bacula-sd"))));
+    role.finish()
+}
+
+/// Describes a folder that belongs to the daemons alone: what is backed up may be secret.
+fn folder_of_bacula(path: &str) -> Resource {
+    let mut folder = Directory::new(fixed(path));
+    folder.owner = "bacula".to_owned();
+    folder.group = "bacula".to_owned();
+    folder.mode = Mode::new(0o700);
+    Resource::Directory(folder)
+}

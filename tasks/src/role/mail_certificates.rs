@@ -1,0 +1,115 @@
+//! Where the certificates of mail are obtained, and from where they are handed to the servers of hosted domains.
+//!
+//! A domain has a folder of its own, `/usr/local/etc/certs/DOMAIN` (root, 0700) with `fullchain.pem` and `privkey.pem`,
+//! and runs `hand-over-mail-certificate DOMAIN`. The servers take them from the key that is made here, into one folder,
+//! and let it do nothing else.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::{Declarations, HostContext, fixed};
+use crate::content::{Content, Segment};
+use crate::diagnostic::Diagnostic;
+use crate::estate::Host;
+use crate::input::Input;
+use crate::resource::{Command, Declared, Directory, File, Packages, Resource};
+use crate::value::Mode;
+
+/// Variables of the role: none.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub(super) struct Variables {}
+
+/// Folder of the key pair.
+const FOLDER: &str = "/usr/local/etc/mail-certificates";
+/// The private key.
+const KEY: &str = "/usr/local/etc/mail-certificates/id_ed25519";
+/// The public key, which the servers accept.
+pub(super) const PUBLIC_KEY: &str = "/usr/local/etc/mail-certificates/id_ed25519.pub";
+/// The servers' keys.
+const KNOWN_HOSTS: &str = "/usr/local/etc/mail-certificates/known_hosts";
+
+pub(super) fn resources(cx: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagnostic>> {
+    let Variables {} = cx.vars.typed("mail_certificates")?;
+    let mut role = Declarations::new("mail_certificates");
+    role.add(Resource::Packages(Packages::new(
+        [
+            "certbot",
+            "openssh-client",
+            "openssl",
+            "python3-certbot-dns-linode",
+            "rsync",
+        ]
+        .map(fixed),
+    )));
+    for path in ["/usr/local/etc/certs", FOLDER] {
+        let mut folder = Directory::new(fixed(path));
+        folder.mode = Mode::new(0o700);
+        role.add(Resource::Directory(folder));
+    }
+    let comment = format!("mail-certificates@{}", cx.host.name());
+    role.add(Resource::Command(Command::creating(
+        fixed(PUBLIC_KEY),
+        [
+            "ssh-keygen",
+            "-q",
+            "-t",
+            "ed25519",
+            "-N",
+            "",
+            "-C",
+            &comment,
+            "-f",
+            KEY,
+        ],
+    )));
+    let servers = cx.estate.hosts_with_role("mail_external");
+    role.add(Resource::File(File::new(
+        fixed(KNOWN_HOSTS),
+        known_hosts(&servers),
+    )));
+    let servers: Vec<_> = servers.into_iter().map(Host::name).collect();
+    role.add(Resource::Directory(Directory::new(fixed(
+        "/etc/letsencrypt/renewal-hooks/deploy",
+    ))));
+    let scripts = [
+        (
+            "mail_certificates/hand-over",
+            "/usr/local/sbin/hand-over-mail-certificate",
+        ),
+        (
+            "mail_certificates/renewed",
+            "/etc/letsencrypt/renewal-hooks/deploy/mail_certificates",
+        ),
+    ];
+    for (template, path) in scripts {
+        let content = cx
+            .render(template)
+            .set("servers", &servers)
+            .set("key", KEY)
+            .set("known_hosts", KNOWN_HOSTS)
+            .finish();
+        if let Some(content) = role.take(content) {
+            let mut script = File::new(fixed(path), content);
+            script.mode = Mode::new(0o755);
+            role.add(Resource::File(script));
+        }
+    }
+    role.finish()
+}
+
+/// Says by which key each server is known (sshd(8), SSH_KNOWN_HOSTS FILE FORMAT); the keys are those of the hosts.
+fn known_hosts(servers: &[&Host]) -> Content {
+    let mut lines = vec![Segment::Plain(
+        "# Managed by prov (role mail_certificates): changes made here are overwritten.\n"
+            .to_owned(),
+    )];
+    for server in servers {
+        lines.push(Segment::Plain(format!("{} ", server.name())));
+        lines.push(Segment::Input(Input {
+            host: server.name().to_owned(),
+            path: fixed("/etc/ssh/ssh_host_ed25519_key.pub"),
+        }));
+        lines.push(Segment::Plain("\n".to_owned()));
+    }
+    Content::of(lines)
+}

@@ -1,0 +1,46 @@
+//! The office's mail server: what `mta` and `mail` do not do already.
+//!
+//! That it relays for the office and sends through `mail-external` are variables of `mta`. The home domain adds
+//! accounts, aliases and `/etc/fetchmailrc`, with which Fetchmail begins to run.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::{Declarations, HostContext, fixed, mail};
+use crate::diagnostic::Diagnostic;
+use crate::resource::{Declared, File, Handler, Packages, Resource, Service};
+use crate::value::NetworkName;
+
+/// Variables of the role.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub(super) struct Variables {
+    /// Network of the office, from which people read their mail without TLS.
+    office_subnet: NetworkName,
+}
+
+pub(super) fn resources(cx: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagnostic>> {
+    let variables: Variables = cx.vars.typed("mail_internal")?;
+    let mut role = Declarations::new("mail_internal");
+    role.add(Resource::Packages(Packages::new([fixed("fetchmail")])));
+    let settings = cx
+        .render("mail_internal/dovecot.conf")
+        .set("office_subnet", &variables.office_subnet)
+        .finish();
+    if let Some(content) = role.take(settings) {
+        let file = File::new(fixed("/etc/dovecot/conf.d/95-mail_internal.conf"), content);
+        role.add(Resource::File(file)).notifies(&mail::restart());
+    }
+    let settings = cx.render("mail_internal/fetchmail").finish();
+    if let Some(content) = role.take(settings) {
+        let file = File::new(fixed("/etc/default/fetchmail"), content);
+        role.add(Resource::File(file)).notifies(
+            &Handler::restart(fixed("fetchmail")).validated_by([
+                "sh",
+                "-n",
+                "/etc/default/fetchmail",
+            ]),
+        );
+    }
+    role.add(Resource::Service(Service::new(fixed("fetchmail"))));
+    role.finish()
+}

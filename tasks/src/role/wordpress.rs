@@ -1,0 +1,117 @@
+//! Apache with PHP, for WordPress sites.
+//!
+//! A site is a virtual host of its own in `/etc/apache2/sites-enabled`, for one of the ports that are open here,
+//! followed by a reload. WordPress itself is Debian's package, in `/usr/share/wordpress`, shared by the sites.
+
+use std::collections::BTreeSet;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::{Declarations, HostContext, fixed};
+use crate::diagnostic::Diagnostic;
+use crate::resource::{
+    ApacheModule, Declared, Directory, File, Handler, Packages, Resource, Service, State, Symlink,
+};
+
+/// Variables of the role.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[expect(
+    clippy::struct_field_names,
+    reason = "the names are those of the estate's variables"
+)]
+pub(super) struct Variables {
+    /// Ports to listen on, one for each site.
+    wordpress_ports: Vec<u16>,
+    /// Whether the ports are open to other hosts.
+    #[serde(default)]
+    wordpress_expose_externally: bool,
+}
+
+/// Folder in which there is nothing to be found.
+const NOTHING: &str = "/usr/local/share/empty";
+
+pub(super) fn resources(cx: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagnostic>> {
+    let variables: Variables = cx.vars.typed("wordpress")?;
+    check(cx, &variables.wordpress_ports)?;
+    let mut role = Declarations::new("wordpress");
+    let restart = Handler::restart(fixed("apache2")).validated_by(["apache2ctl", "-t"]);
+    role.add(Resource::Packages(Packages::new(
+        [
+            "apache2",
+            "libapache2-mod-php",
+            "php-mbstring",
+            "php-mysql",
+            "php-xml",
+            "wordpress",
+        ]
+        .map(fixed),
+    )));
+    let mut welcome = Symlink::new(fixed("/etc/apache2/sites-enabled/000-default.conf"), "");
+    welcome.state = State::Absent;
+    role.add(Resource::Symlink(welcome)).notifies(&restart);
+    role.add(Resource::Directory(Directory::new(fixed(NOTHING))));
+    let address = if variables.wordpress_expose_externally {
+        ""
+    } else {
+        "127.0.0.1:"
+    };
+    // The package's own file says only that port 80 is to be listened on.
+    let files = [
+        ("wordpress/ports.conf", "/etc/apache2/ports.conf"),
+        (
+            "wordpress/apache.conf",
+            "/etc/apache2/conf-enabled/wordpress.conf",
+        ),
+    ];
+    for (template, path) in files {
+        let content = cx
+            .render(template)
+            .set("host", cx.host.name())
+            .set("nothing", NOTHING)
+            .set("address", address)
+            .set("ports", &variables.wordpress_ports)
+            .finish();
+        if let Some(content) = role.take(content) {
+            role.add(Resource::File(File::new(fixed(path), content)))
+                .notifies(&restart);
+        }
+    }
+    role.add(Resource::ApacheModule(ApacheModule::new(fixed("rewrite"))))
+        .notifies(&restart);
+    role.add(Resource::Service(Service::new(fixed("apache2"))));
+    role.finish()
+}
+
+/// Refuses ports that cannot be listened on together.
+fn check(cx: &HostContext<'_>, ports: &[u16]) -> Result<(), Vec<Diagnostic>> {
+    let host = cx.host.name();
+    let mut seen = BTreeSet::new();
+    let mut mistakes = Vec::new();
+    if ports.is_empty() {
+        mistakes.push(
+            Diagnostic::new(format!("host {host}: 'wordpress_ports' is empty"))
+                .hint("name a port for each site; Apache does not start without any"),
+        );
+    }
+    for port in ports {
+        if !seen.insert(port) {
+            mistakes.push(Diagnostic::new(format!(
+                "host {host}: 'wordpress_ports' has {port} twice"
+            )));
+        }
+        if matches!(port, 80 | 443) && cx.host.has_role("reverse_proxy") {
+            mistakes.push(
+                Diagnostic::new(format!(
+                    "host {host}: 'wordpress_ports' has {port}, which is the reverse proxy's"
+                ))
+                .hint("choose another, for instance 8080"),
+            );
+        }
+    }
+    if mistakes.is_empty() {
+        Ok(())
+    } else {
+        Err(mistakes)
+    }
+}
