@@ -27,10 +27,10 @@ pub(super) fn compile(script: &mut String, sorted: &Sorted) {
     // Writing to a string cannot fail.
     let _ = writeln!(
         script,
-        r#"u() {{ for s in {services}; do if [ -d /run/systemd/system ]; then systemctl -q is-active -- "$s"; else case $(sv status "$s" 2>/dev/null) in (run:*) ;; (*) false;; esac; fi && return; done; false; }}
+        r#"caldav_up() {{ for s in {services}; do if [ -d /run/systemd/system ]; then systemctl -q is-active -- "$s"; else case $(sv status "$s" 2>/dev/null) in (run:*) ;; (*) false;; esac; fi && return; done; false; }}
 if command -v curl >/dev/null; then t={TRIES}; while :; do
 a=$(printf %s {requests} | curl -q -K - 2>/dev/null); t=$((t - 1))
-case $a in (*"onnect to "*) [ $t -gt 0 ] && u && sleep 0.5 || break;; (*) break;; esac
+case $a in (*"onnect to "*) [ $t -gt 0 ] && caldav_up && sleep 0.5 || break;; (*) break;; esac
 done; printf '%s\n' "$a" | f calendars; fi"#,
         requests = quote(&requests.join("next\n"))
     );

@@ -443,7 +443,8 @@ fn altered(resources: &[Declared], change: &Change, facts: &Facts) -> QuerySet {
                     .iter()
                     .any(|place| path == *place || path.is_below(place) || place.is_below(path))
         }
-        Query::Guard(_) => true,
+        // What a server answers may depend on any file: a password, a setting.
+        Query::Guard(_) | Query::Calendar(_) => true,
         Query::Package(_)
         | Query::Apt(_)
         | Query::User { .. }
@@ -453,8 +454,7 @@ fn altered(resources: &[Declared], change: &Change, facts: &Facts) -> QuerySet {
         | Query::PublicKey(_)
         | Query::Time
         | Query::MariaDbDatabase(_)
-        | Query::MariaDbUser(_)
-        | Query::Calendar(_) => false,
+        | Query::MariaDbUser(_) => false,
     };
     let later = resources.iter().skip(1).flat_map(probed).filter(touched);
     own.iter().cloned().chain(later).collect()

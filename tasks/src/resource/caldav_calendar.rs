@@ -212,13 +212,6 @@ impl CaldavCalendar {
         .detail(&self.description)
         .into()
     }
-
-    fn impossible(&self, cause: &str, hint: &str) -> Planned {
-        Planned::Impossible {
-            cause: format!("the CalDAV server at {} {cause}", self.url),
-            hint: hint.to_owned(),
-        }
-    }
 }
 
 /// Quotes a text for curl's configuration file (curl(1), --config).
@@ -267,7 +260,7 @@ impl Manage for CaldavCalendar {
                 reason: "no CalDAV server runs here yet; `prov test` starts it, `prov complete` makes the calendar"
                     .to_owned(),
             },
-            // Not impossible: what comes before it may be what starts the server.
+            // None of these is impossible: what comes before the calendar may be what sets it right.
             (CalendarFact::Unreachable(why), ServiceManager::Systemd | ServiceManager::Runit) => {
                 Planned::Deferred {
                     reason: format!(
@@ -275,14 +268,18 @@ impl Manage for CaldavCalendar {
                     ),
                 }
             }
-            (CalendarFact::Refused(status), _) => self.impossible(
-                &format!("does not let '{}' in (HTTP status {status})", self.user),
-                "check the user's password; if the server's access rules have just changed, restart it and run this again",
-            ),
-            (CalendarFact::Failed(status), _) => self.impossible(
-                &format!("fails (HTTP status {status})"),
-                "look at the server's log; it must be able to write its folder of collections",
-            ),
+            (CalendarFact::Refused(status), _) => Planned::Deferred {
+                reason: format!(
+                    "the CalDAV server does not let '{}' in (HTTP status {status}); check the password, and run this \
+                     again once the server has been restarted",
+                    self.user
+                ),
+            },
+            (CalendarFact::Failed(status), _) => Planned::Deferred {
+                reason: format!(
+                    "the CalDAV server fails (HTTP status {status}); see why in its log, and run this again"
+                ),
+            },
         })
     }
 
