@@ -60,6 +60,9 @@ pub enum Query {
 pub struct CalendarRequest {
     /// Address of the calendar's collection.
     pub url: HttpUrl,
+    /// The service on the host that answers there; if it runs, but does not listen yet, it is waited for.
+    #[serde(default)]
+    pub service: Option<ServiceName>,
     /// User and password, where the server is asked in somebody's name.
     #[serde(default)]
     pub login: Option<(String, Secret)>,

@@ -206,9 +206,9 @@ pub(super) struct Up {
 #[derive(Debug, Args)]
 pub(super) struct Client {
     /// Run this client
-    #[arg(value_parser = ["bconsole", "dig", "lynx", "openssl"])]
+    #[arg(value_parser = ["bconsole", "cadaver", "curl", "dig", "lynx", "openssl"])]
     pub(super) name: String,
-    /// Hand these to the client; the first of `dig` is the scope, internal or external
+    /// Hand these to the client; the first is the scope, internal or external, which `cadaver` needs not be told
     #[arg(
         trailing_var_arg = true,
         allow_hyphen_values = true,

@@ -155,6 +155,11 @@ pub(super) const CLIENTS: &[ClientImage] = &[
         files: &[file!(0o644, "Dockerfile", "clients/cadaver/Dockerfile")],
     },
     ClientImage {
+        name: "curl",
+        program: "curl",
+        files: &[file!(0o644, "Dockerfile", "clients/curl/Dockerfile")],
+    },
+    ClientImage {
         name: "dig",
         program: "dig",
         files: &[file!(0o644, "Dockerfile", "clients/dig/Dockerfile")],

@@ -517,6 +517,8 @@ fn step_failed(item: &Item, output: &Output, resources: &[Declared]) -> Failure 
         "the package conflicts with one that is installed: declare that one absent"
     } else if text.contains("Unable to locate package") {
         "check the package's name and the host's /etc/apt/sources.list"
+    } else if item.resource == "download" {
+        "check the address, the digest, and that the host reaches the server"
     } else if text.contains("Failed to fetch")
         || text.contains("Could not resolve")
         || text.contains("Could not connect")

@@ -75,7 +75,6 @@ impl Manage for ApacheModule {
         let enabled = *facts.path(&self.path("mods-enabled"))? != PathFact::Missing;
         let available = *facts.path(&self.path("mods-available"))? != PathFact::Missing;
         Ok(match (self.state, enabled) {
-            (State::Present, true) => Planned::Unchanged,
             (State::Present, false) if available => {
                 let target = format!("../mods-available/{}.load", self.name);
                 let link = PathFact::Link { target, file: None };
@@ -91,7 +90,7 @@ impl Manage for ApacheModule {
                 cause: format!("Apache has no module {}", self.name),
                 hint: "correct its name, or declare the package that brings it".to_owned(),
             },
-            (State::Absent, false) => Planned::Unchanged,
+            (State::Present, true) | (State::Absent, false) => Planned::Unchanged,
             (State::Absent, true) => self.change(
                 Action::Remove,
                 Reason::Enabled,

@@ -97,7 +97,7 @@ pub(super) fn resources(cx: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagn
     role.finish()
 }
 
-/// Says by which key each server is known (sshd(8), SSH_KNOWN_HOSTS FILE FORMAT); the keys are those of the hosts.
+/// Says by which key each server is known (sshd(8), "`SSH_KNOWN_HOSTS` file format").
 fn known_hosts(servers: &[&Host]) -> Content {
     let mut lines = vec![Segment::Plain(
         "# Managed by prov (role mail_certificates): changes made here are overwritten.\n"

@@ -9,7 +9,7 @@
 //! | `/etc/dovecot/virtual.d/customer.com` | root:dovecot, 0640 | a line for each mailbox: `NAME@customer.com:HASH::::::`, the hash as `doveadm pw` writes it |
 //! | `/etc/exim4/gateway.d/customer.com` | root:Debian-exim, 0640 | the gateway's credentials for the sender domain: `username: BASE64` and `password: BASE64` |
 //! | `/etc/exim4/tls.d/smtp.customer.com` | link | leads to the folder with `fullchain.pem` and `privkey.pem` for that name |
-//! | `/usr/local/etc/mail-certs/customer.com/` | mail-certs:Debian-exim, 2750 | that folder; mail-certificates writes it |
+//! | `/usr/local/etc/mail-certs/customer.com/` | mail-certs:Debian-exim, 0750 | that folder; mail-certificates writes it |
 //! | `/etc/dovecot/domains.d/customer.com.conf` | root, 0644 | `local_name imap.customer.com { ssl_cert = <FILE; ssl_key = <FILE }` |
 //!
 //! The home domain is local to Exim and has accounts on the host; of the files above it has `gateway.d/home.com` and,
@@ -247,13 +247,15 @@ fn certificates(cx: &HostContext<'_>, role: &mut Declarations) {
     keeper.comment = Some("Certificates of hosted domains".to_owned());
     // The one command that it may run is given to a shell.
     keeper.create_home = false;
+    // Exim must be able to read what the account writes.
+    keeper.group = Some(fixed("Debian-exim"));
     keeper.home = Some(fixed(HOME));
     keeper.shell = Some(fixed("/bin/sh"));
     role.add(Resource::User(keeper));
     let mut folder = Directory::new(fixed(CERTIFICATES));
     KEEPER.clone_into(&mut folder.owner);
     "Debian-exim".clone_into(&mut folder.group);
-    folder.mode = Mode::new(0o2750);
+    folder.mode = Mode::new(0o750);
     role.add(Resource::Directory(folder));
     // The account must not be able to change what its keys may do, so its home is not its own.
     let ssh = fixed::<HostPath>(HOME).child(".ssh");

@@ -16,10 +16,6 @@ use crate::resource::{
 
 /// Variables of the role.
 #[derive(Debug, Deserialize, JsonSchema)]
-#[expect(
-    clippy::struct_field_names,
-    reason = "the names are those of the estate's variables"
-)]
 pub(super) struct Variables {
     /// Ports to listen on, one for each site.
     wordpress_ports: Vec<u16>,
