@@ -121,12 +121,14 @@ async fn copied(console: &ClientSession, id: Option<u64>) -> Step {
         .filter(|(_, sign)| text.contains(sign))
         .map(|(word, _)| word)
         .collect();
-    let came = if seen.is_empty() {
-        gist(&text)
-    } else {
+    // The log names a command before it is known to work.
+    let worked = !text.contains("Error:");
+    let came = if worked && !seen.is_empty() {
         seen.join(", ")
+    } else {
+        complaint(&text)
     };
-    Ok(open.close(came, seen.len() == signs.len()))
+    Ok(open.close(came, worked && seen.len() == signs.len()))
 }
 
 /// Asks for the status of a daemon: it is expected to say its name and version.
@@ -259,13 +261,17 @@ fn complaint(text: &str) -> String {
     )
 }
 
-/// Gives the last line that a console printed which is not empty.
+/// Gives the line of what a console printed that tells of a failure, or else its last one.
 fn gist(text: &str) -> String {
     let said = text.lines().map(str::trim);
-    let last = said
-        .rev()
-        .find(|line| !line.is_empty() && *line != "You have messages.");
-    last.unwrap_or("the console said nothing").to_owned()
+    let mut said = said.filter(|line| !line.is_empty() && *line != "You have messages.");
+    let failure = said
+        .clone()
+        .find(|line| line.contains("Failed to") || line.contains("ERR="));
+    failure
+        .or_else(|| said.next_back())
+        .unwrap_or("the console said nothing")
+        .to_owned()
 }
 
 /// Shortens `NAME Version: 9.6.7 (10 December 2020) …` to what tells the version.
@@ -289,6 +295,12 @@ mod tests {
         let text = "run job=catalogue yes\nUsing Catalog \"catalogue\"\nJob queued. JobId=17\nYou have messages.\n";
         assert_eq!(number(text), Some(17));
         assert_eq!(number("No Job \"x\" found.\n"), None);
+    }
+
+    #[test]
+    fn a_daemon_that_does_not_answer_is_told_by_the_line_that_says_so() {
+        let text = "Connecting to Client a-fd at 10.0.0.7:9102\nFailed to connect to Client a-fd.\n====\nYou have messages.\n";
+        assert_eq!(gist(text), "Failed to connect to Client a-fd.");
     }
 
     #[test]
