@@ -38,7 +38,8 @@ impl Exchange {
         let inputs = jobs.iter().flat_map(Job::inputs);
         let others = inputs.filter(|input| jobs.iter().all(|job| job.host != input.host));
         let known = others.map(|input| {
-            let state = beforehand.remove(&input).map_or(Known::Never, Known::There);
+            let there = beforehand.get(&input).cloned();
+            let state = there.map_or(Known::Never, Known::There);
             (input, state)
         });
         Self {
