@@ -529,6 +529,8 @@ fn step_failed(item: &Item, output: &Output, resources: &[Declared]) -> Failure 
         "the host's file system is read-only; look at its kernel log"
     } else if text.contains("invalid user") || text.contains("invalid group") {
         "declare the user or the group before what it owns"
+    } else if item.resource == "service" {
+        "look at the service's log (`journalctl -u` on a server, `docker logs` for a container), repair the cause, and run the same command again"
     } else {
         "read what the host answered, repair the cause, and run the same command again"
     };
