@@ -219,6 +219,7 @@ async fn asks_the_estates_dns_server(estate: &EstateContainers) {
         nameserver: [10, 99, 7, 101].into(),
         search: Some("example".to_owned()),
         release: "bookworm".to_owned(),
+        files: Vec::new(),
     };
     let dig = estate.open_client("dig", &scope, &quiet).await.unwrap();
     let answer = dig.run(&["+short", "check.example"]).await.unwrap();
