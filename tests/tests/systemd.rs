@@ -163,9 +163,7 @@ fn a_server_under_systemd_is_applied_restarted_and_protected_from_a_bad_configur
         "domain={{ domain }}\nno-such-option\n",
     );
     let refused = server.apply();
-    refused
-        .exits(1)
-        .failed("one", &["bad option", "put back"]);
+    refused.exits(1).failed("one", &["bad option", "put back"]);
     assert!(
         server
             .estate
