@@ -218,6 +218,7 @@ async fn asks_the_estates_dns_server(estate: &EstateContainers) {
     let scope = ClientScope {
         nameserver: [10, 99, 7, 101].into(),
         search: Some("example".to_owned()),
+        files: Vec::new(),
         release: "bookworm".to_owned(),
     };
     let dig = estate.open_client("dig", &scope, &quiet).await.unwrap();

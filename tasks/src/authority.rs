@@ -154,9 +154,11 @@ impl Issued {
         let mut names: Vec<String> = alternative
             .iter()
             .flat_map(|(_, names)| &names.0)
-            .filter_map(|name| match name {
-                GeneralName::DnsName(name) => Some(name.to_string()),
-                _ => None,
+            .filter_map(|name| {
+                if let GeneralName::DnsName(name) = name {
+                    return Some(name.to_string());
+                }
+                None
             })
             .collect();
         names.sort();

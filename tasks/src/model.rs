@@ -23,6 +23,20 @@ impl Facts {
                 }
                 self.paths.insert(path.clone(), PathFact::File(file));
             }
+            Step::Fetch {
+                path,
+                sha256,
+                attributes,
+                ..
+            } => {
+                // What it holds is not known but for its digest.
+                let file = FileFact {
+                    sha256: Some(sha256.clone()),
+                    body: None,
+                    ..FileFact::of(attributes.clone(), b"")
+                };
+                self.paths.insert(path.clone(), PathFact::File(file));
+            }
             Step::SetAttributes { path, attributes } => {
                 for linked in self.linked(path) {
                     linked.owner.clone_from(&attributes.owner);

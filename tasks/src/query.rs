@@ -60,6 +60,9 @@ pub enum Query {
 pub struct CalendarRequest {
     /// Address of the calendar's collection.
     pub url: HttpUrl,
+    /// The service on the host that answers there; if it runs, but does not listen yet, it is waited for.
+    #[serde(default)]
+    pub service: Option<ServiceName>,
     /// User and password, where the server is asked in somebody's name.
     #[serde(default)]
     pub login: Option<(String, Secret)>,
@@ -117,6 +120,8 @@ impl AptVerb {
 pub enum Read {
     /// Kind, owner, group, mode, size, target of a link.
     Attributes,
+    /// Also the digest (SHA-256, hexadecimal).
+    Digest,
     /// Also the digest; and the bytes if the digest is another than the one given (SHA-256, hexadecimal).
     BodyUnless(String),
     /// Also the bytes. A link is followed: the bytes and attributes of its final target come too.

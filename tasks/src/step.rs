@@ -28,6 +28,17 @@ pub enum Step {
         /// Its owner, group and mode.
         attributes: Attributes,
     },
+    /// Fetches a file from the web and, if its bytes have the digest, puts it in place atomically.
+    Fetch {
+        /// The file.
+        path: HostPath,
+        /// Its address.
+        url: HttpUrl,
+        /// The digest of its bytes (SHA-256, hexadecimal).
+        sha256: String,
+        /// Its owner, group and mode.
+        attributes: Attributes,
+    },
     /// Sets owner, group and mode of what is there.
     SetAttributes {
         /// The file or directory.
@@ -64,6 +75,7 @@ impl Step {
     pub const fn path(&self) -> Option<&HostPath> {
         match self {
             Self::WriteFile { path, .. }
+            | Self::Fetch { path, .. }
             | Self::SetAttributes { path, .. }
             | Self::MakeDirectory { path, .. }
             | Self::MakeLink { path, .. }
@@ -78,7 +90,8 @@ impl Step {
         match self {
             Self::WriteFile { content, .. } => Some(content),
             Self::Run(run) => run.stdin.as_ref(),
-            Self::SetAttributes { .. }
+            Self::Fetch { .. }
+            | Self::SetAttributes { .. }
             | Self::MakeDirectory { .. }
             | Self::MakeLink { .. }
             | Self::Remove { .. } => None,

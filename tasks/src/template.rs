@@ -59,6 +59,10 @@ const BUILT_IN: &[(&str, &str)] = &[
         include_str!("../../templates/backup_director/service.conf"),
     ),
     (
+        "backup_dropbox/synchronisation",
+        include_str!("../../templates/backup_dropbox/synchronisation"),
+    ),
+    (
         "backup_storage/bacula-sd.conf",
         include_str!("../../templates/backup_storage/bacula-sd.conf"),
     ),

@@ -198,6 +198,7 @@ fn a_secret_is_on_standard_input_and_nowhere_else() {
             .filter_map(|step| match step {
                 Step::Run(run) => run.stdin.as_ref(),
                 Step::WriteFile { .. }
+                | Step::Fetch { .. }
                 | Step::SetAttributes { .. }
                 | Step::MakeDirectory { .. }
                 | Step::MakeLink { .. }

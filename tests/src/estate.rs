@@ -188,6 +188,22 @@ impl Estate {
         self.write("estate.yml", &(text + more));
     }
 
+    /// Writes `estate.yml` with the stand-in for Linode's API at [`Self::stand_in`].
+    pub fn inventory_with_stand_in(&self, more: &str) {
+        self.inventory(more);
+        let path = self.path("estate/estate.yml");
+        let text = must(fs::read_to_string(&path), "reading estate.yml");
+        let network = format!("10.97.{}.0/24", self.number);
+        let section = format!("{network}, stand_ins: {{linode: {}}}", self.stand_in());
+        self.write("estate.yml", &text.replace(&network, &section));
+    }
+
+    /// Gives the address of the stand-in.
+    #[must_use]
+    pub fn stand_in(&self) -> String {
+        format!("10.97.{}.201", self.number)
+    }
+
     /// Makes another estate of the same hosts that knows nothing of containers: to it they are servers. Nothing
     /// is known of their host keys, and their roles are those in `more`.
     #[must_use]

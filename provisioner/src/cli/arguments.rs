@@ -91,6 +91,8 @@ pub(super) enum Command {
     Up(Up),
     /// Run a client inside the estate's network
     Client(Client),
+    /// Link the synchronisation of the backup's copies to an account, or narrow it to their folder
+    Dropbox(Dropbox),
     /// Run a command as root on hosts
     Run(Run),
     /// Preview or apply one resource that no role declares
@@ -204,15 +206,41 @@ pub(super) struct Up {
 #[derive(Debug, Args)]
 pub(super) struct Client {
     /// Run this client
-    #[arg(value_parser = ["bconsole", "dig", "lynx", "openssl"])]
+    #[arg(value_parser = ["bconsole", "cadaver", "curl", "dig", "lynx", "openssl"])]
     pub(super) name: String,
-    /// Hand these to the client; the first of `dig` is the scope, internal or external
+    /// Hand these to the client; the first is the scope, internal or external, which `cadaver` needs not be told
     #[arg(
         trailing_var_arg = true,
         allow_hyphen_values = true,
         value_name = "ARGS"
     )]
     pub(super) arguments: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Dropbox {
+    /// Do this on the host that synchronises
+    #[arg(value_enum)]
+    pub(super) action: DropboxAction,
+}
+
+/// What is done by hand for the synchronisation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum DropboxAction {
+    /// Start the daemon and show the link to be visited, until it is linked
+    Link,
+    /// Leave out every folder of the account but that of the copies
+    Exclude,
+}
+
+impl DropboxAction {
+    /// Gives the word for the host's command.
+    pub(super) const fn word(self) -> &'static str {
+        match self {
+            Self::Link => "link",
+            Self::Exclude => "exclude",
+        }
+    }
 }
 
 #[derive(Debug, Args)]

@@ -10,9 +10,16 @@ use super::containers::Shown;
 use crate::docker::{ClientFile, ClientScope};
 use crate::report::problem::{Problem, exit};
 
+/// Where a client can stand.
+const SCOPES: [&str; 2] = ["internal", "external"];
+
 pub(super) async fn run(app: &App, options: &Client) -> Result<u8, Problem> {
     if options.name == "bconsole" {
         return attend(app, options, &options.arguments, &console(app)?).await;
+    }
+    if options.name == "cadaver" {
+        let (scope, arguments) = calendar(app, &options.arguments)?;
+        return attend(app, options, &arguments, &scope).await;
     }
     let Some((scope, arguments)) = options.arguments.split_first() else {
         return Err(Problem::usage(
@@ -42,6 +49,20 @@ async fn attend(
     Ok(u8::try_from(code).unwrap_or(exit::FAILED))
 }
 
+/// Gives the scope of a client of the calendars, inside unless it is named, and its arguments: the estate's own server
+/// where there are none.
+fn calendar(app: &App, arguments: &[String]) -> Result<(ClientScope, Vec<String>), Problem> {
+    let (scope, rest) = match arguments.split_first() {
+        Some((first, rest)) if SCOPES.contains(&first.as_str()) => (first.as_str(), rest),
+        Some(_) | None => ("internal", arguments),
+    };
+    let mut rest = rest.to_vec();
+    if rest.is_empty() {
+        rest.push(format!("{}/", super::verify::calendar_server(app)?));
+    }
+    Ok((self::scope(app, scope)?, rest))
+}
+
 /// Gives the scope of a console of the backup's director: inside, with the configuration that holds its password.
 pub(super) fn console(app: &App) -> Result<ClientScope, Problem> {
     let Some(director) = app
@@ -67,9 +88,8 @@ pub(super) fn console(app: &App) -> Result<ClientScope, Problem> {
 
 /// Finds the name server of a scope: the host that answers for the group of that name.
 pub(super) fn scope(app: &App, group: &str) -> Result<ClientScope, Problem> {
-    let scopes = ["internal", "external"];
-    if !scopes.contains(&group) {
-        let hint = tasks::nearest(group, scopes).map_or_else(
+    if !SCOPES.contains(&group) {
+        let hint = tasks::nearest(group, SCOPES).map_or_else(
             || "a scope is internal or external".to_owned(),
             |nearest| format!("did you mean '{nearest}'?"),
         );

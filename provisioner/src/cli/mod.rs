@@ -7,6 +7,7 @@ mod check;
 mod client;
 mod containers;
 mod diff;
+mod dropbox;
 mod jobs;
 mod reference;
 mod run;
@@ -107,6 +108,7 @@ async fn dispatch(arguments: Arguments) -> Result<u8, Problem> {
         Command::Verify(options) => verify::run(&App::load(global)?, &options).await,
         Command::Up(options) => up::run(&App::load(global)?, &options).await,
         Command::Client(options) => client::run(&App::load(global)?, &options).await,
+        Command::Dropbox(options) => dropbox::run(&App::load(global)?, &options).await,
         Command::Run(options) => run::run(&App::load(global)?, &options).await,
         Command::Task(options) => task::run(&App::load(global)?, &options).await,
         Command::Status(options) => status::status(&App::load(global)?, &options).await,

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Deserialize;
 use serde_json::json;
 use tasks::Secret;
-use tasks::estate::Estate;
+use tasks::estate::{Estate, Vars};
 
 use super::app::App;
 use crate::docker::{EstateContainers, Progress, StandInSpec};
@@ -13,9 +13,9 @@ use crate::report::problem::Problem;
 
 /// A domain as `dynamic_dns_domains` declares it.
 #[derive(Deserialize)]
-struct Domain {
-    id: u64,
-    records: Vec<u64>,
+pub(super) struct Domain {
+    pub(super) id: u64,
+    pub(super) records: Vec<u64>,
 }
 
 /// What the records point at before anybody asks for another target (RFC 5737).
@@ -61,10 +61,7 @@ fn linode(estate: &Estate) -> Result<Secret, Problem> {
             .value("dns_linode_key")
             .map_err(|mistake| vec![mistake])?;
         tokens.extend(token);
-        let declared: Option<BTreeMap<String, Domain>> = vars
-            .value("dynamic_dns_domains")
-            .map_err(|mistake| vec![mistake])?;
-        for (name, Domain { id, records }) in declared.into_iter().flatten() {
+        for (name, Domain { id, records }) in self::domains(&vars)? {
             let records: BTreeMap<String, _> = (records.into_iter().enumerate())
                 .map(|(index, record)| {
                     let fields = json!({ "name": label(index, record), "target": NOWHERE });
@@ -80,6 +77,14 @@ fn linode(estate: &Estate) -> Result<Secret, Problem> {
     let tokens: Vec<&str> = tokens.iter().map(Secret::expose).collect();
     let told = json!({ "tokens": tokens, "domains": domains });
     Ok(Secret::new(told.to_string()))
+}
+
+/// Gives the domains whose records a host keeps up to date.
+pub(super) fn domains(vars: &Vars<'_>) -> Result<BTreeMap<String, Domain>, Problem> {
+    let declared: Option<_> = vars
+        .value("dynamic_dns_domains")
+        .map_err(|mistake| vec![mistake])?;
+    Ok(declared.unwrap_or_default())
 }
 
 /// Names a record of a domain; the first one is the domain itself, which Linode gives no name.

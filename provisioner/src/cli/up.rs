@@ -65,10 +65,9 @@ pub(super) async fn run(app: &App, options: &Up) -> Result<u8, Problem> {
         .copied()
         .collect();
     say(app, missing.len(), hosts.len(), "made anew");
-    if !missing.is_empty() {
-        let results = self::containers::deploy_hosts(app, &missing, options.fresh).await?;
-        self::containers::all_well(results)?;
-    }
+    // Stand-ins are looked after also where no host is missing.
+    let results = self::containers::deploy_hosts(app, &missing, options.fresh).await?;
+    self::containers::all_well(results)?;
     // What a machine that was switched off has stopped goes on from where it was.
     let stopped = all
         .iter()

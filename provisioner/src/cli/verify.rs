@@ -1,6 +1,8 @@
 //! `prov verify`: proves that services work, with real clients.
 
 mod backup;
+mod calendar;
+mod dynamic_dns;
 
 use crate::report::print::outln;
 use std::path::Path;
@@ -14,15 +16,17 @@ use super::arguments::{Names, Verify};
 use super::client;
 use super::containers::Shown;
 use super::signals;
-use crate::docker::archive_host;
+use crate::docker::{ClientSession, DockerError, EstateContainers, archive_host};
 use crate::engine::Failure;
 use crate::report::problem::{Problem, exit};
 use crate::report::style::{self, paint};
 use crate::report::text::{counted, seconds};
 use crate::verify::{self, Check, DnsExpectations};
 
+pub(super) use calendar::server as calendar_server;
+
 /// Services that have acceptance checks.
-const SERVICES: [&str; 2] = ["backup", "dns"];
+const SERVICES: [&str; 4] = ["backup", "calendar", "dns", "dynamic_dns"];
 
 pub(super) async fn run(app: &App, options: &Verify) -> Result<u8, Problem> {
     let started = Instant::now();
@@ -67,11 +71,13 @@ pub(super) async fn checks(
 ) -> Result<Vec<Check>, Problem> {
     let mut checks = Vec::new();
     for service in services {
-        match *service {
-            "backup" => checks.extend(backup::run(app).await?),
-            "dns" => checks.extend(dns(app, upstream_name).await?),
-            _ => {}
-        }
+        checks.extend(match *service {
+            "backup" => backup::run(app).await?,
+            "calendar" => calendar(app).await?,
+            "dns" => dns(app, upstream_name).await?,
+            "dynamic_dns" => dynamic_dns(app).await?,
+            _ => Vec::new(),
+        });
     }
     Ok(checks)
 }
@@ -121,20 +127,52 @@ async fn dns(app: &App, upstream_name: Option<&str>) -> Result<Vec<Check>, Probl
     };
     shown.clear();
     // The clients' containers must go, also when the user has seen enough.
-    let checks = tokio::select! {
-        checks = verify::dns(&expectations, &inside, &outside) => Some(checks),
-        () = signals::asked_to_stop() => None,
-    };
+    let checks = unless_stopped(verify::dns(&expectations, &inside, &outside)).await;
     let closed = (inside.close().await, outside.close().await);
-    let checks = checks.ok_or_else(|| {
-        Problem::Failed(Failure::new(
-            "stopped before all checks were made",
-            "run it again when you like",
-        ))
-    })??;
+    let checks = checks?;
     closed.0?;
     closed.1?;
     Ok(checks)
+}
+
+async fn calendar(app: &App) -> Result<Vec<Check>, Problem> {
+    let expectations = calendar::expectations(app)?;
+    let (_, cadaver) = inside(app, "cadaver").await?;
+    let checks = unless_stopped(verify::calendar(&expectations, &cadaver)).await;
+    cadaver.close().await?;
+    checks
+}
+
+async fn dynamic_dns(app: &App) -> Result<Vec<Check>, Problem> {
+    let expectations = dynamic_dns::expectations(app)?;
+    let (containers, curl) = inside(app, "curl").await?;
+    let checks = unless_stopped(verify::dynamic_dns(&expectations, &containers, &curl)).await;
+    curl.close().await?;
+    checks
+}
+
+/// Opens a client inside.
+async fn inside(app: &App, client: &str) -> Result<(EstateContainers, ClientSession), Problem> {
+    let scope = client::scope(app, "internal")?;
+    let containers = app.containers().await?;
+    let shown = Shown::new(app);
+    let progress = |host: &str, doing: &str| shown.show(host, doing);
+    let session = containers.open_client(client, &scope, &progress).await;
+    shown.clear();
+    Ok((containers, session?))
+}
+
+/// Makes checks until the user has seen enough.
+async fn unless_stopped(
+    checks: impl Future<Output = Result<Vec<Check>, DockerError>>,
+) -> Result<Vec<Check>, Problem> {
+    tokio::select! {
+        checks = checks => Ok(checks?),
+        () = signals::asked_to_stop() => Err(Problem::Failed(Failure::new(
+            "stopped before all checks were made",
+            "run it again when you like",
+        ))),
+    }
 }
 
 /// Finds the aliases that the internal server should know.
@@ -228,7 +266,11 @@ fn table(checks: &[Check], verbose: bool) {
             .max()
             .unwrap_or(0)
     };
-    let (shows, asked) = (width(|check| &check.shows), width(|check| &check.asked));
+    let (service, shows, asked) = (
+        width(|check| &check.service),
+        width(|check| &check.shows),
+        width(|check| &check.asked),
+    );
     for check in checks {
         let (style, word) = if check.passed {
             (style::GOOD, "pass")
@@ -236,7 +278,7 @@ fn table(checks: &[Check], verbose: bool) {
             (style::BAD, "FAIL")
         };
         outln!(
-            "{} {:<8} {:<shows$}  {:<asked$}  {}",
+            "{} {:<service$} {:<shows$}  {:<asked$}  {}",
             paint(style, word),
             check.service,
             check.shows,

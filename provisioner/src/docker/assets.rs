@@ -155,6 +155,11 @@ pub(super) const CLIENTS: &[ClientImage] = &[
         files: &[file!(0o644, "Dockerfile", "clients/cadaver/Dockerfile")],
     },
     ClientImage {
+        name: "curl",
+        program: "curl",
+        files: &[file!(0o644, "Dockerfile", "clients/curl/Dockerfile")],
+    },
+    ClientImage {
         name: "dig",
         program: "dig",
         files: &[file!(0o644, "Dockerfile", "clients/dig/Dockerfile")],
@@ -175,7 +180,7 @@ pub(super) const CLIENTS: &[ClientImage] = &[
 ];
 
 /// The stand-ins.
-pub(super) const STAND_INS: &[StandInImage] = &[stand_in!("linode")];
+pub(super) const STAND_INS: &[StandInImage] = &[stand_in!("dropbox"), stand_in!("linode")];
 
 type File<'a> = (String, u32, &'a str);
 

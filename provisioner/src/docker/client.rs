@@ -255,6 +255,11 @@ impl ClientSession {
         self.command(&command, stdin).await
     }
 
+    /// Runs another program of the client's image, to make ready what the client needs.
+    pub async fn other(&self, argv: &[&str], stdin: &[u8]) -> Result<ExecOutput, DockerError> {
+        self.command(argv, stdin).await
+    }
+
     /// Removes the client's container.
     pub async fn close(mut self) -> Result<(), DockerError> {
         self.open = false;

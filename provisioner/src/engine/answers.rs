@@ -224,6 +224,10 @@ fn file(
         }
         fact.sha256 = Some((*digest).to_owned());
     }
+    if *read == Read::Digest {
+        let digest = digest.ok_or_else(|| broken("sha256", "lacks a file"))?;
+        fact.sha256 = Some((*digest).to_owned());
+    }
     if *read == Read::Body && body.is_none() {
         return Err(broken(&format!("body:{index}"), "is missing"));
     }

@@ -1,52 +1,54 @@
 //! Asks CalDAV servers about calendars, all with one run of curl on the host.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use tasks::fact::{CalendarFact, Facts};
+use tasks::query::CalendarRequest;
 
 use super::probe::Sorted;
-use super::script::quote;
+use super::script::{quote, quote_all};
 use crate::ssh::SshError;
+
+/// How often, with half a second between, a service that runs is asked until it listens.
+const TRIES: usize = 12;
 
 /// Adds to a script what answers the queries about calendars.
 ///
 /// Passwords are in the script, which comes by standard input, and reach curl on its own standard input from `printf`,
-/// which the shell does itself: no process has them in its arguments. A daemon that has just been started takes a
-/// moment to listen, so where daemons run a refused connection is tried again for a few seconds.
+/// which the shell does itself: no process has them in its arguments.
 pub(super) fn compile(script: &mut String, sorted: &Sorted) {
     if sorted.calendars.is_empty() {
         return;
     }
-    let requests: Vec<_> = sorted
-        .calendars
-        .iter()
-        .map(|request| {
-            let login = request.login.as_ref().map(|(user, password)| {
-                let login = format!("{user}:{}", password.expose());
-                format!("user = {}\n", quoted(&login))
-            });
-            format!(
-                "url = {}\nrequest = \"PROPFIND\"\nheader = \"Depth: 0\"\n{}output = \"/dev/null\"\n\
-                 write-out = \"%{{http_code}} %{{errormsg}}\\n\"\nsilent\nnoproxy = \"*\"\n\
-                 connect-timeout = 5\nmax-time = 20\n",
-                quoted(request.url.as_str()),
-                login.unwrap_or_default()
-            )
-        })
-        .collect();
+    let requests: Vec<_> = sorted.calendars.iter().map(configuration).collect();
+    let services: BTreeSet<_> = sorted.calendars.iter().flat_map(|it| &it.service).collect();
+    let services = quote_all(services.iter().map(|name| name.as_str()));
     // Writing to a string cannot fail.
     let _ = writeln!(
         script,
-        r#"if command -v curl >/dev/null; then
-t=1; if [ -d /run/service ] || [ -d /run/systemd/system ]; then t=12; fi
-while :; do
-a=$(printf %s {} | curl -q -K - 2>/dev/null)
-t=$((t - 1))
-case $a in (*"onnect to "*) [ $t = 0 ] || {{ sleep 0.5; continue; }};; esac
-break; done
-printf '%s\n' "$a" | f calendars; fi"#,
-        quote(&requests.join("next\n"))
+        r#"caldav_up() {{ for s in {services}; do if [ -d /run/systemd/system ]; then systemctl -q is-active -- "$s"; else case $(sv status "$s" 2>/dev/null) in (run:*) ;; (*) false;; esac; fi && return; done; false; }}
+if command -v curl >/dev/null; then t={TRIES}; while :; do
+a=$(printf %s {requests} | curl -q -K - 2>/dev/null); t=$((t - 1))
+case $a in (*"onnect to "*) [ $t -gt 0 ] && caldav_up && sleep 0.5 || break;; (*) break;; esac
+done; printf '%s\n' "$a" | f calendars; fi"#,
+        requests = quote(&requests.join("next\n"))
     );
+}
+
+/// Writes what curl is to do for one calendar.
+fn configuration(request: &CalendarRequest) -> String {
+    let login = request.login.as_ref().map(|(user, password)| {
+        let login = format!("{user}:{}", password.expose());
+        format!("user = {}\n", quoted(&login))
+    });
+    format!(
+        "url = {}\nrequest = \"PROPFIND\"\nheader = \"Depth: 0\"\n{}output = \"/dev/null\"\n\
+         write-out = \"%{{http_code}} %{{errormsg}}\\n\"\nsilent\nnoproxy = \"*\"\n\
+         connect-timeout = 5\nmax-time = 20\n",
+        quoted(request.url.as_str()),
+        login.unwrap_or_default()
+    )
 }
 
 /// Reads what curl wrote: a line for each calendar, the HTTP status (000 without an answer) and what was wrong.

@@ -11,6 +11,8 @@ use tasks::value::HostPath;
 use tasks::{Input, InputTexts};
 use tokio::sync::{Semaphore, watch};
 
+use super::host::Job;
+
 /// What is known of an input.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Known {
@@ -30,11 +32,16 @@ pub struct Exchange {
 }
 
 impl Exchange {
-    /// Makes an exchange for hosts of which `limit` says how many work at once.
-    pub(super) fn new(limit: Arc<Semaphore>, beforehand: InputTexts) -> Self {
-        let known = beforehand
-            .into_iter()
-            .map(|(input, text)| (input, Known::There(text)));
+    /// Makes an exchange for the hosts of these jobs, of which `limit` says how many work at once. What a host that is
+    /// not among them has not given beforehand will not come.
+    pub(super) fn new(limit: Arc<Semaphore>, jobs: &[Job], beforehand: &InputTexts) -> Self {
+        let inputs = jobs.iter().flat_map(Job::inputs);
+        let others = inputs.filter(|input| jobs.iter().all(|job| job.host != input.host));
+        let known = others.map(|input| {
+            let there = beforehand.get(&input).cloned();
+            let state = there.map_or(Known::Never, Known::There);
+            (input, state)
+        });
         Self {
             known: Arc::new(watch::Sender::new(known.collect())),
             limit,
@@ -158,7 +165,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_host_waits_for_what_another_is_about_to_make() {
-        let exchange = Exchange::new(Arc::new(Semaphore::new(1)), InputTexts::new());
+        let exchange = Exchange::new(Arc::new(Semaphore::new(1)), &[], &InputTexts::new());
         let wanted = [input("a", &path())];
         let waiting = exchange.clone();
         exchange.leave("a", &[path()], &Facts::default());
@@ -172,7 +179,7 @@ mod tests {
 
     #[tokio::test]
     async fn nobody_waits_for_a_host_whose_run_has_ended() {
-        let exchange = Exchange::new(Arc::new(Semaphore::new(1)), InputTexts::new());
+        let exchange = Exchange::new(Arc::new(Semaphore::new(1)), &[], &InputTexts::new());
         exchange.leave("a", &[path()], &facts("two\nlines\n"));
         exchange.ended("a", &[path()]);
         assert!(exchange.settled(&[input("a", &path())]).await.is_empty());

@@ -443,7 +443,8 @@ fn altered(resources: &[Declared], change: &Change, facts: &Facts) -> QuerySet {
                     .iter()
                     .any(|place| path == *place || path.is_below(place) || place.is_below(path))
         }
-        Query::Guard(_) => true,
+        // What a server answers may depend on any file: a password, a setting.
+        Query::Guard(_) | Query::Calendar(_) => true,
         Query::Package(_)
         | Query::Apt(_)
         | Query::User { .. }
@@ -453,8 +454,7 @@ fn altered(resources: &[Declared], change: &Change, facts: &Facts) -> QuerySet {
         | Query::PublicKey(_)
         | Query::Time
         | Query::MariaDbDatabase(_)
-        | Query::MariaDbUser(_)
-        | Query::Calendar(_) => false,
+        | Query::MariaDbUser(_) => false,
     };
     let later = resources.iter().skip(1).flat_map(probed).filter(touched);
     own.iter().cloned().chain(later).collect()
@@ -517,6 +517,8 @@ fn step_failed(item: &Item, output: &Output, resources: &[Declared]) -> Failure 
         "the package conflicts with one that is installed: declare that one absent"
     } else if text.contains("Unable to locate package") {
         "check the package's name and the host's /etc/apt/sources.list"
+    } else if item.resource == "download" {
+        "check the address, the digest, and that the host reaches the server"
     } else if text.contains("Failed to fetch")
         || text.contains("Could not resolve")
         || text.contains("Could not connect")

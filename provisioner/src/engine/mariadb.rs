@@ -65,16 +65,16 @@ pub(super) fn read(facts: &mut Facts, sorted: &Sorted, text: &str) {
     facts.mariadb.server = DatabaseServer::Down;
     for line in text.lines() {
         let columns: Vec<&str> = line.split('\t').collect();
-        match columns.as_slice() {
-            &[READY] => facts.mariadb.server = DatabaseServer::Running,
-            &["database", name, charset, collation] => {
+        match *columns.as_slice() {
+            [READY] => facts.mariadb.server = DatabaseServer::Running,
+            ["database", name, charset, collation] => {
                 let fact = DatabaseFact {
                     charset: charset.to_owned(),
                     collation: collation.to_owned(),
                 };
                 databases.insert(name, fact);
             }
-            &["user", account, plugin, hash] => {
+            ["user", account, plugin, hash] => {
                 let native = plugin.is_empty() || plugin == "mysql_native_password";
                 let fact = DatabaseUserFact {
                     password: native.then(|| Secret::new(hash)),
@@ -83,12 +83,12 @@ pub(super) fn read(facts: &mut Facts, sorted: &Sorted, text: &str) {
                 };
                 users.insert(account, fact);
             }
-            &["global", account, privilege] => rights.push((account, None, privilege)),
+            ["global", account, privilege] => rights.push((account, None, privilege)),
             // The client writes a backslash as two.
-            &["grant", account, name, privilege] => {
+            ["grant", account, name, privilege] => {
                 rights.push((account, Some(name.replace("\\\\", "\\")), privilege));
             }
-            &[message] if message.starts_with("ERROR") && message.contains("Access denied") => {
+            [message] if message.starts_with("ERROR") && message.contains("Access denied") => {
                 facts.mariadb.server = DatabaseServer::Refused(message.to_owned());
             }
             _ => {}

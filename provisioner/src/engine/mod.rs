@@ -68,7 +68,7 @@ pub async fn preview_all(
     progress: Progress,
 ) -> Vec<Previewed> {
     let limit = turns(forks);
-    let exchange = Exchange::new(limit.clone(), beforehand);
+    let exchange = Exchange::new(limit.clone(), &jobs, &beforehand);
     on_all_within(jobs, limit, move |job| {
         let (progress, exchange) = (progress.clone(), exchange.clone());
         async move { host::preview(&job, &exchange, &progress).await }
@@ -100,7 +100,7 @@ pub async fn apply_all(
     let started = Instant::now();
     let saved = Arc::new(saved);
     let limit = turns(forks);
-    let exchange = Exchange::new(limit.clone(), beforehand);
+    let exchange = Exchange::new(limit.clone(), &jobs, &beforehand);
     let hosts = on_all_within(jobs, limit, move |job| {
         let (progress, stop, lock, saved, exchange) = (
             progress.clone(),

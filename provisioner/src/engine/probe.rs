@@ -163,7 +163,7 @@ b() {{ head -c {limit} -- "$2" | f "body:$1"; }}"#,
     );
     let hashed: Vec<_> = paths
         .iter()
-        .filter(|(_, read)| matches!(read, Read::BodyUnless(_)))
+        .filter(|(_, read)| matches!(read, Read::BodyUnless(_) | Read::Digest))
         .map(|(path, _)| path.as_str())
         .collect();
     if !hashed.is_empty() {

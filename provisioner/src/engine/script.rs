@@ -58,7 +58,7 @@ pub const STATE: &str = "/var/lib/prov";
 /// Where the lock of a host is.
 pub const LOCK: &str = "/run/prov.lock";
 
-/// Gives the functions with which changes are made. `w`, `a`, `d`, `l` and `x` are the file steps, `u` keeps a file
+/// Gives the functions with which changes are made. `w`, `g`, `a`, `d`, `l` and `x` are the file steps, `u` keeps a file
 /// so that it can be put back, `q` puts back; all of them run in shells of their own, as they change the folder.
 ///
 /// Root works in folders that belong to others, who could put a link in the place of anything between two commands.
@@ -83,6 +83,9 @@ w() {{ # path owner group mode; base64 in $c
   p "$1" && t && {{ printf %s "$c" | base64 -d >f && chown -- "$2:$3" f && chmod -- "$4" f && sync -- f &&
     if m "$h/$n"; then cat -- f >"../$n" && chown -- "$2:$3" "../$n" && chmod -- "$4" "../$n" && sync -- "../$n"
     else mv -fT -- f "../$n" && {{ sync -- .. || :; }}; fi; z; }}; }}
+g() {{ # path owner group mode url digest; not as _apt, who cannot enter the folder: what it fetches is data until it is checked
+  p "$1" && t && {{ /usr/lib/apt/apt-helper -q -o APT::Sandbox::User=root -o Acquire::Retries=2 download-file "$5" "$h/$t/f" "SHA256:$6" || {{ rm -f -- ./f.*; ! :; }} &&
+    chown -- "$2:$3" f && chmod -- "$4" f && sync -- f && mv -fT -- f "../$n" && {{ sync -- .. || :; }}; z; }}; }}
 a() {{ # path owner group mode
   p "$1" && h=${{PWD%/}}/$n &&
   if [ -d "./$n" ]; then cd -P -- "./$n" && i "$PWD" && chown -- "$2:$3" . && chmod -- "$4" .

@@ -20,6 +20,16 @@ pub(super) fn command(step: &Step) -> String {
             encode(content.expose().as_bytes()),
             placed(path, attributes)
         ),
+        Step::Fetch {
+            path,
+            url,
+            sha256,
+            attributes,
+        } => format!(
+            "g {} {}",
+            placed(path, attributes),
+            quote_all([url.as_str(), sha256])
+        ),
         Step::SetAttributes { path, attributes } => format!("a {}", placed(path, attributes)),
         Step::MakeDirectory { path, attributes } => format!("d {}", placed(path, attributes)),
         Step::MakeLink { path, target } => {
@@ -68,6 +78,7 @@ fn placed(path: &HostPath, attributes: &Attributes) -> String {
 pub(super) fn replaced_path(step: &Step) -> Option<&HostPath> {
     match step {
         Step::WriteFile { path, .. }
+        | Step::Fetch { path, .. }
         | Step::SetAttributes { path, .. }
         | Step::MakeLink { path, .. }
         | Step::Remove { path } => Some(path),

@@ -52,7 +52,9 @@ pub async fn backup(
     }
     let storage = &expectations.storage;
     let shows = "the storage daemon answers the director";
-    checks.push(status(console, "storage=archive", shows, storage).await?);
+    let archive = status(console, "storage=archive", shows, storage).await?;
+    let has_archive = archive.passed;
+    checks.push(archive);
     if expectations.copies {
         let shows = "the storage daemon knows the device of the copies";
         checks.push(status(console, "storage=copies", shows, storage).await?);
@@ -66,7 +68,15 @@ pub async fn backup(
         .buffered(AT_ONCE)
         .try_collect()
         .await?;
+    let subject = format!("client={}-fd", expectations.subject);
+    let can_be_read = clients
+        .iter()
+        .any(|check| check.passed && check.asked.ends_with(&subject));
     checks.extend(clients);
+    // A job waits minutes for a daemon that does not answer, and that was told already.
+    if !has_archive || !can_be_read {
+        return Ok(checks);
+    }
     let lost = lose_and_restore(&expectations.subject, console, containers).await;
     // Whatever came of it, the file must go.
     let removed = ["rm", "-f", MARKER];
@@ -83,10 +93,42 @@ pub async fn backup(
     checks.push(check);
     if expectations.copies {
         let shows = "what the catalogue's job wrote is copied for outside the office";
-        let (_, check) = job(console, "run job=copy-catalogue yes", shows.to_owned()).await?;
+        let (id, check) = job(console, "run job=copy-catalogue yes", shows.to_owned()).await?;
         checks.push(check);
+        checks.push(copied(console, id).await?);
     }
     Ok(checks)
+}
+
+/// Looks into the log of a job that copies: it ends well, too, where there was nothing to copy.
+async fn copied(console: &ClientSession, id: Option<u64>) -> Step {
+    let id = id.unwrap_or_default();
+    let command = format!("list joblog jobid={id}");
+    let open = Open::new(
+        SERVICE,
+        "synchronisation was held while there was something to copy".to_owned(),
+        format!("bconsole: {command}"),
+        "synchronisation held, JobId chosen, synchronisation released".to_owned(),
+    );
+    let text = ask(console, &command).await?;
+    let signs = [
+        ("synchronisation held", "synchronisation hold "),
+        ("JobId chosen", "chosen to be copied"),
+        ("synchronisation released", "synchronisation release "),
+    ];
+    let seen: Vec<_> = signs
+        .into_iter()
+        .filter(|(_, sign)| text.contains(sign))
+        .map(|(word, _)| word)
+        .collect();
+    // The log names a command before it is known to work.
+    let worked = !text.contains("Error:");
+    let came = if worked && !seen.is_empty() {
+        seen.join(", ")
+    } else {
+        complaint(&text)
+    };
+    Ok(open.close(came, worked && seen.len() == signs.len()))
 }
 
 /// Asks for the status of a daemon: it is expected to say its name and version.
@@ -219,13 +261,17 @@ fn complaint(text: &str) -> String {
     )
 }
 
-/// Gives the last line that a console printed which is not empty.
+/// Gives the line of what a console printed that tells of a failure, or else its last one.
 fn gist(text: &str) -> String {
     let said = text.lines().map(str::trim);
-    let last = said
-        .rev()
-        .find(|line| !line.is_empty() && *line != "You have messages.");
-    last.unwrap_or("the console said nothing").to_owned()
+    let mut said = said.filter(|line| !line.is_empty() && *line != "You have messages.");
+    let failure = said
+        .clone()
+        .find(|line| line.contains("Failed to") || line.contains("ERR="));
+    failure
+        .or_else(|| said.next_back())
+        .unwrap_or("the console said nothing")
+        .to_owned()
 }
 
 /// Shortens `NAME Version: 9.6.7 (10 December 2020) …` to what tells the version.
@@ -249,6 +295,12 @@ mod tests {
         let text = "run job=catalogue yes\nUsing Catalog \"catalogue\"\nJob queued. JobId=17\nYou have messages.\n";
         assert_eq!(number(text), Some(17));
         assert_eq!(number("No Job \"x\" found.\n"), None);
+    }
+
+    #[test]
+    fn a_daemon_that_does_not_answer_is_told_by_the_line_that_says_so() {
+        let text = "Connecting to Client a-fd at 10.0.0.7:9102\nFailed to connect to Client a-fd.\n====\nYou have messages.\n";
+        assert_eq!(gist(text), "Failed to connect to Client a-fd.");
     }
 
     #[test]

@@ -3,7 +3,9 @@
 //! Each check states what was asked, what was expected and what came. A check never repairs anything.
 
 mod backup;
+mod calendar;
 mod dns;
+mod dynamic_dns;
 mod junit;
 
 use std::time::{Duration, Instant};
@@ -11,7 +13,9 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 pub use backup::{BackupExpectations, backup};
+pub use calendar::{CalendarExpectations, calendar};
 pub use dns::{DnsExpectations, dns};
+pub use dynamic_dns::{DynamicDnsExpectations, dynamic_dns};
 pub use junit::junit;
 
 /// One acceptance check with its result.

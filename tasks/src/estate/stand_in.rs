@@ -6,7 +6,7 @@
 use std::net::Ipv4Addr;
 
 /// Names the stand-ins that there are: the folders under `docker/stand-ins`.
-pub const STAND_INS: [&str; 1] = ["linode"];
+pub const STAND_INS: [&str; 2] = ["dropbox", "linode"];
 
 /// Describes a stand-in of an estate.
 #[derive(Debug, Clone, PartialEq, Eq)]

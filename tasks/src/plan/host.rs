@@ -140,6 +140,7 @@ const fn prepares(step: &Step) -> bool {
     match step {
         Step::Run(run) => run.effects.is_empty() && run.stdin.is_none(),
         Step::WriteFile { .. }
+        | Step::Fetch { .. }
         | Step::SetAttributes { .. }
         | Step::MakeDirectory { .. }
         | Step::MakeLink { .. }

@@ -13,7 +13,7 @@ use crate::fact::{CalendarFact, Facts, NotAsked, ServiceManager};
 use crate::plan::{Action, Change, Planned, Reason};
 use crate::query::{CalendarRequest, Query};
 use crate::step::{Effect, Run};
-use crate::value::HttpUrl;
+use crate::value::{HttpUrl, ServiceName};
 
 /// Manages that a calendar exists on a CalDAV server (RFC 4791), and nothing more: it is made once, with these
 /// properties, and never touched again, because from then on it is its user's.
@@ -21,7 +21,8 @@ use crate::value::HttpUrl;
 /// Asks the server from the host itself with curl(1), which must be installed there: PROPFIND, Depth 0. Makes the
 /// calendar with MKCALENDAR in the name of the user; servers such as Radicale make the user's collection at that moment.
 /// Without a password the server is taken to be open: it is asked without a name, and the calendar is made with an
-/// empty password. Where the server does not run yet, because nothing does, the calendar is deferred.
+/// empty password. Where the server does not answer the calendar is deferred. A server that has just been started takes a
+/// moment; if `service` says which one it is, it is waited for.
 ///
 /// ```yaml
 /// caldav_calendar: {url: "http://localhost:5232/office/calendar/", user: office, display_name: Office}
@@ -45,6 +46,9 @@ pub struct CaldavCalendar {
     /// Colour, as `#rrggbb` or `#rrggbbaa`; the server's own choice when empty.
     #[serde(default)]
     pub color: String,
+    /// The service on this host that answers at the address, if it is one.
+    #[serde(default)]
+    pub service: Option<ServiceName>,
     /// What may be in it.
     #[serde(default = "events")]
     pub components: BTreeSet<Component>,
@@ -112,6 +116,7 @@ impl CaldavCalendar {
             display_name: String::new(),
             description: String::new(),
             color: String::new(),
+            service: None,
             components: events(),
         }
     }
@@ -134,7 +139,8 @@ impl CaldavCalendar {
         }
         let digits = self.color.strip_prefix('#').unwrap_or_default();
         let hexadecimal = digits.bytes().all(|b| b.is_ascii_hexdigit());
-        if !self.color.is_empty() && !([6, 8].contains(&digits.len()) && hexadecimal) {
+        let colour = [6, 8].contains(&digits.len()) && hexadecimal;
+        if !(self.color.is_empty() || colour) {
             return Err(format!(
                 "'{}' is not a colour; write it as #rrggbb or #rrggbbaa",
                 self.color
@@ -158,11 +164,10 @@ impl CaldavCalendar {
         add("D:displayname", &self.display_name);
         add("C:calendar-description", &self.description);
         add("A:calendar-color", &self.color);
-        let components: String = self
-            .components
-            .iter()
-            .map(|component| format!("<C:comp name=\"{}\"/>", component.name()))
-            .collect();
+        let mut components = String::new();
+        for component in &self.components {
+            let _ = write!(components, "<C:comp name=\"{}\"/>", component.name());
+        }
         format!(
             "<?xml version=\"1.0\" encoding=\"utf-8\"?>\
              <C:mkcalendar xmlns:D=\"DAV:\" xmlns:C=\"urn:ietf:params:xml:ns:caldav\" \
@@ -207,13 +212,6 @@ impl CaldavCalendar {
         .detail(&self.description)
         .into()
     }
-
-    fn impossible(&self, cause: &str, hint: &str) -> Planned {
-        Planned::Impossible {
-            cause: format!("the CalDAV server at {} {cause}", self.url),
-            hint: hint.to_owned(),
-        }
-    }
 }
 
 /// Quotes a text for curl's configuration file (curl(1), --config).
@@ -242,6 +240,7 @@ impl Manage for CaldavCalendar {
         vec![Query::Calendar(CalendarRequest {
             url: self.url.clone(),
             // Only with a password: to ask in somebody's name would make an open server make that user's collection.
+            service: self.service.clone(),
             login: login.map(|password| (self.user.clone(), password.clone())),
         })]
     }
@@ -261,20 +260,26 @@ impl Manage for CaldavCalendar {
                 reason: "no CalDAV server runs here yet; `prov test` starts it, `prov complete` makes the calendar"
                     .to_owned(),
             },
+            // None of these is impossible: what comes before the calendar may be what sets it right.
             (CalendarFact::Unreachable(why), ServiceManager::Systemd | ServiceManager::Runit) => {
-                self.impossible(
-                    &format!("does not answer: {why}"),
-                    "see why in the server's log, start it, and run this again: calendars that are there already stay",
-                )
+                Planned::Deferred {
+                    reason: format!(
+                        "the CalDAV server does not answer ({why}); see why in its log, start it, and run this again"
+                    ),
+                }
             }
-            (CalendarFact::Refused(status), _) => self.impossible(
-                &format!("does not let '{}' in (HTTP status {status})", self.user),
-                "check the user's password; if the server's access rules have just changed, restart it and run this again",
-            ),
-            (CalendarFact::Failed(status), _) => self.impossible(
-                &format!("fails (HTTP status {status})"),
-                "look at the server's log; it must be able to write its folder of collections",
-            ),
+            (CalendarFact::Refused(status), _) => Planned::Deferred {
+                reason: format!(
+                    "the CalDAV server does not let '{}' in (HTTP status {status}); check the password, and run this \
+                     again once the server has been restarted",
+                    self.user
+                ),
+            },
+            (CalendarFact::Failed(status), _) => Planned::Deferred {
+                reason: format!(
+                    "the CalDAV server fails (HTTP status {status}); see why in its log, and run this again"
+                ),
+            },
         })
     }
 

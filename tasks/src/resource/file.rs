@@ -197,7 +197,7 @@ impl Manage for File {
 }
 
 /// Refuses to put a file where something else is that may hold data.
-fn in_the_way(path: &HostPath, fact: &PathFact) -> Planned {
+pub(super) fn in_the_way(path: &HostPath, fact: &PathFact) -> Planned {
     let what = match fact {
         PathFact::Directory(_) => "a directory",
         PathFact::Missing | PathFact::File(_) | PathFact::Link { .. } | PathFact::Other => {

@@ -14,7 +14,7 @@ use crate::value::{DatabaseName, Word};
 
 /// Manages a database of the MariaDB server that runs on the host, not what is in it.
 ///
-/// Asks the server as root through its socket (unix_socket authentication, as Debian sets it up). Where the server
+/// Asks the server as root through its socket (`unix_socket` authentication, as Debian sets it up). Where the server
 /// does not run the database is deferred. Changing `charset` or `collation` affects tables that are made later.
 /// `state: absent` drops the database with everything in it.
 ///

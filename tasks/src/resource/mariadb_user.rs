@@ -184,11 +184,11 @@ impl MariaDbUser {
         fact: Option<DatabaseUserFact>,
         before: Option<&DatabaseUserFact>,
     ) -> Planned {
+        let (before, after) = (before.map(shown), fact.as_ref().map(shown));
         let run = mariadb::run(Content::of(sql)).effect(Effect::DatabaseUser {
             account: self.account.clone(),
-            fact: fact.clone(),
+            fact,
         });
-        let (before, after) = (before.map(shown), fact.as_ref().map(shown));
         Change::new(action, reasons, vec![run.into()])
             .diff(Diff::plain(
                 &before.unwrap_or_default(),
@@ -238,7 +238,7 @@ impl MariaDbUser {
     }
 }
 
-/// Hashes a password as `mysql_native_password` keeps it (MariaDB, "Authentication Plugin - mysql_native_password").
+/// Hashes a password as `mysql_native_password` keeps it (MariaDB, "Authentication Plugin - `mysql_native_password`").
 fn native_password(password: &str) -> String {
     let once = Sha1::digest(password.as_bytes());
     format!("*{}", hex(&Sha1::digest(once)).to_uppercase())

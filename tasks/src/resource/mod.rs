@@ -11,6 +11,7 @@ mod command;
 mod cron;
 mod debconf;
 mod directory;
+mod download;
 mod edit;
 mod file;
 mod group;
@@ -38,6 +39,7 @@ pub use command::Command;
 pub use cron::{Cron, Special, TimeField};
 pub use debconf::{Debconf, DebconfType};
 pub use directory::Directory;
+pub use download::Download;
 pub use edit::Anchor;
 pub use file::File;
 pub use group::Group;
@@ -150,6 +152,8 @@ pub enum Resource {
     Directory(Directory),
     /// See [`File`].
     File(File),
+    /// See [`Download`].
+    Download(Download),
     /// See [`Symlink`].
     Symlink(Symlink),
     /// See [`Line`].
@@ -192,6 +196,7 @@ impl Resource {
             Self::AuthorizedKey(resource) => resource,
             Self::Directory(resource) => resource,
             Self::File(resource) => resource,
+            Self::Download(resource) => resource,
             Self::Symlink(resource) => resource,
             Self::Line(resource) => resource,
             Self::Block(resource) => resource,
@@ -255,6 +260,11 @@ pub const KINDS: &[Kind] = &[
         name: "file",
         schema: || schemars::schema_for!(File),
         build: |fields| serde_json::from_value(fields).map(Resource::File),
+    },
+    Kind {
+        name: "download",
+        schema: || schemars::schema_for!(Download),
+        build: |fields| serde_json::from_value(fields).map(Resource::Download),
     },
     Kind {
         name: "symlink",

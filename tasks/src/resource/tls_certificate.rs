@@ -121,22 +121,19 @@ impl TlsCertificate {
         };
         let wanted = self.attributes();
         let before = before.map(Issued::described).unwrap_or_default();
-        let (steps, diff) = match &self.authority {
-            Some(authority) => {
-                let pem = authority.issue(public_key, &self.names, now)?;
-                let after = Issued::read(&pem)?.described();
-                let write = Step::WriteFile {
-                    path: self.path.clone(),
-                    content: Content::plain(pem),
-                    attributes: wanted.clone(),
-                };
-                (vec![write], Diff::plain(&before, &after))
-            }
-            None => {
-                let names: Vec<_> = self.names.iter().map(DomainName::as_str).collect();
-                let after = format!("names:  {}\nissuer: itself\n", names.join(", "));
-                (self.sign_itself(&wanted), Diff::plain(&before, &after))
-            }
+        let (steps, diff) = if let Some(authority) = &self.authority {
+            let pem = authority.issue(public_key, &self.names, now)?;
+            let after = Issued::read(&pem)?.described();
+            let write = Step::WriteFile {
+                path: self.path.clone(),
+                content: Content::plain(pem),
+                attributes: wanted.clone(),
+            };
+            (vec![write], Diff::plain(&before, &after))
+        } else {
+            let names: Vec<_> = self.names.iter().map(DomainName::as_str).collect();
+            let after = format!("names:  {}\nissuer: itself\n", names.join(", "));
+            (self.sign_itself(&wanted), Diff::plain(&before, &after))
         };
         Ok(Change::new(action, reasons, steps)
             .detail(attribute_text(&wanted))

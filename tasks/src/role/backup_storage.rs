@@ -12,6 +12,10 @@ use crate::value::Mode;
 
 /// Variables of the role.
 #[derive(Debug, Deserialize, JsonSchema)]
+#[expect(
+    clippy::struct_field_names,
+    reason = "the names are those of the estate's variables"
+)]
 pub(super) struct Variables {
     /// Name of the storage daemon, as in the director's configuration.
     backup_storage_name: String,
@@ -59,7 +63,7 @@ pub(super) fn resources(cx: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagn
         .finish();
     if let Some(content) = role.take(content) {
         let mut file = File::new(fixed(CONFIGURATION), content);
-        file.group = "bacula".to_owned();
+        "bacula".clone_into(&mut file.group);
         file.mode = Mode::new(0o640);
         role.add(Resource::File(file)).notifies(&restart);
     }
@@ -70,8 +74,8 @@ pub(super) fn resources(cx: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagn
 /// Describes a folder that belongs to the daemons alone: what is backed up may be secret.
 fn folder_of_bacula(path: &str) -> Resource {
     let mut folder = Directory::new(fixed(path));
-    folder.owner = "bacula".to_owned();
-    folder.group = "bacula".to_owned();
+    "bacula".clone_into(&mut folder.owner);
+    "bacula".clone_into(&mut folder.group);
     folder.mode = Mode::new(0o700);
     Resource::Directory(folder)
 }

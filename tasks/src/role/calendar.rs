@@ -97,13 +97,13 @@ pub(super) fn resources(cx: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagn
     role.add(Resource::Packages(Packages::new(packages)));
     // Debian's package leaves it to root, and its daemon does not run as root.
     let mut folder = Directory::new(fixed("/var/lib/radicale/collections"));
-    folder.owner = "radicale".to_owned();
-    folder.group = "radicale".to_owned();
+    "radicale".clone_into(&mut folder.owner);
+    "radicale".clone_into(&mut folder.group);
     folder.mode = Mode::new(0o750);
     role.add(Resource::Directory(folder));
     if closed {
         let mut users = File::new(fixed(USERS_FILE), users(&variables.calendar_users));
-        users.group = "radicale".to_owned();
+        "radicale".clone_into(&mut users.group);
         users.mode = Mode::new(0o640);
         role.add(Resource::File(users)).notifies(&restart);
         let rights = cx.render("calendar/rights").set("office", OFFICE).finish();
@@ -135,6 +135,7 @@ pub(super) fn resources(cx: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagn
         user.clone_into(&mut calendar.display_name);
         calendar.description = format!("Calendar for {user}");
         COLOR.clone_into(&mut calendar.color);
+        calendar.service = Some(fixed("radicale"));
         calendar.components = Component::EVERY.into();
         role.add(Resource::CaldavCalendar(calendar));
     }

@@ -7,6 +7,7 @@
 mod backup;
 mod backup_client;
 mod backup_director;
+mod backup_dropbox;
 mod backup_storage;
 mod calendar;
 mod database;
@@ -171,6 +172,13 @@ pub const ROLES: &[Role] = &[
         resources: backup_storage::resources,
     },
     Role {
+        name: "backup_dropbox",
+        summary: "Dropbox's headless daemon, which brings the copies of the backups out of the office.",
+        variables: || schemars::schema_for!(backup_dropbox::Variables),
+        backup: &["/usr/local/lib/bacula"],
+        resources: backup_dropbox::resources,
+    },
+    Role {
         name: "dns_client",
         summary: "The host's own name in /etc/hosts, and its resolvers in /etc/resolv.conf.",
         variables: || schemars::schema_for!(dns_client::Variables),
@@ -300,6 +308,7 @@ fn arrange(host: &str, declared: Vec<Declared>) -> Result<Vec<Declared>, Vec<Dia
             | Resource::AuthorizedKey(_)
             | Resource::Directory(_)
             | Resource::File(_)
+            | Resource::Download(_)
             | Resource::Symlink(_)
             | Resource::Line(_)
             | Resource::Block(_)

@@ -24,6 +24,10 @@ use crate::value::{DatabaseName, HostPath, Mode};
 
 /// Variables of the role.
 #[derive(Debug, Deserialize, JsonSchema)]
+#[expect(
+    clippy::struct_field_names,
+    reason = "the names are those of the estate's variables"
+)]
 pub(super) struct Variables {
     /// Name of the director.
     backup_director_name: String,
@@ -163,8 +167,8 @@ fn console_of(
 /// daemon, which is root, keeps its state there, too.
 fn ownership(role: &mut Declarations) {
     let mut home = Directory::new(fixed(HOME));
-    home.owner = "bacula".to_owned();
-    home.group = "bacula".to_owned();
+    "bacula".clone_into(&mut home.owner);
+    "bacula".clone_into(&mut home.group);
     home.mode = Mode::new(0o700);
     role.add(Resource::Directory(home));
     role.add(Resource::Command(Command::unless(
@@ -182,7 +186,7 @@ fn ownership(role: &mut Declarations) {
 /// Describes a file that only root and the daemons may read.
 fn private(path: &str, content: Content) -> Resource {
     let mut file = File::new(fixed(path), content);
-    file.group = "bacula".to_owned();
+    "bacula".clone_into(&mut file.group);
     file.mode = Mode::new(0o640);
     Resource::File(file)
 }

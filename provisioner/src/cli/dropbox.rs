@@ -1,0 +1,39 @@
+//! `prov dropbox`: what must be done by hand, once, for copies to leave the office.
+
+use super::app::App;
+use super::arguments::Dropbox;
+use crate::engine::Failure;
+use crate::engine::script::quote_all;
+use crate::report::problem::{Problem, exit};
+use crate::ssh::{connect, interactive};
+
+const COMMAND: &str = "/usr/local/lib/bacula/synchronisation";
+
+pub(super) async fn run(app: &App, options: &Dropbox) -> Result<u8, Problem> {
+    let hosts = app.estate.hosts_with_role("backup_dropbox");
+    let Some(host) = hosts.first().copied() else {
+        return Err(Problem::usage(
+            "no host of the estate synchronises copies",
+            "give the backup's director the role backup_dropbox",
+        ));
+    };
+    let command = [COMMAND, options.action.word()];
+    let code = if app.estate.network().is_some() {
+        let argv = command.map(str::to_owned);
+        let containers = app.containers().await?;
+        containers.exec_interactive(host.name(), &argv).await?
+    } else {
+        let targets = app.targets(&[host]).await?;
+        let Some((name, target)) = targets.into_iter().next() else {
+            return Ok(exit::FAILED);
+        };
+        let connection = connect(&target?).await.map_err(Failure::from)?;
+        // The person at the terminal answers if sudo asks.
+        let command = quote_all(["sudo"].into_iter().chain(command));
+        let code = interactive(&connection, Some(&command))
+            .await
+            .map_err(|error| Failure::from(error).of(format!("ssh {name}")))?;
+        i64::from(code)
+    };
+    Ok(u8::try_from(code).unwrap_or(exit::FAILED))
+}

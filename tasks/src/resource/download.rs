@@ -1,0 +1,159 @@
+//! Files that are fetched from the web.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::Manage;
+use crate::fact::{Attributes, Facts, NotAsked, PathFact};
+use crate::plan::{Action, Change, Planned, Reason};
+use crate::query::{Query, Read};
+use crate::step::Step;
+use crate::value::{HostPath, HttpUrl, Mode};
+
+/// Digits of a SHA-256 digest.
+const DIGITS: usize = 64;
+
+/// Manages a file that the host fetches from the web: its bytes, by their digest, and owner, group and mode.
+///
+/// Reads the file's attributes and digest, never its bytes. It is fetched only if the digest is another, by apt's own
+/// helper (`/usr/lib/apt/apt-helper download-file`), which every Debian host has, which knows apt's proxy, and which
+/// refuses what has another digest; only what was checked takes the place of what was there, atomically. A symbolic
+/// link in its place is replaced by the file; a directory in its place is an error.
+///
+/// ```yaml
+/// download:
+///   url: https://example.org/tool-1.0.tar.gz
+///   path: /usr/local/src/tool.tar.gz
+///   sha256: e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(remote = "Self", deny_unknown_fields)]
+pub struct Download {
+    /// Address of the file.
+    pub url: HttpUrl,
+    /// Absolute path that it gets.
+    pub path: HostPath,
+    /// Digest of its bytes (SHA-256, 64 hexadecimal digits in lower case).
+    pub sha256: String,
+    /// Owner.
+    #[serde(default = "root")]
+    pub owner: String,
+    /// Group.
+    #[serde(default = "root")]
+    pub group: String,
+    /// Permission bits.
+    #[serde(default = "readable")]
+    pub mode: Mode,
+}
+
+super::checked!(Download);
+
+fn root() -> String {
+    "root".to_owned()
+}
+
+fn readable() -> Mode {
+    Mode::new(0o644)
+}
+
+impl Download {
+    /// Describes a file owned by root and readable by all.
+    pub fn new(url: HttpUrl, path: HostPath, sha256: impl Into<String>) -> Self {
+        Self {
+            url,
+            path,
+            sha256: sha256.into(),
+            owner: root(),
+            group: root(),
+            mode: readable(),
+        }
+    }
+
+    fn check(&self) -> Result<(), String> {
+        let digit = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
+        if self.sha256.len() != DIGITS || !self.sha256.bytes().all(digit) {
+            return Err(format!(
+                "download {}: `sha256` is no digest; write its {DIGITS} hexadecimal digits in lower case",
+                self.path
+            ));
+        }
+        Ok(())
+    }
+
+    fn attributes(&self) -> Attributes {
+        Attributes {
+            owner: self.owner.clone(),
+            group: self.group.clone(),
+            mode: self.mode,
+        }
+    }
+
+    fn fetch(&self, action: Action, reasons: Vec<Reason>) -> Planned {
+        let step = Step::Fetch {
+            path: self.path.clone(),
+            url: self.url.clone(),
+            sha256: self.sha256.clone(),
+            attributes: self.attributes(),
+        };
+        let attributes = super::directory::attribute_text(&self.attributes());
+        Change::new(action, reasons, vec![step])
+            .detail(format!("{attributes}   {}", self.url))
+            .into()
+    }
+}
+
+impl Manage for Download {
+    fn kind(&self) -> &'static str {
+        "download"
+    }
+
+    fn id(&self) -> String {
+        self.path.to_string()
+    }
+
+    fn probe(&self) -> Vec<Query> {
+        let path = |path: HostPath, read| Query::Path { path, read };
+        vec![
+            path(self.path.clone(), Read::Digest),
+            path(self.path.parent(), Read::Attributes),
+        ]
+    }
+
+    fn plan(&self, facts: &Facts) -> Result<Planned, NotAsked> {
+        if let Err(cause) = self.check() {
+            return Ok(super::invalid(cause));
+        }
+        let wanted = self.attributes();
+        Ok(match facts.path(&self.path)? {
+            PathFact::Missing => match super::file::missing_parent(&self.path, facts)? {
+                Some(problem) => problem,
+                None => self.fetch(Action::Create, vec![Reason::Missing]),
+            },
+            PathFact::Link { .. } => self.fetch(Action::Create, vec![Reason::KindDiffers]),
+            fact @ (PathFact::Directory(_) | PathFact::Other) => {
+                super::file::in_the_way(&self.path, fact)
+            }
+            PathFact::File(have) => {
+                let have_attributes = have.attributes();
+                let mut reasons = super::directory::attribute_reasons(&have_attributes, &wanted);
+                if have.sha256.as_deref() != Some(&self.sha256) {
+                    reasons.insert(0, Reason::ContentDiffers);
+                    return Ok(self.fetch(Action::Update, reasons));
+                }
+                if reasons.is_empty() {
+                    return Ok(Planned::Unchanged);
+                }
+                let step = Step::SetAttributes {
+                    path: self.path.clone(),
+                    attributes: wanted.clone(),
+                };
+                Change::new(Action::Update, reasons, vec![step])
+                    .detail(super::directory::attribute_change(
+                        &have_attributes,
+                        &wanted,
+                    ))
+                    .into()
+            }
+        })
+    }
+}
