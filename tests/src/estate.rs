@@ -77,7 +77,11 @@ fn put(path: &Path, text: &str) {
         must(fs::create_dir_all(folder), "making a folder");
     }
     must(fs::write(path, text), "writing a file");
-    if path.to_string_lossy().ends_with(".private.yml") {
+    let name = path.to_string_lossy();
+    if [".private.yml", ".private.pem"]
+        .iter()
+        .any(|end| name.ends_with(end))
+    {
         must(
             fs::set_permissions(path, Permissions::from_mode(0o600)),
             "setting a mode",

@@ -134,7 +134,6 @@ fn drift_is_seen_and_repaired(estate: &Estate) {
             preview.told()
         );
         on_one(estate, "complete").changed("one", changed);
-        on_one(estate, "complete").unchanged("one");
     };
     let user = [user.as_str()];
     both(
@@ -167,6 +166,7 @@ fn drift_is_seen_and_repaired(estate: &Estate) {
     );
     both("DROP DATABASE cata_logue;", "missing", &[&database]);
     both(&format!("DROP USER {account};"), "missing", &user);
+    on_one(estate, "complete").unchanged("one");
     let rights = sql(
         estate,
         "SELECT Db FROM mysql.db WHERE User = 'bacula'; SELECT Process_priv FROM mysql.user WHERE User = 'bacula';",

@@ -56,6 +56,36 @@ fn a_full_disk_during_an_installation_is_named_and_got_over() {
 }
 
 #[test]
+fn a_disk_that_is_full_while_packages_are_unpacked_is_named_and_got_over() {
+    let estate = Estate::deployed(&["one"]);
+    // apt finds room enough in its cache and in /usr, and dpkg none where the program goes.
+    estate.on(
+        "one",
+        "mkdir /dev/shm/games; rm -rf /usr/games; ln -s /dev/shm/games /usr/games",
+    );
+    fill(&estate);
+    let install = ["packages", "names=[sl, unzip]"];
+    let ran = estate.task(install).run();
+    ran.exits(1).failed(
+        "one",
+        &[
+            "packages sl",
+            "/usr/games/sl",
+            "No space left on device",
+            "free space",
+            "`df -h`",
+        ],
+    );
+    estate.on("one", "rm /dev/shm/full");
+    let ran = estate.task(install).run();
+    ran.exits(0);
+    assert_eq!(ran.changes("one").len(), 1, "{}", ran.told());
+    estate.task(install).run().unchanged("one");
+    assert!(estate.holds("one", "[ -s /usr/games/sl ] && [ -x /usr/bin/unzip ]"));
+    assert_eq!(estate.on("one", "dpkg --audit"), "");
+}
+
+#[test]
 fn a_package_archive_that_cannot_be_reached_is_named() {
     let estate = Estate::deployed(&["one"]);
     let closed = "echo 'deb [trusted=yes] http://127.0.0.1:9/debian bookworm main' >/etc/apt/sources.list; \

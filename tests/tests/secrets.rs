@@ -1,6 +1,7 @@
 //! Secrets reach the one file that they are for, and nothing else: searched for everywhere with random values.
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail their test")]
 
+use std::collections::BTreeSet;
 use std::io::Read as _;
 
 use end_to_end::{Estate, docker, secret};
@@ -140,9 +141,9 @@ fn a_secret_is_found_in_its_file_and_nowhere_else() {
         (&monitor, CONFIGURATION),
         (&other, ""),
     ] {
-        assert_eq!(on_host(&estate, hidden).trim_end(), files);
+        assert_eq!(on_host(&estate, "one", hidden).trim_end(), files);
     }
-    assert_eq!(on_host(&estate, estate.password()), "");
+    assert_eq!(on_host(&estate, "one", estate.password()), "");
 }
 
 /// Switches to test mode, and gathers what Docker keeps of the host then.
@@ -167,9 +168,9 @@ fn run_test_mode(estate: &Estate, places: &mut Vec<(&str, String)>) {
     ));
 }
 
-/// Lists the files on the host that hold a text.
-fn on_host(estate: &Estate, hidden: &str) -> String {
-    let container = estate.container("one");
+/// Lists the files on a host that hold a text.
+fn on_host(estate: &Estate, host: &str, hidden: &str) -> String {
+    let container = estate.container(host);
     let search = "grep -rlaF --exclude-dir=proc --exclude-dir=sys --exclude-dir=dev -f - / 2>/dev/null || [ $? = 1 ]";
     docker(&["exec", "-i", &container, "sh", "-c", search], hidden)
 }
@@ -212,4 +213,180 @@ fn the_password_of_an_account_reaches_the_host_as_its_hash_only() {
         assert!(file.starts_with("/etc/shadow"), "the hash is in {file}");
     }
     assert!(files.contains("/etc/shadow\n"));
+}
+
+/// Searches all command lines and environments on the host for the lines of a file, for as long as /run/sample is there.
+const WATCHER: &str = "touch /run/sample; while [ -e /run/sample ]; do grep -haF -f /dev/shm/patterns /proc/[0-9]*/cmdline \
+                       /proc/[0-9]*/environ >>/dev/shm/samples 2>/dev/null; sleep 0.02; done";
+
+/// What the watcher must have seen, or it saw nothing.
+const SEEN: &str = "sshd";
+
+/// A secret with the name of its variable, and the files that are meant to hold it: host and path.
+type Kept = (
+    &'static str,
+    String,
+    &'static [(&'static str, &'static str)],
+);
+
+const DIRECTOR: &str = "/etc/bacula/bacula-dir.conf";
+
+/// Writes an estate of databases and backups with random secrets.
+fn backups(estate: &Estate) -> Vec<Kept> {
+    estate.inventory(
+        "roles: {backup_client: all, mta: [one], database: [one], dns_api: [two], dynamic_dns: [two], \
+         backup_director: [two], backup_storage: [two]}\n",
+    );
+    estate.write(
+        "groups/all.yml",
+        "home_domain: home.test\nhome_domain_admin_user: keeper\nbackup_director_name: bacula-dir\n\
+         backup_monitor_name: bacula-mon\nbackup_storage_name: bacula-sd\nbackup_database_host: one\n\
+         database_expose_externally: true\nbackup_director_schedules_active: false\n\
+         dns_linode_base_url: http://127.0.0.1:9/v4/domains\n",
+    );
+    let kept: [(_, &[_]); 9] = [
+        (
+            "backup_database_password",
+            &[("two", DIRECTOR), ("two", "/etc/bacula/catalogue.cnf")],
+        ),
+        (
+            "backup_director_console_password",
+            &[("two", DIRECTOR), ("two", "/etc/bacula/bconsole.conf")],
+        ),
+        (
+            "backup_storage_password",
+            &[("two", DIRECTOR), ("two", "/etc/bacula/bacula-sd.conf")],
+        ),
+        ("dns_linode_key", &[("two", "/usr/local/etc/linode.ini")]),
+        (
+            "one backup_client_director_password",
+            &[("one", CONFIGURATION), ("two", DIRECTOR)],
+        ),
+        (
+            "one backup_client_monitor_password",
+            &[("one", CONFIGURATION)],
+        ),
+        (
+            "two backup_client_director_password",
+            &[("two", CONFIGURATION), ("two", DIRECTOR)],
+        ),
+        (
+            "two backup_client_monitor_password",
+            &[("two", CONFIGURATION)],
+        ),
+        ("userpass", &[("one", "/etc/exim4/passwd.client")]),
+    ];
+    let kept: Vec<Kept> = kept.map(|(name, files)| (name, secret(), files)).into();
+    let value = |name: &str| &kept.iter().find(|kept| kept.0 == name).unwrap().1;
+    let lines = |prefix: &str| {
+        let own = kept.iter().filter_map(|(name, value, _)| {
+            let name = name.strip_prefix(prefix)?;
+            (!name.contains(' ') && name != "userpass").then(|| format!("{name}: {value}\n"))
+        });
+        own.collect::<String>()
+    };
+    estate.write("groups/all.private.yml", &lines(""));
+    let smarthost = format!(
+        "mta_smarthost: {{hostname: gateway.test, username: us, userpass: {}}}\n",
+        value("userpass")
+    );
+    estate.write("hosts/one.private.yml", &(lines("one ") + &smarthost));
+    estate.write("hosts/two.private.yml", &lines("two "));
+    kept
+}
+
+#[test]
+fn secrets_of_databases_and_backups_are_in_their_files_and_nowhere_else() {
+    const HOSTS: [&str; 2] = ["one", "two"];
+    let estate = Estate::new(&HOSTS);
+    let kept = backups(&estate);
+    let mut secrets: BTreeSet<&str> = kept.iter().map(|kept| kept.1.as_str()).collect();
+    secrets.insert(estate.password());
+    estate.deploy();
+
+    let watch = || {
+        for host in HOSTS {
+            let mut patterns = format!("{SEEN}\n");
+            for hidden in &secrets {
+                patterns.push_str(hidden);
+                patterns.push('\n');
+            }
+            let container = estate.container(host);
+            let write = ["exec", "-i", &container, "tee", "/dev/shm/patterns"];
+            docker(&write, &patterns);
+            docker(&["exec", "--detach", &container, "sh", "-c", WATCHER], "");
+        }
+    };
+    let mut places: Vec<(String, String)> = Vec::new();
+    let seen = |places: &mut Vec<(String, String)>| {
+        for host in HOSTS {
+            let samples = estate.on(
+                host,
+                "rm /run/sample; tr '\\0' ' ' </dev/shm/samples; rm /dev/shm/samples /dev/shm/patterns",
+            );
+            assert!(samples.contains(SEEN), "the watcher on {host} saw nothing");
+            places.push((format!("a command line or environment on {host}"), samples));
+            for what in ["logs", "inspect"] {
+                let text = docker(&[what, &estate.container(host)], "");
+                places.push((format!("docker {what} of {host}"), text));
+            }
+        }
+    };
+    let plan = estate.path_text("state/plan");
+    let run = |places: &mut Vec<(String, String)>, arguments: &[&str]| {
+        let ran = estate.prov(arguments).run();
+        ran.exits(0);
+        places.push((ran.line.clone(), ran.told()));
+        ran
+    };
+    watch();
+    run(&mut places, &["-vvv", "diff", "--out", &plan]);
+    run(&mut places, &["-vvv", "apply", "--plan", &plan]);
+    run(&mut places, &["--output", "json", "diff"]);
+    seen(&mut places);
+    run(&mut places, &["-v", "test"]);
+    watch();
+    run(&mut places, &["-vvv", "complete"]);
+    let again = run(&mut places, &["--output", "json", "complete"]);
+    again.unchanged("one").unchanged("two");
+    // Everything is shown once more, with secrets before and after.
+    estate.on("two", &format!("sed -i 's/= \".*\"/= \"x\"/' {DIRECTOR}"));
+    run(&mut places, &["diff"]);
+    run(&mut places, &["--output", "json", "-vvv", "apply"]);
+    seen(&mut places);
+    for host in HOSTS {
+        let image = ["inspect", "--format", "{{.Image}}", &estate.container(host)];
+        let image = docker(&image, "");
+        for arguments in [&["history", "--no-trunc"][..], &["image", "inspect"]] {
+            let text = docker(&[arguments, &[image.trim()]].concat(), "");
+            places.push((format!("docker {} of {host}", arguments[0]), text));
+        }
+    }
+    search(&estate.path("state"), &mut |path, bytes| {
+        let text = String::from_utf8_lossy(bytes).into_owned();
+        places.push((path.display().to_string(), text));
+    });
+    for (what, text) in &places {
+        for hidden in &secrets {
+            assert!(!text.contains(hidden), "a secret in {what}");
+        }
+    }
+
+    for host in HOSTS {
+        for (name, hidden, files) in &kept {
+            let expected = files.iter().filter(|(at, _)| *at == host);
+            let expected: BTreeSet<_> = expected.map(|(_, path)| *path).collect();
+            let found = on_host(&estate, host, hidden);
+            let found: BTreeSet<_> = found.lines().collect();
+            assert_eq!(found, expected, "files on {host} with {name}");
+            for path in found {
+                let mode = estate.on(host, &format!("stat -c %a {path}"));
+                assert!(
+                    ["600\n", "640\n"].contains(&mode.as_str()),
+                    "{path}: {mode}"
+                );
+            }
+        }
+        assert_eq!(on_host(&estate, host, estate.password()), "");
+    }
 }

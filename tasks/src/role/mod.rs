@@ -210,8 +210,10 @@ pub struct Inputs {
 
 /// Roles with certificates from the estate's authority.
 const CERTIFIED: &[&str] = &[
+    "mail",
     "mail_certificates",
     "mail_external",
+    "mail_gateway",
     "mail_internal",
     "reverse_proxy",
 ];
