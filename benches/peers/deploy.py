@@ -1,4 +1,8 @@
-"""What prov's roles do on the sample estate, with files that are rendered already."""
+"""What prov's roles do on the sample estate, with files that are rendered already.
+
+Databases, calendars, keys, certificates, Apache's modules and commands are left out, and what follows a changed file,
+so this does less than prov.
+"""
 
 from pyinfra import host
 from pyinfra.facts.runit import RunitStatus
@@ -6,13 +10,19 @@ from pyinfra.operations import apt, files, server
 
 apt.packages(name="packages", packages=host.data.packages, no_recommends=True)
 
-if host.data.name_server:
+for group in host.data.groups_wanted:
+    server.group(name=f"group {group}", group=group)
+
+for user in host.data.users:
+    server.user(name=f"user {user}", user=user)
+
+for folder in host.data.folders:
     files.directory(
-        name="folder of names",
-        path="/etc/dnsmasq-hosts.d",
-        user="root",
-        group="root",
-        mode="0755",
+        name=folder["path"],
+        path=folder["path"],
+        user=folder["owner"],
+        group=folder["group"],
+        mode=folder["mode"],
     )
 
 for file in host.data.files:
@@ -25,16 +35,19 @@ for file in host.data.files:
         mode=file["mode"],
     )
 
-files.line(
-    name="alias of root", path="/etc/aliases", line="^root:.*", replace="root: user1fname"
-)
+for link in host.data.links:
+    files.link(name=link["path"], path=link["path"], target=link["target"])
 
-files.line(
-    name="the host's own name",
-    path="/etc/hosts",
-    line=host.data.host_pattern + ".*",
-    replace=host.data.host_line,
-)
+for path in host.data.removed:
+    files.file(name=path, path=path, present=False)
+
+for line in host.data.lines:
+    files.line(
+        name=line["line"],
+        path=line["path"],
+        line=line["regexp"] + ".*",
+        replace=line["line"],
+    )
 
 # The operation runit.service would manage the supervisor's folders too, which are not prov's business either.
 for service in host.data.services:

@@ -103,7 +103,7 @@ impl Estate {
         text.push_str("roles: {backup_client: all, mta: all, dns_client: all}\n");
         std::fs::write(estate.folder().join("estate.yml"), text)?;
         let all = "home_domain: home.com\nhome_domain_admin_user: user1fname\nbackup_director_name: bacula-dir\n\
-                   backup_monitor_name: bacula-mon\nmta_configtype: satellite\nmta_smarthost: {hostname: mail-internal}\n\
+                   backup_monitor_name: bacula-mon\nmta_configtype: satellite\nmta_smarthost: {hostname: mail-internal, verify: false}\n\
                    dns_resolvers: [10.96.0.106]\n";
         std::fs::write(estate.folder().join("groups/all.yml"), all)?;
         Ok(estate)

@@ -1,7 +1,8 @@
 //! Support for the benchmarks: estates made for them, a bare SSH client as the physical floor, simulated hosts, a slow
 //! link, and the samples and tables that results are shown in.
 //!
-//! It measures `prov` from outside, as a person runs it, and shares no code with it.
+//! It measures `prov` from outside, as a person runs it. Of its code it uses the core alone, to know what the estate wants
+//! of each host; the floor is handed that as a list and knows nothing of estates.
 
 pub mod container;
 pub mod estate;
@@ -13,6 +14,7 @@ pub mod sample;
 pub mod simulated;
 pub mod ssh;
 pub mod table;
+pub mod wanted;
 
 /// A benchmark that could not be run, or whose check failed.
 pub type Failure = Box<dyn std::error::Error + Send + Sync>;

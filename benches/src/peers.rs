@@ -1,18 +1,25 @@
 //! The peers: ansible-core and pyinfra, doing what prov does on the sample estate.
 //!
 //! The files they install are those that prov installed, read from the converged hosts; the rest is in
-//! `peers/playbook.yml` and `peers/deploy.py`.
+//! `peers/playbook.yml` and `peers/deploy.py`. They do less than prov: databases, calendars, keys, certificates, modules of
+//! Apache and commands are left out.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
+use tasks::resource::Declared;
 use tempfile::TempDir;
 
+use crate::facts::HostFacts;
 use crate::process::{self, Ran};
 use crate::ssh::{PASSWORD, Target, USER};
-use crate::{Result, container, ensure, facts};
+use crate::wanted::{Simple, Wanted};
+use crate::{Result, container, ensure};
 
 /// Versions that were compared with, installed from the Python Package Index.
 pub const REQUIREMENTS: &[&str] = &["ansible-core==2.19.*", "pyinfra==3.*"];
@@ -30,7 +37,7 @@ pub struct Peers {
 impl Peers {
     /// Installs the peers where they are not yet, an SSH key and Python with python3-apt on every host, and writes
     /// inventory and files.
-    pub fn prepare(venv: &Path, estate: &str, targets: &[Target]) -> Result<Self> {
+    pub fn prepare(venv: &Path, estate: &str, targets: &[Target], wanted: &Wanted) -> Result<Self> {
         install(venv)?;
         let folder = tempfile::Builder::new().prefix("prov-peers-").tempdir()?;
         let key = folder.path().join("key");
@@ -52,14 +59,15 @@ impl Peers {
             container::run(estate, &target.name, &prepare)?;
             // Writing to a string cannot fail.
             let _ = writeln!(known, "{} {}", target.address, target.key);
-            let variables = variables(folder.path(), estate, target)?;
+            let declared = wanted.get(&target.name).ok_or("a host is not wanted")?;
+            let variables = variables(folder.path(), estate, target, declared)?;
             hosts.insert(target.name.clone(), variables);
         }
         let inventory = json!({ "all": { "hosts": hosts } });
         let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text);
         write("known_hosts", &known)?;
         write("inventory.json", &inventory.to_string())?;
-        write("playbook.yml", PLAYBOOK)?;
+        write("playbook.yml", &playbook(wanted))?;
         write("deploy.py", DEPLOY)?;
         write("inventory.py", include_str!("../peers/inventory.py"))?;
         write("ansible.cfg", include_str!("../peers/ansible.cfg"))?;
@@ -148,42 +156,98 @@ fn install(venv: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Copies the files of a host that prov has brought about, and gives the host's variables.
-fn variables(folder: &Path, estate: &str, target: &Target) -> Result<Value> {
+/// Adds the playbook's handlers: a restart of every service that a file notifies.
+fn playbook(wanted: &Wanted) -> String {
+    let simple = wanted.values().map(|declared| Simple::of(declared));
+    let services: BTreeSet<String> = simple
+        .flat_map(|simple| simple.files)
+        .flat_map(|(_, services)| services)
+        .collect();
+    let handler = |service| {
+        format!(
+            "\n    - name: restart {service}\n      ansible.builtin.command: sv restart {service}\n"
+        )
+    };
+    let handlers: String = services.iter().map(handler).collect();
+    format!("{PLAYBOOK}{handlers}")
+}
+
+/// Copies what of a host prov has brought about, and gives the host's variables.
+fn variables(folder: &Path, estate: &str, target: &Target, declared: &[Declared]) -> Result<Value> {
     let host = &target.name;
+    let facts = HostFacts::of(declared)?;
+    let simple = Simple::of(declared);
     let contents = folder.join("files").join(host);
     std::fs::create_dir_all(&contents)?;
     let mut files = Vec::new();
-    for path in facts::files(host) {
-        let name = path.rsplit('/').next().unwrap_or(path);
-        let source = contents.join(name);
-        std::fs::write(
-            &source,
-            container::run(estate, host, &format!("cat {path}"))?,
-        )?;
-        let owner = container::run(estate, host, &format!("stat -c '%U %G %a' {path}"))?;
-        let mut owner = owner.split_whitespace();
-        let (user, group, mode) = (owner.next(), owner.next(), owner.next());
-        let mode = format!("0{}", mode.unwrap_or_default());
-        let notify = path
-            .split('/')
-            .find(|part| ["bacula", "exim4"].contains(part));
+    let paths: Vec<_> = simple.files.iter().map(|(path, _)| path.as_str()).collect();
+    let looks = look(estate, host, &paths)?;
+    for (index, ((path, services), look)) in simple.files.iter().zip(looks).enumerate() {
+        let source = contents.join(index.to_string());
+        std::fs::write(&source, look.bytes)?;
+        let handlers: Vec<_> = services
+            .iter()
+            .map(|name| format!("restart {name}"))
+            .collect();
         files.push(json!({
-            "path": path, "source": source, "owner": user, "group": group, "mode": mode,
-            "handler": notify.map_or("nothing", |part| if part == "bacula" { "restart bacula-fd" } else { "restart exim4" }),
+            "path": path, "source": source, "owner": look.owner, "group": look.group, "mode": look.mode,
+            "handlers": handlers,
         }));
     }
+    let paths: Vec<_> = simple.directories.iter().map(String::as_str).collect();
+    let looks = look(estate, host, &paths)?;
+    let folders = simple.directories.iter().zip(looks);
+    let folders = folders.map(|(path, look)| {
+        json!({ "path": path, "owner": look.owner, "group": look.group, "mode": look.mode })
+    });
+    let links = simple.links.iter();
+    let links = links.map(|(path, target)| json!({ "path": path, "target": target }));
+    let lines = simple.lines.iter();
+    let lines =
+        lines.map(|(path, regexp, line)| json!({ "path": path, "regexp": regexp, "line": line }));
     Ok(json!({
         "ansible_host": target.address,
-        "packages": facts::packages(host),
-        "services": facts::services(host),
-        "name_server": facts::is_name_server(host),
-        "host_line": format!("{} {host}.home.com {host}", target.address),
-        "host_pattern": format!("^{}\\s", target.address.replace('.', "\\.")),
+        "packages": facts.packages,
+        "services": facts.services,
+        "folders": folders.collect::<Vec<_>>(),
         "files": files,
+        "links": links.collect::<Vec<_>>(),
+        "removed": simple.removed,
+        "lines": lines.collect::<Vec<_>>(),
+        "users": simple.users,
+        "groups_wanted": simple.groups,
         "ansible_user": USER,
         "ansible_become_password": PASSWORD,
     }))
+}
+
+/// A file or folder of a host.
+struct Look {
+    owner: String,
+    group: String,
+    mode: String,
+    bytes: Vec<u8>,
+}
+
+/// Reads files and folders of a host as root, past SSH: some are for root alone.
+fn look(estate: &str, host: &str, paths: &[&str]) -> Result<Vec<Look>> {
+    let each = |path: &&str| {
+        format!("stat -L -c '%U %G 0%a' {path}; [ -d {path} ] || base64 -w0 {path}; echo; ")
+    };
+    let command: String = paths.iter().map(each).collect();
+    let text = container::run(estate, host, &format!("set -e; {command}"))?;
+    let lines: Vec<_> = text.lines().collect();
+    let look = |pair: &[&str]| {
+        let mut words = pair[0].split_whitespace().map(str::to_owned);
+        let mut word = || words.next().ok_or("a file has no owner, group or mode");
+        Ok(Look {
+            owner: word()?,
+            group: word()?,
+            mode: word()?,
+            bytes: STANDARD.decode(pair[1])?,
+        })
+    };
+    lines.chunks_exact(2).map(look).collect()
 }
 
 #[cfg(test)]

@@ -5,12 +5,12 @@ use std::time::Duration;
 use benches::estate::{self, Estate};
 use benches::sample::{Samples, line};
 use benches::table::Row;
-use benches::{Result, ensure, relay};
+use benches::{Result, ensure, relay, wanted};
 
 use crate::arguments::Arguments;
 use crate::prepared::Prepared;
 
-/// The host behind the link; a name server has the most resources.
+/// The host behind the link; a name server has many resources.
 const HOST: &str = "dns-internal";
 
 /// Milliseconds that each way takes.
@@ -19,10 +19,10 @@ const DELAYS: [u16; 3] = [0, 10, 50];
 /// The relay for the first delay listens here; the next ones follow.
 const PORT: u16 = 47022;
 
-/// Roles, and how many resources they make.
-const ROLES: &[(&[&str], u64)] = &[
-    (&["dns_client"], 2),
-    (&["backup_client", "mta", "dns", "dns_client"], 14),
+/// Roles that make few and many resources.
+const ROLES: &[&[&str]] = &[
+    &["dns_client"],
+    &["backup_client", "mta", "dns", "dns_client"],
 ];
 
 pub(crate) fn run(arguments: &Arguments, prepared: &Prepared) -> Result<Vec<Row>> {
@@ -38,9 +38,11 @@ pub(crate) fn run(arguments: &Arguments, prepared: &Prepared) -> Result<Vec<Row>
         runtime.block_on(relay::relay(&format!("127.0.0.1:{port}"), to, delay))?;
     }
     let mut links = Vec::new();
-    for (roles, resources) in ROLES {
+    for roles in ROLES {
         let estate = Estate::of_servers(&arguments.prov, &arguments.sample, roles)?;
-        links.push((estate, *resources, <[Samples; 3]>::default()));
+        let wanted = wanted::of_estate(&estate.folder())?;
+        let resources = wanted.get(HOST).map_or(0, Vec::len);
+        links.push((estate, u64::try_from(resources)?, <[Samples; 3]>::default()));
     }
     for _ in 0..arguments.runs {
         for (port, delay) in (PORT..).zip(0..DELAYS.len()) {

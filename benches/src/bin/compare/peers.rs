@@ -11,7 +11,12 @@ use crate::prepared::Prepared;
 
 pub(crate) fn run(arguments: &Arguments, prepared: &Prepared) -> Result<Vec<Row>> {
     eprintln!("  installing the peers, and Python on the hosts");
-    let peers = Peers::prepare(&arguments.venv, estate::NAME, &prepared.targets)?;
+    let peers = Peers::prepare(
+        &arguments.venv,
+        estate::NAME,
+        &prepared.targets,
+        &prepared.wanted,
+    )?;
     println!("| ({}) | | | | | |", peers.versions()?);
     // The first run is for what they may see differently from prov; after it nothing is left to change for anybody.
     peers.ansible(false)?;
