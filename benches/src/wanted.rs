@@ -52,7 +52,8 @@ pub fn facts(wanted: &Wanted) -> Result<AllFacts> {
 }
 
 fn failure(mistakes: Vec<Diagnostic>) -> Failure {
-    let mistakes: Vec<_> = mistakes.iter().map(ToString::to_string).collect();
+    let mistakes = mistakes.into_iter().map(|mistake| mistake.to_string());
+    let mistakes: Vec<_> = mistakes.collect();
     mistakes.join("\n").into()
 }
 
@@ -112,13 +113,13 @@ impl Simple {
             Resource::Line(line) => {
                 if let (Some(text), Some(regexp)) = (&line.line, &line.regexp) {
                     let regexp = regexp.as_str().to_owned();
-                    let line = (line.path.to_string(), regexp, text.expose().to_string());
+                    let line = (line.path.to_string(), regexp, text.expose());
                     self.lines.push(line);
                 }
             }
             Resource::User(user) if there(user.state) => self.users.push(user.name.to_string()),
             Resource::Group(group) if there(group.state) => {
-                self.groups.push(group.name.to_string())
+                self.groups.push(group.name.to_string());
             }
             // What has modules of its own here, such as packages, is known from the facts.
             Resource::Packages(_)
@@ -177,6 +178,17 @@ mod tests {
         has("backup-director", |host| {
             host.debconf.len() == 1 && host.services.len() >= 3 && !host.guards.is_empty()
         });
+    }
+
+    #[test]
+    fn a_shell_can_read_every_script() {
+        for (name, facts) in facts(&sample()).unwrap() {
+            for script in [facts.script(), facts.installation()] {
+                let mut shell = std::process::Command::new("sh");
+                let output = shell.args(["-n", "-c", &script]).output().unwrap();
+                assert!(output.status.success(), "{name}: {output:?}\n{script}");
+            }
+        }
     }
 
     #[test]
