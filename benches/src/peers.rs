@@ -202,9 +202,9 @@ fn variables(folder: &Path, estate: &str, target: &Target, declared: &[Declared]
     });
     let symlinks = simple.links.iter();
     let symlinks = symlinks.map(|(path, target)| json!({ "path": path, "target": target }));
-    let edited = simple.lines.iter();
-    let edited =
-        edited.map(|(path, regexp, line)| json!({ "path": path, "regexp": regexp, "line": line }));
+    let lines = simple.lines.iter();
+    let lines =
+        lines.map(|(path, regexp, line)| json!({ "path": path, "regexp": regexp, "line": line }));
     Ok(json!({
         "ansible_host": target.address,
         "packages": facts.packages,
@@ -213,7 +213,7 @@ fn variables(folder: &Path, estate: &str, target: &Target, declared: &[Declared]
         "files": files,
         "links": symlinks.collect::<Vec<_>>(),
         "removed": simple.removed,
-        "lines": edited.collect::<Vec<_>>(),
+        "lines": lines.collect::<Vec<_>>(),
         "users": simple.users,
         "groups_wanted": simple.groups,
         "ansible_user": USER,

@@ -52,7 +52,8 @@ pub fn facts(wanted: &Wanted) -> Result<AllFacts> {
 }
 
 fn failure(mistakes: Vec<Diagnostic>) -> Failure {
-    let mistakes: Vec<_> = mistakes.into_iter().map(|it| it.to_string()).collect();
+    let mistakes = mistakes.into_iter().map(|mistake| mistake.to_string());
+    let mistakes: Vec<_> = mistakes.collect();
     mistakes.join("\n").into()
 }
 
@@ -178,6 +179,17 @@ mod tests {
         has("backup-director", |host| {
             host.debconf.len() == 1 && host.services.len() >= 3 && !host.guards.is_empty()
         });
+    }
+
+    #[test]
+    fn a_shell_can_read_every_script() {
+        for (name, facts) in facts(&sample()).unwrap() {
+            for script in [facts.script(), facts.installation()] {
+                let mut shell = std::process::Command::new("sh");
+                let output = shell.args(["-n", "-c", &script]).output().unwrap();
+                assert!(output.status.success(), "{name}: {output:?}\n{script}");
+            }
+        }
     }
 
     #[test]
