@@ -99,7 +99,7 @@ impl HostFacts {
         match query {
             Query::Path { path, read } => match read {
                 Read::Attributes => self.stats.push(path.to_string()),
-                Read::BodyUnless(_) => self.files.push(path.to_string()),
+                Read::Digest | Read::BodyUnless(_) => self.files.push(path.to_string()),
                 Read::Body => self.edited.push(path.to_string()),
             },
             Query::Package(name) => self.packages.push(name.to_string()),

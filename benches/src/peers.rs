@@ -200,20 +200,20 @@ fn variables(folder: &Path, estate: &str, target: &Target, declared: &[Declared]
     let folders = folders.map(|(path, look)| {
         json!({ "path": path, "owner": look.owner, "group": look.group, "mode": look.mode })
     });
-    let links = simple.links.iter();
-    let links = links.map(|(path, target)| json!({ "path": path, "target": target }));
-    let lines = simple.lines.iter();
-    let lines =
-        lines.map(|(path, regexp, line)| json!({ "path": path, "regexp": regexp, "line": line }));
+    let symlinks = simple.links.iter();
+    let symlinks = symlinks.map(|(path, target)| json!({ "path": path, "target": target }));
+    let edited = simple.lines.iter();
+    let edited =
+        edited.map(|(path, regexp, line)| json!({ "path": path, "regexp": regexp, "line": line }));
     Ok(json!({
         "ansible_host": target.address,
         "packages": facts.packages,
         "services": facts.services,
         "folders": folders.collect::<Vec<_>>(),
         "files": files,
-        "links": links.collect::<Vec<_>>(),
+        "links": symlinks.collect::<Vec<_>>(),
         "removed": simple.removed,
-        "lines": lines.collect::<Vec<_>>(),
+        "lines": edited.collect::<Vec<_>>(),
         "users": simple.users,
         "groups_wanted": simple.groups,
         "ansible_user": USER,

@@ -52,7 +52,7 @@ pub fn facts(wanted: &Wanted) -> Result<AllFacts> {
 }
 
 fn failure(mistakes: Vec<Diagnostic>) -> Failure {
-    let mistakes: Vec<_> = mistakes.iter().map(ToString::to_string).collect();
+    let mistakes: Vec<_> = mistakes.into_iter().map(|it| it.to_string()).collect();
     mistakes.join("\n").into()
 }
 
@@ -112,13 +112,13 @@ impl Simple {
             Resource::Line(line) => {
                 if let (Some(text), Some(regexp)) = (&line.line, &line.regexp) {
                     let regexp = regexp.as_str().to_owned();
-                    let line = (line.path.to_string(), regexp, text.expose().to_string());
+                    let line = (line.path.to_string(), regexp, text.expose());
                     self.lines.push(line);
                 }
             }
             Resource::User(user) if there(user.state) => self.users.push(user.name.to_string()),
             Resource::Group(group) if there(group.state) => {
-                self.groups.push(group.name.to_string())
+                self.groups.push(group.name.to_string());
             }
             // What has modules of its own here, such as packages, is known from the facts.
             Resource::Packages(_)
@@ -131,6 +131,7 @@ impl Simple {
             | Resource::Cron(_)
             | Resource::ApacheModule(_)
             | Resource::Command(_)
+            | Resource::Download(_)
             | Resource::TlsKey(_)
             | Resource::TlsCertificate(_)
             | Resource::MariaDbDatabase(_)
