@@ -15,7 +15,7 @@ use crate::report::problem::Problem;
 use crate::state::State;
 
 /// Name of the file.
-const FILE: &str = "authority.private.pem";
+pub(crate) const FILE: &str = "authority.private.pem";
 
 /// Line that begins a private key (RFC 7468, section 10).
 const KEY: &str = "-----BEGIN PRIVATE KEY-----";

@@ -6,6 +6,7 @@ use std::path::Path;
 use tasks::estate::{MAX_BYTES, Sources};
 use tasks::{Diagnostic, Place};
 
+use crate::authority;
 use crate::report::problem::Problem;
 
 /// Levels of folders that an estate may have.
@@ -77,6 +78,10 @@ fn walk(
             );
             mistakes.push(mistake.hint(format!("run `chmod 600 {shown}`")));
         }
+        // Read when it is needed; it is no text that the estate is made of.
+        if path == root.join(authority::FILE) {
+            continue;
+        }
         let bytes = std::fs::read(&path).map_err(|error| unreadable(&path, &error))?;
         if let Some(name) = path.strip_prefix(root).ok().and_then(Path::to_str) {
             sources.insert(name, bytes);
@@ -106,6 +111,30 @@ mod tests {
             std::fs::set_permissions(&path, permissions).unwrap();
             assert_eq!(mistakes(folder.path()).len(), count, "mode {mode:o}");
         }
+    }
+
+    #[test]
+    fn an_authority_is_not_a_part_of_what_the_estate_says() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("authority.private.pem");
+        std::fs::write(&path, "-----BEGIN").unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+        assert_eq!(mistakes(folder.path()).len(), 1);
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+        std::fs::write(folder.path().join("estate.yml"), "name: x\nhosts: {}\n").unwrap();
+        let Ok(sources) = read_estate(folder.path()) else {
+            panic!("the folder cannot be read");
+        };
+        let told: Vec<_> = tasks::estate::Estate::load(&sources, &[])
+            .err()
+            .into_iter()
+            .flatten()
+            .map(|mistake| mistake.to_string())
+            .collect();
+        assert!(
+            told.iter().all(|text| !text.contains("authority")),
+            "{told:?}"
+        );
     }
 
     #[test]

@@ -220,7 +220,6 @@ async fn asks_the_estates_dns_server(estate: &EstateContainers) {
         search: Some("example".to_owned()),
         files: Vec::new(),
         release: "bookworm".to_owned(),
-        files: Vec::new(),
     };
     let dig = estate.open_client("dig", &scope, &quiet).await.unwrap();
     let answer = dig.run(&["+short", "check.example"]).await.unwrap();
