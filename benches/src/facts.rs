@@ -61,7 +61,7 @@ pub fn write(path: &Path, facts: &AllFacts) -> Result<()> {
     Ok(std::fs::write(path, serde_json::to_vec(facts)?)?)
 }
 
-/// Reads what [`write`] wrote.
+/// Reads what [`write()`] wrote.
 pub fn read(path: &Path) -> Result<AllFacts> {
     Ok(serde_json::from_slice(&std::fs::read(path)?)?)
 }
