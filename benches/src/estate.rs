@@ -90,7 +90,7 @@ impl Estate {
         // Writing to a string cannot fail.
         for (name, address) in many(count) {
             let _ = writeln!(text, "  {name}: {{address: {address}, location: internal}}");
-            let secret = std::fs::read_to_string(sample.join("hosts/caldav.yml"))?;
+            let secret = std::fs::read_to_string(sample.join("hosts/mail-certificates.yml"))?;
             std::fs::write(estate.folder().join(format!("hosts/{name}.yml")), secret)?;
         }
         text.push_str("groups:\n");
