@@ -9,7 +9,7 @@ use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use tasks::Secret;
-use tasks::authority::{Authority, Issued};
+use tasks::authority::Authority;
 
 use crate::report::problem::Problem;
 use crate::state::State;
@@ -64,9 +64,6 @@ fn read(path: &Path) -> Result<Authority, Problem> {
         certificate: format!("{before}{}", after.trim_start()),
         key: Secret::new(format!("{}\n", key.trim_end())),
     };
-    match Issued::read(&authority.certificate) {
-        Ok(issued) if issued.is_from(Some(&authority)) => Ok(authority),
-        Ok(_) => Err(wrong("its certificate is not signed by its own key")),
-        Err(error) => Err(wrong(&format!("its certificate cannot be read: {error}"))),
-    }
+    authority.check().map_err(|error| wrong(&error))?;
+    Ok(authority)
 }

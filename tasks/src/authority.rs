@@ -129,6 +129,20 @@ impl Authority {
         sign(&key, profile, public, now, VALID)
     }
 
+    /// Tells whether certificate and key belong together, and the certificate is the authority's own.
+    pub fn check(&self) -> Result<(), String> {
+        let own = Issued::read(&self.certificate)
+            .map_err(|error| format!("its certificate cannot be read: {error}"))?;
+        let key = SigningKey::from_pkcs8_pem(self.key.expose())
+            .map_err(|_| "its key is not a P-256 key in PKCS #8".to_owned())?;
+        let public = SubjectPublicKeyInfoOwned::from_key(key.verifying_key()).map_err(text)?;
+        let public = public.to_der().map_err(text)?;
+        if own.public_key != hex(&Sha256::digest(public)) || !own.self_signed {
+            return Err("its certificate is not one of its own key".to_owned());
+        }
+        Ok(())
+    }
+
     /// Tells whether this authority issued a certificate.
     fn has_issued(&self, issued: &Issued) -> bool {
         Certificate::from_pem(&self.certificate)
@@ -371,6 +385,14 @@ mod tests {
             .issue(&public_key(1), &names(&[&long]), NOW)
             .unwrap();
         assert_eq!(Issued::read(&pem).unwrap().names, [long]);
+    }
+
+    #[test]
+    fn an_authority_whose_key_belongs_to_another_certificate_is_noticed() {
+        let mut authority = Authority::new("docker", &[7; 32], NOW).unwrap();
+        assert_eq!(authority.check(), Ok(()));
+        authority.key = Authority::new("docker", &[8; 32], NOW).unwrap().key;
+        assert!(authority.check().unwrap_err().contains("own key"));
     }
 
     #[test]
