@@ -80,6 +80,14 @@ const BUILT_IN: &[(&str, &str)] = &[
     ),
     ("dns/hosts", include_str!("../../templates/dns/hosts")),
     (
+        "domain_dns/hosts",
+        include_str!("../../templates/domain_dns/hosts"),
+    ),
+    (
+        "domain_dns/mail.conf",
+        include_str!("../../templates/domain_dns/mail.conf"),
+    ),
+    (
         "dns_client/resolv.conf",
         include_str!("../../templates/dns_client/resolv.conf"),
     ),

@@ -4,7 +4,6 @@ mod backup;
 mod calendar;
 mod dynamic_dns;
 
-use crate::report::print::outln;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -18,9 +17,9 @@ use super::containers::Shown;
 use super::signals;
 use crate::docker::{ClientSession, DockerError, EstateContainers, archive_host};
 use crate::engine::Failure;
+use crate::report::checks::{self as report, failed};
+use crate::report::print::outln;
 use crate::report::problem::{Problem, exit};
-use crate::report::style::{self, paint};
-use crate::report::text::{counted, seconds};
 use crate::verify::{self, Check, DnsExpectations};
 
 pub(super) use calendar::server as calendar_server;
@@ -234,10 +233,6 @@ pub(super) fn write_junit(checks: &[Check], path: Option<&Path>) -> Result<(), P
         .map_err(|error| Problem::file("write", path, &error, "choose another file with --junit"))
 }
 
-fn failed(checks: &[Check]) -> usize {
-    checks.iter().filter(|check| !check.passed).count()
-}
-
 /// Gives the results for a program.
 pub(super) fn json(checks: &[Check], elapsed: Duration) -> serde_json::Value {
     let failed = failed(checks);
@@ -247,47 +242,6 @@ pub(super) fn json(checks: &[Check], elapsed: Duration) -> serde_json::Value {
 
 /// Prints the results for a person.
 pub(super) fn print(app: &App, checks: &[Check], elapsed: Duration) {
-    let failed = failed(checks);
-    table(checks, app.global.verbose > 0);
-    let passed = counted(checks.len() - failed, "check passed", "checks passed");
-    let style = if failed == 0 { style::GOOD } else { style::BAD };
-    outln!(
-        "{}   {}",
-        paint(style, &format!("{passed}, {failed} failed")),
-        seconds(elapsed)
-    );
-}
-
-fn table(checks: &[Check], verbose: bool) {
-    let width = |text: fn(&Check) -> &str| {
-        checks
-            .iter()
-            .map(|check| text(check).chars().count())
-            .max()
-            .unwrap_or(0)
-    };
-    let (service, shows, asked) = (
-        width(|check| &check.service),
-        width(|check| &check.shows),
-        width(|check| &check.asked),
-    );
-    for check in checks {
-        let (style, word) = if check.passed {
-            (style::GOOD, "pass")
-        } else {
-            (style::BAD, "FAIL")
-        };
-        outln!(
-            "{} {:<service$} {:<shows$}  {:<asked$}  {}",
-            paint(style, word),
-            check.service,
-            check.shows,
-            check.asked,
-            paint(style::FAINT, &check.came)
-        );
-        if !check.passed || verbose {
-            outln!("              expected: {}", check.expected);
-            outln!("              came:     {}", check.came);
-        }
-    }
+    let text = report::checks(checks, elapsed, app.global.verbose > 0);
+    crate::report::print::out(format_args!("{text}"));
 }

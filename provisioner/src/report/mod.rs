@@ -1,5 +1,6 @@
 //! Reports: everything a person or a program reads about a run is rendered here.
 
+pub mod checks;
 pub mod json;
 pub mod print;
 pub mod problem;

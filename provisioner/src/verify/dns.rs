@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use futures_util::{StreamExt as _, TryStreamExt as _};
 
-use super::{Check, Open};
+use super::{Check, Evidence, Open};
 use crate::docker::{ClientSession, DockerError};
 
 /// How many questions are under way at once; more would only queue in the container engine.
@@ -116,7 +116,7 @@ async fn ask(
     shows: String,
 ) -> Result<Check, DockerError> {
     let asked = format!("dig {scope} {name}");
-    let open = Open::new("dns", shows, asked, expected.text());
+    let mut open = Open::new("dns", shows, asked, expected.text());
     // No search list: what is asked is what the server is asked.
     let output = session
         .run(&[
@@ -141,6 +141,9 @@ async fn ask(
                 && answer.addresses.is_empty()
         }
     };
+    if !passed {
+        open = open.evidence(Evidence::text("what dig printed", text.trim()));
+    }
     Ok(open.close(answer.text(&text, &output.errors()), passed))
 }
 

@@ -6,7 +6,9 @@ mod backup;
 mod calendar;
 mod dns;
 mod dynamic_dns;
+mod evidence;
 mod junit;
+mod matrix;
 
 use std::time::{Duration, Instant};
 
@@ -16,7 +18,9 @@ pub use backup::{BackupExpectations, backup};
 pub use calendar::{CalendarExpectations, calendar};
 pub use dns::{DnsExpectations, dns};
 pub use dynamic_dns::{DynamicDnsExpectations, dynamic_dns};
+pub use evidence::{Evidence, EvidenceKind};
 pub use junit::junit;
+pub use matrix::{Cell, Matrix, matrices};
 
 /// One acceptance check with its result.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -36,6 +40,12 @@ pub struct Check {
     /// How long it took.
     #[serde(serialize_with = "as_millis", rename = "elapsed_ms")]
     pub elapsed: Duration,
+    /// Its place in a table that is drawn from several checks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cell: Option<Cell>,
+    /// What was seen, for a person who wants to know more.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub evidence: Vec<Evidence>,
 }
 
 fn as_millis<S: serde::Serializer>(elapsed: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
@@ -59,9 +69,24 @@ impl Open {
                 came: String::new(),
                 passed: false,
                 elapsed: Duration::ZERO,
+                cell: None,
+                evidence: Vec::new(),
             },
             started: Instant::now(),
         }
+    }
+
+    /// Gives the check its place in a table.
+    #[expect(dead_code, reason = "waits for the checks of mail")]
+    fn cell(mut self, cell: Cell) -> Self {
+        self.check.cell = Some(cell);
+        self
+    }
+
+    /// Keeps something that was seen while the check was made.
+    fn evidence(mut self, evidence: Evidence) -> Self {
+        self.check.evidence.push(evidence);
+        self
     }
 
     fn close(mut self, came: String, passed: bool) -> Check {
