@@ -2,12 +2,12 @@
 // Managed by prov (role domain_wordpress): changes made here are overwritten.
 // Debian's WordPress takes the file whose name has the name of the host that a visitor asks for.
 
-define('DB_NAME', '{{ database }}');
+define('DB_NAME', trim((string) file_get_contents('{{ database }}')));
 define('DB_USER', {{ user }});
 define('DB_PASSWORD', {{ password }});
 define('DB_HOST', {{ server }});
 define('DB_CHARSET', 'utf8mb4');
-require_once '/etc/wordpress/keys-{{ site }}.php';
+require_once '{{ keys }}';
 
 define('WP_HOME', '{{ address }}');
 define('WP_SITEURL', '{{ address }}');

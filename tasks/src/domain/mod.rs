@@ -7,12 +7,14 @@
 mod check;
 pub mod role;
 mod settings;
+mod site;
 mod value;
 
 use std::collections::BTreeMap;
 
 pub(crate) use check::variables;
 pub use settings::{DynamicDns, MailGateway, MailUser, Settings, Webhost, WordPressAdmin};
+pub use site::Site;
 pub use value::{HostLabel, LocalPart, MailAddress};
 
 use crate::estate::{Layer, Origin, Sources, Vars, parse_bytes};
