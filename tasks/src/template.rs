@@ -88,6 +88,14 @@ const BUILT_IN: &[(&str, &str)] = &[
         include_str!("../../templates/domain_dns/mail.conf"),
     ),
     (
+        "domain_mail_external/dovecot.conf",
+        include_str!("../../templates/domain_mail_external/dovecot.conf"),
+    ),
+    (
+        "domain_mail_internal/fetchmailrc",
+        include_str!("../../templates/domain_mail_internal/fetchmailrc"),
+    ),
+    (
         "dns_client/resolv.conf",
         include_str!("../../templates/dns_client/resolv.conf"),
     ),

@@ -256,7 +256,7 @@ pub(super) struct Up {
 #[derive(Debug, Args)]
 pub(super) struct Client {
     /// Run this client
-    #[arg(value_parser = ["bconsole", "cadaver", "curl", "dig", "lynx", "openssl"])]
+    #[arg(value_parser = ["bconsole", "cadaver", "chromium", "curl", "dig", "lynx", "openssl"])]
     pub(super) name: String,
     /// Hand these to the client; the first is the scope, internal or external, which `cadaver` needs not be told
     #[arg(

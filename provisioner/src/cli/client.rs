@@ -107,12 +107,16 @@ pub(super) fn scope(app: &App, group: &str) -> Result<ClientScope, Problem> {
             IpAddr::V4(address) => address,
             IpAddr::V6(_) => continue,
         };
-        return Ok(ClientScope {
+        let mut scope = ClientScope {
             nameserver,
             search,
             release: host.release().as_str().to_owned(),
             files: Vec::new(),
-        });
+        };
+        if let Some(authority) = &app.inputs.authority {
+            scope.trust(&authority.certificate);
+        }
+        return Ok(scope);
     }
     Err(Problem::usage(
         format!("no host answers for the group '{group}'"),

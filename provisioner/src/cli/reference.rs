@@ -53,7 +53,7 @@ pub(super) fn text() -> String {
             "### {}\n\n{} On hosts with the role `{}`; tags: {}.\n",
             role.name,
             role.summary,
-            role.on,
+            role.on.join("` or `"),
             tags.join(", ")
         );
         fields(&mut text, &(role.variables)().to_value(), "Variable");

@@ -155,6 +155,14 @@ pub(super) const CLIENTS: &[ClientImage] = &[
         files: &[file!(0o644, "Dockerfile", "clients/cadaver/Dockerfile")],
     },
     ClientImage {
+        name: "chromium",
+        program: "browser",
+        files: &[
+            file!(0o644, "Dockerfile", "clients/chromium/Dockerfile"),
+            file!(0o755, "browser", "clients/chromium/browser"),
+        ],
+    },
+    ClientImage {
         name: "curl",
         program: "curl",
         files: &[file!(0o644, "Dockerfile", "clients/curl/Dockerfile")],
@@ -170,12 +178,22 @@ pub(super) const CLIENTS: &[ClientImage] = &[
         files: &[file!(0o644, "Dockerfile", "clients/lynx/Dockerfile")],
     },
     ClientImage {
+        name: "mutt",
+        program: "mutt",
+        files: &[file!(0o644, "Dockerfile", "clients/mutt/Dockerfile")],
+    },
+    ClientImage {
         name: "openssl",
         program: "certificate",
         files: &[
             file!(0o644, "Dockerfile", "clients/openssl/Dockerfile"),
             file!(0o755, "certificate", "clients/openssl/certificate"),
         ],
+    },
+    ClientImage {
+        name: "swaks",
+        program: "swaks",
+        files: &[file!(0o644, "Dockerfile", "clients/swaks/Dockerfile")],
     },
 ];
 

@@ -26,6 +26,16 @@ use super::{
 /// How long a session's container lives at most, should prov be killed before it can remove it.
 const SESSION_SECONDS: &str = "7200";
 
+/// Where a client finds the certificate of the estate's authority.
+pub const AUTHORITY: &str = "/etc/ssl/estate/authority.pem";
+
+/// What makes programs trust the estate's authority, and nobody else: in place of the system's list (OpenSSL's names for it,
+/// which curl and lynx know too) and, for those that would look there as well, of its folder.
+const TRUST: [&str; 2] = [
+    "SSL_CERT_FILE=/etc/ssl/estate/authority.pem",
+    "SSL_CERT_DIR=/etc/ssl/estate",
+];
+
 /// Describes where a client stands: which DNS server it asks, and how.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClientScope {
@@ -153,6 +163,9 @@ impl EstateContainers {
                 .iter()
                 .map(|domain| format!("PROV_SEARCH={domain}")),
         );
+        if scope.files.iter().any(|file| file.path == AUTHORITY) {
+            env.extend(TRUST.map(str::to_owned));
+        }
         let body = ContainerCreateBody {
             image: Some(image),
             env: Some(env),
@@ -235,6 +248,17 @@ impl EstateContainers {
             Some(Err(error)) => Err(running()(error)),
             None => Ok(0),
         }
+    }
+}
+
+impl ClientScope {
+    /// Makes the client trust the estate's authority.
+    pub fn trust(&mut self, certificate: &str) {
+        self.files.push(ClientFile {
+            path: AUTHORITY,
+            mode: 0o644,
+            content: Content::plain(certificate),
+        });
     }
 }
 
@@ -334,6 +358,13 @@ fn find(name: &str) -> Result<&'static ClientImage, DockerError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn programs_are_told_of_the_file_that_the_client_finds() {
+        assert!(TRUST[0].ends_with(&format!("={AUTHORITY}")));
+        let folder = TRUST[1].split_once('=').unwrap().1;
+        assert!(AUTHORITY.starts_with(folder));
+    }
 
     #[test]
     fn a_file_is_packed_with_its_mode_and_below_the_root() {

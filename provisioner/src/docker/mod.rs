@@ -11,6 +11,7 @@
 mod archive;
 mod assets;
 mod bootstrap;
+mod browser;
 mod client;
 mod container;
 mod deploy;
@@ -29,7 +30,8 @@ mod subnet;
 mod test_mode;
 
 pub use archive::archive_host;
-pub use client::{ClientFile, ClientScope, ClientSession};
+pub use browser::{BROWSER, Page};
+pub use client::{AUTHORITY, ClientFile, ClientScope, ClientSession};
 pub use container::{HostSpec, Mode};
 pub use deploy::{DeployOptions, Deployed};
 pub use down::DownOptions;

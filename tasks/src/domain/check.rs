@@ -16,8 +16,11 @@ use crate::{Diagnostic, nearest};
 
 /// Gives the variables that domain roles read of hosts, by the host role on whose hosts they work.
 pub(crate) fn variables() -> Vec<(&'static str, Vec<String>)> {
-    let of = |role: &role::DomainRole| (role.on, names((role.variables)()));
-    DOMAIN_ROLES.iter().map(of).collect()
+    let of = |role: &'static role::DomainRole| {
+        let names = names((role.variables)());
+        role.on.iter().map(move |on| (*on, names.clone()))
+    };
+    DOMAIN_ROLES.iter().flat_map(of).collect()
 }
 
 fn names(schema: schemars::Schema) -> Vec<String> {
@@ -125,6 +128,18 @@ impl Domain {
                 ));
             }
         }
+        // bcrypt looks at no more of a password.
+        let long = |(_, secret): &(&LocalPart, &Secret)| secret.expose().len() > BCRYPT;
+        mistakes.extend(
+            settings
+                .user_passwords
+                .iter()
+                .filter(long)
+                .map(|(name, _)| {
+                    let place = self.place(&["user_passwords", name.as_str()]);
+                    Diagnostic::at(place, format!("the password is longer than {BCRYPT} bytes"))
+                }),
+        );
         let users = settings.user_passwords.iter();
         let users = users.map(|(name, secret)| (vec!["user_passwords", name.as_str()], secret));
         let sites = settings.database_passwords.iter();
@@ -193,6 +208,9 @@ impl Domain {
         mistakes
     }
 }
+
+/// Longest password of a user, in bytes.
+const BCRYPT: usize = 72;
 
 /// Says why something cannot be a password everywhere that it is needed.
 fn password(secret: &Secret) -> Option<&'static str> {

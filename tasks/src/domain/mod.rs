@@ -11,6 +11,9 @@ mod site;
 mod value;
 
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
+
+use sha2::{Digest, Sha256};
 
 pub(crate) use check::variables;
 pub use settings::{DynamicDns, MailGateway, MailUser, Settings, Webhost, WordPressAdmin};
@@ -19,7 +22,7 @@ pub use value::{HostLabel, LocalPart, MailAddress};
 
 use crate::estate::{Layer, Origin, Sources, Vars, parse_bytes};
 use crate::value::DomainName;
-use crate::{Diagnostic, Place};
+use crate::{Diagnostic, Place, Secret};
 
 /// Names of a domain's files: the public one and the one that is not in version control.
 const PUBLIC: &str = "domain.yml";
@@ -36,7 +39,12 @@ pub struct Domain {
     settings: Settings,
     layer: Layer,
     file: String,
+    /// Made when they are first needed, because that takes long on purpose.
+    hashes: OnceLock<BTreeMap<LocalPart, Secret>>,
 }
+
+/// Logarithm of bcrypt's rounds for the passwords of users.
+const COST: u32 = 9;
 
 impl Domain {
     /// Gives the name, in lower case.
@@ -74,6 +82,38 @@ impl Domain {
     #[must_use]
     pub fn sub(&self, label: &str) -> DomainName {
         DomainName::new(format!("{label}.{}", self.name)).unwrap_or_else(|_| self.name.clone())
+    }
+
+    /// Gives the hash of a user's password in the form of crypt(5), which both the system's accounts and Dovecot take.
+    ///
+    /// The salt is made of the address, so that the same password gives the same hash the next time; it still differs
+    /// from user to user, which is what a salt is for.
+    #[must_use]
+    pub fn password_hash(&self, user: &LocalPart) -> Secret {
+        let hashes = self.hashes.get_or_init(|| {
+            let hashed = |(name, password): (&LocalPart, &Secret)| {
+                let digest = Sha256::digest(format!("{name}@{}", self.name));
+                let mut salt = [0; 16];
+                salt.copy_from_slice(&digest[..16]);
+                // What could be wrong, the length and a NUL in the password, was checked before.
+                let hash = |text: &str| {
+                    bcrypt::hash_with_salt(text, COST, salt)
+                        .map(|parts| parts.format_for_version(bcrypt::Version::TwoY))
+                        .unwrap_or_else(|_| "*".to_owned())
+                };
+                (name.clone(), password.map(hash))
+            };
+            self.settings.user_passwords.iter().map(hashed).collect()
+        });
+        hashes
+            .get(user)
+            .cloned()
+            .unwrap_or_else(|| Secret::new("*"))
+    }
+
+    /// Describes a mistake in a setting, by the keys that lead to it.
+    pub(crate) fn mistake(&self, keys: &[&str], message: impl Into<String>) -> Diagnostic {
+        Diagnostic::at(self.place(keys), message)
     }
 
     /// Points at a setting, by the keys that lead to it; at the file where there is no such setting.
@@ -235,6 +275,7 @@ fn read(
         settings,
         layer,
         file,
+        hashes: OnceLock::new(),
     })
 }
 

@@ -12,7 +12,7 @@ mod backup_storage;
 mod calendar;
 pub(crate) mod database;
 pub(crate) mod dns;
-mod dns_api;
+pub(crate) mod dns_api;
 mod dns_client;
 pub(crate) mod dynamic_dns;
 pub(crate) mod mail;

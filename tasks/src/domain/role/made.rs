@@ -16,7 +16,6 @@ pub struct Made {
     unwanted: Declarations,
 }
 
-#[expect(dead_code, reason = "the roles that need the others follow")]
 impl Made {
     pub(super) const fn new(role: &'static str, purpose: Purpose) -> Self {
         Self {
@@ -56,6 +55,14 @@ impl Made {
         match self.purpose {
             Purpose::Setup => self.unwanted.add(resource),
             Purpose::Removal | Purpose::Purge => self.without(resource),
+        }
+    }
+
+    /// Declares something that is done only when the domain is taken away.
+    pub(crate) fn at_the_end(&mut self, resource: Resource) -> &mut Declared {
+        match self.purpose {
+            Purpose::Setup => self.unwanted.add(resource),
+            Purpose::Removal | Purpose::Purge => self.role.add(resource),
         }
     }
 

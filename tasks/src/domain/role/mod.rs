@@ -6,7 +6,11 @@
 
 mod dns;
 mod dynamic_dns;
+mod home_users;
 mod made;
+mod mail_certificate;
+mod mail_external;
+mod mail_internal;
 mod reverse_proxy;
 mod wordpress;
 mod wordpress_database;
@@ -34,8 +38,8 @@ pub struct DomainRole {
     pub summary: &'static str,
     /// What the role belongs to, of which `--tags` chooses.
     pub tags: &'static [Tag],
-    /// The host role on whose hosts it works.
-    pub on: &'static str,
+    /// The host roles on whose hosts it works.
+    pub on: &'static [&'static str],
     /// The schema of the variables that it reads besides the domain's settings.
     pub variables: fn() -> Schema,
     /// Declares what one of those hosts needs.
@@ -48,7 +52,7 @@ pub const DOMAIN_ROLES: &[DomainRole] = &[
         name: "domain_dynamic_dns",
         summary: "The domain's records that follow the office's address.",
         tags: &[Tag::DynamicDns],
-        on: "dynamic_dns",
+        on: &["dynamic_dns"],
         variables: || schemars::schema_for!(dynamic_dns::Variables),
         resources: dynamic_dns::resources,
     },
@@ -56,15 +60,47 @@ pub const DOMAIN_ROLES: &[DomainRole] = &[
         name: "domain_dns",
         summary: "The names of the domain's mail and web servers, and who takes its mail.",
         tags: &[Tag::Mail, Tag::Web],
-        on: "dns",
+        on: &["dns"],
         variables: || schemars::schema_for!(dns::Variables),
         resources: dns::resources,
+    },
+    DomainRole {
+        name: "domain_mail_certificate",
+        summary: "The certificate of the domain's mail servers, obtained and handed to the server.",
+        tags: &[Tag::Mail],
+        on: &["mail_certificates"],
+        variables: || schemars::schema_for!(mail_certificate::Variables),
+        resources: mail_certificate::resources,
+    },
+    DomainRole {
+        name: "home_domain_users",
+        summary: "Accounts and mail aliases of the firm's staff.",
+        tags: &[Tag::Mail],
+        on: &["mail_external", "mail_internal"],
+        variables: || schemars::schema_for!(home_users::Variables),
+        resources: home_users::resources,
+    },
+    DomainRole {
+        name: "domain_mail_external",
+        summary: "The domain on the customers' mail server: users, certificate, the gateway's credentials.",
+        tags: &[Tag::Mail],
+        on: &["mail_external"],
+        variables: || schemars::schema_for!(mail_external::Variables),
+        resources: mail_external::resources,
+    },
+    DomainRole {
+        name: "domain_mail_internal",
+        summary: "The firm's own mail, fetched into the office every ten seconds.",
+        tags: &[Tag::Mail],
+        on: &["mail_internal"],
+        variables: || schemars::schema_for!(mail_internal::Variables),
+        resources: mail_internal::resources,
     },
     DomainRole {
         name: "domain_wordpress_database",
         summary: "The database of each web site, with an account for the site's host alone.",
         tags: &[Tag::Web],
-        on: "database",
+        on: &["database"],
         variables: || schemars::schema_for!(wordpress_database::Variables),
         resources: wordpress_database::resources,
     },
@@ -72,7 +108,7 @@ pub const DOMAIN_ROLES: &[DomainRole] = &[
         name: "domain_wordpress",
         summary: "WordPress sites: virtual host, configuration, folder of their own, installed with the organisation as title.",
         tags: &[Tag::Web],
-        on: "wordpress",
+        on: &["wordpress"],
         variables: || schemars::schema_for!(wordpress::Variables),
         resources: wordpress::resources,
     },
@@ -80,7 +116,7 @@ pub const DOMAIN_ROLES: &[DomainRole] = &[
         name: "domain_reverse_proxy",
         summary: "The web sites' names in front: TLS with a certificate outside, redirections to it and to www.",
         tags: &[Tag::Web],
-        on: "reverse_proxy",
+        on: &["reverse_proxy"],
         variables: || schemars::schema_for!(reverse_proxy::Variables),
         resources: reverse_proxy::resources,
     },
@@ -249,7 +285,7 @@ impl DomainWork<'_> {
             };
             for role in DOMAIN_ROLES {
                 let chosen = role.tags.iter().any(|tag| self.selection.has(*tag));
-                if chosen && host.has_role(role.on) {
+                if chosen && role.on.iter().any(|on| host.has_role(on)) {
                     let mut made = Made::new(role.name, self.purpose);
                     (role.resources)(&cx, &mut made);
                     match made.finish() {
