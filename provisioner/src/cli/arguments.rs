@@ -183,9 +183,8 @@ pub(super) struct Test {
 pub(super) struct Verify {
     #[command(flatten)]
     pub(super) names: Names,
-    /// Write the results as JUnit XML
-    #[arg(long, value_name = "FILE")]
-    pub(super) junit: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) reports: Reports,
     /// Resolve this name to prove that upstream servers are asked; by default the host of the package archive
     #[arg(long, value_name = "NAME")]
     pub(super) upstream_name: Option<String>,
@@ -198,9 +197,19 @@ pub(super) struct Up {
     /// Begin anew instead of going on where the last run stopped
     #[arg(long)]
     pub(super) fresh: bool,
-    /// Write the results of the verification as JUnit XML
+    #[command(flatten)]
+    pub(super) reports: Reports,
+}
+
+/// Files for the results of acceptance checks.
+#[derive(Debug, Args)]
+pub(super) struct Reports {
+    /// Write the results of the checks as JUnit XML
     #[arg(long, value_name = "FILE")]
     pub(super) junit: Option<PathBuf>,
+    /// Write the results of the checks as one page, to read and to send
+    #[arg(long, value_name = "FILE")]
+    pub(super) html: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

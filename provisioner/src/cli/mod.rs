@@ -10,6 +10,7 @@ mod diff;
 mod dropbox;
 mod jobs;
 mod reference;
+mod reports;
 mod run;
 mod signals;
 mod ssh;
