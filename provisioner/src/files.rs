@@ -1,7 +1,7 @@
 //! Reads the files of an estate for the core, which does no I/O itself.
 
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use tasks::estate::{MAX_BYTES, Sources};
 use tasks::{Diagnostic, Place};
@@ -12,17 +12,64 @@ use crate::report::problem::Problem;
 /// Levels of folders that an estate may have.
 const MOST_DEPTH: usize = 8;
 
+/// Folder of an estate's own domains, in its folder; or of the domains of several estates, beside the folder of estates.
+const DOMAINS: &str = "domains";
+
+/// Folder of estates.
+const ESTATES: &str = "estate";
+
 /// Reads every file of an estate folder.
 pub(crate) fn read_estate(folder: &Path) -> Result<Sources, Problem> {
-    let shown = folder.display().to_string();
     if !folder.is_dir() {
-        let mut mistake = Diagnostic::at(Place::file(&shown), "there is no such estate folder");
+        let place = Place::file(folder.display().to_string());
+        let mut mistake = Diagnostic::at(place, "there is no such estate folder");
         mistake = mistake.hint("name the folder of the estate with --estate DIR or PROV_ESTATE; the default is estate/docker in the current folder");
         return Err(Problem::Estate(vec![mistake]));
     }
-    let mut sources = Sources::new(shown);
+    read(folder, Some(&folder.join(DOMAINS)))
+}
+
+/// Finds the folder of an estate's domains: the one that was named, else `domains` in the estate's folder, else `domains`
+/// beside the folder `estate` in which the estate is. None of the last two need be there.
+pub(crate) fn domains_folder(
+    estate: &Path,
+    named: Option<&Path>,
+) -> Result<Option<PathBuf>, Problem> {
+    if let Some(named) = named {
+        if named.is_dir() {
+            return Ok(Some(named.to_owned()));
+        }
+        let place = Place::file(named.display().to_string());
+        let mistake = Diagnostic::at(place, "there is no such folder of domains");
+        let hint = "name the folder that has a folder for each domain with --domains DIR";
+        return Err(Problem::Estate(vec![mistake.hint(hint)]));
+    }
+    let own = estate.join(DOMAINS);
+    if own.is_dir() {
+        return Ok(Some(own));
+    }
+    // A path such as `.` has no parts that could be looked at.
+    let whole = std::path::absolute(estate).unwrap_or_else(|_| estate.to_owned());
+    let estates = whole.parent().filter(|folder| folder.ends_with(ESTATES));
+    let Some(beside) = estates.map(|folder| folder.with_file_name(DOMAINS)) else {
+        return Ok(None);
+    };
+    let shown = match estate.parent() {
+        Some(folder) if folder.ends_with(ESTATES) => folder.with_file_name(DOMAINS),
+        Some(_) | None => beside,
+    };
+    Ok(shown.is_dir().then_some(shown))
+}
+
+/// Reads every file of a folder of domains.
+pub(crate) fn read_domains(folder: &Path) -> Result<Sources, Problem> {
+    read(folder, None)
+}
+
+fn read(folder: &Path, without: Option<&Path>) -> Result<Sources, Problem> {
+    let mut sources = Sources::new(folder.display().to_string());
     let mut mistakes = Vec::new();
-    walk(folder, folder, 0, &mut sources, &mut mistakes)?;
+    walk(folder, folder, 0, without, &mut sources, &mut mistakes)?;
     if mistakes.is_empty() {
         Ok(sources)
     } else {
@@ -34,6 +81,7 @@ fn walk(
     root: &Path,
     folder: &Path,
     depth: usize,
+    without: Option<&Path>,
     sources: &mut Sources,
     mistakes: &mut Vec<Diagnostic>,
 ) -> Result<(), Problem> {
@@ -55,8 +103,8 @@ fn walk(
         }
         let meta = std::fs::metadata(&path).map_err(|error| unreadable(&path, &error))?;
         if meta.is_dir() {
-            if depth < MOST_DEPTH {
-                walk(root, &path, depth + 1, sources, mistakes)?;
+            if depth < MOST_DEPTH && without != Some(path.as_path()) {
+                walk(root, &path, depth + 1, without, sources, mistakes)?;
             }
             continue;
         }

@@ -6,6 +6,7 @@
 pub mod authority;
 pub mod content;
 mod diagnostic;
+pub mod domain;
 pub mod estate;
 pub mod fact;
 mod input;

@@ -80,6 +80,22 @@ const BUILT_IN: &[(&str, &str)] = &[
     ),
     ("dns/hosts", include_str!("../../templates/dns/hosts")),
     (
+        "domain_dns/hosts",
+        include_str!("../../templates/domain_dns/hosts"),
+    ),
+    (
+        "domain_dns/mail.conf",
+        include_str!("../../templates/domain_dns/mail.conf"),
+    ),
+    (
+        "domain_mail_external/dovecot.conf",
+        include_str!("../../templates/domain_mail_external/dovecot.conf"),
+    ),
+    (
+        "domain_mail_internal/fetchmailrc",
+        include_str!("../../templates/domain_mail_internal/fetchmailrc"),
+    ),
+    (
         "dns_client/resolv.conf",
         include_str!("../../templates/dns_client/resolv.conf"),
     ),

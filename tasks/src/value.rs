@@ -251,6 +251,8 @@ macro_rules! checked_name {
     };
 }
 
+pub(crate) use checked_name;
+
 fn starts_like_a_word(name: &str) -> bool {
     name.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_')
 }

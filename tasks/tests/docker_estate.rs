@@ -5,6 +5,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use tasks::domain::Domains;
 use tasks::estate::{Estate, Host, Sources, Sudo};
 use tasks::role::{self, Inputs};
 use tasks::template::Templates;
@@ -17,9 +18,9 @@ fn folder() -> PathBuf {
     clippy::disallowed_methods,
     reason = "here the test is the shell that hands texts to the core"
 )]
-fn docker() -> Estate {
-    let mut sources = Sources::new("estate/docker");
-    let mut pending = vec![folder()];
+fn sources(folder: &Path) -> Sources {
+    let mut sources = Sources::new("");
+    let mut pending = vec![folder.to_owned()];
     while let Some(path) = pending.pop() {
         for entry in fs::read_dir(path).unwrap() {
             let path = entry.unwrap().path();
@@ -27,11 +28,19 @@ fn docker() -> Estate {
                 pending.push(path);
                 continue;
             }
-            let name = path.strip_prefix(folder()).unwrap().to_str().unwrap();
+            let name = path.strip_prefix(folder).unwrap().to_str().unwrap();
             sources.insert(name, fs::read(&path).unwrap());
         }
     }
-    Estate::load(&sources, &[]).unwrap()
+    sources
+}
+
+fn docker() -> Estate {
+    Estate::load(&sources(&folder()), &[]).unwrap()
+}
+
+fn domains() -> Domains {
+    Domains::load(&sources(&folder().join("../../domains"))).unwrap()
 }
 
 #[test]
@@ -84,7 +93,7 @@ fn the_estate_has_no_mistakes() {
         container_host_resolvers: vec![[192, 0, 2, 53].into()],
         authority: None,
     };
-    assert_eq!(role::check(&docker(), &templates, &inputs), []);
+    assert_eq!(role::check(&docker(), &domains(), &templates, &inputs), []);
 }
 
 #[test]

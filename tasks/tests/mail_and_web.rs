@@ -5,6 +5,7 @@
 use tasks::Secret;
 use tasks::authority::Authority;
 use tasks::content::Content;
+use tasks::domain::Domains;
 use tasks::estate::{Estate, Sources};
 use tasks::resource::Resource;
 use tasks::role::{self, HostContext, Inputs};
@@ -82,7 +83,7 @@ fn refused(files: &[(&str, &str)]) -> Vec<String> {
     let sources = sources(files);
     let estate = Estate::load(&sources, &[]).unwrap();
     let templates = Templates::load(&sources).unwrap();
-    let mistakes = role::check(&estate, &templates, &inputs(false));
+    let mistakes = role::check(&estate, &Domains::default(), &templates, &inputs(false));
     mistakes.into_iter().map(|found| found.message).collect()
 }
 

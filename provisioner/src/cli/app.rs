@@ -5,6 +5,8 @@ use std::net::IpAddr;
 use std::path::Path;
 use std::time::Duration;
 
+use tasks::domain::Domains;
+use tasks::domain::role::DomainWork;
 use tasks::estate::{ALL, Estate, Host, StandIn, Sudo as EstateSudo};
 use tasks::plan::Phase;
 use tasks::role::{HostContext, Inputs, needs_authority};
@@ -23,6 +25,7 @@ use crate::state::{PinnedKey, State, home};
 pub(super) struct App {
     pub(super) global: Global,
     pub(super) estate: Estate,
+    pub(super) domains: Domains,
     pub(super) templates: Templates,
     pub(super) inputs: Inputs,
     user_config: UserConfig,
@@ -31,7 +34,11 @@ pub(super) struct App {
 impl App {
     /// Loads the estate and everything that is needed to decide about its hosts.
     pub(super) fn load(global: Global) -> Result<Self, Problem> {
-        let (estate, templates) = load(&global)?;
+        let Loaded {
+            estate,
+            templates,
+            domains,
+        } = load(&global)?;
         let inputs = Inputs {
             container_host_resolvers: if estate.network().is_some() {
                 host_resolvers()?
@@ -55,10 +62,22 @@ impl App {
         Ok(Self {
             global,
             estate,
+            domains,
             templates,
             inputs,
             user_config,
         })
+    }
+
+    /// Refuses an estate or domains with mistakes.
+    pub(super) fn check(&self) -> Result<(), Problem> {
+        let mistakes =
+            tasks::role::check(&self.estate, &self.domains, &self.templates, &self.inputs);
+        if mistakes.is_empty() {
+            Ok(())
+        } else {
+            Err(mistakes.into())
+        }
     }
 
     /// Tells whether programs read what is printed.
@@ -153,6 +172,23 @@ impl App {
             target,
             resources: tasks::role::resources(&context)?,
             phase,
+            exports: Vec::new(),
+        })
+    }
+
+    /// Gives the resources that domains need on a host, and how it is reached.
+    pub(super) fn domain_job(
+        &self,
+        host: &Host,
+        target: Target,
+        work: &DomainWork<'_>,
+    ) -> Result<Job, Problem> {
+        let resources = work.resources(&self.estate, host, &self.inputs, &self.templates)?;
+        Ok(Job {
+            host: host.name().to_owned(),
+            target,
+            resources,
+            phase: Phase::Completion,
             exports: Vec::new(),
         })
     }
@@ -295,17 +331,37 @@ impl App {
     }
 }
 
-/// Loads an estate and its templates.
-pub(super) fn load(global: &Global) -> Result<(Estate, Templates), Problem> {
+/// What is read before anything is decided.
+pub(super) struct Loaded {
+    pub(super) estate: Estate,
+    pub(super) templates: Templates,
+    pub(super) domains: Domains,
+}
+
+/// Loads an estate, its templates and its domains.
+pub(super) fn load(global: &Global) -> Result<Loaded, Problem> {
     let sources = files::read_estate(&global.estate)?;
     let estate = Estate::load(&sources, &global.set);
     let templates = Templates::load(&sources);
-    match (estate, templates) {
-        (Ok(estate), Ok(templates)) => Ok((estate, templates)),
-        (Err(mistakes), Ok(_)) | (Ok(_), Err(mistakes)) => Err(mistakes.into()),
-        (Err(mut mistakes), Err(more)) => {
-            mistakes.extend(more);
-            Err(mistakes.into())
+    let folder = files::domains_folder(&global.estate, global.domains.as_deref())?;
+    let domains = match folder {
+        Some(folder) => Domains::load(&files::read_domains(&folder)?),
+        None => Ok(Domains::default()),
+    };
+    match (estate, templates, domains) {
+        (Ok(estate), Ok(templates), Ok(domains)) => Ok(Loaded {
+            estate,
+            templates,
+            domains,
+        }),
+        (estate, templates, domains) => {
+            let mistakes = [estate.err(), templates.err(), domains.err()];
+            Err(mistakes
+                .into_iter()
+                .flatten()
+                .flatten()
+                .collect::<Vec<_>>()
+                .into())
         }
     }
 }

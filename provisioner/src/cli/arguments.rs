@@ -39,6 +39,15 @@ pub(super) struct Global {
         value_name = "DIR"
     )]
     pub(super) estate: PathBuf,
+    /// Take the domains from this folder instead of `domains` in the estate's folder or beside the folder of estates
+    #[arg(
+        long,
+        global = true,
+        env = "PROV_DOMAINS",
+        hide_env_values = true,
+        value_name = "DIR"
+    )]
+    pub(super) domains: Option<PathBuf>,
     /// Work on these hosts only
     #[arg(long, short, global = true, value_name = "LIMIT")]
     pub(super) limit: Option<String>,
@@ -85,9 +94,11 @@ pub(super) enum Command {
     Test(Test),
     /// Do what had to wait for running services, and what a container would have lost
     Complete(Complete),
+    /// Set domains up on top of the hosts, or take them away again
+    Domain(Domain),
     /// Prove that services work, with real clients
     Verify(Verify),
-    /// Deploy, apply, test, complete and verify in one go; go on where it stopped
+    /// Deploy, apply, test, complete, set domains up and verify in one go; go on where it stopped
     Up(Up),
     /// Run a client inside the estate's network
     Client(Client),
@@ -158,6 +169,45 @@ pub(super) struct Apply {
 pub(super) struct Complete {
     #[command(flatten)]
     pub(super) waiting: Waiting,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Domain {
+    /// Work on these domains
+    #[arg(required = true, value_name = "NAME")]
+    pub(super) names: Vec<String>,
+    /// Work on these parts only
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "TAG")]
+    pub(super) tags: Vec<DomainTag>,
+    /// Of the web sites, work on those whose first label matches this as a whole, for instance `(?:dev|test)`
+    #[arg(long, value_name = "REGEX")]
+    pub(super) hostname_filter: Option<String>,
+    /// Preview only
+    #[arg(long)]
+    pub(super) diff: bool,
+    /// Take away what was set up, but for mailboxes, databases and files of web sites
+    #[arg(long)]
+    pub(super) remove: bool,
+    /// Take those away, too
+    #[arg(long, requires = "remove")]
+    pub(super) purge_data: bool,
+    /// Confirm `--purge-data` by the names of the domains, separated by spaces
+    #[arg(long, requires = "purge_data", value_name = "NAMES")]
+    pub(super) confirm: Option<String>,
+    #[command(flatten)]
+    pub(super) waiting: Waiting,
+}
+
+/// A part of a domain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "snake_case")]
+pub(super) enum DomainTag {
+    /// Records that follow the office's address
+    DynamicDns,
+    /// Mail
+    Mail,
+    /// Web sites
+    Web,
 }
 
 #[derive(Debug, Args)]

@@ -8,17 +8,22 @@ use super::app;
 use super::arguments::{Global, Output};
 use crate::report::problem::{Problem, exit};
 use crate::report::style::{self, paint};
+use crate::report::text::counted;
 
 /// An address for documentation (RFC 5737): offline nobody knows the resolvers of the machine.
 const SOME_RESOLVER: [u8; 4] = [192, 0, 2, 53];
 
 pub(super) fn run(global: &Global) -> Result<u8, Problem> {
-    let (estate, templates) = app::load(global)?;
+    let app::Loaded {
+        estate,
+        templates,
+        domains,
+    } = app::load(global)?;
     let inputs = Inputs {
         authority: None,
         container_host_resolvers: vec![SOME_RESOLVER.into()],
     };
-    let mistakes = role::check(&estate, &templates, &inputs);
+    let mistakes = role::check(&estate, &domains, &templates, &inputs);
     if !mistakes.is_empty() {
         return Err(mistakes.into());
     }
@@ -33,11 +38,12 @@ pub(super) fn run(global: &Global) -> Result<u8, Problem> {
     match global.output {
         Output::Json => outln!(
             "{:#}",
-            json!({ "estate": estate.name(), "hosts": hosts, "services": services, "roles": roles, "mistakes": [] })
+            json!({ "estate": estate.name(), "hosts": hosts, "services": services, "roles": roles, "domains": domains.len(), "mistakes": [] })
         ),
         Output::Text => outln!(
-            "{} {hosts} hosts, {services} services, {roles} roles: {}",
+            "{} {hosts} hosts, {services} services, {roles} roles, {}: {}",
             paint(style::STRONG, estate.name()),
+            counted(domains.len(), "domain", "domains"),
             paint(style::GOOD, "no mistakes")
         ),
     }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use tasks::InputTexts;
+use tasks::domain::role::DomainWork;
 use tasks::estate::Host;
 use tasks::plan::Phase;
 use tasks::resource::Declared;
@@ -33,6 +34,8 @@ pub(super) struct Jobs {
 pub(super) enum Work<'a> {
     /// What their roles declare.
     Roles(Phase),
+    /// What domains need.
+    Domains(&'a DomainWork<'a>),
     /// These resources.
     Resources(&'a [Declared]),
 }
@@ -55,6 +58,7 @@ impl Jobs {
             match target {
                 Ok(target) => jobs.ready.push(match work {
                     Work::Roles(phase) => app.job(host, target, phase)?,
+                    Work::Domains(work) => app.domain_job(host, target, work)?,
                     Work::Resources(resources) => Job {
                         host: name,
                         target,

@@ -7,6 +7,7 @@ mod check;
 mod client;
 mod containers;
 mod diff;
+mod domain;
 mod dropbox;
 mod jobs;
 mod reference;
@@ -106,6 +107,7 @@ async fn dispatch(arguments: Arguments) -> Result<u8, Problem> {
         Command::Deploy(options) => containers::deploy(&App::load(global)?, &options).await,
         Command::Test(options) => containers::test(&App::load(global)?, &options).await,
         Command::Down(options) => containers::down(&App::load(global)?, &options).await,
+        Command::Domain(options) => domain::run(&App::load(global)?, &options).await,
         Command::Verify(options) => verify::run(&App::load(global)?, &options).await,
         Command::Up(options) => up::run(&App::load(global)?, &options).await,
         Command::Client(options) => client::run(&App::load(global)?, &options).await,

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use serde_json::Value;
+use tasks::domain::role::DOMAIN_ROLES;
 use tasks::resource::KINDS;
 use tasks::role::ROLES;
 
@@ -36,6 +37,25 @@ pub(super) fn text() -> String {
     text.push_str("## Roles\n\n");
     for role in ROLES {
         let _ = writeln!(text, "### {}\n\n{}\n", role.name, role.summary);
+        fields(&mut text, &(role.variables)().to_value(), "Variable");
+    }
+    text.push_str("## Domains\n\nThe file of a domain, `domains/NAME/domain.yml`, and `domain.private.yml` beside it.\n\n");
+    fields(
+        &mut text,
+        &tasks::domain::settings_schema().to_value(),
+        "Setting",
+    );
+    text.push_str("## Domain roles\n\nTheir variables can be set for hosts and, above that, in the file of a domain.\n\n");
+    for role in DOMAIN_ROLES {
+        let tags: Vec<_> = role.tags.iter().map(|tag| tag.as_str()).collect();
+        let _ = writeln!(
+            text,
+            "### {}\n\n{} On hosts with the role `{}`; tags: {}.\n",
+            role.name,
+            role.summary,
+            role.on.join("` or `"),
+            tags.join(", ")
+        );
         fields(&mut text, &(role.variables)().to_value(), "Variable");
     }
     text

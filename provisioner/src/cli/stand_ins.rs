@@ -5,13 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Deserialize;
 use serde_json::json;
 use tasks::Secret;
-use tasks::estate::{Estate, Vars};
+use tasks::estate::Host;
 
 use super::app::App;
 use crate::docker::{EstateContainers, Progress, StandInSpec};
 use crate::report::problem::Problem;
 
-/// A domain as `dynamic_dns_domains` declares it.
+/// The numbers of a domain at the provider.
 #[derive(Deserialize)]
 pub(super) struct Domain {
     pub(super) id: u64,
@@ -37,31 +37,31 @@ pub(super) async fn ensure(
                 name: stand_in.name().to_owned(),
                 address: stand_in.address(),
                 release: release.unwrap_or_default().as_str().to_owned(),
-                input: input(&app.estate, stand_in.name())?,
+                input: input(app, stand_in.name())?,
             })
         })
         .collect::<Result<Vec<_>, Problem>>()?;
     Ok(containers.ensure_stand_ins(&specs, progress).await?)
 }
 
-fn input(estate: &Estate, stand_in: &str) -> Result<Secret, Problem> {
+fn input(app: &App, stand_in: &str) -> Result<Secret, Problem> {
     match stand_in {
-        "linode" => linode(estate),
+        "linode" => linode(app),
         _ => Ok(Secret::new("{}\n")),
     }
 }
 
 /// Tells the stand-in of Linode's API which tokens are good, and of the domains and records that the estate declares.
-fn linode(estate: &Estate) -> Result<Secret, Problem> {
+fn linode(app: &App) -> Result<Secret, Problem> {
     let mut tokens = BTreeSet::new();
     let mut domains = BTreeMap::new();
-    for host in estate.hosts() {
-        let vars = estate.vars(host);
+    for host in app.estate.hosts() {
+        let vars = app.estate.vars(host);
         let token: Option<Secret> = vars
             .value("dns_linode_key")
             .map_err(|mistake| vec![mistake])?;
         tokens.extend(token);
-        for (name, Domain { id, records }) in self::domains(&vars)? {
+        for (name, Domain { id, records }) in self::domains(app, host)? {
             let records: BTreeMap<String, _> = (records.into_iter().enumerate())
                 .map(|(index, record)| {
                     let fields = json!({ "name": label(index, record), "target": NOWHERE });
@@ -79,12 +79,25 @@ fn linode(estate: &Estate) -> Result<Secret, Problem> {
     Ok(Secret::new(told.to_string()))
 }
 
-/// Gives the domains whose records a host keeps up to date.
-pub(super) fn domains(vars: &Vars<'_>) -> Result<BTreeMap<String, Domain>, Problem> {
-    let declared: Option<_> = vars
+/// Gives the domains whose records a host keeps up to date: those that its variables name and those of domain files.
+pub(super) fn domains(app: &App, host: &Host) -> Result<BTreeMap<String, Domain>, Problem> {
+    let vars = app.estate.vars(host);
+    let declared: Option<BTreeMap<String, Domain>> = vars
         .value("dynamic_dns_domains")
         .map_err(|mistake| vec![mistake])?;
-    Ok(declared.unwrap_or_default())
+    let mut domains = declared.unwrap_or_default();
+    if host.has_role("dynamic_dns") {
+        let hosted = app.domains.iter().filter_map(|domain| {
+            let records = domain.settings().dynamic_dns.as_ref()?;
+            let numbers = Domain {
+                id: records.id.get(),
+                records: records.records.iter().map(|it| it.get()).collect(),
+            };
+            Some((domain.name().to_string(), numbers))
+        });
+        domains.extend(hosted);
+    }
+    Ok(domains)
 }
 
 /// Names a record of a domain; the first one is the domain itself, which Linode gives no name.

@@ -13,7 +13,7 @@ use tasks::plan::Phase;
 use super::app::App;
 use super::arguments::{Names, Up};
 use super::jobs::{self, Jobs, Work};
-use super::{apply, containers, signals, verify};
+use super::{apply, containers, domain, signals, verify};
 use crate::docker::HostState;
 use crate::engine::{Failure, RunOutcome, Status};
 use crate::report::problem::{Problem, exit};
@@ -47,6 +47,7 @@ impl Phases<'_> {
 pub(super) async fn run(app: &App, options: &Up) -> Result<u8, Problem> {
     let started = Instant::now();
     options.reports.ready()?;
+    app.check()?;
     let hosts = app.named(&options.names)?;
     let mut phases = Phases {
         app,
@@ -81,7 +82,7 @@ pub(super) async fn run(app: &App, options: &Up) -> Result<u8, Problem> {
     phases.end("deploy");
 
     phases.begin("apply", "what the roles say");
-    let outcome = applied(app, &hosts, Phase::Apply).await?;
+    let outcome = applied(app, &hosts, Work::Roles(Phase::Apply)).await?;
     fail_on(&outcome, "applying")?;
     phases.end("apply");
 
@@ -90,16 +91,32 @@ pub(super) async fn run(app: &App, options: &Up) -> Result<u8, Problem> {
     phases.end("test");
 
     phases.begin("complete", "what had to wait");
-    let outcome = applied(app, &hosts, Phase::Completion).await?;
+    let outcome = applied(app, &hosts, Work::Roles(Phase::Completion)).await?;
     fail_on(&outcome, "completing")?;
     if let Some(failure) = apply::still_deferred(&outcome) {
         return Err(failure.into());
     }
     phases.end("complete");
 
+    let work = domain::all(app);
+    let on = domain::concerned(app, &work, &hosts)?;
+    if !on.is_empty() {
+        let names: Vec<_> = app.domains.names().collect();
+        phases.begin("domains", &names.join(", "));
+        let outcome = applied(app, &on, Work::Domains(&work)).await?;
+        fail_on(&outcome, "setting domains up")?;
+        if let Some(failure) = apply::still_deferred(&outcome) {
+            return Err(failure.into());
+        }
+        phases.end("domains");
+    }
+
     phases.begin("converged", "planning once more must find nothing");
-    if let Some((outcome, failure)) = converged(app, &hosts).await? {
-        return Ok(jobs::print_failed(app, &outcome, Tense::Would, failure));
+    let roles = (hosts.as_slice(), Work::Roles(Phase::Completion));
+    for (hosts, work) in [roles, (on.as_slice(), Work::Domains(&work))] {
+        if let Some((outcome, failure)) = converged(app, hosts, work).await? {
+            return Ok(jobs::print_failed(app, &outcome, Tense::Would, failure));
+        }
     }
     phases.end("converged");
 
@@ -122,8 +139,8 @@ fn services(app: &App, names: &Names) -> Result<Vec<&'static str>, Problem> {
     Ok(all.into_iter().filter(wanted).collect())
 }
 
-async fn applied(app: &App, hosts: &[&Host], phase: Phase) -> Result<RunOutcome, Problem> {
-    let jobs = Jobs::gather(app, hosts, Work::Roles(phase)).await?;
+async fn applied(app: &App, hosts: &[&Host], work: Work<'_>) -> Result<RunOutcome, Problem> {
+    let jobs = Jobs::gather(app, hosts, work).await?;
     let outcome = jobs::apply(app, jobs, 0, None).await;
     if !app.json() {
         crate::report::print::out(format_args!("{}", text::summary(&outcome, Tense::Did)));
@@ -143,8 +160,12 @@ fn fail_on(outcome: &RunOutcome, doing: &str) -> Result<(), Problem> {
 }
 
 /// Plans once more; gives what was found and a failure if anything would still change.
-async fn converged(app: &App, hosts: &[&Host]) -> Result<Option<(RunOutcome, Failure)>, Problem> {
-    let jobs = Jobs::gather(app, hosts, Work::Roles(Phase::Completion)).await?;
+async fn converged(
+    app: &App,
+    hosts: &[&Host],
+    work: Work<'_>,
+) -> Result<Option<(RunOutcome, Failure)>, Problem> {
+    let jobs = Jobs::gather(app, hosts, work).await?;
     let (outcome, _) = jobs::preview(app, jobs).await;
     let left: Vec<_> = outcome
         .hosts

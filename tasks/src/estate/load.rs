@@ -5,7 +5,7 @@
 
 use super::inventory::Inventory;
 use super::node::Node;
-use super::sources::{Source, Sources};
+use super::sources::Sources;
 use super::{ALL, Estate, Layer, Named, Origin, fault, yaml};
 use crate::{Diagnostic, Place};
 
@@ -130,8 +130,7 @@ impl Loader<'_> {
 
     fn parse(&mut self, path: &str, bytes: &[u8]) -> Option<Node> {
         let name = self.sources.place().file(path);
-        let node = yaml::text(&name, bytes)
-            .and_then(|text| yaml::parse(&Source::new(name, text, is_private(path))));
+        let node = yaml::parse_bytes(&name, bytes, is_private(path));
         node.map_err(|mistake| self.mistakes.push(mistake)).ok()
     }
 

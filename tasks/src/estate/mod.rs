@@ -44,6 +44,7 @@ pub use node::{Key, Node, Value};
 pub use sources::{Mark, Source, Sources};
 pub use stand_in::{STAND_INS, StandIn};
 pub use variables::{Layer, Origin, Variable, Vars};
+pub(crate) use yaml::parse_bytes;
 pub use yaml::{MAX_BYTES, MAX_DEPTH, parse};
 
 use crate::value::HostPath;

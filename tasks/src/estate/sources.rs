@@ -76,13 +76,19 @@ impl Sources {
             .filter(|(name, _)| !name.split('/').any(|part| part.starts_with('.')))
     }
 
+    /// Names a file of the folder as the user would.
+    #[must_use]
+    pub fn file(&self, path: &str) -> String {
+        self.folder.file(path)
+    }
+
     /// Keeps the name of the folder apart from the files.
     pub(super) fn place(&self) -> &Folder {
         &self.folder
     }
 
     /// Lists the files by path.
-    pub(super) fn files(&self) -> impl Iterator<Item = (&str, &[u8])> {
+    pub fn files(&self) -> impl Iterator<Item = (&str, &[u8])> {
         self.files
             .iter()
             .map(|(path, bytes)| (path.as_str(), bytes.as_slice()))

@@ -147,6 +147,21 @@ impl Layer {
         Ok(())
     }
 
+    /// Reads a struct from the variables that it has fields for; `unset` words that one is needed and not there.
+    pub(crate) fn typed<'e, T: Deserialize<'e>>(
+        &'e self,
+        unset: impl Fn(&str) -> Diagnostic,
+    ) -> Result<T, Vec<Diagnostic>> {
+        let entries = |fields: &[&'static str]| {
+            let variables = fields.iter().filter_map(|field| {
+                let variable = self.get(field)?;
+                Some((*field, &variable.mark, &variable.node))
+            });
+            variables.collect()
+        };
+        table::read(entries, unset)
+    }
+
     /// Says whose variables these are.
     #[must_use]
     pub fn origin(&self) -> &Origin {
@@ -160,7 +175,7 @@ impl Layer {
     }
 
     /// Lists every place that sets a variable, those included that a private file replaces.
-    pub(super) fn settings(&self) -> impl Iterator<Item = (&str, &Mark)> {
+    pub(crate) fn settings(&self) -> impl Iterator<Item = (&str, &Mark)> {
         let variables = self.variables.iter();
         let replaced = self.replaced.iter();
         variables

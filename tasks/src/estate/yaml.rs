@@ -48,6 +48,12 @@ pub(super) fn text(name: &str, bytes: &[u8]) -> Result<String, Diagnostic> {
         })
 }
 
+/// Parses the bytes of a file; of a private one, mistakes show no values.
+pub(crate) fn parse_bytes(name: &str, bytes: &[u8], private: bool) -> Result<Node, Diagnostic> {
+    let text = text(name, bytes)?;
+    parse(&Source::new(name, text, private))
+}
+
 /// Reads a document. An empty one is [`Value::Null`].
 pub fn parse(source: &Arc<Source>) -> Result<Node, Diagnostic> {
     let options = options! {

@@ -55,7 +55,8 @@ struct Entry<'a> {
     names: Vec<&'a str>,
 }
 
-fn internal() -> String {
+/// Gives the group that a server answers for, unless another is named.
+pub(crate) fn internal() -> String {
     "internal".to_owned()
 }
 
@@ -67,14 +68,19 @@ const VALIDATION: [&str; 3] = [
 ];
 
 /// Folder of the additional hosts files; each file belongs to one role or domain.
-pub(super) const HOSTS: &str = "/etc/dnsmasq-hosts.d";
+pub(crate) const HOSTS: &str = "/etc/dnsmasq-hosts.d";
+
+/// Restarts dnsmasq, which reads its configuration only when it starts.
+pub(crate) fn restart() -> Handler {
+    Handler::restart(fixed("dnsmasq")).validated_by(VALIDATION)
+}
 
 pub(super) fn resources(cx: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagnostic>> {
     let variables: Variables = cx.vars.typed("dns")?;
     let mut role = Declarations::new("dns");
     let entries = entries(cx, &variables)?;
     let upstream = upstream(cx, &variables)?;
-    let restart = Handler::restart(fixed("dnsmasq")).validated_by(VALIDATION);
+    let restart = restart();
     let reload = Handler::reload(fixed("dnsmasq"));
     role.add(Resource::Packages(Packages::new([fixed("dnsmasq")])));
     role.add(Resource::Directory(Directory::new(fixed(HOSTS))));

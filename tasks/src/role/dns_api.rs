@@ -17,7 +17,7 @@ pub(super) struct Variables {
 }
 
 /// The file with the token, which certbot's Linode plugin and the role `dynamic_dns` read.
-pub(super) const CREDENTIALS: &str = "/usr/local/etc/linode.ini";
+pub(crate) const CREDENTIALS: &str = "/usr/local/etc/linode.ini";
 
 pub(super) fn resources(cx: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagnostic>> {
     let variables: Variables = cx.vars.typed("dns_api")?;

@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{Declarations, HostContext, dns_api, fixed};
+use crate::content::Content;
 use crate::diagnostic::Diagnostic;
 use crate::resource::{Cron, Declared, Directory, File, Packages, Resource, TimeField};
 use crate::value::{DomainName, HostPath, HttpUrl, Mode};
@@ -20,7 +21,7 @@ pub(super) struct Variables {
     /// Folder of the domains, one file for each.
     #[serde(default = "folder")]
     dynamic_dns_domains_dir: HostPath,
-    /// Domains whose records are kept up to date.
+    /// Domains whose records are kept up to date besides those of the domain files.
     #[serde(default)]
     dynamic_dns_domains: BTreeMap<DomainName, Domain>,
     /// Where Linode's API has its domains.
@@ -61,12 +62,27 @@ const fn quarter() -> Minutes {
     Minutes(15)
 }
 
-fn folder() -> HostPath {
+/// Gives the folder of the domains, unless another is named.
+pub(crate) fn folder() -> HostPath {
     fixed("/usr/local/etc/dynamic-dns-domains")
 }
 
 fn linode() -> HttpUrl {
     fixed("https://api.linode.com/v4/domains")
+}
+
+/// Gives the file of a domain, with the numbers of the domain and of its records at the provider.
+pub(crate) fn domain(
+    cx: &HostContext<'_>,
+    name: &DomainName,
+    id: NonZeroU64,
+    records: &[NonZeroU64],
+) -> Result<Content, Diagnostic> {
+    cx.render("dynamic_dns/domain.conf")
+        .set("domain", name)
+        .set("id", &id)
+        .set("records", records)
+        .finish()
 }
 
 pub(super) fn resources(cx: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagnostic>> {
@@ -100,12 +116,7 @@ pub(super) fn resources(cx: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagn
         role.add(Resource::File(File::new(path, content)));
     }
     for (name, domain) in &variables.dynamic_dns_domains {
-        let content = cx
-            .render("dynamic_dns/domain.conf")
-            .set("domain", name)
-            .set("id", &domain.id)
-            .set("records", &domain.records)
-            .finish();
+        let content = self::domain(cx, name, domain.id, &domain.records);
         if let Some(content) = role.take(content) {
             let path = fixed(&format!("{folder}/{name}.conf"));
             role.add(Resource::File(File::new(path, content)));

@@ -19,6 +19,12 @@ use crate::value::Mode;
 #[derive(Debug, Deserialize, JsonSchema)]
 pub(super) struct Variables {}
 
+/// Folder of the certificates, one for each domain.
+pub(crate) const CERTIFICATES: &str = "/usr/local/etc/certs";
+/// Copies certificates to the servers; with `--check` it says whether they have them.
+pub(crate) const HAND_OVER: &str = "/usr/local/sbin/hand-over-mail-certificate";
+/// Takes over what certbot has obtained.
+pub(crate) const RENEWED: &str = "/etc/letsencrypt/renewal-hooks/deploy/mail_certificates";
 /// Folder of the key pair.
 const FOLDER: &str = "/usr/local/etc/mail-certificates";
 /// The private key.
@@ -41,7 +47,7 @@ pub(super) fn resources(cx: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagn
         ]
         .map(fixed),
     )));
-    for path in ["/usr/local/etc/certs", FOLDER] {
+    for path in [CERTIFICATES, FOLDER] {
         let mut folder = Directory::new(fixed(path));
         folder.mode = Mode::new(0o700);
         role.add(Resource::Directory(folder));
@@ -72,19 +78,14 @@ pub(super) fn resources(cx: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagn
         "/etc/letsencrypt/renewal-hooks/deploy",
     ))));
     let scripts = [
-        (
-            "mail_certificates/hand-over",
-            "/usr/local/sbin/hand-over-mail-certificate",
-        ),
-        (
-            "mail_certificates/renewed",
-            "/etc/letsencrypt/renewal-hooks/deploy/mail_certificates",
-        ),
+        ("mail_certificates/hand-over", HAND_OVER),
+        ("mail_certificates/renewed", RENEWED),
     ];
     for (template, path) in scripts {
         let content = cx
             .render(template)
             .set("servers", &servers)
+            .set("folder", CERTIFICATES)
             .set("key", KEY)
             .set("known_hosts", KNOWN_HOSTS)
             .finish();

@@ -96,7 +96,7 @@ const FOLDERS: [(&str, &str, u32); 5] = [
 
 /// Account that owns the certificates, and their folder.
 const KEEPER: &str = "mail-certs";
-const CERTIFICATES: &str = "/usr/local/etc/mail-certs";
+pub(crate) const CERTIFICATES: &str = "/usr/local/etc/mail-certs";
 
 /// The account's home.
 const HOME: &str = "/var/lib/mail-certs";
@@ -308,7 +308,9 @@ fn exim(cx: &HostContext<'_>, role: &mut Declarations, variables: &Variables, re
                 .notifies(&restart);
         }
     }
-    if let Some(content) = role.take(credentials(cx, &variables.mta_smarthost)) {
+    let gateway = &variables.mta_smarthost;
+    let content = credentials(cx, gateway.username.as_deref(), gateway.userpass.as_ref());
+    if let Some(content) = role.take(content) {
         role.add(Resource::File(readable_by(
             "Debian-exim",
             "/etc/exim4/gateway-default",
@@ -318,10 +320,14 @@ fn exim(cx: &HostContext<'_>, role: &mut Declarations, variables: &Variables, re
 }
 
 /// Renders credentials in the form of `/etc/exim4/gateway.d`.
-fn credentials(cx: &HostContext<'_>, gateway: &Smarthost) -> Result<Content, Diagnostic> {
+pub(crate) fn credentials(
+    cx: &HostContext<'_>,
+    username: Option<&str>,
+    password: Option<&Secret>,
+) -> Result<Content, Diagnostic> {
     let encode = |text: &str| base64::engine::general_purpose::STANDARD.encode(text);
     let rendering = cx.render("mail_external/credentials");
-    match (&gateway.username, &gateway.userpass) {
+    match (username, password) {
         (Some(name), Some(password)) => rendering
             .set("username", &encode(name))
             .secret("password", &password.map(encode))
@@ -330,7 +336,8 @@ fn credentials(cx: &HostContext<'_>, gateway: &Smarthost) -> Result<Content, Dia
     }
 }
 
-fn readable_by(group: &str, path: &str, content: Content) -> File {
+/// Describes a file that a group may read besides root.
+pub(crate) fn readable_by(group: &str, path: &str, content: Content) -> File {
     let mut file = File::new(fixed(path), content);
     group.clone_into(&mut file.group);
     file.mode = Mode::new(0o640);

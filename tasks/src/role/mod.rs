@@ -4,25 +4,25 @@
 //! field, from which the reference and the check for unknown variables are made. A role never assumes that it is
 //! alone on its host: it owns whole files and drop-in folders of its own.
 
-mod backup;
+pub(crate) mod backup;
 mod backup_client;
 mod backup_director;
 mod backup_dropbox;
 mod backup_storage;
 mod calendar;
 mod database;
-mod dns;
-mod dns_api;
+pub(crate) mod dns;
+pub(crate) mod dns_api;
 mod dns_client;
-mod dynamic_dns;
-mod mail;
-mod mail_certificates;
-mod mail_external;
+pub(crate) mod dynamic_dns;
+pub(crate) mod mail;
+pub(crate) mod mail_certificates;
+pub(crate) mod mail_external;
 mod mail_gateway;
-mod mail_internal;
-mod mta;
-mod reverse_proxy;
-mod wordpress;
+pub(crate) mod mail_internal;
+pub(crate) mod mta;
+pub(crate) mod reverse_proxy;
+pub(crate) mod wordpress;
 
 use std::net::IpAddr;
 
@@ -31,6 +31,7 @@ use schemars::Schema;
 use crate::authority::Authority;
 use crate::content::Content;
 use crate::diagnostic::Diagnostic;
+use crate::domain::{self, Domains};
 use crate::estate::{Estate, Host, KnownRole, Vars};
 use crate::plan::Phase;
 use crate::resource::{Declared, Handler, Packages, Resource, State};
@@ -283,7 +284,10 @@ pub fn resources(context: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagnos
 }
 
 /// Puts what must come before packages first, then the packages, then the rest in the order of the roles.
-fn arrange(host: &str, declared: Vec<Declared>) -> Result<Vec<Declared>, Vec<Diagnostic>> {
+pub(crate) fn arrange(
+    host: &str,
+    declared: Vec<Declared>,
+) -> Result<Vec<Declared>, Vec<Diagnostic>> {
     let mut before = Vec::new();
     let mut packages: Vec<(Declared, Packages)> = Vec::new();
     let mut rest: Vec<Declared> = Vec::new();
@@ -374,12 +378,25 @@ fn arrange(host: &str, declared: Vec<Declared>) -> Result<Vec<Declared>, Vec<Dia
     }
 }
 
-/// Validates an estate as far as that is possible without its hosts: names, variables, templates, resources.
+/// Validates an estate and its domains as far as that is possible without its hosts: names, variables, templates,
+/// resources.
 #[must_use]
-pub fn check(estate: &Estate, templates: &Templates, inputs: &Inputs) -> Vec<Diagnostic> {
+pub fn check(
+    estate: &Estate,
+    domains: &Domains,
+    templates: &Templates,
+    inputs: &Inputs,
+) -> Vec<Diagnostic> {
+    // What a domain role reads can be set for the hosts on which it works, too.
+    let of_domains = domain::variables();
     let names: Vec<(&str, Vec<String>)> = ROLES
         .iter()
-        .map(|role| (role.name, role.variable_names()))
+        .map(|role| {
+            let more = of_domains.iter().filter(|(on, _)| *on == role.name);
+            let more = more.flat_map(|(_, names)| names.iter().cloned());
+            let names = role.variable_names().into_iter().chain(more);
+            (role.name, names.collect())
+        })
         .collect();
     let borrowed: Vec<(&str, Vec<&str>)> = names
         .iter()
@@ -396,6 +413,7 @@ pub fn check(estate: &Estate, templates: &Templates, inputs: &Inputs) -> Vec<Dia
             mistakes.extend(found);
         }
     }
+    mistakes.extend(domains.check(estate, &catalogue, templates, inputs));
     mistakes.sort();
     mistakes.dedup();
     mistakes
@@ -408,14 +426,14 @@ pub fn backup_console(context: &HostContext<'_>) -> Result<Content, Vec<Diagnost
 }
 
 /// Collects what a role declares.
-struct Declarations {
+pub(crate) struct Declarations {
     role: &'static str,
     declared: Vec<Declared>,
     mistakes: Vec<Diagnostic>,
 }
 
 impl Declarations {
-    const fn new(role: &'static str) -> Self {
+    pub(crate) const fn new(role: &'static str) -> Self {
         Self {
             role,
             declared: Vec::new(),
@@ -424,18 +442,18 @@ impl Declarations {
     }
 
     /// Declares a resource; what follows says who is notified and when it is applied.
-    fn add(&mut self, resource: Resource) -> &mut Declared {
+    pub(crate) fn add(&mut self, resource: Resource) -> &mut Declared {
         self.declared.push(Declared::new(self.role, resource));
         let last = self.declared.len() - 1;
         &mut self.declared[last]
     }
 
     /// Takes a value, or keeps the mistake for the end.
-    fn take<T>(&mut self, result: Result<T, Diagnostic>) -> Option<T> {
+    pub(crate) fn take<T>(&mut self, result: Result<T, Diagnostic>) -> Option<T> {
         result.map_err(|mistake| self.mistakes.push(mistake)).ok()
     }
 
-    fn finish(self) -> Result<Vec<Declared>, Vec<Diagnostic>> {
+    pub(crate) fn finish(self) -> Result<Vec<Declared>, Vec<Diagnostic>> {
         if self.mistakes.is_empty() {
             Ok(self.declared)
         } else {
@@ -446,13 +464,13 @@ impl Declarations {
 
 impl Declared {
     /// Makes the resource notify a handler when it changes.
-    fn notifies(&mut self, handler: &Handler) -> &mut Self {
+    pub(crate) fn notifies(&mut self, handler: &Handler) -> &mut Self {
         self.notify.push(handler.clone());
         self
     }
 
     /// Leaves the resource to completion on containers.
-    const fn on_completion(&mut self) -> &mut Self {
+    pub(crate) const fn on_completion(&mut self) -> &mut Self {
         self.phase = Phase::Completion;
         self
     }
@@ -461,7 +479,7 @@ impl Declared {
 /// Gives a value that is written in the code and known to be valid.
 ///
 /// The tests walk every role, so a mistake here cannot leave the house.
-fn fixed<T: TryFrom<String, Error = String>>(text: &str) -> T {
+pub(crate) fn fixed<T: TryFrom<String, Error = String>>(text: &str) -> T {
     match T::try_from(text.to_owned()) {
         Ok(value) => value,
         #[expect(

@@ -200,7 +200,7 @@ impl LocalDelivery {
 }
 
 /// Certificate of the estate's authority.
-const AUTHORITY: &str = "/etc/exim4/authority.pem";
+pub(crate) const AUTHORITY: &str = "/etc/exim4/authority.pem";
 
 pub(super) fn resources(cx: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagnostic>> {
     let variables: Variables = cx.vars.typed("mta")?;

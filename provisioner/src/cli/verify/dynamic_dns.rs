@@ -49,15 +49,15 @@ pub(super) fn expectations(app: &App) -> Result<DynamicDnsExpectations, Problem>
     let stride: Option<u64> = vars
         .value("dynamic_dns_crontab_stride")
         .map_err(|mistake| vec![mistake])?;
-    let domains = stand_ins::domains(&vars)?;
+    let domains = stand_ins::domains(app, host)?;
     let first = domains.into_iter().find_map(|(name, domain)| {
         let record = domain.records.first()?;
         Some((name, domain.id, *record))
     });
     let Some((domain, id, record)) = first else {
         return Err(refuse(
-            format!("host {}: 'dynamic_dns_domains' has no record", host.name()),
-            "declare a domain with a record; the stand-in then has it, too",
+            format!("host {}: no domain has a record that it keeps", host.name()),
+            "declare 'dynamic_dns' in a domain's file; the stand-in then has it, too",
         ));
     };
     Ok(DynamicDnsExpectations {

@@ -1,0 +1,132 @@
+//! The names of a domain, on the servers that people inside and outside ask.
+//!
+//! The server that answers for the group `internal` is asked by the office, the one for `external` plays the Internet's.
+//! Each part of a domain has files of its own, so that a run for some of them leaves the others alone.
+
+use std::net::IpAddr;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{DomainContext, Made, Tag};
+use crate::diagnostic::Diagnostic;
+use crate::estate::{Host, Location};
+use crate::resource::{File, Handler, Resource};
+use crate::role::{dns, fixed};
+
+/// Variables of the role.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub(super) struct Variables {
+    /// Group whose hosts this server answers for.
+    #[serde(default = "dns::internal")]
+    dns_group: String,
+}
+
+/// A line of a hosts file.
+#[derive(Debug, Serialize)]
+struct Entry {
+    address: IpAddr,
+    names: Vec<String>,
+}
+
+/// Preference of the one server that takes the domain's mail (RFC 5321, section 5.1).
+const PREFERENCE: u16 = 50;
+
+pub(super) fn resources(cx: &DomainContext<'_>, made: &mut Made) {
+    let variables: Variables = match cx.on.vars.typed("domain_dns") {
+        Ok(variables) => variables,
+        Err(mistakes) => return made.refuse(mistakes),
+    };
+    let inside = variables.dns_group == Location::Internal.as_str();
+    if cx.selection.has(Tag::Mail) && cx.domain.has_mail() {
+        mail(cx, made, inside);
+    }
+    for (label, webhost) in cx.webhosts() {
+        let Some(proxy) = cx.on.estate.host(&webhost.proxy) else {
+            continue;
+        };
+        let mut names = vec![cx.domain.site(label).to_string()];
+        if label.as_str() == "www" {
+            names.push(cx.domain.name().to_string());
+        }
+        let entry = Entry {
+            address: proxy.address(),
+            names,
+        };
+        let file = format!("domain-web-{}", cx.domain.site(label));
+        hosts(cx, made, &file, &[entry]);
+    }
+}
+
+fn mail(cx: &DomainContext<'_>, made: &mut Made, inside: bool) {
+    let domain = cx.domain.name();
+    let role = if inside {
+        "mail_internal"
+    } else {
+        "mail_external"
+    };
+    let Some(server) = made.take(mail_server(cx, role)) else {
+        return;
+    };
+    let file = format!("domain-mail-{domain}");
+    if inside {
+        // `smtp` is an alias of the estate's; mail of other domains is read outside.
+        if cx.is_home() {
+            let names = vec!["imap".to_owned()];
+            let address = server.address();
+            hosts(cx, made, &file, &[Entry { address, names }]);
+        }
+        return;
+    }
+    let names = ["imap", "smtp"].map(|label| cx.domain.sub(label).to_string());
+    let entry = Entry {
+        address: server.address(),
+        names: names.to_vec(),
+    };
+    hosts(cx, made, &file, &[entry]);
+    let content = cx
+        .on
+        .render("domain_dns/mail.conf")
+        .set("domain", domain)
+        .set("server", &target(cx, server))
+        .set("preference", &PREFERENCE)
+        .finish();
+    if let Some(content) = made.take(content) {
+        let path = fixed(&format!("/etc/dnsmasq.d/{file}"));
+        made.add(Resource::File(File::new(path, content)))
+            .notifies(&dns::restart());
+    }
+}
+
+/// Gives the name by which the world knows the mail server.
+fn target(cx: &DomainContext<'_>, server: &Host) -> String {
+    format!("{}.{}", server.name(), cx.home_domain)
+}
+
+/// Finds the host that serves the domain's mail on one side.
+fn mail_server<'e>(cx: &DomainContext<'e>, role: &str) -> Result<&'e Host, Diagnostic> {
+    let hosts = cx.on.estate.hosts_with_role(role);
+    hosts.first().copied().ok_or_else(|| {
+        Diagnostic::new(format!(
+            "the domain {} has mail, but no host of the estate has the role {role}",
+            cx.domain.name()
+        ))
+        .hint(format!(
+            "give a host the role {role}, or the domain no users"
+        ))
+    })
+}
+
+fn hosts(cx: &DomainContext<'_>, made: &mut Made, file: &str, entries: &[Entry]) {
+    let content = cx
+        .on
+        .render("domain_dns/hosts")
+        .set("domain", cx.domain.name())
+        .set("entries", entries)
+        .finish();
+    if let Some(content) = made.take(content) {
+        let path = fixed(&format!("{}/{file}", dns::HOSTS));
+        made.add(Resource::File(File::new(path, content)))
+            .notifies(&Handler::reload(fixed("dnsmasq")));
+    }
+}

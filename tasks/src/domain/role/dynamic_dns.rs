@@ -1,0 +1,33 @@
+//! The records of a domain that follow the office's address.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::{DomainContext, Made};
+use crate::resource::{File, Resource};
+use crate::role::{dynamic_dns, fixed};
+use crate::value::HostPath;
+
+/// Variables of the role.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub(super) struct Variables {
+    /// Folder of the domains, one file for each.
+    #[serde(default = "dynamic_dns::folder")]
+    dynamic_dns_domains_dir: HostPath,
+}
+
+pub(super) fn resources(cx: &DomainContext<'_>, made: &mut Made) {
+    let Some(records) = &cx.domain.settings().dynamic_dns else {
+        return;
+    };
+    let variables: Variables = match cx.on.vars.typed("domain_dynamic_dns") {
+        Ok(variables) => variables,
+        Err(mistakes) => return made.refuse(mistakes),
+    };
+    let content = dynamic_dns::domain(&cx.on, cx.domain.name(), records.id, &records.records);
+    if let Some(content) = made.take(content) {
+        let folder = &variables.dynamic_dns_domains_dir;
+        let path = fixed(&format!("{folder}/{}.conf", cx.domain.name()));
+        made.add(Resource::File(File::new(path, content)));
+    }
+}

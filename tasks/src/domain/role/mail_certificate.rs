@@ -1,0 +1,119 @@
+//! The certificate of a domain's mail servers, for `imap.` and `smtp.` before its name.
+//!
+//! It is obtained on the host that has the key with which the mail server accepts certificates, and handed over from
+//! there; a note says that it has arrived, for which the mail server waits before it configures what needs it.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::{DomainContext, Made};
+use crate::resource::{Command, Directory, Handler, Resource, TlsCertificate, TlsKey};
+use crate::role::{dns_api, fixed, mail_certificates};
+use crate::value::{AccountName, HostPath, Mode};
+
+/// Variables of the role.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub(super) struct Variables {
+    /// Whether Let's Encrypt issues the certificates of mail servers, asked by way of the DNS provider; otherwise the
+    /// estate's own authority does.
+    #[serde(default = "yes")]
+    mail_uses_ca: bool,
+    /// Account of the firm's administrator, to whom Let's Encrypt writes.
+    home_domain_admin_user: AccountName,
+}
+
+const fn yes() -> bool {
+    true
+}
+
+/// Gives the note that the certificate has arrived at the server, whose one line is the name of its folder there.
+pub(super) fn note(domain: &crate::value::DomainName) -> HostPath {
+    fixed(&format!(
+        "{}/{domain}/handed-over",
+        mail_certificates::CERTIFICATES
+    ))
+}
+
+pub(super) fn resources(cx: &DomainContext<'_>, made: &mut Made) {
+    if !cx.domain.has_mail() {
+        return;
+    }
+    let variables: Variables = match cx.on.vars.typed("domain_mail_certificate") {
+        Ok(variables) => variables,
+        Err(mistakes) => return made.refuse(mistakes),
+    };
+    let domain = cx.domain.name();
+    let path = |name: &str| {
+        fixed::<HostPath>(&format!(
+            "{}/{domain}{name}",
+            mail_certificates::CERTIFICATES
+        ))
+    };
+    let mut folder = Directory::new(path(""));
+    folder.mode = Mode::new(0o700);
+    made.add(Resource::Directory(folder));
+    let names = ["imap", "smtp"].map(|label| cx.domain.sub(label));
+    let hand_over = [mail_certificates::HAND_OVER, domain.as_str()];
+    if variables.mail_uses_ca {
+        let email = format!("{}@{}", variables.home_domain_admin_user, cx.home_domain);
+        let live = format!("/etc/letsencrypt/live/{domain}");
+        let [imap, smtp] = &names;
+        made.once(Resource::Command(Command::creating(
+            fixed(&format!("{live}/fullchain.pem")),
+            [
+                "certbot",
+                "certonly",
+                "--non-interactive",
+                "--agree-tos",
+                "--email",
+                &email,
+                "--dns-linode",
+                "--dns-linode-credentials",
+                dns_api::CREDENTIALS,
+                "--cert-name",
+                domain.as_str(),
+                "--domain",
+                imap.as_str(),
+                "--domain",
+                smtp.as_str(),
+            ],
+        )));
+        // certbot itself runs this for renewed certificates only.
+        let mut take = Command::creating(path("/fullchain.pem"), [mail_certificates::RENEWED]);
+        take.env.insert("RENEWED_LINEAGE".to_owned(), live.clone());
+        made.once(Resource::Command(take));
+        let mut delete = Command::creating(
+            path(""),
+            [
+                "certbot",
+                "delete",
+                "--non-interactive",
+                "--cert-name",
+                domain.as_str(),
+            ],
+        );
+        delete.creates = None;
+        delete.removes = Some(fixed(&live));
+        made.at_the_end(Resource::Command(delete));
+    } else {
+        let key = TlsKey::new(path("/privkey.pem"));
+        let certificate = TlsCertificate::new(
+            path("/fullchain.pem"),
+            key.path.clone(),
+            names.to_vec(),
+            cx.on.inputs.authority.clone(),
+        );
+        made.once(Resource::TlsKey(key));
+        made.once(Resource::TlsCertificate(certificate));
+    }
+    let [program, name] = hand_over;
+    made.once(Resource::Command(Command::unless(
+        [program, "--check", name],
+        [program, name],
+    )));
+}
+
+/// Reads certificates again.
+pub(super) fn reload() -> Handler {
+    Handler::reload(fixed("dovecot")).validated_by(["doveconf", "-n"])
+}

@@ -1,0 +1,116 @@
+//! A domain on the customers' mail server. The formats of the files are those of the host role `mail_external`.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::mail_certificate::{note, reload};
+use super::{DomainContext, Made};
+use crate::content::{Content, Segment};
+use crate::diagnostic::Diagnostic;
+use crate::estate::Host;
+use crate::input::Input;
+use crate::resource::{Directory, File, Resource, Symlink};
+use crate::role::fixed;
+use crate::role::mail_external::{CERTIFICATES, credentials, readable_by};
+
+/// Variables of the role: none.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub(super) struct Variables {}
+
+pub(super) fn resources(cx: &DomainContext<'_>, made: &mut Made) {
+    if !cx.domain.has_mail() {
+        return;
+    }
+    let domain = cx.domain.name();
+    let settings = cx.domain.settings();
+    // Of the home domain, the system's accounts are the mailboxes.
+    if !cx.is_home() {
+        mailboxes(cx, made);
+    }
+    if let Some(gateway) = &settings.mail_gateway {
+        let password = settings.mail_gateway_password.as_ref();
+        let content = credentials(&cx.on, Some(&gateway.username), password);
+        if let Some(content) = made.take(content) {
+            let path = format!("/etc/exim4/gateway.d/{domain}");
+            made.add(Resource::File(readable_by("Debian-exim", &path, content)));
+        }
+    }
+    let Some(keeper) = made.take(keeper(cx)) else {
+        return;
+    };
+    let folder = format!("{CERTIFICATES}/{domain}");
+    // Another host writes it.
+    made.leftover(Resource::Directory(Directory::new(fixed(&folder))));
+    let link = format!("/etc/exim4/tls.d/{}", cx.domain.sub("smtp"));
+    made.add(Resource::Symlink(Symlink::new(fixed(&link), &folder)));
+    let content = cx
+        .on
+        .render("domain_mail_external/dovecot.conf")
+        .set("domain", domain)
+        .set("imap", &cx.domain.sub("imap"))
+        .set("folder", CERTIFICATES)
+        .input(
+            "name",
+            Input {
+                host: keeper.name().to_owned(),
+                path: note(domain),
+            },
+        )
+        .finish();
+    if let Some(content) = made.take(content) {
+        let path = format!("/etc/dovecot/domains.d/{domain}.conf");
+        made.add(Resource::File(File::new(fixed(&path), content)))
+            .notifies(&reload());
+    }
+}
+
+fn mailboxes(cx: &DomainContext<'_>, made: &mut Made) {
+    let domain = cx.domain.name();
+    let head = format!("# Managed by prov (domain {domain}): changes made here are overwritten.\n");
+    let mut names = head.clone();
+    let mut accounts = vec![Segment::Plain(head)];
+    for user in &cx.domain.settings().users {
+        if user.account.is_some() {
+            made.refuse([cx.domain.mistake(
+                &["users"],
+                format!(
+                    "the user '{}' has an account, which only users of the home domain have",
+                    user.name
+                ),
+            )]);
+        }
+        names.push_str(&format!("{}:\n", user.name));
+        accounts.push(Segment::Plain(format!("{}@{domain}:", user.name)));
+        let hash = cx.domain.password_hash(&user.name);
+        accounts.push(Segment::Secret(
+            hash.map(|hash| format!("{{BLF-CRYPT}}{hash}")),
+        ));
+        accounts.push(Segment::Plain("::::::\n".to_owned()));
+        let mailbox = format!("/home/vmail/{}@{domain}", user.name);
+        made.leftover_data(Resource::Directory(Directory::new(fixed(&mailbox))));
+    }
+    // Who has a password comes before who gets mail, and goes after.
+    let path = format!("/etc/dovecot/virtual.d/{domain}");
+    made.add(Resource::File(readable_by(
+        "dovecot",
+        &path,
+        Content::of(accounts),
+    )));
+    let path = format!("/etc/exim4/virtual.d/{domain}");
+    made.add(Resource::File(File::new(
+        fixed(&path),
+        Content::plain(names),
+    )));
+}
+
+/// Finds the host from which the certificate comes.
+fn keeper<'e>(cx: &DomainContext<'e>) -> Result<&'e Host, Diagnostic> {
+    let hosts = cx.on.estate.hosts_with_role("mail_certificates");
+    hosts.first().copied().ok_or_else(|| {
+        Diagnostic::new(format!(
+            "the domain {} has mail, but no host of the estate has the role mail_certificates, from which its certificate would come",
+            cx.domain.name()
+        ))
+        .hint("give a host the role mail_certificates")
+    })
+}

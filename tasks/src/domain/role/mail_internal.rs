@@ -1,0 +1,92 @@
+//! The firm's own mail in the office: what has come in outside is fetched from there.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::{DomainContext, Made};
+use crate::content::{Content, Segment};
+use crate::diagnostic::Diagnostic;
+use crate::resource::{File, Handler, Resource};
+use crate::role::{fixed, mta};
+use crate::value::Mode;
+
+/// Variables of the role: none.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub(super) struct Variables {}
+
+/// Its configuration, without which Fetchmail does not run.
+const FETCHMAILRC: &str = "/etc/fetchmailrc";
+
+/// Reads the configuration as the daemon does; it must be the daemon's own.
+const VALIDATION: [&str; 3] = [
+    "sh",
+    "-c",
+    "[ ! -e /etc/fetchmailrc ] || runuser -u fetchmail -- fetchmail --version --fetchmailrc /etc/fetchmailrc",
+];
+
+pub(super) fn resources(cx: &DomainContext<'_>, made: &mut Made) {
+    if !cx.is_home() || !cx.domain.has_mail() {
+        return;
+    }
+    let Some(content) = made.take(configuration(cx)) else {
+        return;
+    };
+    let mut file = File::new(fixed(FETCHMAILRC), content);
+    "fetchmail".clone_into(&mut file.owner);
+    "nogroup".clone_into(&mut file.group);
+    file.mode = Mode::new(0o600);
+    made.add(Resource::File(file))
+        .notifies(&Handler::restart(fixed("fetchmail")).validated_by(VALIDATION));
+}
+
+fn configuration(cx: &DomainContext<'_>) -> Result<Content, Diagnostic> {
+    let outside = cx.on.estate.hosts_with_role("mail_external");
+    let Some(server) = outside.first() else {
+        return Err(Diagnostic::new(format!(
+            "mail of {} is fetched from outside, but no host of the estate has the role mail_external",
+            cx.domain.name()
+        ))
+        .hint("give a host the role mail_external"));
+    };
+    let head = cx
+        .on
+        .render("domain_mail_internal/fetchmailrc")
+        .set("domain", cx.domain.name())
+        .set("server", server.name())
+        .finish()?;
+    let mut segments = head.segments().to_vec();
+    for user in &cx.domain.settings().users {
+        let Some(account) = &user.account else {
+            continue;
+        };
+        let password = cx.domain.settings().user_passwords.get(&user.name);
+        let password = password.cloned().unwrap_or_default();
+        segments.push(Segment::Plain(format!(
+            "    user {} there with password ",
+            quote(account.as_str())
+        )));
+        segments.push(Segment::Secret(password.map(quote)));
+        segments.push(Segment::Plain(format!(
+            " is {} here ssl sslcertck sslcertfile {}\n",
+            quote(account.as_str()),
+            quote(mta::AUTHORITY)
+        )));
+    }
+    Ok(Content::of(segments))
+}
+
+/// Writes a string for Fetchmail (fetchmail(1), "THE RUN CONTROL FILE"): in double quotes, with a backslash before a double
+/// quote or backslash.
+fn quote(text: &str) -> String {
+    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quotes_and_backslashes_survive_in_a_password() {
+        assert_eq!(quote(r#"a"b\n c"#), r#""a\"b\\n c""#);
+    }
+}

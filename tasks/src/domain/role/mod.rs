@@ -1,0 +1,307 @@
+//! Domain roles: each turns the settings of a domain into the resources that one host needs for it.
+//!
+//! One role is one file here and one row of [`DOMAIN_ROLES`]. Its resources belong to the domain alone: files of its own
+//! in folders that a host role made, so that applying host roles again never undoes a domain, nor the other way round.
+//! What is declared for setting a domain up says at the same time how it is taken away, see [`Made`].
+
+mod dns;
+mod dynamic_dns;
+mod home_users;
+mod made;
+mod mail_certificate;
+mod mail_external;
+mod mail_internal;
+
+use std::collections::BTreeSet;
+
+use regex::Regex;
+use schemars::Schema;
+
+use super::{Domain, Domains, HostLabel, Webhost};
+use crate::diagnostic::Diagnostic;
+use crate::estate::{Estate, Host};
+use crate::resource::Declared;
+use crate::role::{HostContext, Inputs, arrange};
+use crate::template::Templates;
+use crate::value::DomainName;
+
+pub use made::Made;
+
+/// A row of the registry.
+pub struct DomainRole {
+    /// Name.
+    pub name: &'static str,
+    /// What the role does, in a sentence.
+    pub summary: &'static str,
+    /// What the role belongs to, of which `--tags` chooses.
+    pub tags: &'static [Tag],
+    /// The host roles on whose hosts it works.
+    pub on: &'static [&'static str],
+    /// The schema of the variables that it reads besides the domain's settings.
+    pub variables: fn() -> Schema,
+    /// Declares what one of those hosts needs.
+    pub resources: fn(&DomainContext<'_>, &mut Made),
+}
+
+/// Every domain role, in the order in which they are applied on a host.
+pub const DOMAIN_ROLES: &[DomainRole] = &[
+    DomainRole {
+        name: "domain_dynamic_dns",
+        summary: "The domain's records that follow the office's address.",
+        tags: &[Tag::DynamicDns],
+        on: &["dynamic_dns"],
+        variables: || schemars::schema_for!(dynamic_dns::Variables),
+        resources: dynamic_dns::resources,
+    },
+    DomainRole {
+        name: "domain_dns",
+        summary: "The names of the domain's mail and web servers, and who takes its mail.",
+        tags: &[Tag::Mail, Tag::Web],
+        on: &["dns"],
+        variables: || schemars::schema_for!(dns::Variables),
+        resources: dns::resources,
+    },
+    DomainRole {
+        name: "domain_mail_certificate",
+        summary: "The certificate of the domain's mail servers, obtained and handed to the server.",
+        tags: &[Tag::Mail],
+        on: &["mail_certificates"],
+        variables: || schemars::schema_for!(mail_certificate::Variables),
+        resources: mail_certificate::resources,
+    },
+    DomainRole {
+        name: "home_domain_users",
+        summary: "Accounts and mail aliases of the firm's staff.",
+        tags: &[Tag::Mail],
+        on: &["mail_external", "mail_internal"],
+        variables: || schemars::schema_for!(home_users::Variables),
+        resources: home_users::resources,
+    },
+    DomainRole {
+        name: "domain_mail_external",
+        summary: "The domain on the customers' mail server: users, certificate, the gateway's credentials.",
+        tags: &[Tag::Mail],
+        on: &["mail_external"],
+        variables: || schemars::schema_for!(mail_external::Variables),
+        resources: mail_external::resources,
+    },
+    DomainRole {
+        name: "domain_mail_internal",
+        summary: "The firm's own mail, fetched into the office every ten seconds.",
+        tags: &[Tag::Mail],
+        on: &["mail_internal"],
+        variables: || schemars::schema_for!(mail_internal::Variables),
+        resources: mail_internal::resources,
+    },
+];
+
+/// A part of what a domain can have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Tag {
+    /// Records that follow the office's address.
+    DynamicDns,
+    /// Mail.
+    Mail,
+    /// Web sites.
+    Web,
+}
+
+impl Tag {
+    /// Every tag.
+    pub const EVERY: [Self; 3] = [Self::DynamicDns, Self::Mail, Self::Web];
+
+    /// Gives the word for the command line.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::DynamicDns => "dynamic_dns",
+            Self::Mail => "mail",
+            Self::Web => "web",
+        }
+    }
+}
+
+/// Which parts of a domain are worked on.
+#[derive(Debug, Clone, Default)]
+pub struct Selection {
+    tags: BTreeSet<Tag>,
+    hostnames: Option<Regex>,
+}
+
+impl Selection {
+    /// Selects parts, all where none is named, and of the web sites those whose first label matches an expression as a
+    /// whole. The syntax is that of the `regex` crate.
+    pub fn new(
+        tags: impl IntoIterator<Item = Tag>,
+        hostnames: Option<&str>,
+    ) -> Result<Self, Diagnostic> {
+        let hostnames = match hostnames {
+            None => None,
+            Some(text) => Some(Regex::new(&format!("^(?:{text})$")).map_err(|error| {
+                let reason = error.to_string();
+                let reason = reason.lines().last().unwrap_or_default().trim();
+                Diagnostic::new(format!(
+                    "the filter '{text}' is not a regular expression: {}",
+                    reason.trim_start_matches("error: ")
+                ))
+                .hint("write for instance 'test' or '(?:dev|test)'")
+            })?),
+        };
+        Ok(Self {
+            tags: tags.into_iter().collect(),
+            hostnames,
+        })
+    }
+
+    /// Tells whether a part is chosen.
+    #[must_use]
+    pub fn has(&self, tag: Tag) -> bool {
+        self.tags.is_empty() || self.tags.contains(&tag)
+    }
+
+    /// Tells whether a web site is chosen.
+    #[must_use]
+    pub fn has_webhost(&self, label: &HostLabel) -> bool {
+        let matches = |filter: &Regex| filter.is_match(label.as_str());
+        self.hostnames.as_ref().is_none_or(matches)
+    }
+}
+
+/// What is done with a domain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// It is set up.
+    Setup,
+    /// It is taken away, but for what its users have made.
+    Removal,
+    /// It is taken away with mailboxes, databases and the files of web sites.
+    Purge,
+}
+
+/// Everything that a domain role decides from, for one host.
+pub struct DomainContext<'e> {
+    /// The host, with its variables and those that the domain sets.
+    pub on: HostContext<'e>,
+    /// The domain.
+    pub domain: &'e Domain,
+    /// The firm's own domain.
+    pub home_domain: DomainName,
+    /// Which parts of the domain are worked on.
+    pub selection: &'e Selection,
+}
+
+impl<'e> DomainContext<'e> {
+    /// Tells whether the domain is the firm's own.
+    #[must_use]
+    pub fn is_home(&self) -> bool {
+        *self.domain.name() == self.home_domain
+    }
+
+    /// Lists the web sites that are worked on.
+    pub fn webhosts(&self) -> impl Iterator<Item = (&'e HostLabel, &'e Webhost)> {
+        let chosen = |(label, _): &(&HostLabel, &Webhost)| self.selection.has_webhost(label);
+        let all = self.domain.settings().webhosts.iter();
+        all.filter(move |one| self.selection.has(Tag::Web) && chosen(one))
+    }
+
+    /// Tells whether the host is the one of this name.
+    #[must_use]
+    pub fn is_host(&self, name: &str) -> bool {
+        self.on.host.name() == name
+    }
+}
+
+/// Work on domains: which, which parts of them, and to what end.
+#[derive(Debug, Clone)]
+pub struct DomainWork<'e> {
+    /// The domains.
+    pub domains: Vec<&'e Domain>,
+    /// Which parts of them.
+    pub selection: Selection,
+    /// To what end.
+    pub purpose: Purpose,
+}
+
+impl DomainWork<'_> {
+    /// Gives the resources of one host for the domains, none where they do not concern it.
+    pub fn resources(
+        &self,
+        estate: &Estate,
+        host: &Host,
+        inputs: &Inputs,
+        templates: &Templates,
+    ) -> Result<Vec<Declared>, Vec<Diagnostic>> {
+        let mut declared = Vec::new();
+        let mut mistakes = Vec::new();
+        for domain in &self.domains {
+            let mut on = HostContext::new(estate, host, inputs, templates);
+            on.vars = domain.over(on.vars);
+            let home_domain = match home_domain(&on) {
+                Ok(name) => name,
+                Err(mistake) => {
+                    mistakes.push(mistake);
+                    continue;
+                }
+            };
+            let cx = DomainContext {
+                on,
+                domain,
+                home_domain,
+                selection: &self.selection,
+            };
+            for role in DOMAIN_ROLES {
+                let chosen = role.tags.iter().any(|tag| self.selection.has(*tag));
+                if chosen && role.on.iter().any(|on| host.has_role(on)) {
+                    let mut made = Made::new(role.name, self.purpose);
+                    (role.resources)(&cx, &mut made);
+                    match made.finish() {
+                        Ok(resources) => declared.push(resources),
+                        Err(found) => mistakes.extend(found),
+                    }
+                }
+            }
+        }
+        if !mistakes.is_empty() {
+            return Err(mistakes);
+        }
+        // What was made last goes first.
+        if self.purpose != Purpose::Setup {
+            declared.reverse();
+        }
+        arrange(host.name(), declared.into_iter().flatten().collect())
+    }
+}
+
+/// Gives the firm's own domain, as a host knows it.
+pub(super) fn home_domain(on: &HostContext<'_>) -> Result<DomainName, Diagnostic> {
+    let name = on.vars.value::<DomainName>("home_domain")?;
+    name.ok_or_else(|| {
+        Diagnostic::new(format!(
+            "host {}: 'home_domain' is not set, so it cannot be told which domain is the firm's own",
+            on.host.name()
+        ))
+        .hint("set it in groups/all.yml of the estate")
+    })
+}
+
+/// Gives the mistakes that show only when roles declare resources: for every domain, on every host.
+pub(super) fn mistakes(
+    domains: &Domains,
+    estate: &Estate,
+    inputs: &Inputs,
+    templates: &Templates,
+) -> Vec<Diagnostic> {
+    let work = DomainWork {
+        domains: domains.iter().collect(),
+        selection: Selection::default(),
+        purpose: Purpose::Setup,
+    };
+    if domains.is_empty() {
+        return Vec::new();
+    }
+    let hosts = estate.hosts().iter();
+    hosts
+        .filter_map(|host| work.resources(estate, host, inputs, templates).err())
+        .flatten()
+        .collect()
+}

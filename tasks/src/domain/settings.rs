@@ -1,0 +1,104 @@
+//! What the file of a domain says.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroU64;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::value::{HostLabel, LocalPart, MailAddress};
+use crate::Secret;
+use crate::value::AccountName;
+
+/// Settings of a domain: the keys of `domain.yml` and `domain.private.yml` that only a domain can have. Besides them a
+/// domain may set the variables of domain roles.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+pub struct Settings {
+    /// Name of the organisation; the title of its web sites.
+    pub organisation: String,
+    /// Port at which `WordPress` serves those of the domain's web sites that have no port of their own.
+    #[serde(default)]
+    pub reverse_proxy_port: Option<u16>,
+    /// Web sites: the name below the domain, and where each is served. `www` has the bare domain, too.
+    #[serde(default)]
+    pub webhosts: BTreeMap<HostLabel, Webhost>,
+    /// Password of the database of each web site. Secret.
+    #[serde(default)]
+    pub database_passwords: BTreeMap<HostLabel, Secret>,
+    /// Who administers the web sites; needed where there are any.
+    #[serde(default)]
+    pub wordpress_admin: Option<WordPressAdmin>,
+    /// The administrator's password when a site is installed; what is changed in the site later stays. Secret.
+    #[serde(default)]
+    pub wordpress_admin_password: Option<Secret>,
+    /// Who has mail in the domain; without users it has none.
+    #[serde(default)]
+    pub users: Vec<MailUser>,
+    /// Password of each user. Secret.
+    #[serde(default)]
+    pub user_passwords: BTreeMap<LocalPart, Secret>,
+    /// Account at the mail gateway through which mail of senders in this domain leaves; without it, that of the
+    /// mail server itself.
+    #[serde(default)]
+    pub mail_gateway: Option<MailGateway>,
+    /// Password of that account. Secret.
+    #[serde(default)]
+    pub mail_gateway_password: Option<Secret>,
+    /// Records at the DNS provider that follow the office's address.
+    #[serde(default)]
+    pub dynamic_dns: Option<DynamicDns>,
+}
+
+/// Where a web site is served.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Webhost {
+    /// Host in front, with the role `reverse_proxy`.
+    pub proxy: String,
+    /// Host of the site itself, with the role `wordpress`.
+    pub wordpress: String,
+    /// Host of its database, with the role `database`.
+    pub database: String,
+    /// Port at which the site itself is served; by default the domain's `reverse_proxy_port`.
+    #[serde(default)]
+    pub port: Option<u16>,
+}
+
+/// Who administers web sites.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct WordPressAdmin {
+    /// Name to log in with.
+    pub name: AccountName,
+    /// Address for messages of the site.
+    pub email: MailAddress,
+}
+
+/// Who has mail.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MailUser {
+    /// What stands before the `@`.
+    pub name: LocalPart,
+    /// In the home domain, the account on both mail hosts whose mail this is.
+    #[serde(default)]
+    pub account: Option<AccountName>,
+}
+
+/// An account at the mail gateway.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MailGateway {
+    /// Name to log in with.
+    pub username: String,
+}
+
+/// A domain at the DNS provider.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DynamicDns {
+    /// Its number.
+    pub id: NonZeroU64,
+    /// The numbers of the records that are to follow the office's address.
+    pub records: Vec<NonZeroU64>,
+}

@@ -1,0 +1,81 @@
+//! Small validated values of domains: labels of hosts, what stands before an `@`, addresses.
+
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::value::{DomainName, checked_name};
+
+checked_name!(
+    /// Holds the first part of a web site's name: a DNS label in lower case (RFC 1123, section 2.1).
+    HostLabel,
+    "label",
+    "the first part of a host's name; use lower-case letters, digits and '-', at most 63",
+    |label| (1..=63).contains(&label.len())
+        && !label.starts_with('-')
+        && !label.ends_with('-')
+        && label
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+);
+
+checked_name!(
+    /// Holds what stands before the `@` of an address: a dot-atom (RFC 5322, section 3.2.3) in lower case, of the
+    /// characters that need no care in files of Exim and Dovecot, at most 64 (RFC 5321, section 4.5.3.1.1).
+    LocalPart,
+    "local part",
+    "what can stand before the '@'; use lower-case letters, digits, '.', '_', '-', at most 64",
+    |name| (1..=64).contains(&name.len())
+        && name.split('.').all(|part| {
+            !part.is_empty()
+                && !part.starts_with('-')
+                && part.bytes().all(|b| {
+                    b.is_ascii_lowercase() || b.is_ascii_digit() || b"_-".contains(&b)
+                })
+        })
+);
+
+checked_name!(
+    /// Holds a mail address `NAME@DOMAIN`, of the same characters as [`LocalPart`].
+    MailAddress,
+    "email",
+    "a mail address",
+    |address| address.split_once('@').is_some_and(|(name, domain)| {
+        LocalPart::new(name).is_ok() && domain.contains('.') && DomainName::new(domain).is_ok()
+    })
+);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_would_mean_something_in_a_file_or_a_shell_are_refused() {
+        for bad in [
+            "", "../x", "a/b", "a;b", "x' OR", "a b", "A", "-a", ".a", "a.", "a..b", "a@b", "a\n",
+            "ü", "a:b",
+        ] {
+            assert!(LocalPart::new(bad).is_err(), "{bad:?}");
+        }
+        for bad in [
+            "",
+            "../x",
+            "a.b",
+            "a;b",
+            "Www",
+            "-a",
+            "a-",
+            "a_b",
+            &"a".repeat(64),
+        ] {
+            assert!(HostLabel::new(bad).is_err(), "{bad:?}");
+        }
+        for bad in ["a", "a@", "@b.test", "a@b", "a@b.test\n", "a b@c.test"] {
+            assert!(MailAddress::new(bad).is_err(), "{bad:?}");
+        }
+        assert!(LocalPart::new("userfname.userlname").is_ok());
+        assert!(HostLabel::new("1a-b").is_ok());
+        assert!(MailAddress::new("rolename@customer.com").is_ok());
+    }
+}
