@@ -265,9 +265,10 @@ pub(super) struct Reports {
 #[derive(Debug, Args)]
 pub(super) struct Client {
     /// Run this client
-    #[arg(value_parser = ["bconsole", "cadaver", "chromium", "curl", "dig", "lynx", "openssl"])]
+    #[arg(value_parser = ["bconsole", "cadaver", "chromium", "curl", "dig", "lynx", "mutt", "openssl", "swaks"])]
     pub(super) name: String,
-    /// Hand these to the client; the first is the scope, internal or external, which `cadaver` needs not be told
+    /// Hand these to the client; the first is the scope, internal or external, which `cadaver` and `swaks` need not be
+    /// told; `mutt` is told an address and a scope, `swaks` whom to write to
     #[arg(
         trailing_var_arg = true,
         allow_hyphen_values = true,

@@ -10,6 +10,7 @@ mod diff;
 mod domain;
 mod dropbox;
 mod jobs;
+mod mail_client;
 mod reference;
 mod reports;
 mod run;

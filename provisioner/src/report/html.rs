@@ -113,21 +113,19 @@ fn header(page: &mut String, about: &About<'_>, checks: &[Check], verdict: &str)
 fn overview(page: &mut String, checks: &[Check]) {
     page.push_str(
         "<table class=\"overview\">\n<caption>Services</caption>\n<thead><tr><th scope=\"col\">Service</th>\
-         <th scope=\"col\" class=\"number\">Passed</th><th scope=\"col\" class=\"number\">Failed</th>\
-         <th scope=\"col\" class=\"number\">Time</th></tr></thead>\n<tbody>\n",
+         <th scope=\"col\" class=\"number\">Passed</th>\
+         <th scope=\"col\" class=\"number\">Failed</th></tr></thead>\n<tbody>\n",
     );
     for (number, service) in services(checks).into_iter().enumerate() {
         let of_service = || checks.iter().filter(|check| check.service == service);
         let passed = of_service().filter(|check| check.passed).count();
         let failed = of_service().count() - passed;
-        let took: Duration = of_service().map(|check| check.elapsed).sum();
         let bad = if failed == 0 { "" } else { " bad" };
         let _ = writeln!(
             page,
             "<tr><th scope=\"row\"><a href=\"#service-{number}\">{}</a></th><td class=\"number\">{passed}</td>\
-             <td class=\"number{bad}\">{failed}</td><td class=\"number\">{}</td></tr>",
-            escape(service),
-            seconds(took)
+             <td class=\"number{bad}\">{failed}</td></tr>",
+            escape(service)
         );
     }
     page.push_str("</tbody>\n</table>\n");
