@@ -2,6 +2,7 @@
 
 mod backup;
 mod calendar;
+mod dns;
 mod dynamic_dns;
 
 use std::time::{Duration, Instant};
@@ -108,10 +109,14 @@ async fn dns(app: &App, upstream_name: Option<&str>) -> Result<Vec<Check>, Probl
             .collect::<Vec<_>>()
     };
     let internal = hosts(Location::Internal);
+    let names = dns::names(app)?;
     let expectations = DnsExpectations {
         home_domain: inside.search.clone().unwrap_or_default(),
         upstream_name,
         aliases: aliases(app, &internal)?,
+        inside: names.inside,
+        everywhere: names.everywhere,
+        mail: names.mail,
         internal,
         external: hosts(Location::External),
     };
