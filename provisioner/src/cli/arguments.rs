@@ -233,9 +233,8 @@ pub(super) struct Test {
 pub(super) struct Verify {
     #[command(flatten)]
     pub(super) names: Names,
-    /// Write the results as JUnit XML
-    #[arg(long, value_name = "FILE")]
-    pub(super) junit: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) reports: Reports,
     /// Resolve this name to prove that upstream servers are asked; by default the host of the package archive
     #[arg(long, value_name = "NAME")]
     pub(super) upstream_name: Option<String>,
@@ -248,17 +247,28 @@ pub(super) struct Up {
     /// Begin anew instead of going on where the last run stopped
     #[arg(long)]
     pub(super) fresh: bool,
-    /// Write the results of the verification as JUnit XML
+    #[command(flatten)]
+    pub(super) reports: Reports,
+}
+
+/// Files for the results of acceptance checks.
+#[derive(Debug, Args)]
+pub(super) struct Reports {
+    /// Write the results of the checks as JUnit XML
     #[arg(long, value_name = "FILE")]
     pub(super) junit: Option<PathBuf>,
+    /// Write the results of the checks as one page, to read and to send
+    #[arg(long, value_name = "FILE")]
+    pub(super) html: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct Client {
     /// Run this client
-    #[arg(value_parser = ["bconsole", "cadaver", "chromium", "curl", "dig", "lynx", "openssl"])]
+    #[arg(value_parser = ["bconsole", "cadaver", "chromium", "curl", "dig", "lynx", "mutt", "openssl", "swaks"])]
     pub(super) name: String,
-    /// Hand these to the client; the first is the scope, internal or external, which `cadaver` needs not be told
+    /// Hand these to the client; the first is the scope, internal or external, which `cadaver` and `swaks` need not be
+    /// told; `mutt` is told an address and a scope, `swaks` whom to write to
     #[arg(
         trailing_var_arg = true,
         allow_hyphen_values = true,

@@ -7,11 +7,12 @@ use tasks::role::HostContext;
 use super::app::App;
 use super::arguments::Client;
 use super::containers::Shown;
+use super::mail_client;
 use crate::docker::{ClientFile, ClientScope};
 use crate::report::problem::{Problem, exit};
 
 /// Where a client can stand.
-const SCOPES: [&str; 2] = ["internal", "external"];
+pub(super) const SCOPES: [&str; 2] = ["internal", "external"];
 
 pub(super) async fn run(app: &App, options: &Client) -> Result<u8, Problem> {
     if options.name == "bconsole" {
@@ -19,6 +20,14 @@ pub(super) async fn run(app: &App, options: &Client) -> Result<u8, Problem> {
     }
     if options.name == "cadaver" {
         let (scope, arguments) = calendar(app, &options.arguments)?;
+        return attend(app, options, &arguments, &scope).await;
+    }
+    if options.name == "mutt" {
+        let (scope, arguments) = mail_client::mutt(app, &options.arguments)?;
+        return attend(app, options, &arguments, &scope).await;
+    }
+    if options.name == "swaks" {
+        let (scope, arguments) = mail_client::swaks(app, &options.arguments)?;
         return attend(app, options, &arguments, &scope).await;
     }
     let Some((scope, arguments)) = options.arguments.split_first() else {

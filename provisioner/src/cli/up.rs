@@ -46,6 +46,7 @@ impl Phases<'_> {
 
 pub(super) async fn run(app: &App, options: &Up) -> Result<u8, Problem> {
     let started = Instant::now();
+    options.reports.ready()?;
     app.check()?;
     let hosts = app.named(&options.names)?;
     let mut phases = Phases {
@@ -124,7 +125,7 @@ pub(super) async fn run(app: &App, options: &Up) -> Result<u8, Problem> {
     let checks = verify::checks(app, &services, None).await?;
     phases.end("verify");
     let took = phases.started.elapsed();
-    verify::write_junit(&checks, options.junit.as_deref())?;
+    options.reports.write(app, &checks, took, &phases.done)?;
     recap(app, &phases, hosts.len(), started.elapsed(), &checks, took);
     let passed = checks.iter().all(|check| check.passed);
     Ok(if passed { exit::DONE } else { exit::FAILED })

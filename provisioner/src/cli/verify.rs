@@ -2,9 +2,9 @@
 
 mod backup;
 mod calendar;
+mod dns;
 mod dynamic_dns;
 
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
@@ -29,9 +29,12 @@ const SERVICES: [&str; 4] = ["backup", "calendar", "dns", "dynamic_dns"];
 
 pub(super) async fn run(app: &App, options: &Verify) -> Result<u8, Problem> {
     let started = Instant::now();
+    options.reports.ready()?;
     let services = services(app, &options.names)?;
     let checks = checks(app, &services, options.upstream_name.as_deref()).await?;
-    finish(app, &checks, options.junit.as_deref(), started.elapsed())
+    let elapsed = started.elapsed();
+    options.reports.write(app, &checks, elapsed, &[])?;
+    Ok(finish(app, &checks, elapsed))
 }
 
 /// Selects the services to verify: those named, or all that have checks.
@@ -106,10 +109,14 @@ async fn dns(app: &App, upstream_name: Option<&str>) -> Result<Vec<Check>, Probl
             .collect::<Vec<_>>()
     };
     let internal = hosts(Location::Internal);
+    let names = dns::names(app)?;
     let expectations = DnsExpectations {
         home_domain: inside.search.clone().unwrap_or_default(),
         upstream_name,
         aliases: aliases(app, &internal)?,
+        inside: names.inside,
+        everywhere: names.everywhere,
+        mail: names.mail,
         internal,
         external: hosts(Location::External),
     };
@@ -198,14 +205,8 @@ fn aliases(
     Ok(found)
 }
 
-/// Prints the results, writes the report, gives the exit code.
-fn finish(
-    app: &App,
-    checks: &[Check],
-    junit: Option<&Path>,
-    elapsed: Duration,
-) -> Result<u8, Problem> {
-    write_junit(checks, junit)?;
+/// Prints the results and gives the exit code.
+fn finish(app: &App, checks: &[Check], elapsed: Duration) -> u8 {
     if app.json() {
         outln!("{:#}", json(checks, elapsed));
     } else if checks.is_empty() {
@@ -213,24 +214,11 @@ fn finish(
     } else {
         print(app, checks, elapsed);
     }
-    Ok(if failed(checks) == 0 {
+    if failed(checks) == 0 {
         exit::DONE
     } else {
         exit::FAILED
-    })
-}
-
-/// Writes the report, if one is asked for.
-pub(super) fn write_junit(checks: &[Check], path: Option<&Path>) -> Result<(), Problem> {
-    let Some(path) = path else { return Ok(()) };
-    let xml = verify::junit(checks).map_err(|error| {
-        Problem::Failed(Failure::new(
-            format!("cannot make JUnit XML: {error}"),
-            "this is a defect of prov: please report it",
-        ))
-    })?;
-    std::fs::write(path, xml)
-        .map_err(|error| Problem::file("write", path, &error, "choose another file with --junit"))
+    }
 }
 
 /// Gives the results for a program.

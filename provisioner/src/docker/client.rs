@@ -30,9 +30,11 @@ const SESSION_SECONDS: &str = "7200";
 pub const AUTHORITY: &str = "/etc/ssl/estate/authority.pem";
 
 /// What makes programs trust the estate's authority, and nobody else: in place of the system's list (OpenSSL's names for it,
-/// which curl and lynx know too) and, for those that would look there as well, of its folder.
-const TRUST: [&str; 2] = [
+/// which lynx knows too) and, for those that would look there as well, of its folder. curl reads one of them at most, and
+/// has a name of its own.
+const TRUST: [&str; 3] = [
     "SSL_CERT_FILE=/etc/ssl/estate/authority.pem",
+    "CURL_CA_BUNDLE=/etc/ssl/estate/authority.pem",
     "SSL_CERT_DIR=/etc/ssl/estate",
 ];
 
@@ -361,9 +363,9 @@ mod tests {
 
     #[test]
     fn programs_are_told_of_the_file_that_the_client_finds() {
-        assert!(TRUST[0].ends_with(&format!("={AUTHORITY}")));
-        let folder = TRUST[1].split_once('=').unwrap().1;
-        assert!(AUTHORITY.starts_with(folder));
+        let value = |at: usize| TRUST[at].split_once('=').unwrap().1;
+        assert_eq!((value(0), value(1)), (AUTHORITY, AUTHORITY));
+        assert!(AUTHORITY.starts_with(value(2)));
     }
 
     #[test]

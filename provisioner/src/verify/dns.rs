@@ -23,12 +23,20 @@ pub struct DnsExpectations {
     pub external: Vec<(String, IpAddr)>,
     /// Aliases of internal hosts: alias and address.
     pub aliases: Vec<(String, IpAddr)>,
+    /// Names of hosted domains that only the office knows: name and address.
+    pub inside: Vec<(String, IpAddr)>,
+    /// Names of hosted domains that everybody knows: name and address.
+    pub everywhere: Vec<(String, IpAddr)>,
+    /// Hosted domains with mail: the domain, and who takes it: preference and name of the server.
+    pub mail: Vec<(String, String)>,
 }
 
 /// What a name should resolve to.
 enum Expected {
     /// Exactly this address.
     Address(IpAddr),
+    /// Exactly this mail server, with its preference.
+    Mail(String),
     /// Any address.
     Some,
     /// No address: the server says that there is no such name, or that it has no address.
@@ -39,6 +47,7 @@ impl Expected {
     fn text(&self) -> String {
         match self {
             Self::Address(address) => address.to_string(),
+            Self::Mail(server) => server.clone(),
             Self::Some => "an address".to_owned(),
             Self::Nothing => "no such name".to_owned(),
         }
@@ -92,6 +101,32 @@ pub async fn dns(
             questions.push((inside, "internal", name, Expected::Address(*address), shows));
         }
     }
+    for (name, address) in &expectations.inside {
+        for name in [name.clone(), format!("{name}.{domain}")] {
+            let shows = format!("{name} is the office's own inside");
+            questions.push((inside, "internal", name, Expected::Address(*address), shows));
+        }
+    }
+    for (name, address) in &expectations.everywhere {
+        for (session, scope, place) in [
+            (outside, "external", "outside"),
+            (inside, "internal", "inside"),
+        ] {
+            let shows = format!("{name} is known {place}");
+            questions.push((
+                session,
+                scope,
+                name.clone(),
+                Expected::Address(*address),
+                shows,
+            ));
+        }
+    }
+    for (name, server) in &expectations.mail {
+        let shows = format!("the world knows who takes mail for {name}");
+        let expected = Expected::Mail(server.clone());
+        questions.push((outside, "external", name.clone(), expected, shows));
+    }
     let nobody = format!("no-such-host.{domain}");
     for (scope, session) in [("internal", inside), ("external", outside)] {
         let shows = format!("a host that does not exist is not known to the {scope} server");
@@ -115,7 +150,11 @@ async fn ask(
     expected: &Expected,
     shows: String,
 ) -> Result<Check, DockerError> {
-    let asked = format!("dig {scope} {name}");
+    let (record, kind) = match expected {
+        Expected::Mail(_) => ("MX", " MX"),
+        Expected::Address(_) | Expected::Some | Expected::Nothing => ("A", ""),
+    };
+    let asked = format!("dig {scope} {name}{kind}");
     let mut open = Open::new("dns", shows, asked, expected.text());
     // No search list: what is asked is what the server is asked.
     let output = session
@@ -127,13 +166,14 @@ async fn ask(
             "+comments",
             "+answer",
             name,
-            "A",
+            record,
         ])
         .await?;
     let text = output.text();
     let answer = Answer::read(&text);
     let passed = match expected {
         Expected::Address(address) => answer.status == "NOERROR" && answer.addresses == [*address],
+        Expected::Mail(server) => answer.status == "NOERROR" && answer.mail == [server.clone()],
         Expected::Some => answer.status == "NOERROR" && !answer.addresses.is_empty(),
         // An answer must have come: a server that is silent knows nothing, but proves nothing either.
         Expected::Nothing => {
@@ -151,6 +191,7 @@ async fn ask(
 struct Answer<'a> {
     status: &'a str,
     addresses: Vec<IpAddr>,
+    mail: Vec<String>,
 }
 
 impl<'a> Answer<'a> {
@@ -159,20 +200,30 @@ impl<'a> Answer<'a> {
             .split_once("status: ")
             .and_then(|(_, rest)| rest.split(',').next())
             .unwrap_or_default();
-        let addresses = text
-            .lines()
-            .filter(|line| !line.starts_with(';'))
-            .filter_map(|line| {
+        let records = |kind: &str| {
+            let lines = text.lines().filter(|line| !line.starts_with(';'));
+            let values = lines.filter_map(|line| {
                 let mut words = line.split_whitespace().skip(3);
-                (words.next() == Some("A")).then(|| words.next()).flatten()
-            })
-            .filter_map(|address| address.parse::<Ipv4Addr>().ok().map(IpAddr::V4))
-            .collect();
-        Self { status, addresses }
+                (words.next() == Some(kind)).then(|| words.collect::<Vec<_>>().join(" "))
+            });
+            values.collect::<Vec<_>>()
+        };
+        let addresses = records("A").into_iter();
+        let mail = records("MX").into_iter();
+        Self {
+            status,
+            addresses: addresses
+                .filter_map(|address| address.parse::<Ipv4Addr>().ok().map(IpAddr::V4))
+                .collect(),
+            mail: mail
+                .map(|server| server.trim_end_matches('.').to_owned())
+                .collect(),
+        }
     }
 
     fn text(&self, output: &str, errors: &str) -> String {
-        let addresses: Vec<_> = self.addresses.iter().map(ToString::to_string).collect();
+        let addresses = self.addresses.iter().map(ToString::to_string);
+        let addresses: Vec<_> = addresses.chain(self.mail.iter().cloned()).collect();
         match (self.status, addresses.is_empty()) {
             ("", _) => {
                 let said = output.lines().chain(errors.lines());
@@ -201,6 +252,15 @@ mod tests {
         assert_eq!(answer.status, "NOERROR");
         assert_eq!(answer.addresses, [IpAddr::from([192, 0, 2, 7])]);
         assert_eq!(answer.text(text, ""), "192.0.2.7");
+    }
+
+    #[test]
+    fn who_takes_mail_is_read_without_the_dot_at_the_end() {
+        let text = ";; ->>HEADER<<- opcode: QUERY, status: NOERROR, id: 7\n\n\
+                    customer.example.\t0\tIN\tMX\t50 mail.example.\n";
+        let answer = Answer::read(text);
+        assert_eq!(answer.mail, ["50 mail.example"]);
+        assert_eq!(answer.text(text, ""), "50 mail.example");
     }
 
     #[test]
