@@ -100,6 +100,22 @@ const BUILT_IN: &[(&str, &str)] = &[
         include_str!("../../templates/dns_client/resolv.conf"),
     ),
     (
+        "domain_reverse_proxy/site.conf",
+        include_str!("../../templates/domain_reverse_proxy/site.conf"),
+    ),
+    (
+        "domain_wordpress/apache.conf",
+        include_str!("../../templates/domain_wordpress/apache.conf"),
+    ),
+    (
+        "domain_wordpress/config.php",
+        include_str!("../../templates/domain_wordpress/config.php"),
+    ),
+    (
+        "domain_wordpress/database",
+        include_str!("../../templates/domain_wordpress/database"),
+    ),
+    (
         "mail/dovecot.conf",
         include_str!("../../templates/mail/dovecot.conf"),
     ),
@@ -215,6 +231,10 @@ const BUILT_IN: &[(&str, &str)] = &[
     (
         "wordpress/ports.conf",
         include_str!("../../templates/wordpress/ports.conf"),
+    ),
+    (
+        "wordpress/wordpress-site",
+        include_str!("../../templates/wordpress/wordpress-site"),
     ),
 ];
 

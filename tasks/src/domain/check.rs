@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::role::{self, DOMAIN_ROLES};
-use super::{Domain, Domains, LocalPart, Settings};
+use super::{Domain, Domains, LocalPart, Settings, site};
 use crate::estate::{Estate, KnownRole};
 use crate::role::Inputs;
 use crate::secret::Secret;
@@ -49,6 +49,7 @@ impl Domains {
             mistakes.extend(domain.text_mistakes());
         }
         mistakes.extend(self.names_twice());
+        mistakes.extend(site::mistakes(self, estate));
         // What roles say of settings that are wrong by themselves would be said twice.
         if mistakes.is_empty() {
             mistakes.extend(role::mistakes(self, estate, inputs, templates));

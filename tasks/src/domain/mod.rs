@@ -7,6 +7,7 @@
 mod check;
 pub mod role;
 mod settings;
+mod site;
 mod value;
 
 use std::collections::BTreeMap;
@@ -16,6 +17,7 @@ use sha2::{Digest, Sha256};
 
 pub(crate) use check::variables;
 pub use settings::{DynamicDns, MailGateway, MailUser, Settings, Webhost, WordPressAdmin};
+pub use site::Site;
 pub use value::{HostLabel, LocalPart, MailAddress};
 
 use crate::estate::{Layer, Origin, Sources, Vars, parse_bytes};

@@ -57,7 +57,7 @@ pub(super) fn host_of<'e>(cx: &HostContext<'e>, role: &str) -> Result<&'e Host, 
 }
 
 /// Gives the address at which one host reaches another: by the loopback where they are the same.
-pub(super) fn address(of: &Host, from: &Host) -> IpAddr {
+pub(crate) fn address(of: &Host, from: &Host) -> IpAddr {
     if of.name() == from.name() {
         IpAddr::from([127, 0, 0, 1])
     } else {

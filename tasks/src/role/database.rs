@@ -48,6 +48,9 @@ pub(super) fn bacula_account() -> String {
 /// Writes all databases to a file in [`DUMPS`].
 pub(super) const DUMP: &str = "/usr/local/sbin/dump-databases";
 
+/// Folder of files that name the databases which are ready for other hosts, one for each web site.
+pub(crate) const HANDED_OVER: &str = "/usr/local/etc/databases";
+
 /// Folder of the dump.
 pub(super) const DUMPS: &str = "/var/backups/mariadb";
 
@@ -79,6 +82,7 @@ pub(super) fn resources(cx: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagn
     let mut dumps = Directory::new(fixed(DUMPS));
     dumps.mode = Mode::new(0o700);
     role.add(Resource::Directory(dumps));
+    role.add(Resource::Directory(Directory::new(fixed(HANDED_OVER))));
     let dump = cx
         .render("database/dump-databases")
         .set("folder", DUMPS)

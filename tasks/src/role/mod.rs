@@ -10,7 +10,7 @@ mod backup_director;
 mod backup_dropbox;
 mod backup_storage;
 mod calendar;
-mod database;
+pub(crate) mod database;
 pub(crate) mod dns;
 pub(crate) mod dns_api;
 mod dns_client;

@@ -26,8 +26,11 @@ const fn yes() -> bool {
     true
 }
 
+/// Folder of the certificates of sites that are not from certbot, and their keys.
+pub(crate) const CERTIFICATES: &str = "/etc/nginx/certificates";
+
 /// Folder from which certbot's proofs are served.
-const WEBROOT: &str = "/var/www/acme";
+pub(crate) const WEBROOT: &str = "/var/www/acme";
 
 pub(super) fn resources(cx: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagnostic>> {
     let variables: Variables = cx.vars.typed("reverse_proxy")?;
@@ -35,7 +38,7 @@ pub(super) fn resources(cx: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagn
     let reload = Handler::reload(fixed("nginx")).validated_by(["nginx", "-t", "-q"]);
     let mut packages = vec![fixed("nginx")];
     if variables.reverse_proxy_uses_ssl {
-        packages.push(fixed("certbot"));
+        packages.extend([fixed("certbot"), fixed("openssl")]);
     }
     role.add(Resource::Packages(Packages::new(packages)));
     let mut welcome = Symlink::new(fixed("/etc/nginx/sites-enabled/default"), "");
@@ -43,6 +46,9 @@ pub(super) fn resources(cx: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagn
     role.add(Resource::Symlink(welcome)).notifies(&reload);
     if variables.reverse_proxy_uses_ssl {
         role.add(Resource::Directory(Directory::new(fixed(WEBROOT))));
+        let mut certificates = Directory::new(fixed(CERTIFICATES));
+        certificates.mode = Mode::new(0o700);
+        role.add(Resource::Directory(certificates));
     }
     let mut files = vec![(
         "reverse_proxy/proxy.conf",

@@ -13,6 +13,7 @@ use crate::diagnostic::Diagnostic;
 use crate::resource::{
     ApacheModule, Declared, Directory, File, Handler, Packages, Resource, Service, State, Symlink,
 };
+use crate::value::Mode;
 
 /// Variables of the role.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -23,6 +24,21 @@ pub(super) struct Variables {
     #[serde(default)]
     wordpress_expose_externally: bool,
 }
+
+/// Sets sites up; its text says how.
+pub(crate) const PROGRAM: &str = "/usr/local/sbin/wordpress-site";
+
+/// Folder of the themes that come with packages.
+pub(crate) const THEMES: &str = "/usr/share/wordpress/wp-content/themes";
+
+/// The theme that comes with a package of its own, and that sites begin with.
+pub(crate) const THEME: &str = "twentytwentythree";
+
+/// Largest file that a site takes, in MiB.
+pub(crate) const UPLOAD: u16 = 64;
+
+/// Folder of what sites have of their own, a folder for each.
+const SITES: &str = "/var/lib/wordpress/sites";
 
 /// Folder in which there is nothing to be found.
 const NOTHING: &str = "/usr/local/share/empty";
@@ -35,11 +51,14 @@ pub(super) fn resources(cx: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagn
     role.add(Resource::Packages(Packages::new(
         [
             "apache2",
+            "cron",
             "libapache2-mod-php",
+            "php-cli",
             "php-mbstring",
             "php-mysql",
             "php-xml",
             "wordpress",
+            "wordpress-theme-twentytwentythree",
         ]
         .map(fixed),
     )));
@@ -73,8 +92,16 @@ pub(super) fn resources(cx: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagn
                 .notifies(&restart);
         }
     }
-    role.add(Resource::ApacheModule(ApacheModule::new(fixed("rewrite"))))
-        .notifies(&restart);
+    for module in ["remoteip", "rewrite"] {
+        role.add(Resource::ApacheModule(ApacheModule::new(fixed(module))))
+            .notifies(&restart);
+    }
+    role.add(Resource::Directory(Directory::new(fixed(SITES))));
+    if let Some(content) = role.take(cx.render("wordpress/wordpress-site").finish()) {
+        let mut program = File::new(fixed(PROGRAM), content);
+        program.mode = Mode::new(0o755);
+        role.add(Resource::File(program));
+    }
     role.add(Resource::Service(Service::new(fixed("apache2"))));
     role.finish()
 }

@@ -11,13 +11,16 @@ mod made;
 mod mail_certificate;
 mod mail_external;
 mod mail_internal;
+mod reverse_proxy;
+mod wordpress;
+mod wordpress_database;
 
 use std::collections::BTreeSet;
 
 use regex::Regex;
 use schemars::Schema;
 
-use super::{Domain, Domains, HostLabel, Webhost};
+use super::{Domain, Domains, HostLabel, Site, Webhost};
 use crate::diagnostic::Diagnostic;
 use crate::estate::{Estate, Host};
 use crate::resource::Declared;
@@ -92,6 +95,30 @@ pub const DOMAIN_ROLES: &[DomainRole] = &[
         on: &["mail_internal"],
         variables: || schemars::schema_for!(mail_internal::Variables),
         resources: mail_internal::resources,
+    },
+    DomainRole {
+        name: "domain_wordpress_database",
+        summary: "The database of each web site, with an account for the site's host alone.",
+        tags: &[Tag::Web],
+        on: &["database"],
+        variables: || schemars::schema_for!(wordpress_database::Variables),
+        resources: wordpress_database::resources,
+    },
+    DomainRole {
+        name: "domain_wordpress",
+        summary: "WordPress sites: virtual host, configuration, folder of their own, installed with the organisation as title.",
+        tags: &[Tag::Web],
+        on: &["wordpress"],
+        variables: || schemars::schema_for!(wordpress::Variables),
+        resources: wordpress::resources,
+    },
+    DomainRole {
+        name: "domain_reverse_proxy",
+        summary: "The web sites' names in front: TLS with a certificate outside, redirections to it and to www.",
+        tags: &[Tag::Web],
+        on: &["reverse_proxy"],
+        variables: || schemars::schema_for!(reverse_proxy::Variables),
+        resources: reverse_proxy::resources,
     },
 ];
 
@@ -202,6 +229,13 @@ impl<'e> DomainContext<'e> {
         let chosen = |(label, _): &(&HostLabel, &Webhost)| self.selection.has_webhost(label);
         let all = self.domain.settings().webhosts.iter();
         all.filter(move |one| self.selection.has(Tag::Web) && chosen(one))
+    }
+
+    /// Lists the web sites that are worked on, with their hosts.
+    pub fn sites(&self) -> Result<Vec<Site<'e>>, Vec<Diagnostic>> {
+        let estate = self.on.estate;
+        let find = |(label, webhost)| Site::find(estate, self.domain, label, webhost);
+        self.webhosts().map(find).collect()
     }
 
     /// Tells whether the host is the one of this name.

@@ -1,0 +1,220 @@
+//! Web sites made with Debian's `WordPress`.
+//!
+//! The program is the package's, shared by all sites. A site has a virtual host at a port of its own, a configuration
+//! that nobody but the web server reads, a folder for what is its own, and a job that does what is due. It is installed
+//! once: whatever is in it from then on is its users'.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::wordpress_database::handed_over;
+use super::{DomainContext, Made};
+use crate::content::Content;
+use crate::diagnostic::Diagnostic;
+use crate::domain::Site;
+use crate::input::Input;
+use crate::resource::{Command, Cron, Directory, File, Handler, Resource, Symlink, TimeField};
+use crate::role::wordpress::{PROGRAM, THEME, THEMES, UPLOAD};
+use crate::role::{backup, fixed};
+use crate::value::{HostPath, Mode};
+
+/// Variables of the role: none.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub(super) struct Variables {}
+
+/// The account of the web server.
+const SERVER: &str = "www-data";
+
+/// Says whether what Apache and PHP are about to read can be read.
+const VALIDATION: &str = "apache2ctl -t && for file in /etc/wordpress/config-*.php; do \
+    [ ! -e \"$file\" ] || php -l \"$file\" || exit; done";
+
+pub(super) fn resources(cx: &DomainContext<'_>, made: &mut Made) {
+    let sites = match cx.sites() {
+        Ok(sites) => sites,
+        Err(mistakes) => return made.refuse(mistakes),
+    };
+    for site in sites {
+        if cx.is_host(site.wordpress.name())
+            && let Err(mistake) = declare(cx, made, &site)
+        {
+            made.refuse([mistake]);
+        }
+    }
+}
+
+fn declare(cx: &DomainContext<'_>, made: &mut Made, site: &Site<'_>) -> Result<(), Diagnostic> {
+    let reload = Handler::reload(fixed("apache2")).validated_by(["sh", "-c", VALIDATION]);
+    folders(made, site);
+    configuration(cx, made, site, &reload)?;
+    install(cx, made, site);
+    made.add(Resource::Cron(job(site)));
+    let virtual_host = cx
+        .on
+        .render("domain_wordpress/apache.conf")
+        .set("site", &site.name)
+        .set("address", &site.address())
+        .set("folder", &site.folder())
+        .set("port", &site.port)
+        .set("proxy", &backup::address(site.proxy, site.wordpress))
+        .set("upload", &UPLOAD)
+        .finish()?;
+    let path = fixed(&format!("/etc/apache2/sites-enabled/{}.conf", site.name));
+    made.add(Resource::File(File::new(path, virtual_host)))
+        .notifies(&reload);
+    Ok(())
+}
+
+/// Declares the folder of what is the site's own; the server writes into that of uploads only.
+fn folders(made: &mut Made, site: &Site<'_>) {
+    let folder = site.folder();
+    for part in ["", "/themes", "/plugins"] {
+        let path = fixed(&format!("{folder}{part}"));
+        made.data(Resource::Directory(Directory::new(path)));
+    }
+    let theme = fixed(&format!("{folder}/themes/{THEME}"));
+    made.data(Resource::Symlink(Symlink::new(
+        theme,
+        format!("{THEMES}/{THEME}"),
+    )));
+    let mut uploads = Directory::new(fixed(&format!("{folder}/uploads")));
+    SERVER.clone_into(&mut uploads.owner);
+    SERVER.clone_into(&mut uploads.group);
+    made.data(Resource::Directory(uploads));
+}
+
+/// Declares the files that only the web server reads.
+fn configuration(
+    cx: &DomainContext<'_>,
+    made: &mut Made,
+    site: &Site<'_>,
+    reload: &Handler,
+) -> Result<(), Diagnostic> {
+    let passwords = &cx.domain.settings().database_passwords;
+    let Some(password) = passwords.get(&site.label) else {
+        // The check of domains tells it.
+        return Ok(());
+    };
+    let same_host = site.database.name() == site.wordpress.name();
+    // Given as text that PHP reads, so that another host can say nothing but a name.
+    let database = cx.on.render("domain_wordpress/database");
+    let database = if same_host {
+        database.set("name", &site.database_name())
+    } else {
+        database.input(
+            "name",
+            Input {
+                host: site.database.name().to_owned(),
+                path: handed_over(site),
+            },
+        )
+    };
+    let name_file = path(site, "database-", "");
+    made.add(Resource::File(private(
+        name_file.clone(),
+        database.finish()?,
+    )));
+    let keys = path(site, "keys-", ".php");
+    made.leftover(Resource::File(File::new(keys.clone(), Content::default())));
+    made.once(Resource::Command(Command::creating(
+        keys.clone(),
+        [PROGRAM, "keys", site.name.as_str()],
+    )));
+    let server = if same_host {
+        "localhost".to_owned()
+    } else {
+        site.database.address().to_string()
+    };
+    let content = cx
+        .on
+        .render("domain_wordpress/config.php")
+        .set("database", &name_file)
+        .set("user", &php_string(&site.database_name()))
+        .secret("password", &password.map(php_string))
+        .set("server", &php_string(&server))
+        .set("keys", &keys)
+        .set("address", &site.address())
+        .set("folder", &site.folder())
+        .set("theme", THEME)
+        .set("uses_ssl", &site.uses_ssl)
+        .finish()?;
+    made.add(Resource::File(private(
+        fixed(&site.configuration()),
+        content,
+    )))
+    .notifies(reload);
+    Ok(())
+}
+
+fn path(site: &Site<'_>, before: &str, after: &str) -> HostPath {
+    fixed(&format!("/etc/wordpress/{before}{}{after}", site.name))
+}
+
+fn private(path: HostPath, content: Content) -> File {
+    let mut file = File::new(path, content);
+    SERVER.clone_into(&mut file.group);
+    file.mode = Mode::new(0o640);
+    file
+}
+
+/// Declares that the site is installed: that its database has its tables and its administrator.
+fn install(cx: &DomainContext<'_>, made: &mut Made, site: &Site<'_>) {
+    let settings = cx.domain.settings();
+    let (Some(admin), Some(password)) = (
+        &settings.wordpress_admin,
+        &settings.wordpress_admin_password,
+    ) else {
+        return;
+    };
+    let name = site.name.as_str();
+    let as_server = ["runuser", "-u", SERVER, "--", PROGRAM];
+    let guard = as_server.into_iter().chain(["installed", name]);
+    let command = as_server.into_iter().chain([
+        "install",
+        name,
+        settings.organisation.as_str(),
+        admin.name.as_str(),
+        admin.email.as_str(),
+    ]);
+    let mut command = Command::unless(guard, command);
+    command.stdin = Some(Content::secret(password.clone()));
+    made.once(Resource::Command(command));
+}
+
+/// Gives the job that does what is due in the site, which else its visitors would have to start.
+fn job(site: &Site<'_>) -> Cron {
+    // cron ignores files with dots; no name of a host has '_'.
+    let name = format!("wordpress-{}", site.name.as_str().replace('.', "_"));
+    // What it prints is a page for browsers.
+    let mut job = Cron::new(name, "php /usr/share/wordpress/wp-cron.php >/dev/null");
+    job.user = fixed(SERVER);
+    job.minute = TimeField::new("*/5");
+    job.env = BTreeMap::from([("HTTP_HOST".to_owned(), site.name.to_string())]);
+    job
+}
+
+/// Writes a string for PHP, in single quotes (PHP Manual, "Strings"): nothing but a backslash and the quote itself means
+/// anything there.
+fn php_string(text: &str) -> String {
+    format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_leaves_the_quotes_of_php() {
+        for (text, expected) in [
+            ("plain", "'plain'"),
+            ("it's", r"'it\'s'"),
+            (r"\", r"'\\'"),
+            (r"\'", r"'\\\''"),
+            ("a\"b$c{$d}&;%*^! é?><?php", "'a\"b$c{$d}&;%*^! é?><?php'"),
+        ] {
+            assert_eq!(php_string(text), expected);
+        }
+    }
+}

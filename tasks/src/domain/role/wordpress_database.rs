@@ -1,0 +1,61 @@
+//! The databases of web sites.
+//!
+//! The site's host learns from a file here ([`handed_over`]) that database and account are there, so that it installs
+//! the site after that, in whatever order hosts are worked on.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::{DomainContext, Made};
+use crate::content::Content;
+use crate::domain::Site;
+use crate::resource::{File, MariaDbDatabase, MariaDbUser, Resource};
+use crate::role::{database, fixed};
+use crate::secret::Secret;
+use crate::value::HostPath;
+
+/// Variables of the role: none.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub(super) struct Variables {}
+
+pub(super) fn resources(cx: &DomainContext<'_>, made: &mut Made) {
+    let sites = match cx.sites() {
+        Ok(sites) => sites,
+        Err(mistakes) => return made.refuse(mistakes),
+    };
+    for site in sites {
+        if !cx.is_host(site.database.name()) {
+            continue;
+        }
+        let passwords = &cx.domain.settings().database_passwords;
+        let Some(password) = passwords.get(&site.label) else {
+            continue;
+        };
+        declare(made, &site, password.clone());
+    }
+}
+
+fn declare(made: &mut Made, site: &Site<'_>, password: Secret) {
+    let name = site.database_name();
+    // From its own host alone.
+    let from = if site.wordpress.name() == site.database.name() {
+        "localhost".to_owned()
+    } else {
+        site.wordpress.address().to_string()
+    };
+    made.data(Resource::MariaDbDatabase(MariaDbDatabase::new(fixed(
+        &name,
+    ))));
+    made.add(Resource::MariaDbUser(MariaDbUser::owner(
+        fixed(&format!("{name}@{from}")),
+        password,
+        fixed(&name),
+    )));
+    let file = File::new(handed_over(site), Content::plain(format!("{name}\n")));
+    made.add(Resource::File(file));
+}
+
+/// Gives the file that names a site's database once it and its account are there.
+pub(super) fn handed_over(site: &Site<'_>) -> HostPath {
+    fixed(&format!("{}/{}", database::HANDED_OVER, site.name))
+}
