@@ -63,7 +63,7 @@ impl Estate {
                 let (_, rest) = rest.split_once("\nconnection:").unwrap_or_default();
                 let (rest, _) = rest.split_once("\nroles:").unwrap_or((rest, ""));
                 let before = before.replace("name: docker", "name: bench-servers");
-                let before = without_volumes(&before);
+                let rest = without_volumes(rest);
                 format!("{before}\nconnection:{rest}\nroles:\n{roles}")
             }
         })?;
@@ -211,4 +211,31 @@ pub fn outcome(ran: &Ran, hosts: u64, changed: u64) -> Result<Value> {
         format!("not {wanted}, but {summary}; for instance {first:?}")
     })?;
     Ok(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_core_reads_what_is_made_from_the_sample() {
+        let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("../estate/docker");
+        let prov = Path::new("prov");
+        let servers = Estate::of_servers(prov, &sample, &["dns_client"]).unwrap();
+        let servers = crate::wanted::of_estate(&servers.folder()).unwrap();
+        assert_eq!(servers.len(), 14);
+        let many = Estate::of_many(prov, &sample, 3, 22).unwrap();
+        let many = crate::wanted::of_estate(&many.folder()).unwrap();
+        assert!(many.values().all(|resources| resources.len() > 5));
+    }
+
+    #[test]
+    fn simulated_hosts_have_the_secrets_of_their_model() {
+        let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("../estate/docker");
+        let many = Estate::of_many(Path::new("prov"), &sample, 1, 22).unwrap();
+        let own = std::fs::read_to_string(many.folder().join("hosts/host0000.yml")).unwrap();
+        let model = std::fs::read_to_string(sample.join(format!("hosts/{MODEL}.yml"))).unwrap();
+        assert_eq!(own.lines().count(), 2);
+        assert!(own.lines().all(|line| model.contains(line)));
+    }
 }
