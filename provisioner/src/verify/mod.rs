@@ -8,6 +8,7 @@ mod dns;
 mod dynamic_dns;
 mod evidence;
 mod junit;
+mod mail;
 mod matrix;
 
 use std::time::{Duration, Instant};
@@ -20,6 +21,7 @@ pub use dns::{DnsExpectations, dns};
 pub use dynamic_dns::{DynamicDnsExpectations, dynamic_dns};
 pub use evidence::{Evidence, EvidenceKind};
 pub use junit::junit;
+pub use mail::{MailDomain, MailExpectations, MailServer, Mailbox, mail, mail_sweep};
 pub use matrix::{Cell, Matrix, matrices};
 
 /// One acceptance check with its result.
@@ -77,7 +79,6 @@ impl Open {
     }
 
     /// Gives the check its place in a table.
-    #[expect(dead_code, reason = "waits for the checks of mail")]
     fn cell(mut self, cell: Cell) -> Self {
         self.check.cell = Some(cell);
         self
