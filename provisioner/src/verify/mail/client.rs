@@ -26,6 +26,9 @@ pub(super) struct Told {
     pub(super) code: i64,
 }
 
+/// What of the arguments, with a value each, says what a check is about.
+const TYPED: [&str; 4] = ["--server", "--from", "--to", "--quit-after"];
+
 /// swaks' exit code where no recipient was accepted.
 pub(super) const NO_RECIPIENT: i64 = 24;
 
@@ -35,14 +38,12 @@ pub(super) const NO_LOGIN: i64 = 28;
 impl Smtp {
     /// Begins with the envelope.
     pub(super) fn new(server: &str, port: u16, from: &str, to: &str) -> Self {
-        let port = port.to_string();
+        let server = format!("{server}:{port}");
         let begun = Self {
             arguments: Vec::new(),
             login: None,
         };
-        begun.with(&[
-            "--server", server, "--port", &port, "--from", from, "--to", to,
-        ])
+        begun.with(&["--server", &server, "--from", from, "--to", to])
     }
 
     /// Adds arguments.
@@ -63,22 +64,18 @@ impl Smtp {
         self
     }
 
-    /// Gives what one would type.
+    /// Gives the essence of what one would type.
     pub(super) fn typed(&self) -> String {
         let mut typed = "swaks".to_owned();
-        for word in &self.arguments {
-            typed.push(' ');
-            if word.contains(' ') {
-                typed.push('\'');
-                typed.push_str(word);
-                typed.push('\'');
-            } else {
-                typed.push_str(word);
+        let mut words = self.arguments.iter().map(String::as_str);
+        while let Some(option) = words.next() {
+            if TYPED.contains(&option) {
+                let value = words.next().unwrap_or_default();
+                typed.extend([" ", option, " ", value]);
             }
         }
         if let Some((user, _)) = &self.login {
-            typed.push_str(" --auth-user ");
-            typed.push_str(user);
+            typed.extend([" --auth-user ", user]);
         }
         typed
     }
@@ -149,9 +146,10 @@ pub(super) enum Missing {
 }
 
 impl Folder {
-    /// Gives what one would type.
+    /// Gives the URL with who reads it.
     pub(super) fn typed(&self) -> String {
-        format!("curl --user {} {}", self.mailbox.login, self.url)
+        self.url
+            .replacen("://", &format!("://{}@", self.mailbox.login), 1)
     }
 
     /// Waits for the message with a token in its subject, and takes it away.

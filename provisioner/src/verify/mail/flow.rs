@@ -49,8 +49,8 @@ pub(super) struct Flow<'e> {
     folder: Folder,
     read_by: &'e ClientSession,
     way: Vec<Hop>,
-    /// The account that the gateway is to have seen; `None` where no gateway is on the way.
-    account: Option<Option<String>>,
+    /// The accounts that the gateway is to have seen, at most one; `None` where no gateway is on the way.
+    accounts: Option<Vec<String>>,
     home_domain: &'e str,
     patience: Duration,
 }
@@ -94,19 +94,20 @@ impl<'e> Bench<'e> {
         let message = message.with(&["--header", &subject]);
         let (folder, read_by) = self.folder(to);
         let way = self.way(scope, from, to);
-        let account = match (from, to) {
-            (Party::Ours(domain), Party::Other) => Some(domain.gateway_account.clone()),
+        let accounts: Option<Vec<_>> = match (from, to) {
+            (Party::Ours(domain), Party::Other) => {
+                Some(domain.gateway_account.iter().cloned().collect())
+            }
             (Party::Ours(_) | Party::Other, _) => None,
         };
-        let shown: Vec<_> = way.iter().map(Hop::to_string).collect();
-        let mut expected = format!("arrives by way of {}", shown.join(", "));
-        if let Some(account) = &account {
-            expected.push_str("; the gateway's account is ");
-            expected.push_str(account.as_deref().unwrap_or("nobody's"));
+        let stations: Vec<_> = way.iter().map(Hop::to_string).collect();
+        let mut expected = format!("arrives by way of {}", stations.join(", "));
+        if let Some(accounts) = &accounts {
+            expected.extend(["; the gateway's account is '", &accounts.join(", "), "'"]);
         }
         let (row, column) = (self.name(from), self.name(to));
         let shows = format!("{}: {row} → {column}", scope.matrix());
-        let asked = format!("{}, then {}", message.typed(), folder.typed());
+        let asked = format!("{}, read at {}", message.typed(), folder.typed());
         let open = Open::new(SERVICE, shows, asked, expected);
         let fetched = way.iter().any(|hop| hop.with == With::Fetched);
         Flow {
@@ -117,7 +118,7 @@ impl<'e> Bench<'e> {
             folder,
             read_by,
             way,
-            account,
+            accounts,
             home_domain: &self.expectations.home_domain,
             patience: if fetched { FETCHED } else { PATIENCE },
         }
@@ -174,7 +175,7 @@ impl<'e> Bench<'e> {
                 };
                 (folder, self.inside)
             }
-            Party::Ours(domain) => (self.customers_folder(domain, "INBOX"), self.outside),
+            Party::Ours(domain) => (customers_folder(domain, "INBOX"), self.outside),
             Party::Other => {
                 let folder = Folder {
                     url: format!("imaps://{}/INBOX", self.expectations.other.name),
@@ -182,14 +183,6 @@ impl<'e> Bench<'e> {
                 };
                 (folder, self.outside)
             }
-        }
-    }
-
-    /// Gives a folder of a customer's recipient.
-    pub(super) fn customers_folder(self, domain: &MailDomain, folder: &str) -> Folder {
-        Folder {
-            url: format!("imaps://imap.{}/{folder}", domain.name),
-            mailbox: domain.recipient.clone(),
         }
     }
 
@@ -244,6 +237,14 @@ impl<'e> Bench<'e> {
             Party::Ours(_) => way.push(hop(&external.name, With::Lmtp, None)),
         }
         way
+    }
+}
+
+/// Gives a folder of a customer's recipient.
+pub(super) fn customers_folder(domain: &MailDomain, folder: &str) -> Folder {
+    Folder {
+        url: format!("imaps://imap.{}/{folder}", domain.name),
+        mailbox: domain.recipient.clone(),
     }
 }
 
@@ -303,12 +304,9 @@ impl Flow<'_> {
         if let Some(received) = way.get(self.way.len()) {
             return Some(format!("also by way of {received}"));
         }
-        let expected = self.account.as_ref()?.as_deref();
+        let expected = self.accounts.as_ref()?;
         let accounts: Vec<_> = head.all("X-Gateway-Account").collect();
-        if accounts == expected.into_iter().collect::<Vec<_>>() {
-            return None;
-        }
-        let accounts = accounts.join(", ");
-        Some(format!("the gateway's account is '{accounts}'"))
+        (accounts != *expected)
+            .then(|| format!("the gateway's account is '{}'", accounts.join(", ")))
     }
 }

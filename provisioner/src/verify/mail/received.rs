@@ -148,7 +148,7 @@ impl Head {
         let mut text = String::new();
         for (name, value) in &self.0 {
             if told.contains(&name.as_str()) {
-                text.push_str(&format!("{name}: {value}\n"));
+                text.extend([name, ": ", value, "\n"]);
             }
         }
         text

@@ -1,4 +1,4 @@
-//! What keeps mail honest: certificates by name, no password in the clear, nobody's relay, nobody's letters box, spam put
+//! What keeps mail honest: certificates by name, no password in the clear, nobody's relay, no letter to nobody, spam put
 //! aside.
 
 use std::time::Duration;
@@ -6,6 +6,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 
 use super::client::{self, Missing, NO_LOGIN, NO_RECIPIENT, Smtp};
+use super::flow::customers_folder;
 use super::{Bench, MailDomain, SERVICE};
 use crate::docker::{ClientSession, DockerError};
 use crate::verify::{Check, Evidence, Open};
@@ -204,11 +205,11 @@ async fn spam(bench: Bench<'_>, domain: &MailDomain) -> Result<Check, DockerErro
         "--add-header",
         "X-Spam-Flag: YES",
     ]);
-    let folder = bench.customers_folder(domain, "Junk");
+    let folder = customers_folder(domain, "Junk");
     let open = Open::new(
         SERVICE,
         "spam is put aside".to_owned(),
-        format!("{}, then {}", message.typed(), folder.typed()),
+        format!("{}, read at {}", message.typed(), folder.typed()),
         "the message in the folder Junk".to_owned(),
     );
     let told = message.run(bench.outside).await?;

@@ -79,7 +79,7 @@ fn mailboxes(cx: &DomainContext<'_>, made: &mut Made) {
                 ),
             )]);
         }
-        names.push_str(&format!("{}:\n", user.name));
+        names.extend([user.name.as_str(), ":\n"]);
         accounts.push(Segment::Plain(format!("{}@{domain}:", user.name)));
         let hash = cx.domain.password_hash(&user.name);
         accounts.push(Segment::Secret(
