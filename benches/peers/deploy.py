@@ -14,7 +14,7 @@ for group in host.data.groups_wanted:
     server.group(name=f"group {group}", group=group)
 
 for user in host.data.users:
-    server.user(name=f"user {user}", user=user)
+    server.user(name=f"user {user}", user=user, ensure_home=False)
 
 for folder in host.data.folders:
     files.directory(
@@ -47,6 +47,7 @@ for line in host.data.lines:
         path=line["path"],
         line=line["regexp"] + ".*",
         replace=line["line"],
+        extended_regex=True,
     )
 
 # The operation runit.service would manage the supervisor's folders too, which are not prov's business either.

@@ -14,6 +14,9 @@ use crate::{Result, ensure};
 /// Name of the copy of the sample estate.
 pub const NAME: &str = "bench";
 
+/// The host of the sample estate that simulated ones are like.
+pub const MODEL: &str = "caldav";
+
 /// The first three bytes of its network.
 const NETWORK: &str = "10.96.0.";
 
@@ -60,6 +63,7 @@ impl Estate {
                 let (_, rest) = rest.split_once("\nconnection:").unwrap_or_default();
                 let (rest, _) = rest.split_once("\nroles:").unwrap_or((rest, ""));
                 let before = before.replace("name: docker", "name: bench-servers");
+                let rest = without_volumes(rest);
                 format!("{before}\nconnection:{rest}\nroles:\n{roles}")
             }
         })?;
@@ -87,11 +91,16 @@ impl Estate {
             crate::ssh::USER,
             crate::ssh::PASSWORD
         );
+        // The model's other variables are of roles that these hosts lack, and would be mistakes.
+        let model = std::fs::read_to_string(sample.join(format!("hosts/{MODEL}.yml")))?;
+        let own = model
+            .split_inclusive('\n')
+            .filter(|line| line.starts_with("backup_client_"));
+        let own: String = own.collect();
         // Writing to a string cannot fail.
         for (name, address) in many(count) {
             let _ = writeln!(text, "  {name}: {{address: {address}, location: internal}}");
-            let secret = std::fs::read_to_string(sample.join("hosts/mail-certificates.yml"))?;
-            std::fs::write(estate.folder().join(format!("hosts/{name}.yml")), secret)?;
+            std::fs::write(estate.folder().join(format!("hosts/{name}.yml")), &own)?;
         }
         text.push_str("groups:\n");
         let names: Vec<_> = many(count).map(|(name, _)| name).collect();
@@ -166,6 +175,15 @@ impl Drop for Estate {
     }
 }
 
+/// Takes away the volumes, which only containers have.
+fn without_volumes(hosts: &str) -> String {
+    let line = |line: &str| match line.split_once(", volumes:") {
+        Some((host, _)) => format!("{host}}}\n"),
+        None => format!("{line}\n"),
+    };
+    hosts.lines().map(line).collect()
+}
+
 /// Gives names and loopback addresses of made-up hosts.
 pub fn many(count: usize) -> impl Iterator<Item = (String, String)> {
     (0..count).map(|index| {
@@ -193,4 +211,31 @@ pub fn outcome(ran: &Ran, hosts: u64, changed: u64) -> Result<Value> {
         format!("not {wanted}, but {summary}; for instance {first:?}")
     })?;
     Ok(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_core_reads_what_is_made_from_the_sample() {
+        let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("../estate/docker");
+        let prov = Path::new("prov");
+        let servers = Estate::of_servers(prov, &sample, &["dns_client"]).unwrap();
+        let servers = crate::wanted::of_estate(&servers.folder()).unwrap();
+        assert_eq!(servers.len(), 14);
+        let many = Estate::of_many(prov, &sample, 3, 22).unwrap();
+        let many = crate::wanted::of_estate(&many.folder()).unwrap();
+        assert!(many.values().all(|resources| resources.len() > 5));
+    }
+
+    #[test]
+    fn simulated_hosts_have_the_secrets_of_their_model() {
+        let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("../estate/docker");
+        let many = Estate::of_many(Path::new("prov"), &sample, 1, 22).unwrap();
+        let own = std::fs::read_to_string(many.folder().join("hosts/host0000.yml")).unwrap();
+        let model = std::fs::read_to_string(sample.join(format!("hosts/{MODEL}.yml"))).unwrap();
+        assert_eq!(own.lines().count(), 2);
+        assert!(own.lines().all(|line| model.contains(line)));
+    }
 }

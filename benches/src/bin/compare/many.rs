@@ -1,6 +1,6 @@
 //! Growth: simulated converged hosts on loopback addresses, ten times as many each time.
 
-use benches::estate::{self, Estate};
+use benches::estate::{self, Estate, MODEL};
 use benches::sample::Samples;
 use benches::simulated::{self, Model};
 use benches::table::Row;
@@ -10,9 +10,6 @@ use crate::arguments::Arguments;
 use crate::prepared::Prepared;
 
 const PORT: u16 = 47122;
-
-/// The container whose answer the simulated hosts give.
-const MODEL: &str = "caldav";
 
 pub(crate) fn run(arguments: &Arguments, prepared: &Prepared) -> Result<Vec<Row>> {
     let model = prepared.targets.iter().find(|target| target.name == MODEL);

@@ -1,0 +1,121 @@
+//! Hosted domains from the command line: what is refused, that they come, stay and go, and that host roles leave them alone.
+
+use end_to_end::{Estate, Folder};
+
+const ROLES: &str = "roles: {dns: [one], dns_api: [one], dynamic_dns: [one]}\n";
+
+fn fill(estate: &Folder) {
+    estate.write(
+        "groups/all.yml",
+        "home_domain: home.test\ndns_upstream_nameservers: []\ndns_linode_key: made-for-this-test\n\
+         dynamic_dns_crontab_stride: 59\n",
+    );
+    for (name, id) in [("customer.test", 1), ("1st-other.test", 2)] {
+        estate.write(
+            &format!("domains/{name}/domain.yml"),
+            &format!("organisation: {name}\ndynamic_dns: {{id: {id}, records: [{id}1]}}\n"),
+        );
+    }
+}
+
+#[test]
+fn a_domain_comes_stays_and_goes() {
+    let estate = Estate::new(&["one"]);
+    estate.inventory(ROLES);
+    fill(&estate);
+    estate.deploy();
+    estate.prov(["apply"]).run().exits(0);
+    estate
+        .prov(["domain", "customer.test"])
+        .run()
+        .exits(1)
+        .says("in deploy mode, without the daemons that a domain needs: one")
+        .says("prov test one");
+    estate.prov(["test"]).run().exits(0);
+    estate.prov(["complete"]).run().exits(0);
+
+    let path = "/usr/local/etc/dynamic-dns-domains/customer.test.conf";
+    estate
+        .prov(["domain", "customer.test", "--diff"])
+        .run()
+        .exits(0)
+        .says(path)
+        .says("Nothing was changed");
+    assert_eq!(there(&estate), "");
+    estate.prov(["domain", "customer.test"]).run().exits(0);
+    assert_eq!(there(&estate), "customer.test.conf\n");
+    let again = estate.prov(["--output", "json", "domain", "customer.test"]);
+    again.run().exits(0).unchanged("one");
+    let roles = estate.prov(["--output", "json", "complete"]);
+    roles.run().exits(0).unchanged("one");
+    let both = estate.prov(["domain", "customer.test", "1st-other.test"]);
+    both.run().exits(0);
+    assert_eq!(there(&estate), "1st-other.test.conf\ncustomer.test.conf\n");
+
+    estate
+        .prov(["domain", "customer.test", "--remove", "--diff"])
+        .run()
+        .exits(0)
+        .says("1 to remove");
+    estate
+        .prov(["domain", "customer.test", "--remove", "--purge-data"])
+        .run()
+        .exits(64)
+        .says("was not confirmed; nothing was changed");
+    assert_eq!(there(&estate), "1st-other.test.conf\ncustomer.test.conf\n");
+    estate
+        .prov(["domain", "customer.test", "--remove"])
+        .run()
+        .exits(0)
+        .says("1 to remove")
+        .says("1 removed");
+    assert_eq!(there(&estate), "1st-other.test.conf\n");
+    let again = estate.prov(["--output", "json", "domain", "customer.test", "--remove"]);
+    again.run().exits(0).unchanged("one");
+    estate.prov(["domain", "customer.test"]).run().exits(0);
+    let again = estate.prov(["--output", "json", "domain", "customer.test"]);
+    again.run().exits(0).unchanged("one");
+}
+
+fn there(estate: &Estate) -> String {
+    estate.on("one", "ls /usr/local/etc/dynamic-dns-domains")
+}
+
+#[test]
+fn what_is_wrong_with_a_domain_is_said_before_any_host_is_asked() {
+    let estate = Folder::new();
+    let hosts =
+        "name: x\nconnection: {user: a}\nhosts: {one: {address: 192.0.2.1, location: internal}}\n";
+    estate.write("estate.yml", &format!("{hosts}{ROLES}"));
+    fill(&estate);
+    let refused = |arguments: &[&str], said: &str| {
+        let arguments = std::iter::once("domain").chain(arguments.iter().copied());
+        estate.prov(arguments).run().exits(64).says(said);
+    };
+    for hostile in ["../x", "a;b", "x' OR", "Customer.test", "test"] {
+        refused(&[hostile], "is not the name of a domain");
+    }
+    refused(&["custmer.test"], "did you mean 'customer.test'?");
+    refused(&["customer.test", "--tags", "wbe"], "invalid value 'wbe'");
+    refused(
+        &["customer.test", "--hostname-filter", "("],
+        "'(' is not a regular expression",
+    );
+    refused(
+        &["customer.test", "--hostname-filter", "www"],
+        "no web site of customer.test matches 'www'",
+    );
+    refused(&["customer.test", "--purge-data"], "--remove");
+    estate.prov(["check"]).run().exits(0).says("2 domains");
+    estate.write("domains/Bad.test/domain.yml", "organisation: x\n");
+    estate.write(
+        "domains/customer.test/domain.yml",
+        "organisation: x\nwebhost: {}\nusers: [{name: \"x' OR\"}]\n",
+    );
+    let check = estate.prov(["check"]).run();
+    check
+        .exits(64)
+        .says("domains/Bad.test/domain.yml")
+        .says("write it in lower case")
+        .says("domains/customer.test/domain.yml:3:16");
+}
