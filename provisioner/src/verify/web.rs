@@ -253,7 +253,7 @@ async fn certificate(site: &WebSite, scope: &WebScope) -> Result<Check, DockerEr
 
 /// Finds the first certificate, which is the server's own.
 fn block(text: &str) -> Option<&str> {
-    const END: &str = "-----END CERTIFICATE-----\n";
+    const END: &str = "-----END CERTIFICATE-----";
     let from = text.find("-----BEGIN CERTIFICATE-----")?;
     let to = text[from..].find(END)?;
     Some(&text[from..from + to + END.len()])
@@ -409,8 +409,10 @@ async fn closed(
     let command = ["bash", "-c", SCRIPT, "bash", &address, &port];
     let output = inside.curl.other(&command, b"").await?;
     let text = output.text();
-    let came = text.lines().next().unwrap_or_default().trim();
-    let came = came.rsplit(": ").next().unwrap_or(came).to_owned();
+    let line = text.lines().next().unwrap_or_default();
+    // Before the message there are its length and its number; before the shell's, its own name.
+    let from = line.find("Host ").or_else(|| Some(line.rfind(": ")? + 2));
+    let came = line[from.unwrap_or(0)..].trim().to_owned();
     let passed = came.contains(expected);
     Ok(open.close(came, passed))
 }
@@ -475,7 +477,7 @@ mod tests {
             "Subject:CN = a\n{one}Subject:CN = b\n{}",
             one.replace("AA", "BB")
         );
-        assert_eq!(block(&text), Some(one));
+        assert_eq!(block(&text), Some(one.trim_end()));
         assert_eq!(block("none"), None);
     }
 }
