@@ -4,6 +4,7 @@ mod backup;
 mod calendar;
 mod dns;
 mod dynamic_dns;
+mod web;
 
 use std::time::{Duration, Instant};
 
@@ -25,7 +26,7 @@ use crate::verify::{self, Check, DnsExpectations};
 pub(super) use calendar::server as calendar_server;
 
 /// Services that have acceptance checks.
-const SERVICES: [&str; 4] = ["backup", "calendar", "dns", "dynamic_dns"];
+const SERVICES: [&str; 5] = ["backup", "calendar", "dns", "dynamic_dns", "web"];
 
 pub(super) async fn run(app: &App, options: &Verify) -> Result<u8, Problem> {
     let started = Instant::now();
@@ -78,6 +79,7 @@ pub(super) async fn checks(
             "calendar" => calendar(app).await?,
             "dns" => dns(app, upstream_name).await?,
             "dynamic_dns" => dynamic_dns(app).await?,
+            "web" => web::run(app).await?,
             _ => Vec::new(),
         });
     }

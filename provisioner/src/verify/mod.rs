@@ -9,6 +9,7 @@ mod dynamic_dns;
 mod evidence;
 mod junit;
 mod matrix;
+mod web;
 
 use std::time::{Duration, Instant};
 
@@ -21,6 +22,7 @@ pub use dynamic_dns::{DynamicDnsExpectations, dynamic_dns};
 pub use evidence::{Evidence, EvidenceKind};
 pub use junit::junit;
 pub use matrix::{Cell, Matrix, matrices};
+pub use web::{WebScope, WebServer, WebSite, web};
 
 /// One acceptance check with its result.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
