@@ -17,6 +17,9 @@ pub const NAME: &str = "bench";
 /// The host of the sample estate that simulated ones are like.
 pub const MODEL: &str = "caldav";
 
+/// The domains of the sample estate.
+pub const DOMAINS: [&str; 2] = ["customer.com", "home.com"];
+
 /// The first three bytes of its network.
 const NETWORK: &str = "10.96.0.";
 
@@ -44,6 +47,15 @@ impl Estate {
         estate.copy(sample, |text| {
             text.replace("name: docker\n", &format!("name: {NAME}\n"))
         })?;
+        for name in DOMAINS {
+            let (from, to) = (
+                sample.join("../../domains"),
+                estate.folder().join("domains"),
+            );
+            std::fs::create_dir_all(to.join(name))?;
+            let file = format!("{name}/domain.yml");
+            std::fs::copy(from.join(&file), to.join(&file))?;
+        }
         estate.down = true;
         estate.prov(&["down"])?;
         Ok(estate)

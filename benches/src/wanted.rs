@@ -6,7 +6,9 @@ use std::path::Path;
 
 use tasks::Diagnostic;
 use tasks::authority::Authority;
-use tasks::estate::{Estate, Sources};
+use tasks::domain::Domains;
+use tasks::domain::role::{DomainWork, Purpose, Selection};
+use tasks::estate::{Estate, Host, Sources};
 use tasks::resource::{Declared, HandlerAction, Resource, State};
 use tasks::role::{HostContext, Inputs};
 use tasks::template::Templates;
@@ -21,6 +23,41 @@ pub type Wanted = BTreeMap<String, Vec<Declared>>;
 ///
 /// Resolvers and authority are made up, since only what is looked at counts here, and not what is in it.
 pub fn of_estate(folder: &Path) -> Result<Wanted> {
+    let (estate, templates, inputs) = load(folder)?;
+    let host = |host| {
+        let context = HostContext::new(&estate, host, &inputs, &templates);
+        let resources = tasks::role::resources(&context).map_err(failure)?;
+        Ok((host.name().to_owned(), resources))
+    };
+    estate.hosts().iter().map(host).collect()
+}
+
+/// Works out what the domains of an estate need of the hosts that they concern.
+pub fn of_domains(folder: &Path) -> Result<Wanted> {
+    let (estate, templates, inputs) = load(folder)?;
+    let mut sources = Sources::new("domains");
+    for name in crate::estate::DOMAINS {
+        let file = format!("{name}/domain.yml");
+        let bytes = std::fs::read(folder.join("domains").join(&file))?;
+        sources.insert(file, bytes);
+    }
+    let domains = Domains::load(&sources).map_err(failure)?;
+    let work = DomainWork {
+        domains: domains.iter().collect(),
+        selection: Selection::default(),
+        purpose: Purpose::Setup,
+    };
+    let host = |host: &Host| {
+        let resources = work.resources(&estate, host, &inputs, &templates);
+        Ok((host.name().to_owned(), resources.map_err(failure)?))
+    };
+    let wanted: Result<Wanted> = estate.hosts().iter().map(host).collect();
+    let mut wanted = wanted?;
+    wanted.retain(|_, resources| !resources.is_empty());
+    Ok(wanted)
+}
+
+fn load(folder: &Path) -> Result<(Estate, Templates, Inputs)> {
     let mut sources = Sources::new(folder.display().to_string());
     for sub in ["", "hosts", "groups"] {
         for entry in std::fs::read_dir(folder.join(sub))? {
@@ -36,12 +73,7 @@ pub fn of_estate(folder: &Path) -> Result<Wanted> {
         container_host_resolvers: vec![IpAddr::V4(Ipv4Addr::new(192, 0, 2, 53))],
         authority: Some(Authority::new("bench", &[7; 32], 1_700_000_000)?),
     };
-    let host = |host| {
-        let context = HostContext::new(&estate, host, &inputs, &templates);
-        let resources = tasks::role::resources(&context).map_err(failure)?;
-        Ok((host.name().to_owned(), resources))
-    };
-    estate.hosts().iter().map(host).collect()
+    Ok((estate, templates, inputs))
 }
 
 /// Gathers what must be read from every host.

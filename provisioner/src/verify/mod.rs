@@ -10,6 +10,7 @@ mod evidence;
 mod junit;
 mod mail;
 mod matrix;
+mod web;
 
 use std::time::{Duration, Instant};
 
@@ -23,6 +24,7 @@ pub use evidence::{Evidence, EvidenceKind};
 pub use junit::junit;
 pub use mail::{MailDomain, MailExpectations, MailServer, Mailbox, mail, mail_sweep};
 pub use matrix::{Cell, Matrix, matrices};
+pub use web::{WebScope, WebServer, WebSite, web};
 
 /// One acceptance check with its result.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -97,7 +97,8 @@ impl Domain {
                 salt.copy_from_slice(&digest[..16]);
                 // What could be wrong, the length and a NUL in the password, was checked before.
                 let hash = |text: &str| {
-                    bcrypt::hash_with_salt(text, COST, salt).map_or_else(
+                    let made = bcrypt::hash_with_salt(text, COST, salt);
+                    made.map_or_else(
                         |_| "*".to_owned(),
                         |parts| parts.format_for_version(bcrypt::Version::TwoY),
                     )

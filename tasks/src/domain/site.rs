@@ -114,6 +114,16 @@ impl<'e> Site<'e> {
         format!("{kept}_{}", digest.get(..DIGITS).unwrap_or(&digest))
     }
 
+    /// Gives from where that account may be used: from the site's host alone.
+    #[must_use]
+    pub fn account_from(&self) -> String {
+        if self.wordpress.name() == self.database.name() {
+            "localhost".to_owned()
+        } else {
+            self.wordpress.address().to_string()
+        }
+    }
+
     /// Gives the folder of what is the site's own: themes, plugins, uploads.
     #[must_use]
     pub fn folder(&self) -> String {
@@ -124,6 +134,12 @@ impl<'e> Site<'e> {
     #[must_use]
     pub fn configuration(&self) -> String {
         format!("/etc/wordpress/config-{}.php", self.name)
+    }
+
+    /// Gives the file of the keys with which the site signs, which are made on its host.
+    #[must_use]
+    pub fn keys(&self) -> String {
+        format!("/etc/wordpress/keys-{}.php", self.name)
     }
 }
 

@@ -20,6 +20,16 @@ pub(crate) fn run(arguments: &Arguments, prepared: &Prepared) -> Result<Vec<Row>
         Row::ratio("`diff`, 14 converged hosts", &diff, other).at_most(1.5),
         Row::ratio("`apply`, 14 converged hosts", &apply, other).at_most(1.5),
     ];
+    let (mut domains, mut floor) = <(Samples, Samples)>::default();
+    for _ in 0..arguments.runs {
+        floor.push(prepared.domain_facts()?.seconds);
+        domains.push(prepared.domains()?.seconds);
+    }
+    let what = format!(
+        "`domain`, 2 domains on {} hosts, set up",
+        prepared.domains.len()
+    );
+    rows.push(Row::ratio(&what, &domains, Some(("the floor", &floor))).at_most(1.5));
     for command in ["diff", "apply"] {
         let mut command_line = prepared.estate.command(&[command, "--output", "json"]);
         let ran = process::watch(&mut command_line)?;

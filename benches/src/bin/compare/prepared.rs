@@ -17,6 +17,7 @@ pub(crate) struct Prepared {
     pub(crate) estate: Estate,
     pub(crate) targets: Vec<Target>,
     pub(crate) wanted: Wanted,
+    pub(crate) domains: Wanted,
     floor: PathBuf,
 }
 
@@ -32,13 +33,16 @@ impl Prepared {
         estate::outcome(&first, HOSTS, HOSTS)?;
         estate.prov(&["test"])?;
         estate.prov(&["complete"])?;
+        estate.prov(&[&["domain"], estate::DOMAINS.as_slice()].concat())?;
         let targets = targets(&estate)?;
         let wanted = wanted::of_estate(&estate.folder())?;
+        let domains = wanted::of_domains(&estate.folder())?;
         let floor = arguments.floor.clone();
         let prepared = Self {
             estate,
             targets,
             wanted,
+            domains,
             floor,
         };
         prepared.prove()?;
@@ -87,6 +91,26 @@ impl Prepared {
         let facts = wanted::facts(&self.wanted)?;
         floor(&self.floor, "facts", &self.estate, &self.targets, &facts)
     }
+
+    /// Sets up the domains, which are so already.
+    pub(crate) fn domains(&self) -> Result<Ran> {
+        let mut arguments = vec!["domain"];
+        arguments.extend(estate::DOMAINS);
+        arguments.extend(["--forks", "14", "--output", "json"]);
+        let ran = self.estate.prov(&arguments)?;
+        let hosts = u64::try_from(self.domains.len())?;
+        estate::outcome(&ran, hosts, 0)?;
+        Ok(ran)
+    }
+
+    /// Runs the floor on the hosts that domains concern.
+    pub(crate) fn domain_facts(&self) -> Result<Ran> {
+        let facts = wanted::facts(&self.domains)?;
+        let targets = self.targets.iter();
+        let targets = targets.filter(|target| self.domains.contains_key(&target.name));
+        let targets: Vec<_> = targets.cloned().collect();
+        floor(&self.floor, "facts", &self.estate, &targets, &facts)
+    }
 }
 
 /// Reads the addresses and host keys of all hosts.
@@ -111,7 +135,8 @@ pub(crate) fn floor(
     facts::write(&list, asked)?;
     let mut command = Command::new(program);
     let ran = process::run(command.arg(work).arg(&hosts).arg(&list))?;
-    ensure(ran.output.contains("14 hosts"), || {
+    let all = format!("{} hosts", targets.len());
+    ensure(ran.output.contains(&all), || {
         "the floor left hosts out".to_owned()
     })?;
     Ok(ran)

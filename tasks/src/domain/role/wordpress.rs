@@ -111,12 +111,12 @@ fn configuration(
             },
         )
     };
-    let name_file = path(site, "database-", "");
+    let name_file: HostPath = fixed(&format!("/etc/wordpress/database-{}", site.name));
     made.add(Resource::File(private(
         name_file.clone(),
         database.finish()?,
     )));
-    let keys = path(site, "keys-", ".php");
+    let keys: HostPath = fixed(&site.keys());
     made.leftover(Resource::File(File::new(keys.clone(), Content::default())));
     made.once(Resource::Command(Command::creating(
         keys.clone(),
@@ -146,10 +146,6 @@ fn configuration(
     )))
     .notifies(reload);
     Ok(())
-}
-
-fn path(site: &Site<'_>, before: &str, after: &str) -> HostPath {
-    fixed(&format!("/etc/wordpress/{before}{}{after}", site.name))
 }
 
 fn private(path: HostPath, content: Content) -> File {

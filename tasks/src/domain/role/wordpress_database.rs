@@ -37,17 +37,11 @@ pub(super) fn resources(cx: &DomainContext<'_>, made: &mut Made) {
 
 fn declare(made: &mut Made, site: &Site<'_>, password: Secret) {
     let name = site.database_name();
-    // From its own host alone.
-    let from = if site.wordpress.name() == site.database.name() {
-        "localhost".to_owned()
-    } else {
-        site.wordpress.address().to_string()
-    };
     made.data(Resource::MariaDbDatabase(MariaDbDatabase::new(fixed(
         &name,
     ))));
     made.add(Resource::MariaDbUser(MariaDbUser::owner(
-        fixed(&format!("{name}@{from}")),
+        fixed(&format!("{name}@{}", site.account_from())),
         password,
         fixed(&name),
     )));

@@ -1,0 +1,423 @@
+//! Web sites of a domain on real hosts: they come, keep what is written in them, go and come again; and every check of
+//! `prov verify web` sees what it is there for.
+
+use end_to_end::{Estate, Ran};
+
+/// What a shell, SQL, PHP or YAML might take for something else.
+const AWKWARD: &str = "'\"\\$&;%*^! \u{fc} \u{2603} {$x} ?> `id` # --";
+
+/// One host of everything inside, which is its name server, too; outside a host for each part.
+const ROLES: &str = "\
+services: {web: [stack, front, sites, data]}
+roles:
+  dns: [stack, front]
+  database: [stack, data]
+  wordpress: [stack, sites]
+  reverse_proxy: [stack, front]
+";
+
+const ORGANISATION: &str = "Customer's <Own> & Söhne";
+
+fn estate() -> Estate {
+    let estate = Estate::located(&[
+        ("stack", "internal"),
+        ("front", "external"),
+        ("sites", "external"),
+        ("data", "external"),
+    ]);
+    estate.inventory(ROLES);
+    estate.write(
+        "groups/all.yml",
+        "home_domain: home.test\ndns_upstream_nameservers: []\nreverse_proxy_uses_ca: false\n",
+    );
+    estate.write(
+        "hosts/stack.yml",
+        "wordpress_ports: [8080, 8081]\nreverse_proxy_uses_ssl: false\n",
+    );
+    estate.write("hosts/front.yml", "dns_group: external\n");
+    estate.write(
+        "hosts/sites.yml",
+        "wordpress_ports: [8080]\nwordpress_expose_externally: true\n",
+    );
+    estate.write("hosts/data.yml", "database_expose_externally: true\n");
+    estate.write(
+        "domains/1st-customer.test/domain.yml",
+        &format!(
+            "organisation: \"{ORGANISATION}\"\nreverse_proxy_port: 8080\nwebhosts:\n\
+             \x20 dev: {{proxy: stack, wordpress: stack, database: stack}}\n\
+             \x20 test: {{proxy: stack, wordpress: stack, database: stack, port: 8081}}\n\
+             \x20 www: {{proxy: front, wordpress: sites, database: data}}\n\
+             wordpress_admin: {{name: webmaster, email: webmaster@1st-customer.test}}\n"
+        ),
+    );
+    let quoted = AWKWARD.replace('\\', "\\\\").replace('"', "\\\"");
+    estate.write(
+        "domains/1st-customer.test/domain.private.yml",
+        &format!(
+            "database_passwords: {{dev: \"{quoted}d\", test: \"{quoted}t\", www: \"{quoted}w\"}}\n\
+             wordpress_admin_password: \"{quoted}a\"\n"
+        ),
+    );
+    estate
+}
+
+/// Runs `prov domain 1st-customer.test MORE`.
+fn domain(estate: &Estate, more: &[&str]) -> Ran {
+    let ran = estate.prov(["--output", "json", "domain", "1st-customer.test"]);
+    let ran = ran.args(more).run();
+    ran.never_says(AWKWARD).never_says("\u{2603}");
+    ran
+}
+
+const HOSTS: [&str; 4] = ["stack", "front", "sites", "data"];
+
+fn unchanged(ran: &Ran) {
+    for host in HOSTS {
+        ran.unchanged(host);
+    }
+}
+
+/// Runs the checks; gives what those showed that failed.
+fn failed(estate: &Estate) -> Vec<String> {
+    let ran = estate.prov(["--output", "json", "verify", "web"]).run();
+    ran.never_says("\u{2603}");
+    let checks = ran.json()["checks"].as_array().cloned();
+    let checks = checks.unwrap_or_else(|| panic!("no checks in {}", ran.stdout));
+    assert_eq!(checks.len(), 27, "{}", ran.stdout);
+    let red = checks.iter().filter(|check| check["passed"] == false);
+    let shown = red.map(|check| {
+        let shows = check["shows"].as_str().unwrap_or_default();
+        shows.replace(".1st-customer.test", "")
+    });
+    let shown: Vec<_> = shown.collect();
+    ran.exits(i32::from(!shown.is_empty()));
+    shown
+}
+
+/// Runs a program of PHP in a site, as the web server.
+fn php(estate: &Estate, host: &str, site: &str, program: &str) -> String {
+    let before = format!(
+        "<?php $_SERVER['HTTP_HOST'] = '{site}.1st-customer.test'; require '/usr/share/wordpress/wp-load.php';"
+    );
+    let script = format!("runuser -u www-data -- php <<'END'\n{before}\n{program}\nEND\n");
+    estate.on(host, &script)
+}
+
+#[test]
+fn sites_come_keep_what_is_written_in_them_and_every_check_sees_what_it_is_for() {
+    let estate = estate();
+    estate.deploy();
+    estate.prov(["apply"]).run().exits(0);
+    estate.prov(["test"]).run().exits(0);
+    estate.prov(["complete"]).run().exits(0);
+
+    // Sends nothing, but remembers it.
+    estate.on(
+        "stack",
+        "printf '#!/bin/sh\\ncat >>/tmp/sent\\n' >/usr/sbin/sendmail; chmod 755 /usr/sbin/sendmail",
+    );
+    a_filter_touches_nothing_else(&estate);
+    domain(&estate, &[]).exits(0);
+    unchanged(&domain(&estate, &[]));
+    what_is_secret_works_and_is_closed(&estate);
+    what_is_written_survives(&estate);
+    assert_eq!(failed(&estate), Vec::<String>::new());
+    what_is_sent_to_a_site_is_never_run(&estate);
+    every_check_sees_what_it_is_for(&estate);
+    it_goes_and_comes_again(&estate);
+    what_is_purged_is_gone(&estate);
+}
+
+fn a_filter_touches_nothing_else(estate: &Estate) {
+    let ran = domain(
+        estate,
+        &["--tags", "web", "--hostname-filter", "(?:dev|test)"],
+    );
+    ran.exits(0);
+    ran.never_says("www.1st-customer.test");
+    let elsewhere = "ls /etc/wordpress /var/lib/wordpress/sites /etc/apache2/sites-enabled";
+    assert!(!estate.on("sites", elsewhere).contains("1st-customer"));
+    assert!(!estate.holds(
+        "front",
+        "ls /etc/nginx/sites-enabled/* /etc/nginx/certificates/*"
+    ));
+}
+
+fn what_is_secret_works_and_is_closed(estate: &Estate) {
+    for (host, site) in [("stack", "dev"), ("stack", "test"), ("sites", "www")] {
+        // As the form for logging in does: what a browser sends is slashed before WordPress looks at it.
+        let password = format!("{AWKWARD}a")
+            .replace('\\', "\\\\")
+            .replace('\'', "\\'");
+        let program = format!(
+            "$user = wp_authenticate('webmaster', wp_slash('{password}')); \
+             echo is_wp_error($user) ? $user->get_error_code() : $user->user_login, ' ', get_option('blogname');"
+        );
+        let said = php(estate, host, site, &program);
+        assert_eq!(said, "webmaster Customer&#039;s &lt;Own&gt; &amp; Söhne");
+        // Each has keys of its own.
+        let keys = format!("/etc/wordpress/keys-{site}.1st-customer.test.php");
+        assert_eq!(
+            estate.on(
+                host,
+                &format!("stat -c '%a %U:%G' {keys}; grep -c define {keys}")
+            ),
+            "640 root:www-data\n8\n"
+        );
+    }
+    assert!(estate.holds(
+        "stack",
+        "! cmp /etc/wordpress/keys-dev.1st-customer.test.php /etc/wordpress/keys-test.1st-customer.test.php"
+    ));
+    // Nothing of a password is in what anybody may read: logs, the list of processes, the files of others.
+    assert!(!estate.holds(
+        "stack",
+        "grep -rlF '\u{2603}' /var/log /etc/apache2 /etc/nginx /etc/cron.d /usr/local /proc/[0-9]*/cmdline"
+    ));
+    assert!(
+        !estate.holds("stack", "test -e /tmp/sent"),
+        "a mail was sent"
+    );
+}
+
+fn what_is_written_survives(estate: &Estate) {
+    let post = "wp_insert_post(['post_title' => 'Kept', 'post_content' => 'as it was', 'post_status' => 'publish']); \
+                update_option('blogdescription', 'ours');";
+    php(estate, "sites", "www", post);
+    let upload = "runuser -u www-data -- sh -c \
+        'echo picture > /var/lib/wordpress/sites/www.1st-customer.test/uploads/kept.txt'";
+    estate.on("sites", upload);
+    unchanged(&estate.prov(["--output", "json", "complete"]).run());
+    unchanged(&domain(estate, &[]));
+    assert!(is_kept(estate));
+}
+
+fn is_kept(estate: &Estate) -> bool {
+    let posts = "foreach (get_posts() as $post) echo $post->post_title, ' '; echo get_option('blogdescription');";
+    let file = "cat /var/lib/wordpress/sites/www.1st-customer.test/uploads/kept.txt";
+    php(estate, "sites", "www", posts) == "Kept Hello world! ours" && estate.holds("sites", file)
+}
+
+/// Asks a site as its proxy on the same host does; gives the first line of the answer and its last.
+fn ask(estate: &Estate, path: &str, name: &str) -> String {
+    let request = format!("GET {path} HTTP/1.0\\r\\nHost: {name}\\r\\n\\r\\n");
+    estate.on(
+        "stack",
+        &format!(
+            "bash -c 'exec 3<>/dev/tcp/127.0.0.1/8080; printf \"{request}\" >&3; cat <&3' | tr -d '\\r' | sed -n '1p;$p'"
+        ),
+    )
+}
+
+fn what_is_sent_to_a_site_is_never_run(estate: &Estate) {
+    estate.on(
+        "stack",
+        "cd /var/lib/wordpress/sites/dev.1st-customer.test/uploads; for name in a.php a.phtml a.PHP a.php.jpg a.txt; do \
+         echo '<?php echo 6 * 7;' > $name; done; ln -s /etc/passwd b.txt; chown -h www-data *; mkdir folder",
+    );
+    let name = "dev.1st-customer.test";
+    for file in [
+        "a.php",
+        "a.phtml",
+        "a.PHP",
+        "a.php.jpg",
+        "b.txt",
+        "folder/",
+        "",
+    ] {
+        let answer = ask(estate, &format!("/wp-content/uploads/{file}"), name);
+        assert!(answer.starts_with("HTTP/1.1 403 "), "{file}: {answer}");
+    }
+    let text = ask(estate, "/wp-content/uploads/a.txt", name);
+    assert_eq!(text, "HTTP/1.1 200 OK\n<?php echo 6 * 7;\n");
+    for (path, name) in [
+        ("/xmlrpc.php", name),
+        ("/", "test.1st-customer.test"),
+        ("/", "other.test"),
+    ] {
+        let answer = ask(estate, path, name);
+        assert!(
+            answer.starts_with("HTTP/1.1 403 "),
+            "{path} {name}: {answer}"
+        );
+    }
+}
+
+/// Breaks things, several at once where they are far from each other.
+fn every_check_sees_what_it_is_for(estate: &Estate) {
+    what_nobody_may_see(estate);
+    assert_eq!(failed(estate), Vec::<String>::new());
+    daemons_behind(estate);
+    names_certificates_and_accounts(estate);
+    assert_eq!(failed(estate), Vec::<String>::new());
+    proxies(estate);
+}
+
+/// Has prov repair what it looks after.
+fn repair(estate: &Estate) {
+    domain(estate, &[]).exits(0);
+    unchanged(&domain(estate, &[]));
+}
+
+/// Secrets, accounts, titles, redirections, the way past the proxy, an open server of databases.
+fn what_nobody_may_see(estate: &Estate) {
+    let own = "/etc/mysql/mariadb.conf.d/99-open.cnf";
+    estate.on(
+        "stack",
+        &format!(
+            "chmod 644 /etc/wordpress/config-dev.1st-customer.test.php
+            printf '[mariadbd]\nbind-address = *\n' >{own}; sv -w 60 restart mariadb"
+        ),
+    );
+    let title = |text: &str| {
+        let program = format!("update_option('blogname', \"{text}\");");
+        php(estate, "stack", "test", &program);
+    };
+    title("Somebody else");
+    estate.on(
+        "data",
+        "mariadb -e \"CREATE USER 'www_1st-customer_test'@'%' IDENTIFIED BY 'x'\"",
+    );
+    estate.on(
+        "front",
+        "sed -i 's/return 301/return 302/' /etc/nginx/sites-enabled/www.1st-customer.test; sv reload nginx",
+    );
+    estate.on(
+        "sites",
+        "sed -i /RewriteRule/d /etc/apache2/sites-enabled/www.1st-customer.test.conf; sv reload apache2",
+    );
+    assert_eq!(
+        failed(estate),
+        [
+            "nobody but the web server reads the secrets of dev",
+            "test has the organisation as its title, inside",
+            "http://www leads to the site for good",
+            "http://1st-customer.test leads to the site for good",
+            "https://1st-customer.test leads to the site for good",
+            "www is not served past its proxy",
+            "the account of www is for its host alone",
+            "the databases on stack are closed to other hosts",
+            "the databases on data are closed to other hosts",
+        ]
+    );
+    title(ORGANISATION);
+    estate.on(
+        "data",
+        "mariadb -e \"DROP USER 'www_1st-customer_test'@'%'\"",
+    );
+    estate.on("stack", &format!("rm {own}; sv -w 60 restart mariadb"));
+    repair(estate);
+}
+
+/// The web server of some sites, the databases of another.
+fn daemons_behind(estate: &Estate) {
+    estate.on("stack", "sv -w 60 stop apache2");
+    estate.on("data", "sv -w 60 stop mariadb");
+    assert_eq!(
+        failed(estate),
+        [
+            "dev is served by its proxy, inside",
+            "dev has the organisation as its title, inside",
+            "test is served by its proxy, inside",
+            "test has the organisation as its title, inside",
+            "www is served with TLS by its proxy, outside",
+            "www has the organisation as its title, outside",
+            "www is served with TLS by its proxy, inside",
+            "www has the organisation as its title, inside",
+            "www reaches its database on data",
+            "the account of www is for its host alone",
+            "a browser shows www",
+            "the databases on data are closed to other hosts",
+        ]
+    );
+    estate.on("stack", "sv -w 60 start apache2");
+    estate.on("data", "sv -w 60 start mariadb");
+}
+
+/// A name that leads elsewhere, a certificate of somebody else's, an account that is gone.
+fn names_certificates_and_accounts(estate: &Estate) {
+    let elsewhere = estate.address("sites");
+    estate.on(
+        "stack",
+        &format!(
+            "sed -i 's/^10[.0-9]*/{elsewhere}/' /etc/dnsmasq-hosts.d/domain-web-dev.1st-customer.test
+            sv reload dnsmasq
+            mariadb -e \"DROP USER 'test_1st-customer_test'@'localhost'\""
+        ),
+    );
+    estate.on(
+        "front",
+        "cd /etc/nginx/certificates; openssl req -x509 -new -batch -days 9 -subj /CN=www.1st-customer.test \
+         -addext subjectAltName=DNS:www.1st-customer.test,DNS:1st-customer.test \
+         -key www.1st-customer.test.key -out www.1st-customer.test.pem; sv reload nginx",
+    );
+    assert_eq!(
+        failed(estate),
+        [
+            "dev is served by its proxy, inside",
+            "dev has the organisation as its title, inside",
+            "test is served by its proxy, inside",
+            "test has the organisation as its title, inside",
+            "test reaches its database on stack",
+            "the account of test is for its host alone",
+            "www is served with TLS by its proxy, outside",
+            "www has the organisation as its title, outside",
+            "www is served with TLS by its proxy, inside",
+            "www has the organisation as its title, inside",
+            "the certificate of www has the site's names",
+            "https://1st-customer.test leads to the site for good",
+            "a browser shows www",
+        ]
+    );
+    repair(estate);
+}
+
+fn proxies(estate: &Estate) {
+    for host in ["stack", "front"] {
+        estate.on(host, "sv -w 60 stop nginx");
+    }
+    let red = failed(estate);
+    assert_eq!(red.len(), 13, "{red:?}");
+    assert!(red.iter().all(|shows| {
+        let words = ["served", "title", "certificate", "leads", "browser"];
+        words.iter().any(|word| shows.contains(word))
+    }));
+    for host in ["stack", "front"] {
+        estate.on(host, "sv -w 60 start nginx");
+    }
+}
+
+/// Lists what has the domain's name on a host, besides logs and what prov remembers.
+fn named(estate: &Estate, host: &str) -> String {
+    let find =
+        "find /etc /usr/local /var/lib/wordpress /var/lib/mysql -name '*1st*customer*' | sort";
+    estate.on(host, find)
+}
+
+fn it_goes_and_comes_again(estate: &Estate) {
+    let before = HOSTS.map(|host| named(estate, host));
+    domain(estate, &["--remove", "--diff"]).exits(0);
+    assert_eq!(HOSTS.map(|host| named(estate, host)), before);
+    domain(estate, &["--remove"]).exits(0);
+    unchanged(&domain(estate, &["--remove"]));
+    let left = HOSTS.map(|host| named(estate, host));
+    assert_eq!(left[1], "", "on front");
+    assert_eq!(left[2], "/var/lib/wordpress/sites/www.1st-customer.test\n");
+    assert_eq!(left[3], "/var/lib/mysql/www_1st@002dcustomer_test\n");
+    let accounts = "mariadb -N -e \"SELECT User FROM mysql.user WHERE User LIKE '%customer%'\"";
+    assert_eq!(estate.on("data", accounts), "");
+    domain(estate, &[]).exits(0);
+    unchanged(&domain(estate, &[]));
+    assert_eq!(HOSTS.map(|host| named(estate, host)), before);
+    assert!(is_kept(estate));
+    assert_eq!(failed(estate), Vec::<String>::new());
+}
+
+fn what_is_purged_is_gone(estate: &Estate) {
+    let gone = ["--remove", "--purge-data", "--confirm", "1st-customer.test"];
+    domain(estate, &gone).exits(0);
+    for host in HOSTS {
+        assert_eq!(named(estate, host), "", "on {host}");
+    }
+    unchanged(&domain(estate, &gone));
+}
