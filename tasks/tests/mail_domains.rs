@@ -138,7 +138,7 @@ fn a_customers_domain_has_files_of_its_own_outside_and_goes_with_them() {
     );
     let mut purge: Vec<_> = removal.map(str::to_owned).to_vec();
     purge.splice(
-        5..5,
+        6..6,
         ["two", "one"].map(|user| format!("directory /home/vmail/{user}@a.test")),
     );
     assert_eq!(names(&domains, "a.test", "outside", Purpose::Purge), purge);

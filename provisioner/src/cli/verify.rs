@@ -4,11 +4,8 @@ mod backup;
 mod calendar;
 mod dns;
 mod dynamic_dns;
-<<<<<<< HEAD
 mod mail;
-=======
 mod web;
->>>>>>> main
 
 use std::time::{Duration, Instant};
 
@@ -30,11 +27,7 @@ use crate::verify::{self, Check, DnsExpectations};
 pub(super) use calendar::server as calendar_server;
 
 /// Services that have acceptance checks.
-<<<<<<< HEAD
-const SERVICES: [&str; 5] = ["backup", "calendar", "dns", "dynamic_dns", "mail"];
-=======
-const SERVICES: [&str; 5] = ["backup", "calendar", "dns", "dynamic_dns", "web"];
->>>>>>> main
+const SERVICES: [&str; 6] = ["backup", "calendar", "dns", "dynamic_dns", "mail", "web"];
 
 pub(super) async fn run(app: &App, options: &Verify) -> Result<u8, Problem> {
     let started = Instant::now();
@@ -87,11 +80,8 @@ pub(super) async fn checks(
             "calendar" => calendar(app).await?,
             "dns" => dns(app, upstream_name).await?,
             "dynamic_dns" => dynamic_dns(app).await?,
-<<<<<<< HEAD
             "mail" => mail::run(app).await?,
-=======
             "web" => web::run(app).await?,
->>>>>>> main
             _ => Vec::new(),
         });
     }
