@@ -153,6 +153,43 @@ impl Estate {
         estate
     }
 
+    /// Makes an estate with two name servers, one for each location; nothing of it is in Docker yet. The external one asks
+    /// nobody: nothing is sent beyond the containers.
+    #[must_use]
+    pub fn name_servers() -> Self {
+        let estate = Self::located(&[("dns-internal", "internal"), ("dns-external", "external")]);
+        estate.inventory(
+            "services: {dns: [dns-internal, dns-external]}\nroles: {dns: all, dns_client: all}\n",
+        );
+        estate.write(
+            "groups/all.yml",
+            "home_domain: home.test\ndns_aliases: {desk: dns-internal}\n",
+        );
+        let (inside, outside) = (
+            estate.address("dns-internal"),
+            estate.address("dns-external"),
+        );
+        for (host, group, upstream) in [
+            ("dns-internal", "internal", outside.as_str()),
+            ("dns-external", "external", ""),
+        ] {
+            let own = if group == "internal" {
+                &inside
+            } else {
+                &outside
+            };
+            estate.write(
+            &format!("hosts/{host}.yml"),
+            &format!(
+                "dns_group: {group}\ndns_upstream_nameservers: [{upstream}]\ndns_resolvers: [{own}]\n\
+                 dns_local_domains: {}\n",
+                if group == "external" { "[home.test]" } else { "[]" }
+            ),
+        );
+        }
+        estate
+    }
+
     /// Sets the domain of [`Self::name_server`].
     pub fn domain(&self, domain: &str) {
         let text = format!("home_domain: {domain}\ndns_upstream_nameservers: []\n");

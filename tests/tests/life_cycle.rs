@@ -3,44 +3,9 @@
 
 use end_to_end::{Estate, docker, docker_fails, resolve, until};
 
-/// Two name servers, one for each location. The external one asks nobody: nothing is sent beyond the containers.
-fn name_servers() -> Estate {
-    let estate = Estate::located(&[("dns-internal", "internal"), ("dns-external", "external")]);
-    estate.inventory(
-        "services: {dns: [dns-internal, dns-external]}\nroles: {dns: all, dns_client: all}\n",
-    );
-    estate.write(
-        "groups/all.yml",
-        "home_domain: home.test\ndns_aliases: {desk: dns-internal}\n",
-    );
-    let (inside, outside) = (
-        estate.address("dns-internal"),
-        estate.address("dns-external"),
-    );
-    for (host, group, upstream) in [
-        ("dns-internal", "internal", outside.as_str()),
-        ("dns-external", "external", ""),
-    ] {
-        let own = if group == "internal" {
-            &inside
-        } else {
-            &outside
-        };
-        estate.write(
-            &format!("hosts/{host}.yml"),
-            &format!(
-                "dns_group: {group}\ndns_upstream_nameservers: [{upstream}]\ndns_resolvers: [{own}]\n\
-                 dns_local_domains: {}\n",
-                if group == "external" { "[home.test]" } else { "[]" }
-            ),
-        );
-    }
-    estate
-}
-
 #[test]
 fn an_estate_goes_from_nothing_to_services_that_answer_and_away_again() {
-    let estate = name_servers();
+    let estate = Estate::name_servers();
     let status = estate.prov(["--output", "json", "status"]).run();
     assert_eq!(status.exits(0).host("dns-internal")["running"], false);
     estate.prov(["deploy", "dns"]).run().exits(0);

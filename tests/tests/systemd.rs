@@ -186,3 +186,23 @@ fn a_server_under_systemd_is_applied_restarted_and_protected_from_a_bad_configur
         .exits(1)
         .failed("one", &["masked", "systemctl unmask dnsmasq"]);
 }
+
+#[test]
+fn a_proxy_and_a_web_server_share_a_host_although_their_packages_want_the_same_port() {
+    let Some(server) = Server::boot("roles: {reverse_proxy: [one], wordpress: [one]}\n") else {
+        return;
+    };
+    server.servers.write(
+        "groups/all.yml",
+        "reverse_proxy_uses_ssl: false\nwordpress_ports: [8080]\n",
+    );
+    server.apply().exits(0);
+    assert!(server.is("is-active", "nginx") && server.is("is-active", "apache2"));
+    let listening = |port: u16| {
+        format!("ss --listening --tcp --numeric '( sport = :{port} )' | grep -q LISTEN")
+    };
+    for port in [80, 8080] {
+        assert!(server.estate.holds("one", &listening(port)), "{port}");
+    }
+    server.apply().exits(0).unchanged("one");
+}
