@@ -4,6 +4,7 @@
 //! field, from which the reference and the check for unknown variables are made. A role never assumes that it is
 //! alone on its host: it owns whole files and drop-in folders of its own.
 
+mod arrange;
 pub(crate) mod backup;
 mod backup_client;
 mod backup_director;
@@ -21,12 +22,14 @@ pub(crate) mod mail_external;
 mod mail_gateway;
 pub(crate) mod mail_internal;
 pub(crate) mod mta;
+mod registry;
 pub(crate) mod reverse_proxy;
 pub(crate) mod wordpress;
 
 use std::net::IpAddr;
 
-use schemars::Schema;
+pub(crate) use arrange::arrange;
+pub use registry::{ROLES, Role};
 
 use crate::authority::Authority;
 use crate::content::Content;
@@ -34,171 +37,8 @@ use crate::diagnostic::Diagnostic;
 use crate::domain::{self, Domains};
 use crate::estate::{Estate, Host, KnownRole, Vars};
 use crate::plan::Phase;
-use crate::resource::{Declared, Handler, Packages, Resource, State};
+use crate::resource::{Declared, Handler, Resource};
 use crate::template::{Rendering, Templates};
-
-/// A row of the registry.
-pub struct Role {
-    /// Name, as in `estate.yml`.
-    pub name: &'static str,
-    /// What the role does, in a sentence.
-    pub summary: &'static str,
-    /// The schema of its variables, with their documentation.
-    pub variables: fn() -> Schema,
-    /// What of the role's files is worth a backup: paths of files and folders.
-    pub backup: &'static [&'static str],
-    /// Gives the resources that a host with this role needs.
-    pub resources: fn(&HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagnostic>>,
-}
-
-/// Every role, in the order in which they are applied on a host.
-pub const ROLES: &[Role] = &[
-    Role {
-        name: "backup_client",
-        summary: "Bacula's file daemon, which lets the director read and restore the host's files.",
-        variables: || schemars::schema_for!(backup_client::Variables),
-        backup: &["/etc/bacula/bacula-fd.conf"],
-        resources: backup_client::resources,
-    },
-    Role {
-        name: "mta",
-        summary: "A light Exim that hands the host's own mail on, mail to root to the firm's admin user.",
-        variables: || schemars::schema_for!(mta::Variables),
-        backup: &["/etc/exim4", "/etc/aliases", "/etc/mailname"],
-        resources: mta::resources,
-    },
-    Role {
-        name: "database",
-        summary: "MariaDB; on the host that keeps it also the database of the backup's catalogue.",
-        variables: || schemars::schema_for!(database::Variables),
-        backup: &["/etc/mysql", database::DUMPS],
-        resources: database::resources,
-    },
-    Role {
-        name: "dns",
-        summary: "dnsmasq: names of the estate's hosts and services, everything else from upstream servers.",
-        variables: || schemars::schema_for!(dns::Variables),
-        backup: &["/etc/dnsmasq.d", "/etc/dnsmasq-hosts.d"],
-        resources: dns::resources,
-    },
-    Role {
-        name: "dns_api",
-        summary: "The token for the API of the DNS provider (Linode), readable for root alone.",
-        variables: || schemars::schema_for!(dns_api::Variables),
-        backup: &[dns_api::CREDENTIALS],
-        resources: dns_api::resources,
-    },
-    Role {
-        name: "dynamic_dns",
-        summary: "A job that keeps DNS records at Linode pointed at the address that the host is seen at.",
-        variables: || schemars::schema_for!(dynamic_dns::Variables),
-        backup: &[
-            "/usr/local/etc/dynamic-dns.conf",
-            "/usr/local/etc/dynamic-dns-domains",
-        ],
-        resources: dynamic_dns::resources,
-    },
-    Role {
-        name: "calendar",
-        summary: "Radicale: a CalDAV server with a calendar of the office and one of each member of its staff.",
-        variables: || schemars::schema_for!(calendar::Variables),
-        backup: &["/etc/radicale", "/var/lib/radicale"],
-        resources: calendar::resources,
-    },
-    Role {
-        name: "mail",
-        summary: "Dovecot: mailboxes in their owners' homes, read by IMAP.",
-        variables: || schemars::schema_for!(mail::Variables),
-        backup: &["/etc/dovecot", "/home"],
-        resources: mail::resources,
-    },
-    Role {
-        name: "mail_certificates",
-        summary: "certbot, and a key with which certificates are handed to the servers of hosted domains.",
-        variables: || schemars::schema_for!(mail_certificates::Variables),
-        backup: &[
-            "/etc/letsencrypt",
-            "/usr/local/etc/certs",
-            "/usr/local/etc/mail-certificates",
-        ],
-        resources: mail_certificates::resources,
-    },
-    Role {
-        name: "mail_external",
-        summary: "Exim and Dovecot for hosted domains: submission, delivery to virtual users, sending through the gateway.",
-        variables: || schemars::schema_for!(mail_external::Variables),
-        backup: &["/usr/local/etc/mail-certs"],
-        resources: mail_external::resources,
-    },
-    Role {
-        name: "mail_internal",
-        summary: "What the office's mail server does besides: logins without TLS from the office, Fetchmail.",
-        variables: || schemars::schema_for!(mail_internal::Variables),
-        backup: &["/etc/default/fetchmail"],
-        resources: mail_internal::resources,
-    },
-    Role {
-        name: "mail_gateway",
-        summary: "Takes mail from authenticated clients and delivers it: a stand-in for a paid gateway.",
-        variables: || schemars::schema_for!(mail_gateway::Variables),
-        backup: &[],
-        resources: mail_gateway::resources,
-    },
-    Role {
-        name: "reverse_proxy",
-        summary: "Nginx, in front of web sites.",
-        variables: || schemars::schema_for!(reverse_proxy::Variables),
-        backup: &["/etc/nginx", "/etc/letsencrypt"],
-        resources: reverse_proxy::resources,
-    },
-    Role {
-        name: "wordpress",
-        summary: "Apache with PHP, for WordPress sites.",
-        variables: || schemars::schema_for!(wordpress::Variables),
-        backup: &["/etc/apache2", "/etc/wordpress", "/var/lib/wordpress"],
-        resources: wordpress::resources,
-    },
-    Role {
-        name: "backup_director",
-        summary: "Bacula's director: what is backed up when, kept for how long and copied to where.",
-        variables: || schemars::schema_for!(backup_director::Variables),
-        backup: &["/etc/bacula", "/usr/local/lib/bacula"],
-        resources: backup_director::resources,
-    },
-    Role {
-        name: "backup_storage",
-        summary: "Bacula's storage daemon, with the archive and the folder of the off-site copies.",
-        variables: || schemars::schema_for!(backup_storage::Variables),
-        backup: &["/etc/bacula"],
-        resources: backup_storage::resources,
-    },
-    Role {
-        name: "backup_dropbox",
-        summary: "Dropbox's headless daemon, which brings the copies of the backups out of the office.",
-        variables: || schemars::schema_for!(backup_dropbox::Variables),
-        backup: &["/usr/local/lib/bacula"],
-        resources: backup_dropbox::resources,
-    },
-    Role {
-        name: "dns_client",
-        summary: "The host's own name in /etc/hosts, and its resolvers in /etc/resolv.conf.",
-        variables: || schemars::schema_for!(dns_client::Variables),
-        backup: &["/etc/hosts", "/etc/resolv.conf"],
-        resources: dns_client::resources,
-    },
-];
-
-impl Role {
-    /// Gives the names of the role's variables.
-    #[must_use]
-    pub fn variable_names(&self) -> Vec<String> {
-        let schema = (self.variables)().to_value();
-        schema["properties"]
-            .as_object()
-            .map(|fields| fields.keys().cloned().collect())
-            .unwrap_or_default()
-    }
-}
 
 /// What a role may know from outside the estate's files.
 #[derive(Debug, Clone, Default)]
@@ -281,101 +121,6 @@ pub fn resources(context: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagnos
         return Err(mistakes);
     }
     arrange(context.host.name(), declared)
-}
-
-/// Puts what must come before packages first, then the packages, then the rest in the order of the roles.
-pub(crate) fn arrange(
-    host: &str,
-    declared: Vec<Declared>,
-) -> Result<Vec<Declared>, Vec<Diagnostic>> {
-    let mut before = Vec::new();
-    let mut packages: Vec<(Declared, Packages)> = Vec::new();
-    let mut rest: Vec<Declared> = Vec::new();
-    let mut mistakes = Vec::new();
-    for declaration in declared {
-        match &declaration.resource {
-            Resource::Debconf(_) => before.push(declaration),
-            Resource::Packages(wanted) => {
-                let merged = packages.iter_mut().any(|(first, together)| {
-                    let merged = together.merge(wanted);
-                    if merged && first.role != declaration.role {
-                        first.role = format!("{}, {}", first.role, declaration.role);
-                    }
-                    merged
-                });
-                if !merged {
-                    packages.push((declaration.clone(), wanted.clone()));
-                }
-            }
-            Resource::Group(_)
-            | Resource::User(_)
-            | Resource::AuthorizedKey(_)
-            | Resource::Directory(_)
-            | Resource::File(_)
-            | Resource::Download(_)
-            | Resource::Symlink(_)
-            | Resource::Line(_)
-            | Resource::Block(_)
-            | Resource::Replace(_)
-            | Resource::Cron(_)
-            | Resource::ApacheModule(_)
-            | Resource::Command(_)
-            | Resource::TlsKey(_)
-            | Resource::TlsCertificate(_)
-            | Resource::MariaDbDatabase(_)
-            | Resource::MariaDbUser(_)
-            | Resource::CaldavCalendar(_)
-            | Resource::Service(_) => rest.push(declaration),
-        }
-    }
-    for (one, wanted) in &packages {
-        for (other, unwanted) in &packages {
-            if (wanted.state, unwanted.state) == (State::Present, State::Absent) {
-                mistakes.extend(wanted.names.intersection(&unwanted.names).map(|name| {
-                    Diagnostic::new(format!(
-                        "host {host}: the package {name} is to be installed (role {}) and removed (role {})",
-                        one.role, other.role
-                    ))
-                }));
-            }
-        }
-    }
-    // What is installed may conflict with what is to go.
-    packages.sort_by_key(|(_, together)| together.state == State::Present);
-    let packages = packages.into_iter().map(|(mut declaration, together)| {
-        declaration.resource = Resource::Packages(together);
-        declaration
-    });
-    let mut arranged: Vec<Declared> = Vec::new();
-    let mut seen = std::collections::BTreeMap::new();
-    for declaration in before.into_iter().chain(packages).chain(rest) {
-        match seen.get(&declaration.name()) {
-            None => {
-                seen.insert(declaration.name(), arranged.len());
-                arranged.push(declaration);
-            }
-            Some(&first) if arranged[first].resource == declaration.resource => {
-                let notify = &mut arranged[first].notify;
-                let news = declaration
-                    .notify
-                    .into_iter()
-                    .filter(|new| !notify.contains(new));
-                let news: Vec<_> = news.collect();
-                notify.extend(news);
-            }
-            Some(&first) => mistakes.push(Diagnostic::new(format!(
-                "host {host}: the roles {} and {} both declare {}, and differ",
-                arranged[first].role,
-                declaration.role,
-                declaration.name()
-            ))),
-        }
-    }
-    if mistakes.is_empty() {
-        Ok(arranged)
-    } else {
-        Err(mistakes)
-    }
 }
 
 /// Validates an estate and its domains as far as that is possible without its hosts: names, variables, templates,
@@ -487,46 +232,5 @@ pub(crate) fn fixed<T: TryFrom<String, Error = String>>(text: &str) -> T {
             reason = "a literal in this crate is wrong: a defect that tests find"
         )]
         Err(mistake) => panic!("internal error: {mistake}"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn packages(names: &[&str], state: State) -> Declared {
-        let mut packages = Packages::new(names.iter().map(|name| fixed(name)));
-        packages.state = state;
-        Declared::new(
-            if state == State::Present { "a" } else { "b" },
-            Resource::Packages(packages),
-        )
-    }
-
-    #[test]
-    fn what_is_to_go_goes_before_what_is_installed_may_conflict_with_it() {
-        let declared = vec![
-            packages(&["postfix"], State::Present),
-            packages(&["exim4-base"], State::Absent),
-        ];
-        let names: Vec<_> = arrange("h", declared)
-            .unwrap()
-            .iter()
-            .map(Declared::name)
-            .collect();
-        assert_eq!(names, ["packages exim4-base", "packages postfix"]);
-    }
-
-    #[test]
-    fn a_package_that_one_role_wants_and_another_does_not_is_a_mistake() {
-        let declared = vec![
-            packages(&["exim4-base", "dnsmasq"], State::Present),
-            packages(&["exim4-base"], State::Absent),
-        ];
-        let mistakes = arrange("h", declared).unwrap_err();
-        assert_eq!(
-            mistakes[0].message,
-            "host h: the package exim4-base is to be installed (role a) and removed (role b)"
-        );
     }
 }

@@ -1,0 +1,143 @@
+//! Puts what several roles declare for a host into one order.
+//!
+//! Owns that packages are one transaction, that each thing is declared once, and that no two roles contradict each other.
+
+use crate::diagnostic::Diagnostic;
+use crate::resource::{Declared, Packages, Resource, State};
+
+/// Puts what must come before packages first, then the packages, then the rest in the order of the roles.
+pub(crate) fn arrange(
+    host: &str,
+    declared: Vec<Declared>,
+) -> Result<Vec<Declared>, Vec<Diagnostic>> {
+    let mut before = Vec::new();
+    let mut packages: Vec<(Declared, Packages)> = Vec::new();
+    let mut rest: Vec<Declared> = Vec::new();
+    let mut mistakes = Vec::new();
+    for declaration in declared {
+        match &declaration.resource {
+            Resource::Debconf(_) => before.push(declaration),
+            Resource::Packages(wanted) => {
+                let merged = packages.iter_mut().any(|(first, together)| {
+                    let merged = together.merge(wanted);
+                    if merged && first.role != declaration.role {
+                        first.role = format!("{}, {}", first.role, declaration.role);
+                    }
+                    merged
+                });
+                if !merged {
+                    packages.push((declaration.clone(), wanted.clone()));
+                }
+            }
+            Resource::Group(_)
+            | Resource::User(_)
+            | Resource::AuthorizedKey(_)
+            | Resource::Directory(_)
+            | Resource::File(_)
+            | Resource::Download(_)
+            | Resource::Symlink(_)
+            | Resource::Line(_)
+            | Resource::Block(_)
+            | Resource::Replace(_)
+            | Resource::Cron(_)
+            | Resource::ApacheModule(_)
+            | Resource::Command(_)
+            | Resource::TlsKey(_)
+            | Resource::TlsCertificate(_)
+            | Resource::MariaDbDatabase(_)
+            | Resource::MariaDbUser(_)
+            | Resource::CaldavCalendar(_)
+            | Resource::Service(_) => rest.push(declaration),
+        }
+    }
+    for (one, wanted) in &packages {
+        for (other, unwanted) in &packages {
+            if (wanted.state, unwanted.state) == (State::Present, State::Absent) {
+                mistakes.extend(wanted.names.intersection(&unwanted.names).map(|name| {
+                    Diagnostic::new(format!(
+                        "host {host}: the package {name} is to be installed (role {}) and removed (role {})",
+                        one.role, other.role
+                    ))
+                }));
+            }
+        }
+    }
+    // What is installed may conflict with what is to go.
+    packages.sort_by_key(|(_, together)| together.state == State::Present);
+    let packages = packages.into_iter().map(|(mut declaration, together)| {
+        declaration.resource = Resource::Packages(together);
+        declaration
+    });
+    let mut arranged: Vec<Declared> = Vec::new();
+    let mut seen = std::collections::BTreeMap::new();
+    for declaration in before.into_iter().chain(packages).chain(rest) {
+        match seen.get(&declaration.name()) {
+            None => {
+                seen.insert(declaration.name(), arranged.len());
+                arranged.push(declaration);
+            }
+            Some(&first) if arranged[first].resource == declaration.resource => {
+                let notify = &mut arranged[first].notify;
+                let news = declaration
+                    .notify
+                    .into_iter()
+                    .filter(|new| !notify.contains(new));
+                let news: Vec<_> = news.collect();
+                notify.extend(news);
+            }
+            Some(&first) => mistakes.push(Diagnostic::new(format!(
+                "host {host}: the roles {} and {} both declare {}, and differ",
+                arranged[first].role,
+                declaration.role,
+                declaration.name()
+            ))),
+        }
+    }
+    if mistakes.is_empty() {
+        Ok(arranged)
+    } else {
+        Err(mistakes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::role::fixed;
+
+    fn packages(names: &[&str], state: State) -> Declared {
+        let mut packages = Packages::new(names.iter().map(|name| fixed(name)));
+        packages.state = state;
+        Declared::new(
+            if state == State::Present { "a" } else { "b" },
+            Resource::Packages(packages),
+        )
+    }
+
+    #[test]
+    fn what_is_to_go_goes_before_what_is_installed_may_conflict_with_it() {
+        let declared = vec![
+            packages(&["postfix"], State::Present),
+            packages(&["exim4-base"], State::Absent),
+        ];
+        let names: Vec<_> = arrange("h", declared)
+            .unwrap()
+            .iter()
+            .map(Declared::name)
+            .collect();
+        assert_eq!(names, ["packages exim4-base", "packages postfix"]);
+    }
+
+    #[test]
+    fn a_package_that_one_role_wants_and_another_does_not_is_a_mistake() {
+        let declared = vec![
+            packages(&["exim4-base", "dnsmasq"], State::Present),
+            packages(&["exim4-base"], State::Absent),
+        ];
+        let mistakes = arrange("h", declared).unwrap_err();
+        assert_eq!(
+            mistakes[0].message,
+            "host h: the package exim4-base is to be installed (role a) and removed (role b)"
+        );
+    }
+}
