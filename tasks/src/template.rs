@@ -176,6 +176,10 @@ const BUILT_IN: &[(&str, &str)] = &[
         include_str!("../../templates/mail_gateway/main"),
     ),
     (
+        "mail_internal/acl",
+        include_str!("../../templates/mail_internal/acl"),
+    ),
+    (
         "mail_internal/dovecot.conf",
         include_str!("../../templates/mail_internal/dovecot.conf"),
     ),

@@ -69,7 +69,7 @@ fn wrong(files: &[(&str, &str)]) -> Vec<String> {
     }
 }
 
-fn work<'d>(domains: &'d Domains, selection: Selection, purpose: Purpose) -> DomainWork<'d> {
+fn work(domains: &Domains, selection: Selection, purpose: Purpose) -> DomainWork<'_> {
     DomainWork {
         domains: domains.iter().collect(),
         selection,
@@ -83,9 +83,11 @@ fn resources(work: &DomainWork<'_>, host: &str) -> Vec<(String, State)> {
     let templates = Templates::load(&Sources::new("e")).unwrap();
     let host = estate.host(host).unwrap();
     let declared = work.resources(&estate, host, &Inputs::default(), &templates);
-    let state = |resource: &Resource| match resource {
-        Resource::File(file) => file.state,
-        other => panic!("{other:?}"),
+    let state = |resource: &Resource| {
+        let Resource::File(file) = resource else {
+            panic!("{resource:?}");
+        };
+        file.state
     };
     let declared = declared.unwrap().into_iter();
     declared

@@ -4,6 +4,7 @@ mod backup;
 mod calendar;
 mod dns;
 mod dynamic_dns;
+mod mail;
 mod web;
 
 use std::time::{Duration, Instant};
@@ -26,7 +27,7 @@ use crate::verify::{self, Check, DnsExpectations};
 pub(super) use calendar::server as calendar_server;
 
 /// Services that have acceptance checks.
-const SERVICES: [&str; 5] = ["backup", "calendar", "dns", "dynamic_dns", "web"];
+const SERVICES: [&str; 6] = ["backup", "calendar", "dns", "dynamic_dns", "mail", "web"];
 
 pub(super) async fn run(app: &App, options: &Verify) -> Result<u8, Problem> {
     let started = Instant::now();
@@ -79,6 +80,7 @@ pub(super) async fn checks(
             "calendar" => calendar(app).await?,
             "dns" => dns(app, upstream_name).await?,
             "dynamic_dns" => dynamic_dns(app).await?,
+            "mail" => mail::run(app).await?,
             "web" => web::run(app).await?,
             _ => Vec::new(),
         });

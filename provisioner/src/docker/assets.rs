@@ -178,6 +178,14 @@ pub(super) const CLIENTS: &[ClientImage] = &[
         files: &[file!(0o644, "Dockerfile", "clients/lynx/Dockerfile")],
     },
     ClientImage {
+        name: "mail",
+        program: "mailbox",
+        files: &[
+            file!(0o644, "Dockerfile", "clients/mail/Dockerfile"),
+            file!(0o755, "mailbox", "clients/mail/mailbox"),
+        ],
+    },
+    ClientImage {
         name: "mutt",
         program: "mutt",
         files: &[file!(0o644, "Dockerfile", "clients/mutt/Dockerfile")],

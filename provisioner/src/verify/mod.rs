@@ -8,6 +8,7 @@ mod dns;
 mod dynamic_dns;
 mod evidence;
 mod junit;
+mod mail;
 mod matrix;
 mod web;
 
@@ -21,6 +22,7 @@ pub use dns::{DnsExpectations, dns};
 pub use dynamic_dns::{DynamicDnsExpectations, dynamic_dns};
 pub use evidence::{Evidence, EvidenceKind};
 pub use junit::junit;
+pub use mail::{MailDomain, MailExpectations, MailServer, Mailbox, mail, mail_sweep};
 pub use matrix::{Cell, Matrix, matrices};
 pub use web::{WebScope, WebServer, WebSite, web};
 
@@ -79,7 +81,6 @@ impl Open {
     }
 
     /// Gives the check its place in a table.
-    #[expect(dead_code, reason = "waits for the checks of mail")]
     fn cell(mut self, cell: Cell) -> Self {
         self.check.cell = Some(cell);
         self

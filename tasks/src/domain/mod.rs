@@ -97,9 +97,11 @@ impl Domain {
                 salt.copy_from_slice(&digest[..16]);
                 // What could be wrong, the length and a NUL in the password, was checked before.
                 let hash = |text: &str| {
-                    bcrypt::hash_with_salt(text, COST, salt)
-                        .map(|parts| parts.format_for_version(bcrypt::Version::TwoY))
-                        .unwrap_or_else(|_| "*".to_owned())
+                    let made = bcrypt::hash_with_salt(text, COST, salt);
+                    made.map_or_else(
+                        |_| "*".to_owned(),
+                        |parts| parts.format_for_version(bcrypt::Version::TwoY),
+                    )
                 };
                 (name.clone(), password.map(hash))
             };

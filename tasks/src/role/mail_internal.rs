@@ -18,6 +18,9 @@ pub(super) struct Variables {
     office_subnet: NetworkName,
 }
 
+/// Says which recipients Exim takes mail for; the configuration of the role `mta` names it.
+pub(super) const ACL: &str = "/etc/exim4/mail_internal.acl";
+
 pub(super) fn resources(cx: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagnostic>> {
     let variables: Variables = cx.vars.typed("mail_internal")?;
     let mut role = Declarations::new("mail_internal");
@@ -29,6 +32,11 @@ pub(super) fn resources(cx: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagn
     if let Some(content) = role.take(settings) {
         let file = File::new(fixed("/etc/dovecot/conf.d/95-mail_internal.conf"), content);
         role.add(Resource::File(file)).notifies(&mail::restart());
+    }
+    let list = cx.render("mail_internal/acl").finish();
+    if let Some(content) = role.take(list) {
+        // Exim reads it for every connection.
+        role.add(Resource::File(File::new(fixed(ACL), content)));
     }
     let settings = cx.render("mail_internal/fetchmail").finish();
     if let Some(content) = role.take(settings) {

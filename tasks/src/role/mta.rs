@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Declarations, HostContext, fixed};
+use super::{Declarations, HostContext, fixed, mail_internal};
 use crate::Secret;
 use crate::content::Content;
 use crate::diagnostic::Diagnostic;
@@ -301,6 +301,12 @@ pub(super) fn restart() -> Handler {
 /// Renders what Debian's templates take from macros only (README.Debian of exim4-base).
 fn macros(cx: &HostContext<'_>, variables: &Variables) -> Result<Content, Diagnostic> {
     let smarthost = variables.mta_smarthost.as_ref();
+    // A file can be named in place of a list of Debian's.
+    let recipients = if cx.host.has_role("mail_internal") {
+        mail_internal::ACL
+    } else {
+        ""
+    };
     cx.render("mta/macros")
         .set("smtps", &smarthost.is_some_and(Smarthost::is_smtps))
         .set(
@@ -309,6 +315,7 @@ fn macros(cx: &HostContext<'_>, variables: &Variables) -> Result<Content, Diagno
                 .map_or(Verification::System, |host| host.verification(cx))
                 .list(),
         )
+        .set("recipients", recipients)
         .finish()
 }
 

@@ -1,5 +1,7 @@
 //! A domain on the customers' mail server. The formats of the files are those of the host role `mail_external`.
 
+use std::fmt::Write as _;
+
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -79,7 +81,8 @@ fn mailboxes(cx: &DomainContext<'_>, made: &mut Made) {
                 ),
             )]);
         }
-        names.push_str(&format!("{}:\n", user.name));
+        // Writing to a string cannot fail.
+        let _ = writeln!(names, "{}:", user.name);
         accounts.push(Segment::Plain(format!("{}@{domain}:", user.name)));
         let hash = cx.domain.password_hash(&user.name);
         accounts.push(Segment::Secret(

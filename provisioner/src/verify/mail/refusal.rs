@@ -1,0 +1,271 @@
+//! What keeps mail honest: certificates by name, no password in the clear, nobody's relay, no letter to nobody, spam put
+//! aside.
+
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+
+use super::client::{self, Missing, NO_LOGIN, NO_RECIPIENT, Smtp};
+use super::flow::customers_folder;
+use super::{Bench, MailDomain, SERVICE};
+use crate::docker::{ClientSession, DockerError};
+use crate::verify::{Check, Evidence, Open};
+
+type Checks<'e> = Vec<BoxFuture<'e, Result<Check, DockerError>>>;
+
+/// How long a message may take.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Number of the message that is spam, after those of the flows.
+const SPAM: usize = 90;
+
+/// The ports with the customers' certificates, and what is spoken there before STARTTLS.
+const PORTS: [(&str, u16, Option<&str>); 3] = [
+    ("imap", 993, None),
+    ("smtp", 465, None),
+    ("smtp", 587, Some("smtp")),
+];
+
+/// Gives the checks that may be made together with the flows.
+pub(super) fn checks<'e>(bench: Bench<'e>) -> Checks<'e> {
+    let mut checks: Checks<'e> = Vec::new();
+    let expectations = bench.expectations;
+    let domains = || expectations.domains.iter();
+    if expectations.authority {
+        for domain in domains() {
+            for (label, port, starttls) in PORTS {
+                let name = format!("{label}.{}", domain.name);
+                checks.push(Box::pin(certificate(bench.outside, name, port, starttls)));
+            }
+        }
+    }
+    let customers = || domains().filter(|domain| !domain.home);
+    for domain in customers() {
+        checks.push(Box::pin(imap_in_the_clear(bench, domain)));
+        for port in [25, 587] {
+            checks.push(Box::pin(smtp_in_the_clear(bench, domain, port)));
+        }
+        checks.push(Box::pin(spam(bench, domain)));
+        let shows = format!("a customer of {} sends as the own domain only", domain.name);
+        let somebody = &expectations.somebody.address;
+        let message = bench.submission(domain, somebody, somebody);
+        checks.push(Box::pin(recipient(bench.outside, shows, message)));
+    }
+    let external = &expectations.external.name;
+    let somebody = &expectations.somebody.address;
+    let senders = customers().map(|domain| &domain.sender.address);
+    for from in senders.chain([somebody]) {
+        let shows = format!("a stranger who calls himself {from} cannot send through {external}");
+        let message = Smtp::new(external, 25, from, somebody);
+        checks.push(Box::pin(recipient(bench.outside, shows, message)));
+    }
+    for domain in domains() {
+        let nobody = format!("{}@{}", bench.token(SPAM + 1), domain.name);
+        let shows = format!("{external} refuses mail to nobody in {}", domain.name);
+        let message = Smtp::new(external, 25, somebody, &nobody);
+        checks.push(Box::pin(recipient(bench.outside, shows, message)));
+        if domain.home {
+            let internal = &expectations.internal.name;
+            let shows = format!("{internal} refuses mail to nobody in {}", domain.name);
+            let message = Smtp::new("smtp", 25, &domain.sender.address, &nobody);
+            checks.push(Box::pin(recipient(bench.inside, shows, message)));
+        }
+    }
+    checks
+}
+
+/// Gives the checks with wrong passwords, after which a server may make everybody at the client's address wait.
+pub(super) fn wrong_passwords<'e>(bench: Bench<'e>) -> Checks<'e> {
+    let mut checks: Checks<'e> = Vec::new();
+    for domain in &bench.expectations.domains {
+        if domain.home {
+            continue;
+        }
+        checks.push(Box::pin(wrong_at_imap(bench, domain)));
+        checks.push(Box::pin(wrong_at_smtp(bench, domain)));
+    }
+    checks
+}
+
+async fn certificate(
+    outside: &ClientSession,
+    name: String,
+    port: u16,
+    starttls: Option<&str>,
+) -> Result<Check, DockerError> {
+    let open = Open::new(
+        SERVICE,
+        format!("{name}:{port} presents its own certificate"),
+        format!("openssl s_client -connect {name}:{port} -verify_hostname {name}"),
+        format!("verified by the estate's authority alone, for {name}"),
+    );
+    let output = client::certificate(outside, &name, port, starttls).await?;
+    let text = output.text();
+    let find = |start: &str| {
+        text.lines()
+            .find_map(|line| line.trim().strip_prefix(start))
+    };
+    let peer = find("Verified peername: ").unwrap_or_default();
+    let verified = find("Verify return code: ").unwrap_or_default();
+    if output.code == 0 && verified.starts_with("0 ") && peer == name {
+        return Ok(open.close(format!("verified for {peer}"), true));
+    }
+    let errors = output.errors();
+    let problem = errors.lines().find(|line| line.contains("verify error"));
+    let problem = problem.or_else(|| errors.lines().next());
+    let came = problem.unwrap_or("not verified").to_owned();
+    let said = Evidence::text("what openssl printed", format!("{text}\n{errors}"));
+    Ok(open.evidence(said).close(came, false))
+}
+
+async fn imap_in_the_clear(bench: Bench<'_>, domain: &MailDomain) -> Result<Check, DockerError> {
+    let server = format!("imap.{}:143", domain.name);
+    let open = Open::new(
+        SERVICE,
+        format!("outside, {server} takes no password without TLS"),
+        format!("LOGIN at {server} in the clear"),
+        "NO".to_owned(),
+    );
+    let mailbox = &domain.recipient;
+    // Literals, because a password may have any character (RFC 7888).
+    let literal = |text: &str| format!("{{{}+}}\r\n{text}", text.len());
+    let lines = format!(
+        "a LOGIN {} {}\r\nb LOGOUT\r\n",
+        literal(&mailbox.login),
+        literal(mailbox.password.expose())
+    );
+    let answer = client::say(bench.outside, &server, &lines).await?;
+    let line = answer.lines().find(|line| line.starts_with("a "));
+    let passed = line.is_some_and(|line| line.starts_with("a NO"));
+    let came = line.or_else(|| answer.lines().next_back());
+    Ok(open.close(came.unwrap_or("no answer").to_owned(), passed))
+}
+
+async fn smtp_in_the_clear(
+    bench: Bench<'_>,
+    domain: &MailDomain,
+    port: u16,
+) -> Result<Check, DockerError> {
+    let server = format!("smtp.{}", domain.name);
+    let mailbox = &domain.sender;
+    let message = Smtp::new(&server, port, &mailbox.address, &mailbox.address)
+        .with(&["--quit-after", "AUTH"])
+        .login(mailbox);
+    let open = Open::new(
+        SERVICE,
+        format!("outside, {server}:{port} takes no password without TLS"),
+        message.typed(),
+        "no offer to log in".to_owned(),
+    );
+    let told = message.run(bench.outside).await?;
+    let passed = told.code == NO_LOGIN && !told.offers_login();
+    let came = if passed {
+        "no offer to log in".to_owned()
+    } else if told.offers_login() {
+        "an offer to log in".to_owned()
+    } else {
+        told.refusal()
+    };
+    Ok(conversation(open, &told.transcript, passed).close(came, passed))
+}
+
+/// Checks that a recipient is refused at once.
+async fn recipient(
+    client: &ClientSession,
+    shows: String,
+    message: Smtp,
+) -> Result<Check, DockerError> {
+    let message = message.with(&["--quit-after", "RCPT"]);
+    let open = Open::new(SERVICE, shows, message.typed(), "550 after RCPT".to_owned());
+    let told = message.run(client).await?;
+    let refusal = told.refusal();
+    let passed = told.code == NO_RECIPIENT && refusal.starts_with("550");
+    let came = if told.code == 0 {
+        "the recipient was accepted".to_owned()
+    } else {
+        refusal
+    };
+    Ok(conversation(open, &told.transcript, passed).close(came, passed))
+}
+
+fn conversation(open: Open, transcript: &str, passed: bool) -> Open {
+    if passed {
+        open
+    } else {
+        open.evidence(Evidence::text("what was said", transcript))
+    }
+}
+
+async fn spam(bench: Bench<'_>, domain: &MailDomain) -> Result<Check, DockerError> {
+    let token = bench.token(SPAM);
+    let subject = format!("Subject: {token}");
+    let message = bench.strange(&domain.recipient.address).with(&[
+        "--header",
+        &subject,
+        "--add-header",
+        "X-Spam-Flag: YES",
+    ]);
+    let folder = customers_folder(domain, "Junk");
+    let open = Open::new(
+        SERVICE,
+        "spam is put aside".to_owned(),
+        format!("{}, read at {}", message.typed(), folder.typed()),
+        "the message in the folder Junk".to_owned(),
+    );
+    let told = message.run(bench.outside).await?;
+    if told.code != 0 {
+        let came = format!("it could not be sent: {}", told.refusal());
+        return Ok(conversation(open, &told.transcript, false).close(came, false));
+    }
+    Ok(match folder.take(bench.outside, &token, PATIENCE).await? {
+        Ok(_) => open.close("the message in the folder Junk".to_owned(), true),
+        Err(Missing::Late(problem) | Missing::Unreadable(problem)) => {
+            open.close(format!("not there: {problem}"), false)
+        }
+    })
+}
+
+async fn wrong_at_imap(bench: Bench<'_>, domain: &MailDomain) -> Result<Check, DockerError> {
+    let url = format!("imaps://imap.{}/", domain.name);
+    let mailbox = &domain.recipient;
+    let open = Open::new(
+        SERVICE,
+        "a wrong password opens no mailbox".to_owned(),
+        format!("curl --user {} {url}, with a wrong password", mailbox.login),
+        "login denied".to_owned(),
+    );
+    let wrong = mailbox.password.map(|right| format!("{right}x"));
+    let output = client::imap_login(bench.outside, &url, &mailbox.login, wrong.expose()).await?;
+    // curl's exit code for a login that was refused.
+    let passed = output.code == 67;
+    let came = if output.code == 0 {
+        "the mailbox was opened".to_owned()
+    } else {
+        output.errors()
+    };
+    Ok(open.close(came, passed))
+}
+
+async fn wrong_at_smtp(bench: Bench<'_>, domain: &MailDomain) -> Result<Check, DockerError> {
+    let mailbox = &domain.sender;
+    let wrong = mailbox.password.map(|right| format!("{right}x"));
+    let message = bench
+        .submission(domain, &mailbox.address, &mailbox.address)
+        .with(&["--quit-after", "AUTH"])
+        .login_with(mailbox, wrong);
+    let open = Open::new(
+        SERVICE,
+        "a wrong password sends nothing".to_owned(),
+        format!("{}, with a wrong password", message.typed()),
+        "535".to_owned(),
+    );
+    let told = message.run(bench.outside).await?;
+    let refusal = told.refusal();
+    let passed = told.code == NO_LOGIN && refusal.starts_with("535");
+    let came = if told.code == 0 {
+        "the password was taken".to_owned()
+    } else {
+        refusal
+    };
+    Ok(conversation(open, &told.transcript, passed).close(came, passed))
+}
