@@ -392,8 +392,7 @@ fn proxies(estate: &Estate) {
 
 /// Lists what has the domain's name on a host, besides logs and what prov remembers.
 fn named(estate: &Estate, host: &str) -> String {
-    let find =
-        "find /etc /usr/local /var/lib/wordpress /var/lib/mysql -name '*1st*customer*' 2>/dev/null | sort";
+    let find = "find /etc /usr/local /var/lib/wordpress /var/lib/mysql -name '*1st*customer*' 2>/dev/null | sort";
     estate.on(host, find)
 }
 
