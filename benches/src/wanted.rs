@@ -32,6 +32,14 @@ pub fn of_estate(folder: &Path) -> Result<Wanted> {
     estate.hosts().iter().map(host).collect()
 }
 
+/// Works out the resources of one host, whose estate need not be right for the others.
+pub fn of_host(folder: &Path, name: &str) -> Result<Vec<Declared>> {
+    let (estate, templates, inputs) = load(folder)?;
+    let host = estate.host(name).ok_or("there is no such host")?;
+    let context = HostContext::new(&estate, host, &inputs, &templates);
+    tasks::role::resources(&context).map_err(failure)
+}
+
 /// Works out what the domains of an estate need of the hosts that they concern.
 pub fn of_domains(folder: &Path) -> Result<Wanted> {
     let (estate, templates, inputs) = load(folder)?;

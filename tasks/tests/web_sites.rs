@@ -95,9 +95,13 @@ impl Sample {
 
     fn file(&self, host: &str, path: &str) -> Content {
         let declared = self.declared(host, Purpose::Setup, None).into_iter();
-        let mut files = declared.filter_map(|it| match it.resource {
-            Resource::File(file) if file.path.as_str() == path => file.content,
-            _ => None,
+        let mut files = declared.filter_map(|it| {
+            if let Resource::File(file) = it.resource
+                && file.path.as_str() == path
+            {
+                return file.content;
+            }
+            None
         });
         files.next().unwrap()
     }
@@ -214,10 +218,13 @@ fn a_configuration_quotes_and_hides_and_says_what_is_elsewhere() {
 fn the_administrators_password_is_on_standard_input_alone() {
     let sample = by_the_authority();
     let declared = sample.declared("sites", Purpose::Setup, None).into_iter();
-    let commands = declared.filter_map(|it| match it.resource {
-        Resource::Command(command) if command.argv.contains(&"install".to_owned()) => Some(command),
-        _ => None,
+    let commands = declared.filter_map(|it| {
+        if let Resource::Command(command) = it.resource {
+            return Some(command);
+        }
+        None
     });
+    let commands = commands.filter(|command| command.argv.contains(&"install".to_owned()));
     let commands: Vec<_> = commands.collect();
     assert_eq!(commands.len(), 1);
     let stdin = commands[0].stdin.as_ref().unwrap();

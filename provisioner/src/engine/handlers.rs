@@ -7,8 +7,9 @@ use tasks::resource::{Handler, HandlerAction, Handling};
 use tasks::step;
 
 use super::Event;
-use super::host::{Job, Run, internal, without_secrets};
+use super::host::{Job, internal};
 use super::outcome::{Failure, HostOutcome};
+use super::run::{Run, without_secrets};
 use super::script::STATE;
 use super::session::Output;
 

@@ -10,6 +10,7 @@ mod host;
 mod mariadb;
 mod outcome;
 pub mod probe;
+mod run;
 mod saved;
 pub mod script;
 mod session;

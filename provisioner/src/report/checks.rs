@@ -12,8 +12,12 @@ use crate::verify::{Check, Matrix, matrices};
 pub fn checks(checks: &[Check], elapsed: Duration, verbose: bool) -> String {
     let mut text = String::new();
     table(&mut text, checks, verbose);
-    for drawn in matrices(checks) {
-        matrix(&mut text, &drawn);
+    let drawn = matrices(checks);
+    for drawn in &drawn {
+        matrix(&mut text, drawn);
+    }
+    if !drawn.is_empty() {
+        text.push('\n');
     }
     let failed = failed(checks);
     let passed = counted(checks.len() - failed, "check passed", "checks passed");
@@ -90,7 +94,6 @@ fn matrix(text: &mut String, matrix: &Matrix) {
         }
         text.push('\n');
     }
-    text.push('\n');
 }
 
 /// Gives the word of a result, with spaces behind it to fill a column.

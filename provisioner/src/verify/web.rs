@@ -30,6 +30,10 @@ pub struct WebServer {
 
 /// What to expect of a site.
 #[derive(Debug, Clone)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is an independent fact of the site"
+)]
 pub struct WebSite {
     /// Full name.
     pub name: String,
@@ -218,12 +222,19 @@ async fn served(site: &WebSite, scope: &WebScope) -> Result<[Check; 2], DockerEr
     let is_proxy = answer.address == site.proxy.address.to_string();
     let passed = answer.status == 200 && is_proxy;
     let found = title(&answer.body);
-    let is_title = found.as_deref().map(fold) == Some(fold(&site.organisation));
+    let is_title = found.as_deref().is_some_and(|found| is_titled(found, site));
     let came = found.unwrap_or_else(|| format!("no title ({})", answer.told()));
     Ok([
         reached.close(answer.told(), passed),
         titled.close(came, passed && is_title),
     ])
+}
+
+/// Tells whether a title is that of the site: the organisation, and behind it the tagline, if its users have given it one.
+fn is_titled(title: &str, site: &WebSite) -> bool {
+    let (title, organisation) = (fold(title), fold(&site.organisation));
+    let rest = title.strip_prefix(&organisation);
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(" - "))
 }
 
 /// Shows for whom the certificate is. Whether it can be trusted is shown by every request that is answered.
@@ -439,7 +450,7 @@ async fn picture(
         .iter()
         .find(|line| line.contains("Failed to load") || line.contains("Mixed Content"));
     let found = title(&shown.dom);
-    let is_title = found.as_deref().map(fold) == Some(fold(&site.organisation));
+    let is_title = found.as_deref().is_some_and(|found| is_titled(found, site));
     let (came, passed) = match (Picture::read(&shown.png), broken) {
         (Err(problem), _) => (problem, false),
         (Ok(picture), _) if picture.is_blank() => (format!("a blank page, {picture}"), false),

@@ -40,8 +40,7 @@ pub(crate) fn run(arguments: &Arguments, prepared: &Prepared) -> Result<Vec<Row>
     let mut links = Vec::new();
     for roles in ROLES {
         let estate = Estate::of_servers(&arguments.prov, &arguments.sample, roles)?;
-        let wanted = wanted::of_estate(&estate.folder())?;
-        let resources = wanted.get(HOST).map_or(0, Vec::len);
+        let resources = wanted::of_host(&estate.folder(), HOST)?.len();
         links.push((estate, u64::try_from(resources)?, <[Samples; 3]>::default()));
     }
     for _ in 0..arguments.runs {
