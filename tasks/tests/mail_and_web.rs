@@ -98,6 +98,9 @@ fn a_host_that_sends_through_another_with_a_user_has_an_account_there() {
     assert!(relays.masked().ends_with("\nrelay:<secret>\n"));
     assert!(relays.expose().contains("\nrelay:{SSHA512}"));
     assert!(!relays.expose().contains("pass:^word"));
+    // What follows the second colon is the password.
+    let client = file("office", "/etc/exim4/passwd.client", &inputs(false)).unwrap();
+    assert!(client.expose().ends_with("\ncustomers:relay:pass:^word\n"));
     let main = "/etc/exim4/conf.d/main/00_mail_external";
     let main = file("customers", main, &inputs(false)).unwrap().expose();
     assert!(main.contains("\nMAIL_EXTERNAL_RELAYS = relay\n"));

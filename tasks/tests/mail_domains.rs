@@ -200,7 +200,7 @@ fn no_character_of_a_password_means_anything_to_a_file() {
 
     let fetched = file(&domains, "home.test", "inside", "/etc/fetchmailrc");
     assert!(!fetched.masked().contains("adminpasswd"));
-    let quoted = AWKWARD.replace('\\', "\\\\").replace('"', "\\\"");
+    let quoted = AWKWARD.replace('\\', r"\x5c").replace('"', r"\x22");
     let text = fetched.expose();
     let line = format!("    user \"second\" there with password \"{quoted}\" is \"second\" here ");
     assert!(text.lines().any(|it| it.starts_with(&line)), "{text}");

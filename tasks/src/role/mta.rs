@@ -371,14 +371,11 @@ fn credentials(cx: &HostContext<'_>, variables: &Variables) -> Result<Content, D
         ))
     });
     match login {
-        // In this file a colon ends a field and a second one stands for a colon (exim4-config_files(5)).
+        // The password is whatever follows the second colon (exim4-config_files(5)).
         Some((host, user, password)) => rendering
             .set("host", host)
-            .set("username", &user.replace(':', "::"))
-            .secret(
-                "password",
-                &password.map(|password| password.replace(':', "::")),
-            )
+            .set("username", user)
+            .secret("password", password)
             .finish(),
         None => rendering.set("host", "").finish(),
     }

@@ -163,7 +163,13 @@ impl Folder {
         let login = login(&self.mailbox.login, self.mailbox.password.expose());
         let arguments = [self.url.as_str(), token, &seconds];
         let output = client.run_with_input(&arguments, login.as_bytes()).await?;
-        let problem = output.errors();
+        // curl explains in the lines that follow what a certificate is.
+        let problem = output
+            .errors()
+            .lines()
+            .next()
+            .unwrap_or_default()
+            .to_owned();
         let late = if problem.is_empty() {
             "no such message came".to_owned()
         } else {

@@ -75,10 +75,11 @@ fn configuration(cx: &DomainContext<'_>) -> Result<Content, Diagnostic> {
     Ok(Content::of(segments))
 }
 
-/// Writes a string for Fetchmail (fetchmail(1), "THE RUN CONTROL FILE"): in double quotes, with a backslash before a double
-/// quote or backslash.
+/// Writes a string for Fetchmail (fetchmail(1), "THE RUN CONTROL FILE"): in double quotes, within which neither a double
+/// quote nor a backslash can be but by its number.
 fn quote(text: &str) -> String {
-    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
+    let text = text.replace('\\', r"\x5c").replace('"', r"\x22");
+    format!("\"{text}\"")
 }
 
 #[cfg(test)]
@@ -87,6 +88,6 @@ mod tests {
 
     #[test]
     fn quotes_and_backslashes_survive_in_a_password() {
-        assert_eq!(quote(r#"a"b\n c"#), r#""a\"b\\n c""#);
+        assert_eq!(quote(r#"a"b\n c"#), r#""a\x22b\x5cn c""#);
     }
 }
