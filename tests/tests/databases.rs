@@ -112,6 +112,10 @@ fn a_server_that_is_down_is_started(estate: &Estate) {
         .exits(1)
         .failed("one", &["service mariadb", "docker logs"]);
     estate.on("one", &format!("rm {broken}; sv -w 60 down mariadb"));
+    // The supervisor rests for a second after a daemon that ended at once, and only then hears that it is to stay down.
+    until("the supervisor has heard it", || {
+        estate.holds("one", "! sv status mariadb | grep -q 'want up'")
+    });
     let ran = on_one(estate, "complete");
     let mut expected = vec!["service mariadb".to_owned()];
     expected.extend(catalogue(estate));
