@@ -1,0 +1,128 @@
+//! Paths on hosts.
+
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{AccountName, ApacheModuleName};
+
+/// Holds the absolute path of something on a host.
+///
+/// It has no `.` or `..` component, no control character, no backslash and no trailing slash, so that two equal
+/// places have equal texts and `sha256sum` prints it as it is.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct HostPath(String);
+
+impl HostPath {
+    /// Checks a path.
+    pub fn new(path: impl Into<String>) -> Result<Self, String> {
+        let path = path.into();
+        if !path.starts_with('/') {
+            return Err(format!(
+                "'{path}' is not an absolute path; write it from '/'"
+            ));
+        }
+        if path.chars().any(|c| c.is_control() || c == '\\') {
+            return Err(format!(
+                "the path {path:?} has a control character or a backslash"
+            ));
+        }
+        if path != "/"
+            && path
+                .split('/')
+                .skip(1)
+                .any(|part| part.is_empty() || part == "." || part == "..")
+        {
+            return Err(format!(
+                "the path '{path}' has an empty, '.' or '..' part; write it plainly"
+            ));
+        }
+        Ok(Self(path))
+    }
+
+    /// Gives the path's text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Gives the folder that holds it; `/` is its own parent.
+    #[must_use]
+    pub fn parent(&self) -> Self {
+        match self.0.rfind('/') {
+            Some(0) | None => Self("/".to_owned()),
+            Some(at) => Self(self.0[..at].to_owned()),
+        }
+    }
+
+    /// Gives the path of something in this folder, by a name from prov's own code, which is a valid part of a path.
+    pub(crate) fn child(&self, name: &'static str) -> Self {
+        Self(format!("{}/{name}", self.0.trim_end_matches('/')))
+    }
+
+    /// Gives the path of something beside this one, whose name ends with a suffix from prov's own code.
+    pub(crate) fn with_suffix(&self, suffix: &'static str) -> Self {
+        Self(format!("{}{suffix}", self.0))
+    }
+
+    /// Gives the home that an account has unless it was given another: `/root`, or `/home/NAME`.
+    #[must_use]
+    pub fn usual_home(account: &AccountName) -> Self {
+        Self(match account.as_str() {
+            "root" => "/root".to_owned(),
+            name => format!("/home/{name}"),
+        })
+    }
+
+    /// Gives the file by which Apache loads a module, in `mods-available` or `mods-enabled`.
+    #[must_use]
+    pub(crate) fn apache_module(folder: &'static str, name: &ApacheModuleName) -> Self {
+        Self(format!("/etc/apache2/{folder}/{name}.load"))
+    }
+
+    /// Tells whether this path lies below a folder.
+    #[must_use]
+    pub fn is_below(&self, folder: &Self) -> bool {
+        folder.0 == "/" && self.0 != "/"
+            || self
+                .0
+                .strip_prefix(&folder.0)
+                .is_some_and(|rest| rest.starts_with('/'))
+    }
+}
+
+impl TryFrom<String> for HostPath {
+    type Error = String;
+
+    fn try_from(path: String) -> Result<Self, String> {
+        Self::new(path)
+    }
+}
+
+impl From<HostPath> for String {
+    fn from(path: HostPath) -> Self {
+        path.0
+    }
+}
+
+impl fmt::Display for HostPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl JsonSchema for HostPath {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Path".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": "string", "format": "path" })
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+}
