@@ -132,7 +132,7 @@ impl server::Handler for Host {
 
     async fn data(&mut self, channel: ChannelId, data: &[u8], session: &mut Session) -> Result<()> {
         self.received.push_str(&String::from_utf8_lossy(data));
-        let end = format!("'@{} end 1'\n", self.nonce);
+        let end = format!("'@{} end 1'\n}}\n", self.nonce);
         if !self.received.ends_with(&end) {
             return Ok(());
         }
