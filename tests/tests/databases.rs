@@ -163,6 +163,19 @@ fn drift_is_seen_and_repaired(estate: &Estate) {
         "privileges differ",
         &user,
     );
+    for more in [
+        "SELECT ON mysql.db",
+        "SELECT (Host) ON mysql.db",
+        "EXECUTE ON PROCEDURE mysql.AddGeometryColumn",
+    ] {
+        let grant = format!("GRANT {more} TO {account};");
+        both(&grant, "privileges differ", &user);
+    }
+    both(
+        &format!("GRANT SELECT ON `cata\\_logue`.* TO {account} WITH GRANT OPTION;"),
+        "privileges differ",
+        &user,
+    );
     both(
         &format!("REVOKE INSERT ON `cata\\_logue`.* FROM {account};"),
         "privileges differ",

@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 
 use tasks::Secret;
 use tasks::fact::{DatabaseFact, DatabaseServer, DatabaseUserFact, Facts};
+use tasks::value::DatabaseAccount;
 
 use super::probe::Sorted;
 use super::script::quote;
@@ -46,12 +47,47 @@ pub(super) fn compile(script: &mut String, sorted: &Sorted) {
              SELECT 'grant', '{account}', table_schema, privilege_type FROM information_schema.schema_privileges \
              WHERE BINARY grantee = '''{name}''@''{host}''';"
         );
+        beyond(&mut sql, account, name, host);
     }
     let _ = writeln!(
         script,
         "if command -v mariadb >/dev/null; then printf %s {} | mariadb --batch --skip-column-names --connect-timeout=5 2>&1 | f mariadb; fi",
         quote(&sql)
     );
+}
+
+/// Asks for privileges of kinds that are never given.
+fn beyond(sql: &mut String, account: &DatabaseAccount, name: &str, host: &str) {
+    let grantee = format!("BINARY grantee = '''{name}''@''{host}'''");
+    let schema = "information_schema";
+    let select = |words: &str, from: &str| {
+        format!("SELECT DISTINCT 'beyond', '{account}', CONCAT({words}) FROM {from};\n")
+    };
+    let on_table = "' ON `', table_schema, '`.`', table_name, '`'";
+    for (words, from) in [
+        (
+            format!("privilege_type, {on_table}"),
+            format!("{schema}.table_privileges WHERE {grantee}"),
+        ),
+        (
+            format!("privilege_type, ' (`', column_name, '`)', {on_table}"),
+            format!("{schema}.column_privileges WHERE {grantee}"),
+        ),
+        (
+            "UPPER(Proc_priv), ' ON `', Db, '`.`', Routine_name, '`'".to_owned(),
+            format!("mysql.procs_priv WHERE BINARY User = '{name}' AND Host = '{host}'"),
+        ),
+        (
+            "'GRANT OPTION ON `', table_schema, '`.*'".to_owned(),
+            format!("{schema}.schema_privileges WHERE {grantee} AND is_grantable = 'YES'"),
+        ),
+        (
+            "'GRANT OPTION ON *.*'".to_owned(),
+            format!("{schema}.user_privileges WHERE {grantee} AND is_grantable = 'YES'"),
+        ),
+    ] {
+        sql.push_str(&select(&words, &from));
+    }
 }
 
 /// Reads what the server answered: a line for each row, its columns separated by tabulators.
@@ -62,6 +98,7 @@ pub(super) fn read(facts: &mut Facts, sorted: &Sorted, text: &str) {
     let mut databases: BTreeMap<&str, DatabaseFact> = BTreeMap::new();
     let mut users: BTreeMap<&str, DatabaseUserFact> = BTreeMap::new();
     let mut rights: Vec<(&str, Option<String>, &str)> = Vec::new();
+    let mut beyond: Vec<(&str, String)> = Vec::new();
     facts.mariadb.server = DatabaseServer::Down;
     for line in text.lines() {
         let columns: Vec<&str> = line.split('\t').collect();
@@ -79,6 +116,7 @@ pub(super) fn read(facts: &mut Facts, sorted: &Sorted, text: &str) {
                 let fact = DatabaseUserFact {
                     password: native.then(|| Secret::new(hash)),
                     global: BTreeSet::new(),
+                    beyond: BTreeSet::new(),
                     grants: BTreeMap::new(),
                 };
                 users.insert(account, fact);
@@ -88,6 +126,7 @@ pub(super) fn read(facts: &mut Facts, sorted: &Sorted, text: &str) {
             ["grant", account, name, privilege] => {
                 rights.push((account, Some(name.replace("\\\\", "\\")), privilege));
             }
+            ["beyond", account, words] => beyond.push((account, words.replace("\\\\", "\\"))),
             [message] if message.starts_with("ERROR") && message.contains("Access denied") => {
                 facts.mariadb.server = DatabaseServer::Refused(message.to_owned());
             }
@@ -101,6 +140,11 @@ pub(super) fn read(facts: &mut Facts, sorted: &Sorted, text: &str) {
                 Some(name) => user.grants.entry(name).or_default(),
             };
             privileges.insert(privilege.to_owned());
+        }
+    }
+    for (account, words) in beyond {
+        if let Some(user) = users.get_mut(account) {
+            user.beyond.insert(words);
         }
     }
     for name in &sorted.databases {

@@ -52,6 +52,10 @@ pub struct DatabaseUserFact {
     /// Privileges on everything, such as `SUPER`; without `USAGE`, which is none.
     #[serde(default)]
     pub global: BTreeSet<String>,
+    /// Privileges of kinds that are never given, in words such as ``SELECT ON `shop`.`orders` ``: on tables, columns and
+    /// routines, and to pass privileges on.
+    #[serde(default)]
+    pub beyond: BTreeSet<String>,
     /// Privileges on databases, by the pattern of their names as `GRANT` takes it.
     #[serde(default)]
     pub grants: BTreeMap<String, BTreeSet<String>>,

@@ -44,7 +44,8 @@ const ALL: [&str; 19] = [
 ///
 /// Asks the server as root through its socket. Where the server does not run the account is deferred. The password is
 /// compared by its hash (`mysql_native_password`), and only the hash is sent; nothing of either is shown. The account
-/// has exactly the privileges that are given: others, also on other databases or on everything, are revoked.
+/// has exactly the privileges that are given: others are revoked, also those on other databases, on everything, on single
+/// tables, columns and routines, and the right to pass privileges on.
 ///
 /// ```yaml
 /// mariadb_user: {account: wp@10.0.0.113, password: "sample", grants: {wp: [ALL]}}
@@ -141,7 +142,7 @@ impl MariaDbUser {
     fn privileges(&self, have: &DatabaseUserFact) -> String {
         let mut sql = String::new();
         let quoted = self.quoted();
-        if !have.global.is_empty() {
+        if !have.global.is_empty() || !have.beyond.is_empty() {
             let _ = writeln!(sql, "REVOKE ALL PRIVILEGES, GRANT OPTION FROM {quoted};");
             self.grant(&mut sql);
             return sql;
@@ -202,6 +203,7 @@ impl MariaDbUser {
         let fact = Some(DatabaseUserFact {
             password: Some(hash.clone()),
             global: BTreeSet::new(),
+            beyond: BTreeSet::new(),
             grants: self.wanted(),
         });
         let identified = |verb: &str| {
@@ -260,7 +262,8 @@ fn shown(fact: &DatabaseUserFact) -> String {
         .grants
         .iter()
         .map(|(name, privileges)| line(&format!("`{name}`.*"), privileges));
-    global.into_iter().chain(grants).collect()
+    let beyond = fact.beyond.iter().map(|privilege| format!("{privilege}\n"));
+    global.into_iter().chain(grants).chain(beyond).collect()
 }
 
 impl Manage for MariaDbUser {
