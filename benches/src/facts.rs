@@ -79,10 +79,14 @@ impl HostFacts {
             facts.add(query)?;
         }
         for resource in resources {
-            if let Resource::Packages(packages) = resource
-                && packages.state == State::Absent
-            {
-                let unwanted = |name: &String| packages.names.iter().any(|n| n.as_str() == name);
+            if let Resource::Packages(packages) = resource {
+                let names = (packages.state == State::Absent).then_some(&packages.names);
+                let gone: Vec<_> = names
+                    .into_iter()
+                    .flatten()
+                    .chain(&packages.replaces)
+                    .collect();
+                let unwanted = |name: &String| gone.iter().any(|gone| gone.as_str() == name);
                 facts.packages.retain(|name| !unwanted(name));
             } else if let Resource::Service(service) = resource
                 && !service.running

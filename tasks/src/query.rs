@@ -76,6 +76,9 @@ pub struct AptRequest {
     pub verb: AptVerb,
     /// With these packages.
     pub names: Vec<PackageName>,
+    /// Packages that would have to go if they are installed.
+    #[serde(default)]
+    pub replaces: Vec<PackageName>,
     /// Whether recommended packages would be installed too.
     #[serde(default)]
     pub recommends: bool,
@@ -85,7 +88,9 @@ impl AptRequest {
     /// Gives the text by which the answer is found among the facts.
     #[must_use]
     pub fn key(&self) -> String {
-        let names: Vec<_> = self.names.iter().map(PackageName::as_str).collect();
+        let names = self.names.iter().map(ToString::to_string);
+        let replaces = self.replaces.iter().map(|name| format!("{name}-"));
+        let names: Vec<_> = names.chain(replaces).collect();
         format!("{} {}", self.verb.word(), names.join(" "))
     }
 }

@@ -187,21 +187,97 @@ fn a_server_under_systemd_is_applied_restarted_and_protected_from_a_bad_configur
         .failed("one", &["masked", "systemctl unmask dnsmasq"]);
 }
 
+/// Everything that an office would have on its own server.
+const OFFICE: &str = "roles: {backup_client: all, mta: all, database: all, dns: all, calendar: all, mail: all, \
+                      mail_internal: all, backup_director: all, backup_storage: all}\n";
+
+const OF_OFFICE: &str = "home_domain: office.test\nhome_domain_admin_user: keeper\noffice_subnet: 192.0.2.0/24\n\
+                         office_users: []\ncalendar_access: open\ndns_upstream_nameservers: []\n\
+                         mta_configtype: internet\nmta_localdelivery: maildir_home\n\
+                         backup_director_name: bacula-dir\nbackup_monitor_name: bacula-mon\n\
+                         backup_storage_name: bacula-sd\nbackup_database_host: one\n";
+
+const SECRETS_OF_OFFICE: &str = "backup_database_password: 'sample 1'\nbackup_director_console_password: 'sample 2'\n\
+                                 backup_storage_password: 'sample 3'\nbackup_client_director_password: 'sample 4'\n\
+                                 backup_client_monitor_password: 'sample 5'\n";
+
+/// The director's package starts it before there is a catalogue, and its own unit would not let it start without.
 #[test]
-fn a_proxy_and_a_web_server_share_a_host_although_their_packages_want_the_same_port() {
-    let Some(server) = Server::boot("roles: {reverse_proxy: [one], wordpress: [one]}\n") else {
+fn an_office_has_one_server_for_everything_and_its_director_finds_the_catalogue() {
+    let Some(server) = Server::boot(OFFICE) else {
         return;
     };
-    server.servers.write(
-        "groups/all.yml",
-        "reverse_proxy_uses_ssl: false\nwordpress_ports: [8080]\n",
-    );
+    server.servers.write("groups/all.yml", OF_OFFICE);
+    let secrets = |text: &str| server.servers.write("groups/all.private.yml", text);
+    secrets(SECRETS_OF_OFFICE);
     server.apply().exits(0);
-    assert!(server.is("is-active", "nginx") && server.is("is-active", "apache2"));
+    let daemons = [
+        "bacula-fd",
+        "bacula-sd",
+        "bacula-director",
+        "mariadb",
+        "dnsmasq",
+        "radicale",
+        "exim4",
+        "dovecot",
+        "cron",
+    ];
+    for daemon in daemons {
+        assert!(server.is("is-active", daemon), "{daemon}");
+    }
+    let first = server.process("bacula-director");
+    server.apply().exits(0).unchanged("one");
+    assert_eq!(server.process("bacula-director"), first);
+    let answered = server.estate.on("one", "echo 'list clients' | bconsole");
+    assert!(answered.contains("one-fd"), "{answered}");
+
+    // Another catalogue's password: the director is restarted, and gets in.
+    secrets(&SECRETS_OF_OFFICE.replace("sample 1", "sample 9"));
+    server.apply().exits(0);
+    assert_ne!(server.process("bacula-director"), first);
+    let answered = server.estate.on("one", "echo 'list clients' | bconsole");
+    assert!(answered.contains("one-fd"), "{answered}");
+    server.apply().exits(0).unchanged("one");
+}
+
+/// What is in front of an office, without its mail.
+const OUTSIDE: &str = "roles: {mta: all, database: all, reverse_proxy: all, wordpress: all}\n";
+
+const OF_OUTSIDE: &str = "home_domain: office.test\nhome_domain_admin_user: keeper\n\
+                          reverse_proxy_uses_ssl: false\nwordpress_ports: [8080]\n\
+                          mta_configtype: smarthost\nmta_use_split_config: true\n\
+                          mta_smarthost: {hostname: gateway.test, port: 587}\n";
+
+#[test]
+fn a_web_server_behind_its_proxy_becomes_a_mail_server_too() {
+    let Some(server) = Server::boot(OUTSIDE) else {
+        return;
+    };
+    server.servers.write("groups/all.yml", OF_OUTSIDE);
+    server.apply().exits(0);
+    // Both packages want port 80.
     let listening = |port: u16| {
         format!("ss --listening --tcp --numeric '( sport = :{port} )' | grep -q LISTEN")
     };
-    for port in [80, 8080] {
+    for (daemon, port) in [("nginx", 80), ("apache2", 8080), ("mariadb", 3306)] {
+        assert!(server.is("is-active", daemon), "{daemon}");
+        assert!(server.estate.holds("one", &listening(port)), "{port}");
+    }
+    server.apply().exits(0).unchanged("one");
+
+    // The daemon that mailboxes need is in conflict with the light one, which goes.
+    let file = server.servers.path("estate/estate.yml");
+    let text = std::fs::read_to_string(file).unwrap_or_else(|error| panic!("{error}"));
+    let more = "mail: all, mail_external: all, mail_certificates: all}\n";
+    server.servers.write(
+        "estate.yml",
+        &text.replace("wordpress: all}\n", &format!("wordpress: all, {more}")),
+    );
+    let preview = server.servers.prov(["--output", "json", "diff"]).run();
+    preview.exits(0).says("-exim4-daemon-light");
+    server.apply().exits(0);
+    for (daemon, port) in [("exim4", 465), ("dovecot", 993), ("apache2", 8080)] {
+        assert!(server.is("is-active", daemon), "{daemon}");
         assert!(server.estate.holds("one", &listening(port)), "{port}");
     }
     server.apply().exits(0).unchanged("one");

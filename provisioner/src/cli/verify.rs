@@ -193,9 +193,8 @@ fn aliases(
     let mut found = Vec::new();
     for host in app.estate.hosts_with_role("dns") {
         let vars = app.estate.vars(host);
-        let aliases: Option<std::collections::BTreeMap<String, String>> =
-            vars.value("dns_aliases").map_err(|mistake| vec![mistake])?;
-        for (alias, host) in aliases.into_iter().flatten() {
+        let aliases = tasks::role::aliases(&app.estate, &vars).map_err(|mistake| vec![mistake])?;
+        for (alias, host) in aliases {
             let address = internal.iter().find(|(name, _)| *name == host);
             if let Some((_, address)) = address {
                 let entry = (alias, *address);

@@ -141,9 +141,13 @@ if [ -e $1 ]; then {{ date +%s; stat -c %Y /var/lib/apt/lists /var/cache/apt/pkg
             r#"y=; t=$(printf '\t'); for p in {names}; do case "
 $k" in (*"
 $p$t"?i*) i=1;; (*) i=0;; esac; [ $i = {wanted} ] || y=1; done
-[ -z "$y" ] || TMPDIR=/dev/shm apt-get -s -q -y -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= -o Dir::Log::Planner=/dev/null -o APT::Install-Recommends={recommends} -o APT::Get::Remove={removes} {verb} -- {names} 2>&1 </dev/null | sed -n '/^\(Inst\|Remv\|Purg\|E:\) /p' | f apt:{index}"#,
+r={removes} a=; for p in {replaces}; do case "
+$k" in (*"
+$p$t"?i*) r=true y=1 a="$a $p-";; esac; done
+[ -z "$y" ] || TMPDIR=/dev/shm apt-get -s -q -y -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= -o Dir::Log::Planner=/dev/null -o APT::Install-Recommends={recommends} -o APT::Get::Remove=$r {verb} -- {names} $a 2>&1 </dev/null | sed -n '/^\(Inst\|Remv\|Purg\|E:\) /p' | f apt:{index}"#,
             recommends = request.recommends,
             removes = request.verb != AptVerb::Install,
+            replaces = quote_all(request.replaces.iter().map(PackageName::as_str)),
         );
     }
 }

@@ -23,8 +23,7 @@ const LOCK_TIMEOUT: u32 = 600;
 /// All packages that the roles of a host ask for are installed in one transaction. Recommended packages are not
 /// installed unless `recommends` is set; changed configuration files are kept (`--force-confold`). An interrupted
 /// installation is finished first; package lists older than a day are fetched first; a held lock is waited for with
-/// apt's own lock timeout. Nothing is upgraded, and nothing is removed to make room: what a new package conflicts with
-/// is declared absent. A preview asks apt what it would do and shows every package, those that are installed or
+/// apt's own lock timeout. Nothing is upgraded, and nothing is removed to make room but what `replaces` names. A preview asks apt what it would do and shows every package, those that are installed or
 /// removed because of others included.
 ///
 /// ```yaml
@@ -38,6 +37,10 @@ pub struct Packages {
     /// Whether recommended packages are installed too.
     #[serde(default)]
     pub recommends: bool,
+    /// Packages that conflict with one of these: where they are installed they go in the same transaction, so that nothing
+    /// that can do with either has to go with them.
+    #[serde(default)]
+    pub replaces: BTreeSet<PackageName>,
     /// When absent, whether configuration files are removed too.
     #[serde(default)]
     pub purge: bool,
@@ -53,8 +56,19 @@ impl Packages {
         Self {
             names: names.into_iter().collect(),
             recommends: false,
+            replaces: BTreeSet::new(),
             purge: false,
             state: State::Present,
+        }
+    }
+
+    fn check(&self) -> Result<(), String> {
+        if self.state == State::Absent && !self.replaces.is_empty() {
+            return Err("packages: `replaces` is for packages that are installed".to_owned());
+        }
+        match self.replaces.intersection(&self.names).next() {
+            None => Ok(()),
+            Some(name) => Err(format!("packages: {name} is to be installed and replaced")),
         }
     }
 
@@ -66,6 +80,7 @@ impl Packages {
             == (other.state, other.recommends, other.purge);
         if same {
             self.names.extend(other.names.iter().cloned());
+            self.replaces.extend(other.replaces.iter().cloned());
         }
         same
     }
@@ -106,7 +121,14 @@ impl Packages {
             };
             lacking.push(name);
         }
-        if lacking.is_empty() {
+        let mut in_the_way = Vec::new();
+        for name in &self.replaces {
+            if *facts.package(name)? != PackageFact::Absent {
+                in_the_way.push(name);
+                reasons.insert(Reason::Present);
+            }
+        }
+        if reasons.is_empty() {
             return Ok(Planned::Unchanged);
         }
         let fresh = facts.apt_lists_age.is_some_and(|age| age <= LISTS_ARE_OLD);
@@ -121,26 +143,44 @@ impl Packages {
         if !fresh {
             steps.push(Self::apt(["update", "--error-on=any"]).into());
         }
+        steps.push(self.transaction(&lacking, &in_the_way).into());
+        let away = in_the_way.iter().map(|name| going(name));
+        let names = lacking.iter().map(ToString::to_string).chain(away);
+        Ok(
+            Change::new(Action::Create, reasons.into_iter().collect(), steps)
+                .detail(names.collect::<Vec<_>>().join(" "))
+                .diff(self.foreseen(facts))
+                .into(),
+        )
+    }
+
+    /// Installs packages and takes others away, in one run of apt.
+    fn transaction(&self, lacking: &[&PackageName], in_the_way: &[&PackageName]) -> Run {
         let recommends = if self.recommends {
             "--install-recommends"
         } else {
             "--no-install-recommends"
         };
-        let mut install = Self::apt(["install", "--no-remove", recommends, "--"]);
-        for name in &lacking {
-            install.argv.push(name.to_string());
-            install.effects.push(Effect::Package {
+        let mut run = if in_the_way.is_empty() {
+            Self::apt(["install", "--no-remove", recommends, "--"])
+        } else {
+            Self::apt(["install", recommends, "--"])
+        };
+        for name in lacking {
+            run.argv.push(name.to_string());
+            run.effects.push(Effect::Package {
                 name: (*name).clone(),
                 fact: PackageFact::Installed(String::new()),
             });
         }
-        steps.push(install.into());
-        Ok(
-            Change::new(Action::Create, reasons.into_iter().collect(), steps)
-                .detail(list(&lacking))
-                .diff(self.foreseen(facts))
-                .into(),
-        )
+        for name in in_the_way {
+            run.argv.push(going(name));
+            run.effects.push(Effect::Package {
+                name: (*name).clone(),
+                fact: PackageFact::Absent,
+            });
+        }
+        run
     }
 
     /// What apt is asked beforehand.
@@ -152,6 +192,7 @@ impl Packages {
                 (State::Absent, true) => AptVerb::Purge,
             },
             names: self.names.iter().cloned().collect(),
+            replaces: self.replaces.iter().cloned().collect(),
             recommends: self.recommends,
         }
     }
@@ -168,9 +209,14 @@ impl Packages {
 
     fn refusal(&self, facts: &Facts) -> Option<Planned> {
         let problem = facts.apt.get(&self.request().key())?.problem.as_ref()?;
+        let hint = if problem.contains("need to be removed") {
+            "an installed package is in conflict with one of these: name it as `replaces`, or remove it"
+        } else {
+            "check the names of the packages and the host's /etc/apt/sources.list"
+        };
         Some(Planned::Impossible {
             cause: format!("apt would refuse: {problem}"),
-            hint: "check the names of the packages and the host's /etc/apt/sources.list".to_owned(),
+            hint: hint.to_owned(),
         })
     }
 
@@ -203,6 +249,11 @@ impl Packages {
     }
 }
 
+/// Writes a package that is to go, as `apt-get install` takes it (apt-get(8)).
+fn going(name: &PackageName) -> String {
+    format!("{name}-")
+}
+
 fn list(names: &[&PackageName]) -> String {
     let names: Vec<_> = names.iter().map(|name| name.as_str()).collect();
     names.join(" ")
@@ -226,11 +277,15 @@ impl Manage for Packages {
     }
 
     fn probe(&self) -> Vec<Query> {
-        let packages = self.names.iter().cloned().map(Query::Package);
+        let names = self.names.iter().chain(&self.replaces);
+        let packages = names.cloned().map(Query::Package);
         packages.chain([Query::Apt(self.request())]).collect()
     }
 
     fn plan(&self, facts: &Facts) -> Result<Planned, NotAsked> {
+        if let Err(cause) = self.check() {
+            return Ok(super::invalid(cause));
+        }
         match self.state {
             State::Present => self.plan_present(facts),
             State::Absent => self.plan_absent(facts),

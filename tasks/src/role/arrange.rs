@@ -51,6 +51,12 @@ pub(crate) fn arrange(
         }
     }
     for (one, wanted) in &packages {
+        mistakes.extend(wanted.names.intersection(&wanted.replaces).map(|name| {
+            Diagnostic::new(format!(
+                "host {host}: the package {name} is to be installed and to be replaced (roles {})",
+                one.role
+            ))
+        }));
         for (other, unwanted) in &packages {
             if (wanted.state, unwanted.state) == (State::Present, State::Absent) {
                 mistakes.extend(wanted.names.intersection(&unwanted.names).map(|name| {

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Declarations, HostContext, fixed};
 use crate::diagnostic::Diagnostic;
+use crate::estate::{Estate, Vars};
 use crate::resource::{Declared, Directory, File, Handler, Packages, Resource, Service};
 use crate::value::DomainName;
 
@@ -22,7 +23,9 @@ pub(super) struct Variables {
     /// Servers that are asked for everything else. `container-host` stands for the resolvers of the machine on which
     /// the estate's containers run.
     dns_upstream_nameservers: Vec<Upstream>,
-    /// Other names of hosts: alias to host. An alias is served where its host is.
+    /// Other names of hosts: alias to host, in addition to those of services: `bacula-dir`, `bacula-sd`, `caldav` and
+    /// `smtp`, which are names of the first hosts with the roles `backup_director`, `backup_storage`, `calendar` and
+    /// `mail_internal` unless they are given here or are names of hosts. An alias is served where its host is.
     #[serde(default)]
     dns_aliases: BTreeMap<String, String>,
     /// Domains about which no other server is asked.
@@ -46,6 +49,31 @@ enum Word {
     /// The resolvers of the machine on which the containers run.
     #[serde(rename = "container-host")]
     ContainerHost,
+}
+
+/// Names of services, and the roles of the hosts that are called so.
+const SERVICES: [(&str, &str); 4] = [
+    ("bacula-dir", "backup_director"),
+    ("bacula-sd", "backup_storage"),
+    ("caldav", "calendar"),
+    ("smtp", "mail_internal"),
+];
+
+/// Gives the other names of hosts, alias to host: those of services, and those that a host's variables add.
+pub fn aliases(estate: &Estate, vars: &Vars<'_>) -> Result<BTreeMap<String, String>, Diagnostic> {
+    let given: Option<BTreeMap<String, String>> = vars.value("dns_aliases")?;
+    Ok(all_aliases(estate, &given.unwrap_or_default()))
+}
+
+fn all_aliases(estate: &Estate, given: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let service = |(alias, role): (&str, &str)| {
+        let host = *estate.hosts_with_role(role).first()?;
+        let free = estate.host(alias).is_none();
+        free.then(|| (alias.to_owned(), host.name().to_owned()))
+    };
+    let mut aliases: BTreeMap<_, _> = SERVICES.into_iter().filter_map(service).collect();
+    aliases.extend(given.clone());
+    aliases
 }
 
 /// A line of the additional hosts file.
@@ -78,7 +106,8 @@ pub(crate) fn restart() -> Handler {
 pub(super) fn resources(cx: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagnostic>> {
     let variables: Variables = cx.vars.typed("dns")?;
     let mut role = Declarations::new("dns");
-    let entries = entries(cx, &variables)?;
+    let aliases = all_aliases(cx.estate, &variables.dns_aliases);
+    let entries = entries(cx, &variables, &aliases)?;
     let upstream = upstream(cx, &variables)?;
     let restart = restart();
     let reload = Handler::reload(fixed("dnsmasq"));
@@ -114,7 +143,8 @@ pub(super) fn resources(cx: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagn
 
 fn entries<'e>(
     cx: &HostContext<'e>,
-    variables: &'e Variables,
+    variables: &Variables,
+    aliases: &'e BTreeMap<String, String>,
 ) -> Result<Vec<Entry<'e>>, Vec<Diagnostic>> {
     let group = &variables.dns_group;
     let Some(members) = cx.estate.members(group) else {
@@ -149,8 +179,9 @@ fn entries<'e>(
     Ok(members
         .into_iter()
         .map(|host| {
-            let aliases = variables.dns_aliases.iter();
-            let aliases = aliases.filter(|(alias, of)| *of == host.name() && *alias != host.name());
+            let aliases = aliases
+                .iter()
+                .filter(|(alias, of)| *of == host.name() && *alias != host.name());
             let names =
                 std::iter::once(host.name()).chain(aliases.map(|(alias, _)| alias.as_str()));
             Entry {

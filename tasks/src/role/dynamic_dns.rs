@@ -9,6 +9,7 @@ use serde::Deserialize;
 use super::{Declarations, HostContext, dns_api, fixed};
 use crate::content::Content;
 use crate::diagnostic::Diagnostic;
+use crate::estate::Vars;
 use crate::resource::{Cron, Declared, Directory, File, Packages, Resource, TimeField};
 use crate::value::{DomainName, HostPath, HttpUrl, Mode};
 
@@ -83,6 +84,15 @@ pub(crate) fn domain(
         .set("id", &id)
         .set("records", records)
         .finish()
+}
+
+/// Gives what is worth a backup: the settings, and the folder of the domains.
+pub(super) fn backup(vars: &Vars<'_>) -> Result<Vec<HostPath>, Diagnostic> {
+    let folder_of_domains: Option<HostPath> = vars.value("dynamic_dns_domains_dir")?;
+    Ok(vec![
+        fixed("/usr/local/etc/dynamic-dns.conf"),
+        folder_of_domains.unwrap_or_else(folder),
+    ])
 }
 
 pub(super) fn resources(cx: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagnostic>> {

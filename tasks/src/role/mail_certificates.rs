@@ -52,22 +52,9 @@ pub(super) fn resources(cx: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagn
         folder.mode = Mode::new(0o700);
         role.add(Resource::Directory(folder));
     }
-    let comment = format!("mail-certificates@{}", cx.host.name());
-    role.add(Resource::Command(Command::creating(
-        fixed(PUBLIC_KEY),
-        [
-            "ssh-keygen",
-            "-q",
-            "-t",
-            "ed25519",
-            "-N",
-            "",
-            "-C",
-            &comment,
-            "-f",
-            KEY,
-        ],
-    )));
+    for command in key_pair(cx.host) {
+        role.add(Resource::Command(command));
+    }
     let servers = cx.estate.hosts_with_role("mail_external");
     role.add(Resource::File(File::new(
         fixed(KNOWN_HOSTS),
@@ -96,6 +83,28 @@ pub(super) fn resources(cx: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagn
         }
     }
     role.finish()
+}
+
+/// Gives the commands that make the key pair, and the public half of a private key that has lost it.
+fn key_pair(host: &Host) -> [Command; 2] {
+    let comment = format!("mail-certificates@{}", host.name());
+    let pair = [
+        "ssh-keygen",
+        "-q",
+        "-t",
+        "ed25519",
+        "-N",
+        "",
+        "-C",
+        &comment,
+        "-f",
+        KEY,
+    ];
+    let half =
+        format!("ssh-keygen -y -f {KEY} >{PUBLIC_KEY}.new && mv {PUBLIC_KEY}.new {PUBLIC_KEY}");
+    let mut half = Command::creating(fixed(PUBLIC_KEY), ["sh", "-c", &half]);
+    half.only_if = Some(["test", "-s", KEY].map(str::to_owned).to_vec());
+    [Command::creating(fixed(KEY), pair), half]
 }
 
 /// Says by which key each server is known (sshd(8), "`SSH_KNOWN_HOSTS` file format").

@@ -177,6 +177,8 @@ fn needs(cx: &HostContext<'_>, variables: &Variables) -> Result<(), Vec<Diagnost
 struct Relay {
     name: AccountName,
     hash: Secret,
+    /// The host, and the password itself.
+    of: (String, Secret),
 }
 
 /// Finds the hosts that name this one as their smarthost and have a user for it.
@@ -207,12 +209,23 @@ fn relays(cx: &HostContext<'_>) -> Result<Vec<Relay>, Vec<Diagnostic>> {
             continue;
         };
         match AccountName::new(name) {
-            Ok(name) => {
-                let hash = password.map(|password| hash(host.name(), &name, password));
-                if relays.iter().all(|known| known.name != name) {
-                    relays.push(Relay { name, hash });
+            Ok(name) => match relays.iter().find(|known| known.name == name) {
+                None => {
+                    let hash = password.map(|password| hash(host.name(), &name, password));
+                    let of = (host.name().to_owned(), password);
+                    relays.push(Relay { name, hash, of });
                 }
-            }
+                Some(known) if known.of.1 == password => {}
+                Some(known) => mistakes.push(
+                    Diagnostic::new(format!(
+                        "hosts {} and {} send mail through {} as '{name}' with different passwords",
+                        known.of.0,
+                        host.name(),
+                        cx.host.name()
+                    ))
+                    .hint("give each its own user in 'mta_smarthost', or both the same password"),
+                ),
+            },
             Err(problem) => mistakes.push(Diagnostic::new(format!(
                 "host {}: the user in 'mta_smarthost': {problem}",
                 host.name()

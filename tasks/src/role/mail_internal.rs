@@ -6,7 +6,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Declarations, HostContext, fixed, mail};
+use super::{Declarations, HostContext, fixed, mail, mta};
 use crate::diagnostic::Diagnostic;
 use crate::resource::{Declared, File, Handler, Packages, Resource, Service};
 use crate::value::NetworkName;
@@ -25,6 +25,8 @@ pub(super) fn resources(cx: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagn
     let variables: Variables = cx.vars.typed("mail_internal")?;
     let mut role = Declarations::new("mail_internal");
     role.add(Resource::Packages(Packages::new([fixed("fetchmail")])));
+    // Fetchmail knows the server outside by it, however Exim's own smarthost is known.
+    mta::trusted(cx, &mut role);
     let settings = cx
         .render("mail_internal/dovecot.conf")
         .set("office_subnet", &variables.office_subnet)

@@ -29,6 +29,7 @@ pub(crate) mod wordpress;
 use std::net::IpAddr;
 
 pub(crate) use arrange::arrange;
+pub use dns::aliases;
 pub use registry::{ROLES, Role};
 
 use crate::authority::Authority;

@@ -215,12 +215,14 @@ pub(super) fn resources(cx: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagn
     }
     let restart = restart();
     // The two conflict; a server of mailboxes needs what only the second can do.
-    let daemon = if cx.host.has_role("mail_external") {
-        "exim4-daemon-heavy"
+    let [daemon, other] = if cx.host.has_role("mail_external") {
+        ["exim4-daemon-heavy", "exim4-daemon-light"]
     } else {
-        "exim4-daemon-light"
+        ["exim4-daemon-light", "exim4-daemon-heavy"]
     };
-    role.add(Resource::Packages(Packages::new([fixed(daemon)])));
+    let mut packages = Packages::new([fixed(daemon)]);
+    packages.replaces.insert(fixed(other));
+    role.add(Resource::Packages(packages));
     let mailname = variables
         .mta_mailname
         .as_ref()
@@ -321,9 +323,14 @@ fn macros(cx: &HostContext<'_>, variables: &Variables) -> Result<Content, Diagno
 
 /// Declares the certificate of the estate's authority, where a smarthost is verified with it.
 fn authority(cx: &HostContext<'_>, role: &mut Declarations, smarthost: Option<&Smarthost>) {
-    if let Some(authority) = &cx.inputs.authority
-        && smarthost.is_some_and(|host| host.verification(cx) == Verification::Estate)
-    {
+    if smarthost.is_some_and(|host| host.verification(cx) == Verification::Estate) {
+        trusted(cx, role);
+    }
+}
+
+/// Declares the certificate of the estate's authority, for whatever verifies other hosts' mail servers with it.
+pub(super) fn trusted(cx: &HostContext<'_>, role: &mut Declarations) {
+    if let Some(authority) = &cx.inputs.authority {
         let content = Content::plain(&*authority.certificate);
         role.add(Resource::File(File::new(fixed(AUTHORITY), content)));
     }

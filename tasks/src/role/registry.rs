@@ -4,11 +4,13 @@ use schemars::Schema;
 
 use super::{
     HostContext, backup_client, backup_director, backup_dropbox, backup_storage, calendar,
-    database, dns, dns_api, dns_client, dynamic_dns, mail, mail_certificates, mail_external,
+    database, dns, dns_api, dns_client, dynamic_dns, fixed, mail, mail_certificates, mail_external,
     mail_gateway, mail_internal, mta, reverse_proxy, wordpress,
 };
 use crate::diagnostic::Diagnostic;
+use crate::estate::Vars;
 use crate::resource::Declared;
+use crate::value::HostPath;
 
 /// A row of the registry.
 pub struct Role {
@@ -18,8 +20,8 @@ pub struct Role {
     pub summary: &'static str,
     /// The schema of its variables, with their documentation.
     pub variables: fn() -> Schema,
-    /// What of the role's files is worth a backup: paths of files and folders.
-    pub backup: &'static [&'static str],
+    /// Gives what of the role's files is worth a backup: paths of files and folders that are there.
+    pub backup: fn(&Vars<'_>) -> Result<Vec<HostPath>, Diagnostic>,
     /// Gives the resources that a host with this role needs.
     pub resources: fn(&HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagnostic>>,
 }
@@ -30,136 +32,145 @@ pub const ROLES: &[Role] = &[
         name: "backup_client",
         summary: "Bacula's file daemon, which lets the director read and restore the host's files.",
         variables: || schemars::schema_for!(backup_client::Variables),
-        backup: &["/etc/bacula/bacula-fd.conf"],
+        backup: |_| Ok(these(&["/etc/bacula/bacula-fd.conf"])),
         resources: backup_client::resources,
     },
     Role {
         name: "mta",
         summary: "A light Exim that hands the host's own mail on, mail to root to the firm's admin user.",
         variables: || schemars::schema_for!(mta::Variables),
-        backup: &["/etc/exim4", "/etc/aliases", "/etc/mailname"],
+        backup: |_| Ok(these(&["/etc/exim4", "/etc/aliases", "/etc/mailname"])),
         resources: mta::resources,
     },
     Role {
         name: "database",
         summary: "MariaDB; on the host that keeps it also the database of the backup's catalogue.",
         variables: || schemars::schema_for!(database::Variables),
-        backup: &["/etc/mysql", database::DUMPS],
+        backup: |_| Ok(these(&["/etc/mysql", database::DUMPS])),
         resources: database::resources,
     },
     Role {
         name: "dns",
         summary: "dnsmasq: names of the estate's hosts and services, everything else from upstream servers.",
         variables: || schemars::schema_for!(dns::Variables),
-        backup: &["/etc/dnsmasq.d", "/etc/dnsmasq-hosts.d"],
+        backup: |_| Ok(these(&["/etc/dnsmasq.d", "/etc/dnsmasq-hosts.d"])),
         resources: dns::resources,
     },
     Role {
         name: "dns_api",
         summary: "The token for the API of the DNS provider (Linode), readable for root alone.",
         variables: || schemars::schema_for!(dns_api::Variables),
-        backup: &[dns_api::CREDENTIALS],
+        backup: |_| Ok(these(&[dns_api::CREDENTIALS])),
         resources: dns_api::resources,
     },
     Role {
         name: "dynamic_dns",
         summary: "A job that keeps DNS records at Linode pointed at the address that the host is seen at.",
         variables: || schemars::schema_for!(dynamic_dns::Variables),
-        backup: &[
-            "/usr/local/etc/dynamic-dns.conf",
-            "/usr/local/etc/dynamic-dns-domains",
-        ],
+        backup: dynamic_dns::backup,
         resources: dynamic_dns::resources,
     },
     Role {
         name: "calendar",
         summary: "Radicale: a CalDAV server with a calendar of the office and one of each member of its staff.",
         variables: || schemars::schema_for!(calendar::Variables),
-        backup: &["/etc/radicale", "/var/lib/radicale"],
+        backup: |_| Ok(these(&["/etc/radicale", "/var/lib/radicale"])),
         resources: calendar::resources,
     },
     Role {
         name: "mail",
         summary: "Dovecot: mailboxes in their owners' homes, read by IMAP.",
         variables: || schemars::schema_for!(mail::Variables),
-        backup: &["/etc/dovecot", "/home"],
+        backup: |_| Ok(these(&["/etc/dovecot", "/home"])),
         resources: mail::resources,
     },
     Role {
         name: "mail_certificates",
         summary: "certbot, and a key with which certificates are handed to the servers of hosted domains.",
         variables: || schemars::schema_for!(mail_certificates::Variables),
-        backup: &[
-            "/etc/letsencrypt",
-            "/usr/local/etc/certs",
-            "/usr/local/etc/mail-certificates",
-        ],
+        backup: |_| {
+            Ok(these(&[
+                "/etc/letsencrypt",
+                "/usr/local/etc/certs",
+                "/usr/local/etc/mail-certificates",
+            ]))
+        },
         resources: mail_certificates::resources,
     },
     Role {
         name: "mail_external",
         summary: "Exim and Dovecot for hosted domains: submission, delivery to virtual users, sending through the gateway.",
         variables: || schemars::schema_for!(mail_external::Variables),
-        backup: &["/usr/local/etc/mail-certs"],
+        backup: |_| Ok(these(&["/usr/local/etc/mail-certs"])),
         resources: mail_external::resources,
     },
     Role {
         name: "mail_internal",
         summary: "What the office's mail server does besides: logins without TLS from the office, Fetchmail.",
         variables: || schemars::schema_for!(mail_internal::Variables),
-        backup: &["/etc/default/fetchmail"],
+        backup: |_| Ok(these(&["/etc/default/fetchmail"])),
         resources: mail_internal::resources,
     },
     Role {
         name: "mail_gateway",
         summary: "Takes mail from authenticated clients and delivers it: a stand-in for a paid gateway.",
         variables: || schemars::schema_for!(mail_gateway::Variables),
-        backup: &[],
+        backup: |_| Ok(these(&[])),
         resources: mail_gateway::resources,
     },
     Role {
         name: "reverse_proxy",
         summary: "Nginx, in front of web sites.",
         variables: || schemars::schema_for!(reverse_proxy::Variables),
-        backup: &["/etc/nginx", "/etc/letsencrypt"],
+        backup: reverse_proxy::backup,
         resources: reverse_proxy::resources,
     },
     Role {
         name: "wordpress",
         summary: "Apache with PHP, for WordPress sites.",
         variables: || schemars::schema_for!(wordpress::Variables),
-        backup: &["/etc/apache2", "/etc/wordpress", "/var/lib/wordpress"],
+        backup: |_| {
+            Ok(these(&[
+                "/etc/apache2",
+                "/etc/wordpress",
+                "/var/lib/wordpress",
+            ]))
+        },
         resources: wordpress::resources,
     },
     Role {
         name: "backup_director",
         summary: "Bacula's director: what is backed up when, kept for how long and copied to where.",
         variables: || schemars::schema_for!(backup_director::Variables),
-        backup: &["/etc/bacula", "/usr/local/lib/bacula"],
+        backup: |_| Ok(these(&["/etc/bacula", "/usr/local/lib/bacula"])),
         resources: backup_director::resources,
     },
     Role {
         name: "backup_storage",
         summary: "Bacula's storage daemon, with the archive and the folder of the off-site copies.",
         variables: || schemars::schema_for!(backup_storage::Variables),
-        backup: &["/etc/bacula"],
+        backup: |_| Ok(these(&["/etc/bacula"])),
         resources: backup_storage::resources,
     },
     Role {
         name: "backup_dropbox",
         summary: "Dropbox's headless daemon, which brings the copies of the backups out of the office.",
         variables: || schemars::schema_for!(backup_dropbox::Variables),
-        backup: &["/usr/local/lib/bacula"],
+        backup: |_| Ok(these(&["/usr/local/lib/bacula"])),
         resources: backup_dropbox::resources,
     },
     Role {
         name: "dns_client",
         summary: "The host's own name in /etc/hosts, and its resolvers in /etc/resolv.conf.",
         variables: || schemars::schema_for!(dns_client::Variables),
-        backup: &["/etc/hosts", "/etc/resolv.conf"],
+        backup: |_| Ok(these(&["/etc/hosts", "/etc/resolv.conf"])),
         resources: dns_client::resources,
     },
 ];
+
+fn these(paths: &[&str]) -> Vec<HostPath> {
+    paths.iter().map(|path| fixed(path)).collect()
+}
 
 impl Role {
     /// Gives the names of the role's variables.

@@ -9,10 +9,11 @@ use serde::Deserialize;
 
 use super::{Declarations, HostContext, fixed};
 use crate::diagnostic::Diagnostic;
+use crate::estate::Vars;
 use crate::resource::{
     Declared, Directory, File, Handler, Packages, Resource, Service, State, Symlink,
 };
-use crate::value::Mode;
+use crate::value::{HostPath, Mode};
 
 /// Variables of the role.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -31,6 +32,16 @@ pub(crate) const CERTIFICATES: &str = "/etc/nginx/certificates";
 
 /// Folder from which certbot's proofs are served.
 pub(crate) const WEBROOT: &str = "/var/www/acme";
+
+/// Gives what is worth a backup: with TLS also what certbot keeps.
+pub(super) fn backup(vars: &Vars<'_>) -> Result<Vec<HostPath>, Diagnostic> {
+    let uses_ssl: Option<bool> = vars.value("reverse_proxy_uses_ssl")?;
+    let mut paths = vec![fixed("/etc/nginx")];
+    if uses_ssl.unwrap_or_else(yes) {
+        paths.push(fixed("/etc/letsencrypt"));
+    }
+    Ok(paths)
+}
 
 pub(super) fn resources(cx: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagnostic>> {
     let variables: Variables = cx.vars.typed("reverse_proxy")?;

@@ -23,10 +23,8 @@ pub(in crate::cli) fn server(app: &App) -> Result<String, Problem> {
     let port: Option<u16> = vars
         .value("calendar_port")
         .map_err(|mistake| vec![mistake])?;
-    let aliases: Option<BTreeMap<String, String>> =
-        vars.value("dns_aliases").map_err(|mistake| vec![mistake])?;
-    let alias = aliases.unwrap_or_default();
-    let name = match alias.get("caldav") {
+    let aliases = tasks::role::aliases(&app.estate, &vars).map_err(|mistake| vec![mistake])?;
+    let name = match aliases.get("caldav") {
         Some(target) if target == host.name() => "caldav",
         Some(_) | None => host.name(),
     };

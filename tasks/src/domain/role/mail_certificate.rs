@@ -78,8 +78,12 @@ pub(super) fn resources(cx: &DomainContext<'_>, made: &mut Made) {
                 smtp.as_str(),
             ],
         )));
-        // certbot itself runs this for renewed certificates only.
-        let mut take = Command::creating(path("/fullchain.pem"), [mail_certificates::RENEWED]);
+        // certbot itself runs this for renewed certificates only, and another one may be there from before.
+        let [ours, theirs] = [
+            path("/fullchain.pem").to_string(),
+            format!("{live}/fullchain.pem"),
+        ];
+        let mut take = Command::unless(["cmp", "-s", &theirs, &ours], [mail_certificates::RENEWED]);
         take.env.insert("RENEWED_LINEAGE".to_owned(), live.clone());
         made.once(Resource::Command(take));
         let mut delete = Command::creating(

@@ -121,6 +121,7 @@ pub(super) fn resources(cx: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagn
         role.add(Resource::File(file))
             .notifies(&units)
             .notifies(&restart);
+        role.add(Resource::Command(known_to_systemd()));
     }
     let loopback = IpAddr::from([127, 0, 0, 1]);
     if let Some(content) = role.take(console_of(cx, &variables, loopback)) {
@@ -140,6 +141,14 @@ pub(super) fn resources(cx: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagn
     )))
     .on_completion();
     role.finish()
+}
+
+/// Gives the command that makes systemd read the drop-in before the director is started for the first time: without
+/// it the start fails until the catalogue is there, and a handler would come too late.
+fn known_to_systemd() -> Command {
+    let guard = "[ ! -d /run/systemd/system ] || { systemctl show -P DropInPaths bacula-director | grep -q /catalogue.conf \
+                 && [ \"$(systemctl show -P NeedDaemonReload bacula-director)\" = no ]; }";
+    Command::unless(["sh", "-c", guard], ["systemctl", "daemon-reload"])
 }
 
 /// Gives the configuration of a console on another host.
@@ -363,7 +372,7 @@ fn client(cx: &HostContext<'_>, host: &Host) -> Result<Content, Diagnostic> {
         .set("client", &client_name(host))
         .set("address", &quote(&host.address().to_string()))
         .set("site", &quote(site))
-        .set("paths", &paths(host))
+        .set("paths", &paths(cx, host)?)
         .set("before", &before)
         .secret("password", &password.map(quote))
         .finish()
@@ -371,18 +380,17 @@ fn client(cx: &HostContext<'_>, host: &Host) -> Result<Content, Diagnostic> {
 
 /// Gives what of a host is backed up: apt's configuration, so that the same packages can be had again, and what its
 /// roles name; nothing twice.
-fn paths(host: &Host) -> Vec<String> {
-    let roles = ROLES.iter().filter(|role| host.has_role(role.name));
-    let mut all: Vec<HostPath> = roles
-        .flat_map(|role| role.backup)
-        .chain(&["/etc/apt"])
-        .map(|path| fixed(path))
-        .collect();
+fn paths(cx: &HostContext<'_>, host: &Host) -> Result<Vec<String>, Diagnostic> {
+    let vars = cx.estate.vars(host);
+    let mut all: Vec<HostPath> = vec![fixed("/etc/apt")];
+    for role in ROLES.iter().filter(|role| host.has_role(role.name)) {
+        all.extend((role.backup)(&vars)?);
+    }
     all.sort();
     all.dedup();
     let upper = all.iter().filter(|path| {
         let below = |folder: &&HostPath| path.is_below(folder);
         !all.iter().any(|folder| below(&folder))
     });
-    upper.map(|path| quote(path.as_str())).collect()
+    Ok(upper.map(|path| quote(path.as_str())).collect())
 }

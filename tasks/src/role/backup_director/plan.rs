@@ -133,7 +133,8 @@ fn schedules(copied: bool) -> Vec<Schedule> {
             runs: vec![
                 "Level=Incremental sun-fri at 01:05".to_owned(),
                 "Level=Full 2nd-5th sat at 01:05".to_owned(),
-                format!("Level=Full Pool={site}-monthly 1st sat at 01:05"),
+                // A job's pool for full backups would win over `Pool` here (Bacula, "Schedule Resource").
+                format!("Level=Full FullPool={site}-monthly 1st sat at 01:05"),
             ],
         })
         .collect();
@@ -175,6 +176,16 @@ mod tests {
     fn without_schedules_nothing_runs_by_itself() {
         assert!(Plan::new(true, false).schedules.is_empty());
         assert_eq!(Plan::new(true, true).schedules.len(), 8);
+    }
+
+    #[test]
+    fn monthly_backups_go_to_the_monthly_pools() {
+        let plan = Plan::new(true, true);
+        for site in SITES {
+            let run = format!("Level=Full FullPool={site}-monthly ");
+            let runs = plan.schedules.iter().flat_map(|schedule| &schedule.runs);
+            assert_eq!(runs.filter(|line| line.starts_with(&run)).count(), 1);
+        }
     }
 
     #[test]
