@@ -1,6 +1,6 @@
 //! A host under systemd, as servers are: what Debian's packages start, what is restarted, what is left alone.
 //!
-//! The container needs a cgroup hierarchy called `systemd` and the right to mount. Where the machine does not allow that,
+//! The container needs a cgroup hierarchy called `systemd` and the rights to mount and to look at daemons. Where the machine does not allow that,
 //! this test fails and says so; whoever knows it sets `PROV_E2E_WITHOUT_SYSTEMD`, and is told that nothing was tested.
 
 use std::path::Path;
@@ -40,6 +40,14 @@ impl Server {
         run.extend([
             "--cap-add",
             "SYS_ADMIN",
+            // start-stop-daemon(8) asks which program a daemon runs, also one of another account.
+            "--cap-add",
+            "SYS_PTRACE",
+            // Without ::1 the Exim that its package starts waits for it, and cannot be stopped meanwhile.
+            "--sysctl",
+            "net.ipv6.conf.all.disable_ipv6=0",
+            "--sysctl",
+            "net.ipv6.conf.lo.disable_ipv6=0",
             "--tmpfs",
             "/run:exec",
             "--tmpfs",
