@@ -1,6 +1,7 @@
 //! Exercises the Docker side against the real engine, in an estate of its own that is removed before and after.
 //!
-//! There is no way to skip: without an engine these tests fail.
+//! There is no way to skip: without an engine these tests fail. A locked file keeps those of another checkout from working
+//! on the same estate at the same time.
 
 #![expect(
     clippy::unwrap_used,
@@ -8,7 +9,7 @@
     reason = "clippy allows them in test functions, but not in the functions that tests share"
 )]
 
-use std::{future::Future, process::Command, time::Duration};
+use std::{fs::File, future::Future, process::Command, time::Duration};
 
 use futures_util::StreamExt;
 use prov::docker::{
@@ -32,6 +33,7 @@ where
     Fut: Future<Output = ()> + Send + 'static,
 {
     let _alone = ESTATE.lock().await;
+    let _claim = claim();
     let engine = Engine::connect()
         .await
         .expect("these tests need a Docker engine");
@@ -42,6 +44,15 @@ where
     if let Err(failed) = outcome {
         std::panic::resume_unwind(failed.into_panic());
     }
+}
+
+/// Waits until no other process works on the estate, and keeps others waiting as long as the file is open.
+fn claim() -> File {
+    let path = std::env::temp_dir().join("prov-provtest.lock");
+    let file = File::options().create(true).append(true).open(path);
+    let file = file.expect("a lock can be opened");
+    file.lock().expect("a lock can be waited for");
+    file
 }
 
 fn host(name: &str, last: u8, services: &[&str]) -> HostSpec {
@@ -233,7 +244,14 @@ async fn asks_the_estates_dns_server(estate: &EstateContainers) {
     );
     assert!(!answer.text().contains("10.99.7.102"), "{}", answer.text());
     assert_ne!(dig.run(&["+no-such-option"]).await.unwrap().code, 0);
-    let clients = ["ps", "-aq", "--filter", "label=io.prov.mode=client"];
+    let clients = [
+        "ps",
+        "-aq",
+        "--filter",
+        "label=io.prov.estate=provtest",
+        "--filter",
+        "label=io.prov.mode=client",
+    ];
     let addresses = docker(&[
         "inspect",
         "-f",

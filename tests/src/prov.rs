@@ -61,8 +61,10 @@ impl Prov {
             .env("HOME", root.join("home"))
             .env("XDG_STATE_HOME", root.join("state"))
             .env_remove("PROV_ESTATE")
+            .env_remove("PROV_DOMAINS")
             .env_remove("SSH_AUTH_SOCK")
             .env_remove("NO_COLOR")
+            .env_remove("CLICOLOR_FORCE")
             .current_dir(root)
             .stdin(Stdio::null());
         Self {

@@ -1,18 +1,33 @@
 //! Who is let in, and to whom prov speaks: host keys, passwords, sudo.
 
-use end_to_end::{Estate, secret};
+use end_to_end::{Estate, secret, until};
 
 const LOOK: [&str; 3] = ["--output", "json", "diff"];
+
+/// Tells whether the SSH server of the host `one` offers this key.
+fn offers(estate: &Estate, known_host: &str) -> bool {
+    let Some(key) = known_host.split_whitespace().last() else {
+        return false;
+    };
+    estate.holds(
+        "one",
+        &format!("ssh-keyscan -t ed25519 127.0.0.1 | grep -qF {key}"),
+    )
+}
 
 #[test]
 fn a_host_key_that_changed_is_refused() {
     let estate = Estate::deployed(&["one"]);
     estate.prov(LOOK).run().exits(0);
+    let known = estate.known_host("one");
+    assert!(offers(&estate, &known));
     // sshd reads its keys again when it is told to.
     estate.on(
         "one",
-        "cd /etc/ssh; rm ssh_host_ed25519_key*; ssh-keygen -q -t ed25519 -N '' -f ssh_host_ed25519_key; kill -HUP 1; sleep 1",
+        "cd /etc/ssh; rm ssh_host_ed25519_key*; ssh-keygen -q -t ed25519 -N '' -f ssh_host_ed25519_key; kill -HUP 1",
     );
+    let new = estate.known_host("one");
+    until("sshd offers its new key", || offers(&estate, &new));
     for command in [
         &LOOK[..],
         &[
