@@ -1,4 +1,4 @@
-//! `docs/reference.md`, made from the code: commands, resources, roles and their variables.
+//! `docs/reference.md`, made from the code: commands, the files of an estate, resources, roles and their variables.
 
 use std::fmt::Write as _;
 
@@ -6,6 +6,9 @@ use serde_json::Value;
 use tasks::domain::role::DOMAIN_ROLES;
 use tasks::resource::KINDS;
 use tasks::role::ROLES;
+
+/// What no schema says about the files of an estate.
+const ESTATE: &str = include_str!("reference/estate.md");
 
 /// Writes the reference.
 pub(super) fn text() -> String {
@@ -26,6 +29,13 @@ pub(super) fn text() -> String {
             sub.render_help()
         );
     }
+    text.push_str(ESTATE);
+    text.push_str("### estate.yml\n\n");
+    fields(
+        &mut text,
+        &tasks::estate::inventory_schema().to_value(),
+        "Section",
+    );
     text.push_str("## Resources\n\n");
     for kind in KINDS {
         schema(
@@ -69,7 +79,50 @@ fn schema(text: &mut String, title: &str, schema: &Value) {
     fields(text, schema, "Field");
 }
 
+/// Writes a table of fields, and one for each field that has fields itself.
 fn fields(text: &mut String, schema: &Value, what: &str) {
+    table(text, schema, schema, what);
+    tables_below(text, schema, schema, "", &mut Vec::new());
+}
+
+fn tables_below<'s>(
+    text: &mut String,
+    holder: &'s Value,
+    root: &'s Value,
+    path: &str,
+    shown: &mut Vec<&'s Value>,
+) {
+    for (name, field) in holder["properties"].as_object().into_iter().flatten() {
+        let Some((held, many)) = held(field, root) else {
+            continue;
+        };
+        // What is the same in several places is described in the first one.
+        if shown.iter().any(|other| std::ptr::eq(*other, held)) {
+            continue;
+        }
+        shown.push(held);
+        let path = format!("{path}{name}");
+        let each = if many { "each of " } else { "" };
+        let _ = writeln!(text, "Fields of {each}`{path}`:\n");
+        table(text, held, root, "Field");
+        tables_below(text, held, root, &format!("{path}: "), shown);
+    }
+}
+
+/// Finds what has fields in a field: itself, or each entry of a list or map.
+fn held<'s>(field: &'s Value, root: &'s Value) -> Option<(&'s Value, bool)> {
+    let field = resolved(field, root);
+    if field["properties"].is_object() {
+        return Some((field, false));
+    }
+    [&field["items"], &field["additionalProperties"]]
+        .into_iter()
+        .filter(|entry| entry.is_object())
+        .find_map(|entry| held(entry, root))
+        .map(|(held, _)| (held, true))
+}
+
+fn table(text: &mut String, schema: &Value, root: &Value, what: &str) {
     let Some(fields) = schema["properties"].as_object() else {
         return;
     };
@@ -97,30 +150,39 @@ fn fields(text: &mut String, schema: &Value, what: &str) {
         let _ = writeln!(
             text,
             "| `{name}` | {} | {default} | {} |",
-            kind(field, schema),
+            kind(field, root),
             meaning.replace('|', "\\|")
         );
     }
     text.push('\n');
 }
 
-/// Names a field's type: its format where it has one, the words of an enumeration, or the JSON type.
-fn kind(field: &Value, root: &Value) -> String {
+/// Follows a reference, and looks through what is only there because the value may be missing.
+fn resolved<'s>(field: &'s Value, root: &'s Value) -> &'s Value {
     if let Some(reference) = field["$ref"].as_str() {
         let name = reference.rsplit('/').next().unwrap_or_default();
-        return kind(&root["$defs"][name], root);
+        return resolved(&root["$defs"][name], root);
     }
+    let choices = field["anyOf"].as_array().into_iter().flatten();
+    let mut choices = choices.filter(|choice| choice["type"] != "null");
+    match (choices.next(), choices.next()) {
+        (Some(only), None) => resolved(only, root),
+        (Some(_) | None, _) => field,
+    }
+}
+
+/// Names a field's type: its format where it has one, the words of an enumeration, or the JSON type.
+fn kind(field: &Value, root: &Value) -> String {
+    let field = resolved(field, root);
+    let listed = |words: Vec<String>| {
+        let words = words.iter().map(|word| format!("`{word}`"));
+        words.collect::<Vec<_>>().join(", ")
+    };
     if let Some(one_of) = field["oneOf"].as_array() {
-        let words: Vec<_> = one_of
-            .iter()
-            .filter_map(|word| word["const"].as_str())
-            .collect();
+        let words = one_of.iter().filter_map(|word| word["const"].as_str());
+        let words: Vec<_> = words.map(str::to_owned).collect();
         if !words.is_empty() {
-            return words
-                .iter()
-                .map(|word| format!("`{word}`"))
-                .collect::<Vec<_>>()
-                .join(", ");
+            return listed(words);
         }
     }
     if let Some(choices) = field["anyOf"].as_array() {
@@ -132,11 +194,12 @@ fn kind(field: &Value, root: &Value) -> String {
         return kinds.join(" or ");
     }
     if let Some(words) = field["enum"].as_array() {
-        return words
-            .iter()
-            .map(|word| format!("`{}`", word.as_str().unwrap_or_default()))
-            .collect::<Vec<_>>()
-            .join(", ");
+        let word = |word: &Value| {
+            word.as_str()
+                .map_or_else(|| word.to_string(), str::to_owned)
+        };
+        let words = words.iter().filter(|word| !word.is_null());
+        return listed(words.map(word).collect());
     }
     if let Some(format) = field["format"].as_str() {
         return format.to_owned();
@@ -150,11 +213,13 @@ fn kind(field: &Value, root: &Value) -> String {
             .to_owned(),
         None => field["type"].as_str().unwrap_or("any").to_owned(),
     };
-    if plain == "array" {
-        return format!("list of {}", kind(&field["items"], root));
+    match plain.as_str() {
+        "array" => format!("list of {}", kind(&field["items"], root)),
+        "object" if field["properties"].is_object() => "fields (see below)".to_owned(),
+        "object" if field["additionalProperties"].is_object() => {
+            format!("map of {}", kind(&field["additionalProperties"], root))
+        }
+        "object" => "map".to_owned(),
+        _ => plain,
     }
-    if plain == "object" {
-        return "map".to_owned();
-    }
-    plain
 }

@@ -5,6 +5,7 @@
 
 use std::num::NonZeroU16;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, de};
 
 use crate::Secret;
@@ -48,6 +49,20 @@ impl<'de> Deserialize<'de> for Sudo {
     }
 }
 
+impl JsonSchema for Sudo {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Sudo".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "enum": [false, true, "password"] })
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+}
+
 /// Describes how a host is reached; what is `None` is decided elsewhere.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct Connection {
@@ -66,19 +81,27 @@ pub struct Connection {
 }
 
 /// Holds a `connection:` block as written.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Block {
+    /// User to log in as; by default that of `~/.ssh/config`, else the name of who runs prov. In containers `root`.
     #[serde(default)]
     user: Option<Text>,
+    /// Password of that user: for sudo, and for logging in where no key was accepted.
     #[serde(default)]
     password: Option<Secret>,
+    /// TCP port of the SSH server; by default that of `~/.ssh/config`, else 22.
     #[serde(default)]
     port: Option<NonZeroU16>,
+    /// How to become root: not at all, as the user is root (`false`, the default); by sudo that asks for nothing (`true`);
+    /// by sudo that asks for the password (`password`).
     #[serde(default)]
     sudo: Option<Sudo>,
+    /// File with the private key, also below `~/`: Ed25519 or ECDSA without a passphrase. Keys with one belong into the agent,
+    /// which is asked too. By default those of `~/.ssh/config`, else `~/.ssh/id_ed25519` and `~/.ssh/id_ecdsa`.
     #[serde(default)]
     identity: Option<Text>,
+    /// Host to go through, `[USER@]HOST[:PORT]`; by default that of `~/.ssh/config`.
     #[serde(default)]
     jump: Option<Text>,
 }
@@ -110,8 +133,9 @@ impl Block {
 }
 
 /// Holds a text that says something: one line, neither empty nor with blanks around it.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(try_from = "String")]
+#[schemars(inline)]
 struct Text(String);
 
 impl TryFrom<String> for Text {

@@ -6,9 +6,10 @@
 mod membership;
 mod stand_ins;
 
-use std::collections::{HashMap, HashSet};
-use std::net::IpAddr;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::net::{IpAddr, Ipv4Addr};
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
@@ -22,7 +23,7 @@ use super::{
 use crate::Diagnostic;
 use crate::value::HostPath;
 
-const SECTIONS: [&str; 8] = [
+pub(super) const SECTIONS: [&str; 8] = [
     "name",
     "release",
     "connection",
@@ -40,17 +41,23 @@ const SYSTEM: [&str; 13] = [
 ];
 
 /// Holds an entry of `hosts:`.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct HostEntry {
+pub(super) struct HostEntry {
+    /// Where other hosts reach it. So does prov, unless `~/.ssh/config` has a `HostName` for a server of this name.
     address: IpAddr,
+    /// Where it is: in the office, or on the Internet. It is in the group of that name.
     location: Location,
+    /// Release of Debian; by default that of the estate.
     #[serde(default)]
     release: Option<Release>,
+    /// Folders that outlive the host's container; only containers have any.
     #[serde(default)]
     volumes: Vec<HostPath>,
-    /// Read by itself, so that each mistake in it is reported.
+    // Read by itself, so that each mistake in it is reported.
+    /// How it is reached; fields that are left out are those of the estate.
     #[serde(default, rename = "connection")]
+    #[schemars(with = "Block")]
     _connection: IgnoredAny,
 }
 
@@ -61,12 +68,17 @@ struct PrivateEntry {
     connection: Block,
 }
 
-#[derive(Deserialize)]
+/// Holds the section `containers:`.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Containers {
+pub(super) struct Containers {
+    /// Network of the containers, for instance `10.0.0.0/24`. Its lowest quarter is for
+    /// clients, the addresses above are for hosts.
     network: Network,
-    /// Read by itself, once the addresses of the hosts are known.
+    // Read by itself, once the addresses of the hosts are known.
+    /// Containers that behave like services of the outside world, with their addresses: `dropbox`, `linode`.
     #[serde(default, rename = "stand_ins")]
+    #[schemars(with = "BTreeMap<String, Ipv4Addr>")]
     _stand_ins: IgnoredAny,
 }
 

@@ -14,6 +14,7 @@ mod load;
 mod name;
 mod network;
 mod node;
+mod schema;
 mod sources;
 mod stand_in;
 mod table;
@@ -33,6 +34,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::net::IpAddr;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use check::KnownRole;
@@ -41,6 +43,7 @@ pub use de::from_node;
 pub use name::{ALL, host_name, label, variable};
 pub use network::Network;
 pub use node::{Key, Node, Value};
+pub use schema::inventory_schema;
 pub use sources::{Mark, Source, Sources};
 pub use stand_in::{STAND_INS, StandIn};
 pub use variables::{Layer, Origin, Variable, Vars};
@@ -84,7 +87,9 @@ pub struct Host {
 }
 
 /// Says on which side of the firm's router a host is; also names the group of the hosts there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, Serialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, Serialize, JsonSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Location {
     /// In the office.
@@ -115,7 +120,18 @@ impl fmt::Display for Location {
 
 /// Names a release of Debian.
 #[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Deserialize, Serialize,
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Default,
+    Deserialize,
+    Serialize,
+    JsonSchema,
 )]
 #[serde(rename_all = "lowercase")]
 pub enum Release {

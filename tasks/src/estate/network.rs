@@ -7,6 +7,7 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 use std::str::FromStr;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Smallest network that holds a gateway and a host has two host bits.
@@ -115,6 +116,20 @@ impl TryFrom<String> for Network {
 impl From<Network> for String {
     fn from(network: Network) -> Self {
         network.to_string()
+    }
+}
+
+impl JsonSchema for Network {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Network".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": "string", "format": "network" })
+    }
+
+    fn inline_schema() -> bool {
+        true
     }
 }
 
