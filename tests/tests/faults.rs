@@ -144,7 +144,8 @@ fn a_host_that_is_down_is_told_apart_and_the_others_are_done() {
     docker(&["stop", "--time=1", &estate.container("two")], "");
     let ran = estate.task(["file", "path=/srv/f", "content=x"]).run();
     ran.exits(3)
-        .failed("two", &["does not run", "prov deploy two"]);
+        .failed("two", &["does not run", "prov test two"]);
+    assert!(!ran.told().contains("prov deploy"), "{}", ran.told());
     assert_eq!(ran.host("two")["status"], "unreachable");
     assert_eq!(ran.changes("one"), ["file /srv/f"]);
     docker(&["rm", "--force", &estate.container("two")], "");

@@ -15,7 +15,7 @@ use tasks::role::HostContext;
 use super::app::App;
 use super::arguments::{Deploy, Down, Test};
 use super::stand_ins;
-use crate::docker::{DeployOptions, DockerError, DownOptions, HostSpec, TestOptions};
+use crate::docker::{DeployOptions, DockerError, DownOptions, HostSpec, Removed, TestOptions};
 use crate::engine::{Event, Failure};
 use crate::report::problem::{Problem, exit};
 use crate::report::progress::Lines;
@@ -220,13 +220,16 @@ pub(super) async fn down(app: &App, options: &Down) -> Result<u8, Problem> {
     };
     let removed = containers.down(options, &progress).await;
     shown.clear();
-    let removed = removed?;
+    let Removed { things, kept } = removed?;
     let state = app.state()?;
     state.forget("host-keys.json");
     if app.json() {
-        outln!("{:#}", json!({ "removed": removed }));
+        outln!("{:#}", json!({ "removed": things, "kept": kept }));
     } else {
-        let things = text::counted(removed, "thing", "things");
+        for image in kept {
+            outln!("{image} is still used, and stays");
+        }
+        let things = text::counted(things, "thing", "things");
         outln!(
             "removed {things} of the estate {} from Docker",
             app.estate.name()

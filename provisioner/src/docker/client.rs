@@ -3,7 +3,7 @@
 //! A client gets a dynamic address and the DNS server of its scope. Docker's own resolver is never used: it answers the
 //! names of containers itself, and would hide what the estate's DNS servers get wrong.
 
-use std::net::Ipv4Addr;
+use std::{net::Ipv4Addr, pin::pin};
 
 use bollard::{
     models::{ContainerCreateBody, HostConfig},
@@ -23,8 +23,9 @@ use super::{
     interactive::{Target, Terminal, interrupted},
 };
 
-/// How long a session's container lives at most, should prov be killed before it can remove it.
-const SESSION_SECONDS: &str = "7200";
+/// How long a session's container lives at most, should prov be killed before it can remove it: its program ends then,
+/// and the engine removes what has ended, with the passwords that were put into it.
+const SESSION_SECONDS: &str = "3600";
 
 /// Where a client finds the certificate of the estate's authority.
 pub const AUTHORITY: &str = "/etc/ssl/estate/authority.pem";
@@ -180,6 +181,7 @@ impl EstateContainers {
             ])),
             host_config: Some(HostConfig {
                 network_mode: Some(self.network_name()),
+                auto_remove: Some(true),
                 ..HostConfig::default()
             }),
             networking_config: Some(self.endpoint(None)),
@@ -226,25 +228,20 @@ impl EstateContainers {
             .attach_container(container, Some(options))
             .await
             .map_err(running())?;
-        self.start_container(client, container).await?;
-        terminal
-            .carry(
-                self.docker(),
-                Target::Container(container),
-                attached.output,
-                attached.input,
-            )
-            .await
-            .map_err(running())?;
+        let carried = async {
+            self.start_container(client, container).await?;
+            let target = Target::Container(container);
+            let carried = terminal.carry(self.docker(), target, attached.output, attached.input);
+            carried.await.map_err(running())
+        };
+        // Waited for before it starts, too: once it has ended it goes, and its exit code with it.
         let options = WaitContainerOptionsBuilder::new()
-            .condition("not-running")
+            .condition("removed")
             .build();
-        match self
-            .docker()
-            .wait_container(container, Some(options))
-            .next()
-            .await
-        {
+        let mut end = pin!(self.docker().wait_container(container, Some(options)));
+        let ended = async { Ok(end.next().await) };
+        let (ended, ()) = tokio::try_join!(ended, carried)?;
+        match ended {
             Some(Ok(ended)) => Ok(ended.status_code),
             Some(Err(bollard::errors::Error::DockerContainerWaitError { code, .. })) => Ok(code),
             Some(Err(error)) => Err(running()(error)),

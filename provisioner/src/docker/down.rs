@@ -1,8 +1,12 @@
 //! Taking an estate down: whatever carries its label goes, and nothing else.
 
-use bollard::query_parameters::{
-    ListImagesOptionsBuilder, ListNetworksOptionsBuilder, ListVolumesOptionsBuilder,
-    RemoveImageOptionsBuilder, RemoveVolumeOptions,
+use bollard::{
+    errors::Error,
+    models::ImageSummary,
+    query_parameters::{
+        ListImagesOptionsBuilder, ListNetworksOptionsBuilder, ListVolumesOptionsBuilder,
+        RemoveVolumeOptions,
+    },
 };
 use futures_util::FutureExt;
 
@@ -19,13 +23,22 @@ pub struct DownOptions {
     pub base_images: bool,
 }
 
+/// What came of taking an estate down.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Removed {
+    /// How many things went.
+    pub things: usize,
+    /// Images that stay because something else still needs them.
+    pub kept: Vec<String>,
+}
+
 impl EstateContainers {
-    /// Removes the estate's containers, images, volumes and network; returns how many things went.
+    /// Removes the estate's containers, images, volumes and network.
     pub async fn down(
         &self,
         options: DownOptions,
         progress: &Progress<'_>,
-    ) -> Result<usize, DockerError> {
+    ) -> Result<Removed, DockerError> {
         let containers = self.containers(&[]).await?;
         let mut removed = containers.len();
         let work = containers.into_iter().map(|container| {
@@ -47,13 +60,22 @@ impl EstateContainers {
             (label::ESTATE, self.estate.as_str()),
             (label::ROLE, "image"),
         ];
-        removed += self.remove_images(&mine).await?;
+        let (images, mut kept) = self.remove_images(&self.images(&mine).await?).await?;
+        removed += images;
         removed += self.remove_volumes("").await?;
         removed += self.remove_networks().await?;
         if options.base_images {
-            removed += self.remove_images(&[(label::ROLE, "image")]).await?;
+            let mut shared = self.images(&[(label::ROLE, "image")]).await?;
+            // What another estate has committed is all that is left of its hosts.
+            shared.retain(|image| !image.labels.contains_key(label::ESTATE));
+            let (images, still) = self.remove_images(&shared).await?;
+            removed += images;
+            kept.extend(still);
         }
-        Ok(removed)
+        Ok(Removed {
+            things: removed,
+            kept,
+        })
     }
 
     /// Removes the volumes of a host, or of all hosts if the name is empty.
@@ -109,26 +131,38 @@ impl EstateContainers {
         Ok(networks.len())
     }
 
-    /// Removes images by label, the newest first because an image cannot go before those that build upon it.
-    async fn remove_images(&self, wanted: &[(&str, &str)]) -> Result<usize, DockerError> {
+    /// Lists images by label, the newest first because an image cannot go before those that build upon it.
+    async fn images(&self, wanted: &[(&str, &str)]) -> Result<Vec<ImageSummary>, DockerError> {
         let options = ListImagesOptionsBuilder::new()
             .filters(&with_labels(wanted))
             .build();
         let listed = self.docker().list_images(Some(options)).await;
         let mut images = listed.map_err(DockerError::request("list images"))?;
         images.sort_by_key(|image| std::cmp::Reverse(image.created));
-        for image in &images {
-            let force = RemoveImageOptionsBuilder::new().force(true).build();
-            missing_is_none(
-                self.docker()
-                    .remove_image(&image.id, Some(force), None)
-                    .await,
-            )
-            .map_err(DockerError::request(format!(
-                "remove the image {}",
-                image.repo_tags.join(", ")
-            )))?;
+        Ok(images)
+    }
+
+    /// Removes images; gives how many went, and the names of those that containers or other images need. Not by force:
+    /// that would take them from containers that have stopped, too.
+    async fn remove_images(
+        &self,
+        images: &[ImageSummary],
+    ) -> Result<(usize, Vec<String>), DockerError> {
+        let (mut removed, mut kept) = (0, Vec::new());
+        for image in images {
+            let name = image.repo_tags.first().unwrap_or(&image.id);
+            // By its number: by its name it would lose that name first, and then be found to be needed.
+            match missing_is_none(self.engine.remove_image(&image.id).await) {
+                Ok(_) => removed += 1,
+                Err(Error::DockerResponseServerError {
+                    status_code: 409, ..
+                }) => kept.push(name.clone()),
+                Err(error) => {
+                    let doing = format!("remove the image {name}");
+                    return Err(DockerError::request(doing)(error));
+                }
+            }
         }
-        Ok(images.len())
+        Ok((removed, kept))
     }
 }

@@ -148,13 +148,17 @@ pub enum DockerError {
         /// The container.
         container: String,
     },
-    /// A host has no container, or none that runs.
-    #[error("{host}: its container {state}")]
+    /// A host has no container.
+    #[error("{host}: its container does not exist")]
+    NoContainer {
+        /// The host.
+        host: String,
+    },
+    /// A host's container does not run. What was applied to it is still there.
+    #[error("{host}: its container does not run")]
     NotRunning {
         /// The host.
         host: String,
-        /// `does not exist` or `does not run (exited)`, say.
-        state: String,
     },
     /// A container ended while prov waited for it.
     #[error("{host}: the container ended before {waiting_for}; its last lines:\n{output}")]
@@ -260,9 +264,10 @@ impl DockerError {
             | Self::UnknownStandIn { nearest, .. } => {
                 return nearest.map(|name| format!("did you mean '{name}'?"));
             }
-            Self::NotRunning { host, .. } => {
-                return Some(format!("start it anew: `prov deploy {host}`"));
+            Self::NoContainer { host } => {
+                return Some(format!("make it: `prov deploy {host}`"));
             }
+            Self::NotRunning { host } => return Some(start_again(host)),
             Self::Ended { host, .. }
             | Self::SshNotReady { host, .. }
             | Self::ServiceNotReady { host, .. } => {
@@ -277,6 +282,12 @@ impl DockerError {
         };
         Some(hint.to_owned())
     }
+}
+
+/// Says how a container that has stopped comes back. Never to deploy it: that loses what was applied to it.
+#[must_use]
+pub fn start_again(host: &str) -> String {
+    format!("start it with `prov test {host}`, which keeps what was applied to it")
 }
 
 fn seconds(duration: Duration) -> String {

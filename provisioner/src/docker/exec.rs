@@ -58,14 +58,11 @@ impl EstateContainers {
         if let Some(running) = found.iter().find(|container| container.running) {
             return Ok(running.id.clone());
         }
-        Err(DockerError::NotRunning {
-            host: host.to_owned(),
-            state: if found.is_empty() {
-                "does not exist"
-            } else {
-                "does not run"
-            }
-            .to_owned(),
+        let host = host.to_owned();
+        Err(if found.is_empty() {
+            DockerError::NoContainer { host }
+        } else {
+            DockerError::NotRunning { host }
         })
     }
 }

@@ -129,13 +129,9 @@ impl EstateContainers {
         } else {
             let mut chosen = Vec::with_capacity(hosts.len());
             for host in hosts {
-                let (host, id) =
-                    containers
-                        .remove_entry(host)
-                        .ok_or_else(|| DockerError::NotRunning {
-                            host: host.clone(),
-                            state: "does not exist".to_owned(),
-                        })?;
+                let (host, id) = containers
+                    .remove_entry(host)
+                    .ok_or_else(|| DockerError::NoContainer { host: host.clone() })?;
                 chosen.push((host, id));
             }
             chosen

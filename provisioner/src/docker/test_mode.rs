@@ -134,9 +134,8 @@ impl EstateContainers {
         } else {
             let image = self.test_image(&host.name);
             if self.engine.image_id(&image).await?.is_none() {
-                return Err(DockerError::NotRunning {
+                return Err(DockerError::NoContainer {
                     host: host.name.clone(),
-                    state: "does not exist".to_owned(),
                 });
             }
             // The container was removed by other means, but what was committed is still there.
@@ -152,9 +151,8 @@ impl EstateContainers {
                 holder,
                 strays: successors,
             })
-            .ok_or_else(|| DockerError::NotRunning {
+            .ok_or_else(|| DockerError::NoContainer {
                 host: host.name.clone(),
-                state: "has just been removed".to_owned(),
             })
     }
 

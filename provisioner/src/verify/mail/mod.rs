@@ -143,7 +143,7 @@ pub async fn mail_sweep(
         command.extend(words.iter().map(String::as_str));
         match containers.exec(&server.name, &command, SWEEP).await {
             // A server that does not run is one of the things that the checks have told.
-            Ok(_) | Err(DockerError::NotRunning { .. }) => {}
+            Ok(_) | Err(DockerError::NotRunning { .. } | DockerError::NoContainer { .. }) => {}
             Err(error) => return Err(error),
         }
     }
