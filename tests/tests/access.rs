@@ -76,6 +76,17 @@ fn a_server_is_known_by_its_host_key_or_not_spoken_to() {
     assert_eq!(ran.host("one")["output"], "0", "{}", ran.told());
     ran.exits(1).failed("two", &["is not known"]);
 
+    // Of a key of another kind nobody knows whether it changed.
+    let rsa = estate.on(
+        "one",
+        "ssh-keygen -q -t rsa -N '' -f /root/rsa; cut -d' ' -f1,2 /root/rsa.pub",
+    );
+    let only_rsa = format!("{} {rsa}", estate.address("one"));
+    servers.write_home(".ssh/known_hosts", &only_rsa);
+    let ran = servers.prov(LOOK).run();
+    ran.exits(1)
+        .failed("one", &["is not known", "ssh-rsa", "UpdateHostKeys"]);
+
     let wrong = estate
         .known_host("two")
         .replace(&estate.address("two"), &estate.address("one"));

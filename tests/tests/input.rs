@@ -166,6 +166,29 @@ fn a_connection_that_is_refused_makes_the_host_unreachable() {
 }
 
 #[test]
+fn an_address_of_the_ssh_configuration_wins_and_is_named() {
+    let port = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port();
+    let folder = server("192.0.2.7", port, "sudo: true");
+    folder.write_home(".ssh/config", "Host one\n  HostName 127.0.0.1\n");
+    let ran = folder.prov(["-v", "--output", "json", "diff"]).run();
+    ran.exits(3)
+        .failed("one", &[&format!("127.0.0.1:{port} refused")])
+        .says("one: at 127.0.0.1, as ~/.ssh/config says, not at 192.0.2.7");
+    // A plan is not saved without hosts that cannot be reached, and nothing worse happened.
+    let path = folder.path_text("plan");
+    folder.prov(["diff", "--out", &path]).run().exits(3);
+
+    folder.write_home(".ssh/config", "Host one\n  ProxyJump bastion:abc\n");
+    let ran = folder.prov(["--output", "json", "diff"]).run();
+    ran.exits(1)
+        .failed("one", &["ProxyJump bastion:abc", "[USER@]HOST[:PORT]"]);
+}
+
+#[test]
 fn a_host_that_never_answers_is_given_up_in_time() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let folder = server(

@@ -1,25 +1,24 @@
 //! What most commands need: the estate, its templates, the container engine, the selected hosts.
 
-use std::collections::BTreeMap;
-use std::net::IpAddr;
-use std::path::Path;
-use std::time::Duration;
+use std::collections::BTreeSet;
 
 use tasks::domain::Domains;
 use tasks::domain::role::DomainWork;
-use tasks::estate::{ALL, Estate, Host, StandIn, Sudo as EstateSudo};
+use tasks::estate::{ALL, Estate, Host, StandIn};
 use tasks::plan::Phase;
 use tasks::role::{HostContext, Inputs, needs_authority};
 use tasks::template::Templates;
 
 use super::arguments::{Global, Names, Output};
+use super::domain;
+use super::jobs::Work;
 use crate::authority;
-use crate::docker::{Engine, EstateContainers, HostState, HostStatus, Mode, host_resolvers};
+use crate::docker::{Engine, EstateContainers, host_resolvers};
 use crate::engine::{Failure, Job};
 use crate::files;
 use crate::report::problem::Problem;
-use crate::ssh::{Auth, HostKeys, Sudo, Target, UserConfig};
-use crate::state::{PinnedKey, State, home};
+use crate::ssh::{Target, UserConfig};
+use crate::state::{State, home};
 
 /// The loaded estate with the user's wishes.
 pub(super) struct App {
@@ -28,7 +27,7 @@ pub(super) struct App {
     pub(super) domains: Domains,
     pub(super) templates: Templates,
     pub(super) inputs: Inputs,
-    user_config: UserConfig,
+    pub(super) user_config: UserConfig,
 }
 
 impl App {
@@ -164,170 +163,36 @@ impl App {
         State::of(self.estate.name(), &self.global.estate)
     }
 
-    /// Gives the resources of a host, and how it is reached.
-    pub(super) fn job(&self, host: &Host, target: Target, phase: Phase) -> Result<Job, Problem> {
-        let context = HostContext::new(&self.estate, host, &self.inputs, &self.templates);
-        Ok(Job {
-            host: host.name().to_owned(),
-            target,
-            resources: tasks::role::resources(&context)?,
-            phase,
-            exports: Vec::new(),
-        })
-    }
-
-    /// Gives the resources that domains need on a host, and how it is reached.
-    pub(super) fn domain_job(
-        &self,
-        host: &Host,
-        target: Target,
-        work: &DomainWork<'_>,
-    ) -> Result<Job, Problem> {
-        let resources = work.resources(&self.estate, host, &self.inputs, &self.templates)?;
+    /// Gives what is to be done on a host, and how it is reached.
+    pub(super) fn job(&self, host: &Host, target: Target, work: Work<'_>) -> Result<Job, Problem> {
+        let roles = || {
+            let context = HostContext::new(&self.estate, host, &self.inputs, &self.templates);
+            tasks::role::resources(&context)
+        };
+        let domains = |work: &DomainWork<'_>| {
+            work.resources(&self.estate, host, &self.inputs, &self.templates)
+        };
+        let (resources, phase) = match work {
+            Work::Roles(phase) => (roles()?, phase),
+            Work::Domains(work) => (domains(work)?, Phase::Completion),
+            Work::Resources(resources) => (resources.to_vec(), Phase::Completion),
+        };
+        // A mistake in what this is not about is no reason to refuse it.
+        let mut others = domains(&domain::all(self)).unwrap_or_default();
+        if !matches!(work, Work::Roles(_)) {
+            others.extend(roles().unwrap_or_default());
+        }
+        let declared = resources.iter().chain(&others);
+        let secrets = declared.flat_map(|one| one.resource.manage().secrets());
+        let secrets: BTreeSet<_> = secrets.chain(host.connection().password.clone()).collect();
         Ok(Job {
             host: host.name().to_owned(),
             target,
             resources,
-            phase: Phase::Completion,
+            phase,
             exports: Vec::new(),
+            secrets: secrets.into_iter().collect(),
         })
-    }
-
-    /// Finds out how hosts are reached. For containers Docker says where they are and what their host keys are, and
-    /// a host whose container does not run is not sent anything.
-    pub(super) async fn targets(
-        &self,
-        hosts: &[&Host],
-    ) -> Result<Vec<(String, Result<Target, Failure>)>, Problem> {
-        if self.estate.network().is_none() {
-            let target = |host: &&Host| (host.name().to_owned(), Ok(self.server(host)));
-            return Ok(hosts.iter().map(target).collect());
-        }
-        let containers = self.containers().await?;
-        let running = containers.list().await?;
-        let state = self.state()?;
-        let mut pinned = state.host_keys();
-        let before = pinned.clone();
-        let mut targets = Vec::with_capacity(hosts.len());
-        for host in hosts {
-            let target = match reachable(host, &running) {
-                Ok((status, address)) => {
-                    let key = pin(&containers, status, &mut pinned).await;
-                    key.and_then(|key| self.container(host, address, &key))
-                }
-                Err(failure) => Err(failure),
-            };
-            targets.push((host.name().to_owned(), target));
-        }
-        if pinned != before {
-            state.keep_host_keys(&pinned)?;
-        }
-        Ok(targets)
-    }
-
-    fn container(&self, host: &Host, address: IpAddr, key: &str) -> Result<Target, Failure> {
-        let key = russh::keys::PublicKey::from_openssh(key).map_err(|error| {
-            Failure::new(
-                format!("the host key that Docker gave makes no sense: {error}"),
-                "deploy the host anew with `prov deploy`",
-            )
-        })?;
-        let connection = host.connection();
-        let auth = connection.password.iter().cloned().map(Auth::Password);
-        Ok(Target {
-            host: host.name().to_owned(),
-            address: address.to_string(),
-            port: connection.port.unwrap_or(22),
-            user: connection.user.clone().unwrap_or_else(|| "root".to_owned()),
-            auth: auth.collect(),
-            host_keys: HostKeys::Pinned {
-                keys: vec![key],
-                from: "the host's container".to_owned(),
-            },
-            sudo: sudo(host),
-            jump: None,
-            timeout: Duration::from_secs(self.global.timeout),
-        })
-    }
-
-    /// Gives the way to a real server: the estate first, then the user's SSH configuration, then SSH's defaults.
-    fn server(&self, host: &Host) -> Target {
-        let connection = host.connection();
-        let entry = self.user_config.query(host.name());
-        let address = entry
-            .host_name
-            .unwrap_or_else(|| host.address().to_string());
-        let port = connection.port.or(entry.port).unwrap_or(22);
-        let user = connection.user.clone().or(entry.user);
-        let mut auth = vec![Auth::Agent];
-        let identities = match &connection.identity {
-            Some(identity) => vec![expand(identity)],
-            None => entry.identities,
-        };
-        let named = !identities.is_empty();
-        let identities = if named {
-            identities
-        } else {
-            self.user_config.default_identities()
-        };
-        auth.extend(
-            identities
-                .into_iter()
-                .map(|path| Auth::Identity { path, named }),
-        );
-        auth.extend(connection.password.iter().cloned().map(Auth::Password));
-        let jump = connection.jump.clone().or(entry.proxy_jump);
-        Target {
-            host: host.name().to_owned(),
-            host_keys: self.known_hosts(&address, port),
-            address,
-            port,
-            user: user.unwrap_or_else(user_name),
-            auth,
-            sudo: sudo(host),
-            jump: jump.map(|jump| Box::new(self.jump(&jump))),
-            timeout: Duration::from_secs(self.global.timeout),
-        }
-    }
-
-    fn jump(&self, jump: &str) -> Target {
-        let (user, rest) = jump
-            .rsplit_once('@')
-            .map_or((None, jump), |(user, rest)| (Some(user), rest));
-        let (name, port) = match rest.rsplit_once(':') {
-            Some((name, port)) => (name, port.parse().ok()),
-            None => (rest, None),
-        };
-        let entry = self.user_config.query(name);
-        let address = entry.host_name.unwrap_or_else(|| name.to_owned());
-        let port = port.or(entry.port).unwrap_or(22);
-        let mut identities = entry.identities;
-        identities.extend(self.user_config.default_identities());
-        let identities = identities
-            .into_iter()
-            .map(|path| Auth::Identity { path, named: false });
-        Target {
-            host: name.to_owned(),
-            host_keys: self.known_hosts(&address, port),
-            address,
-            port,
-            user: user
-                .map(str::to_owned)
-                .or(entry.user)
-                .unwrap_or_else(user_name),
-            auth: std::iter::once(Auth::Agent).chain(identities).collect(),
-            sudo: Sudo::No,
-            jump: None,
-            timeout: Duration::from_secs(self.global.timeout),
-        }
-    }
-
-    fn known_hosts(&self, address: &str, port: u16) -> HostKeys {
-        HostKeys::KnownHosts {
-            files: self.user_config.known_hosts(),
-            name: address.to_owned(),
-            port,
-        }
     }
 }
 
@@ -364,82 +229,4 @@ pub(super) fn load(global: &Global) -> Result<Loaded, Problem> {
                 .into())
         }
     }
-}
-
-/// Finds a host's running container.
-fn reachable<'s>(host: &Host, all: &'s [HostStatus]) -> Result<(&'s HostStatus, IpAddr), Failure> {
-    let unreachable = |cause: String, hint: String| Failure {
-        unreachable: true,
-        ..Failure::new(cause, hint)
-    };
-    let Some(status) = all.iter().find(|status| status.host == host.name()) else {
-        return Err(unreachable(
-            "it has no container".to_owned(),
-            format!("make it with `prov deploy {}`", host.name()),
-        ));
-    };
-    match (status.state, status.address) {
-        (HostState::Running, Some(address)) => Ok((status, IpAddr::V4(address))),
-        (HostState::Running, None) => Err(unreachable(
-            "its container is not on the estate's network".to_owned(),
-            format!("make it anew with `prov deploy {}`", host.name()),
-        )),
-        (HostState::Created | HostState::Stopped | HostState::Paused | HostState::Other, _) => {
-            let again = match status.mode {
-                Mode::Test => format!("start it with `prov test {}`", host.name()),
-                Mode::Deploy | Mode::Client | Mode::StandIn => {
-                    format!("make it anew with `prov deploy {}`", host.name())
-                }
-            };
-            Err(unreachable(
-                format!("its container does not run ({})", status.since),
-                again,
-            ))
-        }
-    }
-}
-
-/// Gives the host key of a container: remembered if it is still the same container, otherwise read through Docker.
-async fn pin(
-    containers: &EstateContainers,
-    status: &HostStatus,
-    pinned: &mut BTreeMap<String, PinnedKey>,
-) -> Result<String, Failure> {
-    if let Some(known) = pinned
-        .get(&status.host)
-        .filter(|known| known.created == status.created)
-    {
-        return Ok(known.key.clone());
-    }
-    let key = containers.host_key(&status.host).await.map_err(|error| {
-        let hint = error.hint().unwrap_or_default();
-        Failure::new(error.to_string(), hint)
-    })?;
-    let entry = PinnedKey {
-        created: status.created,
-        key: key.clone(),
-    };
-    pinned.insert(status.host.clone(), entry);
-    Ok(key)
-}
-
-fn sudo(host: &Host) -> Sudo {
-    let connection = host.connection();
-    match connection.sudo {
-        EstateSudo::No => Sudo::No,
-        EstateSudo::Free => Sudo::Free,
-        EstateSudo::Password => match &connection.password {
-            Some(password) => Sudo::Password(password.clone()),
-            None => Sudo::Free,
-        },
-    }
-}
-
-fn expand(path: &str) -> std::path::PathBuf {
-    path.strip_prefix("~/")
-        .map_or_else(|| Path::new(path).to_owned(), |rest| home().join(rest))
-}
-
-fn user_name() -> String {
-    std::env::var("USER").unwrap_or_else(|_| "root".to_owned())
 }

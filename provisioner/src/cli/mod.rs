@@ -18,6 +18,7 @@ mod signals;
 mod ssh;
 mod stand_ins;
 mod status;
+mod targets;
 mod task;
 mod up;
 mod verify;
@@ -102,7 +103,10 @@ async fn dispatch(arguments: Arguments) -> Result<u8, Problem> {
             Ok(exit::DONE)
         }
         Command::Check => check::run(&global),
-        Command::Diff(options) => diff::run(&App::load(global)?, &options).await,
+        Command::Diff(options) => match &options.show {
+            Some(plan) => diff::show(plan),
+            None => diff::run(&App::load(global)?, &options).await,
+        },
         Command::Apply(options) => apply::run(&App::load(global)?, &options).await,
         Command::Complete(options) => apply::complete(&App::load(global)?, &options).await,
         Command::Deploy(options) => containers::deploy(&App::load(global)?, &options).await,

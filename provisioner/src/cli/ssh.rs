@@ -10,8 +10,8 @@ use crate::ssh::{connect, interactive};
 pub(super) async fn run(app: &App, options: &Ssh) -> Result<u8, Problem> {
     let Some(host) = app.estate.host(&options.host) else {
         let names = app.estate.hosts().iter().map(tasks::estate::Host::name);
-        let hint = tasks::nearest(&options.host, names).map_or_else(
-            || "`prov status` lists the hosts".to_owned(),
+        let hint = tasks::nearest(&options.host, names.clone()).map_or_else(
+            || format!("there are: {}", names.collect::<Vec<_>>().join(", ")),
             |nearest| format!("did you mean '{nearest}'?"),
         );
         return Err(Problem::usage(

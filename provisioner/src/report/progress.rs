@@ -72,7 +72,7 @@ impl Lines {
                 bar.set_message(what.clone());
             }
             // Where lines stay, only work that takes a while is worth one, and of an image being built a sample.
-            Event::Doing(what) if what != "looking" && self.is_due(host) => {
+            Event::Doing(what) if !what.starts_with("looking") && self.is_due(host) => {
                 let elapsed = super::text::seconds(self.started.elapsed());
                 errln!(
                     "{} {host}: {what}",

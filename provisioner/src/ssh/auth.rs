@@ -4,35 +4,61 @@ use std::path::Path;
 use std::sync::Arc;
 
 use russh::client::{AuthResult, Handle};
-use russh::keys::PrivateKeyWithHashAlg;
 use russh::keys::agent::AgentIdentity;
 use russh::keys::agent::client::AgentClient;
+use russh::keys::{PrivateKey, PrivateKeyWithHashAlg, PublicKey};
 
 use super::error::SshError;
 use super::host_key::Verifier;
 use super::{Auth, Target};
+
+/// What was tried so far.
+#[derive(Default)]
+struct Tried {
+    /// For the message.
+    ways: Vec<String>,
+    /// Keys, which are not offered twice: a host counts each, and soon has enough (`MaxAuthTries` of `sshd_config(5)`).
+    keys: Vec<PublicKey>,
+}
+
+impl Tried {
+    fn has(&self, key: &PublicKey) -> bool {
+        let mut keys = self.keys.iter();
+        keys.any(|tried| tried.key_data() == key.key_data())
+    }
+}
 
 /// Tries each way in order until one is accepted.
 pub(super) async fn authenticate(
     session: &mut Handle<Verifier>,
     target: &Target,
 ) -> Result<(), SshError> {
-    let mut tried = Vec::new();
+    let mut tried = Tried::default();
+    let mut unusable = None;
     for auth in &target.auth {
         let accepted = match auth {
-            Auth::Agent => by_agent(session, &target.user, &mut tried).await?,
-            Auth::Identity { path, named } => match load(path, *named)? {
-                Some(key) => {
-                    tried.push(path.display().to_string());
-                    session
-                        .authenticate_publickey(&target.user, key)
-                        .await?
-                        .success()
+            Auth::Agent => by_agent(session, &target.user, None, &mut tried).await,
+            Auth::Identity { path, named } => match russh::keys::load_secret_key(path, None) {
+                Ok(key) => by_key(session, &target.user, path, key, &mut tried).await?,
+                Err(error) => {
+                    let locked = public_half(path);
+                    let only = locked.as_ref();
+                    let accepted =
+                        only.is_some() && by_agent(session, &target.user, only, &mut tried).await;
+                    // A default key that is missing or locked is no reason to fail; the next way may work.
+                    if *named {
+                        unusable.get_or_insert_with(|| SshError::Identity {
+                            path: path.clone(),
+                            cause: error.to_string(),
+                        });
+                    }
+                    accepted
                 }
-                None => false,
             },
+            // Another key may do in place of one that the user named, but that one is missed before a password is used.
+            Auth::Password(_) if unusable.is_some() => false,
             Auth::Password(password) => {
-                tried.push("password".to_owned());
+                tried.ways.push("password".to_owned());
                 by_password(session, &target.user, password.expose()).await?
             }
         };
@@ -40,57 +66,77 @@ pub(super) async fn authenticate(
             return Ok(());
         }
     }
-    Err(SshError::NotAuthenticated {
-        user: target.user.clone(),
-        address: target.address.clone(),
-        tried: if tried.is_empty() {
-            "nothing, as there is no agent, key or password".to_owned()
-        } else {
-            tried.join(", ")
-        },
-        has_password: target
-            .auth
-            .iter()
-            .any(|auth| matches!(auth, Auth::Password(_))),
-    })
+    Err(unusable.unwrap_or_else(|| refused(target, &tried)))
 }
 
-fn load(path: &Path, named: bool) -> Result<Option<PrivateKeyWithHashAlg>, SshError> {
-    match russh::keys::load_secret_key(path, None) {
-        Ok(key) => Ok(Some(PrivateKeyWithHashAlg::new(Arc::new(key), None))),
-        // A default key that is missing or locked is no reason to fail; the next way may work.
-        Err(_) if !named => Ok(None),
-        Err(error) => Err(SshError::Identity {
-            path: path.to_owned(),
-            cause: error.to_string(),
-        }),
+fn refused(target: &Target, tried: &Tried) -> SshError {
+    let mut auth = target.auth.iter();
+    SshError::NotAuthenticated {
+        user: target.user.clone(),
+        address: target.address.clone(),
+        tried: if tried.ways.is_empty() {
+            "nothing, as there is no agent, key or password".to_owned()
+        } else {
+            tried.ways.join(", ")
+        },
+        has_password: auth.any(|auth| matches!(auth, Auth::Password(_))),
     }
 }
 
+/// Reads the public half of a key file that needs a passphrase: OpenSSH's form has it in the clear, and the agent may
+/// hold the other half.
+fn public_half(path: &Path) -> Option<PublicKey> {
+    let key = PrivateKey::from_openssh(std::fs::read(path).ok()?).ok()?;
+    Some(key.public_key().clone())
+}
+
+async fn by_key(
+    session: &mut Handle<Verifier>,
+    user: &str,
+    path: &Path,
+    key: PrivateKey,
+    tried: &mut Tried,
+) -> Result<bool, SshError> {
+    if tried.has(key.public_key()) {
+        return Ok(false);
+    }
+    tried.ways.push(path.display().to_string());
+    tried.keys.push(key.public_key().clone());
+    let key = PrivateKeyWithHashAlg::new(Arc::new(key), None);
+    Ok(session.authenticate_publickey(user, key).await?.success())
+}
+
+/// Offers the keys that the agent holds, or only this one of them.
 async fn by_agent(
     session: &mut Handle<Verifier>,
     user: &str,
-    tried: &mut Vec<String>,
-) -> Result<bool, SshError> {
+    only: Option<&PublicKey>,
+    tried: &mut Tried,
+) -> bool {
     let Ok(mut agent) = AgentClient::connect_env().await else {
-        return Ok(false);
+        return false;
     };
     let Ok(identities) = agent.request_identities().await else {
-        return Ok(false);
+        return false;
     };
     for identity in identities {
         let AgentIdentity::PublicKey { key, comment } = identity else {
             continue;
         };
-        tried.push(format!("agent key {comment}"));
+        let wanted = only.is_none_or(|only| only.key_data() == key.key_data());
+        if !wanted || tried.has(&key) {
+            continue;
+        }
+        tried.ways.push(format!("agent key {comment}"));
+        tried.keys.push(key.clone());
         let answer = session
             .authenticate_publickey_with(user, key, None, &mut agent)
             .await;
         if matches!(answer, Ok(AuthResult::Success)) {
-            return Ok(true);
+            return true;
         }
     }
-    Ok(false)
+    false
 }
 
 /// Sends the password, and also answers the one question that PAM asks where plain passwords are switched off.

@@ -37,6 +37,15 @@ pub enum SshError {
         offered: String,
         looked_in: String,
     },
+    #[error(
+        "the host key of {address} is not known: {offered}; of it only keys of other kinds are known: {known}"
+    )]
+    HostKeyOfOtherKind {
+        address: String,
+        offered: String,
+        known: String,
+        looked_in: String,
+    },
     #[error("cannot read {}: {cause}", path.display())]
     KnownHosts { path: PathBuf, cause: String },
     #[error("the key file {} cannot be used: {cause}", path.display())]
@@ -80,6 +89,7 @@ impl SshError {
             Self::Refused { .. } | Self::Timeout { .. } | Self::Unreachable { .. } => true,
             Self::HostKeyChanged { .. }
             | Self::HostKeyUnknown { .. }
+            | Self::HostKeyOfOtherKind { .. }
             | Self::KnownHosts { .. }
             | Self::Identity { .. }
             | Self::NotAuthenticated { .. }
@@ -108,6 +118,9 @@ impl SshError {
             ),
             Self::HostKeyUnknown { looked_in, .. } => format!(
                 "compare the fingerprint with the host's own (`ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub`), then add the key to {looked_in}, for instance with `ssh-keyscan`"
+            ),
+            Self::HostKeyOfOtherKind { address, looked_in, .. } => format!(
+                "prov uses Ed25519 and ECDSA keys, not RSA; ssh adds them to {looked_in} by the key that it knows: `ssh -o UpdateHostKeys=yes {address} true`"
             ),
             Self::KnownHosts { path, .. } => {
                 format!("repair the permissions or contents of {}", path.display())

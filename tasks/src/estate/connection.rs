@@ -8,6 +8,7 @@ use std::num::NonZeroU16;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, de};
 
+use super::Jump;
 use crate::Secret;
 
 /// Says how to become root after logging in.
@@ -76,8 +77,8 @@ pub struct Connection {
     pub sudo: Sudo,
     /// Path of the file with the private key.
     pub identity: Option<String>,
-    /// Host to go through, `[USER@]HOST[:PORT]`.
-    pub jump: Option<String>,
+    /// Host to go through.
+    pub jump: Option<Jump>,
 }
 
 /// Holds a `connection:` block as written.
@@ -103,7 +104,7 @@ pub(super) struct Block {
     identity: Option<Text>,
     /// Host to go through, `[USER@]HOST[:PORT]`; by default that of `~/.ssh/config`.
     #[serde(default)]
-    jump: Option<Text>,
+    jump: Option<Jump>,
 }
 
 impl Block {
@@ -127,7 +128,7 @@ impl Block {
             port: self.port.map(NonZeroU16::get),
             sudo: self.sudo.unwrap_or_default(),
             identity: self.identity.map(|text| text.0),
-            jump: self.jump.map(|text| text.0),
+            jump: self.jump,
         }
     }
 }

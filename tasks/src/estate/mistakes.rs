@@ -441,6 +441,18 @@ fn variables_need_proper_names() {
 }
 
 #[test]
+fn a_jump_host_that_could_be_misread_is_refused() {
+    let shown = replaced("port: 2222", "jump: 'bastion:abc'");
+    for part in [
+        "e/estate.yml:2:",
+        "behind ':' stands a port",
+        ": 'bastion:abc'",
+    ] {
+        assert!(shown.contains(part), "{shown}");
+    }
+}
+
+#[test]
 fn private_files_are_quoted_by_key_only() {
     let shown = added(
         "estate.private.yml",
