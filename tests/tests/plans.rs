@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 
-use end_to_end::{Estate, Folder, secret};
+use end_to_end::{Estate, Folder, secret, until};
 
 /// A host with a role that needs no packages: to this estate it is a server, not a container.
 fn servers(estate: &Estate) -> Folder {
@@ -69,6 +69,12 @@ fn a_saved_plan_is_applied_once() {
         .never_says("not applied")
         .says("first.test");
     servers.prov(["diff", "--exit-code"]).run().exits(0);
+    std::fs::remove_file(servers.path("estate/estate.yml")).unwrap();
+    servers
+        .prov(["diff", "--show", &path])
+        .run()
+        .exits(0)
+        .says("first.test");
 }
 
 #[test]
@@ -171,6 +177,42 @@ fn two_runs_do_not_apply_one_plan() {
         3,
         "{codes:?}"
     );
+}
+
+/// Holds the lock of a host until somebody makes /run/go there.
+fn lock(estate: &Estate, host: &str) {
+    let hold = "exec 9<>/run/prov.lock; flock 9; touch /run/held; until [ -e /run/go ]; do sleep 0.1; done";
+    let script = format!("setsid sh -c '{hold}' >/dev/null 2>&1 </dev/null &\n");
+    estate.on(host, &script);
+    until("the lock is held", || {
+        estate.holds(host, "[ -e /run/held ]")
+    });
+}
+
+#[test]
+fn a_plan_of_which_nothing_was_begun_is_given_back() {
+    let estate = Estate::deployed(&["one", "two"]);
+    let servers = servers(&estate);
+    let path = save(&servers);
+    lock(&estate, "one");
+    lock(&estate, "two");
+    let ran = apply(&servers);
+    for host in ["one", "two"] {
+        ran.failed(host, &["locked by", "run the same command again"]);
+    }
+    let shown = servers.prov(["diff", "--show", &path]).run();
+    shown.exits(0).says("not applied");
+
+    estate.on("two", "touch /run/go");
+    until("the lock is free", || {
+        estate.holds("two", "flock -n /run/prov.lock true")
+    });
+    let ran = apply(&servers);
+    ran.exits(1)
+        .failed("one", &["locked by", "make a new plan with"]);
+    assert_eq!(ran.changes("two").len(), 2, "{}", ran.told());
+    // What is left is no longer what was planned.
+    apply(&servers).exits(1).says("was applied already");
 }
 
 #[test]

@@ -176,6 +176,36 @@ fn on_host(estate: &Estate, host: &str, hidden: &str) -> String {
 }
 
 #[test]
+fn what_an_earlier_run_left_to_judge_is_quoted_without_its_secrets() {
+    let estate = Estate::deployed(&["one"]);
+    let [director, monitor] = [(); 2].map(|()| secret());
+    estate.inventory("roles: {backup_client: [one]}\n");
+    estate.write(
+        "groups/all.yml",
+        "backup_director_name: d\nbackup_monitor_name: m\n",
+    );
+    passwords(&estate, &director, &monitor);
+    let handler = r#"{"name":"judge","action":{"run":["true"]},"validate":["sh","-c","cat /srv/left; exit 1"]}"#;
+    estate.on(
+        "one",
+        &format!(
+            "printf 'not today\\nPassword = {director}\\nSudo = {}\\n' >/srv/left\n\
+             mkdir -p -m 0700 /var/lib/prov; printf '%s\\n' '{handler}' >/var/lib/prov/pending",
+            estate.password()
+        ),
+    );
+    // Nothing of this task is secret.
+    let ran = estate.task(["file", "path=/srv/f", "content=x"]).run();
+    ran.exits(1).failed(
+        "one",
+        &["does not accept", "not today", "it holds a secret"],
+    );
+    for hidden in [&director, estate.password()] {
+        ran.never_says(hidden);
+    }
+}
+
+#[test]
 fn the_password_of_an_account_reaches_the_host_as_its_hash_only() {
     let estate = Estate::deployed(&["one"]);
     let hash = format!("$6$saltsalt${}", secret());

@@ -1,5 +1,7 @@
 //! `prov diff`: previews what apply would change.
 
+use std::path::Path;
+
 use super::app::App;
 use super::arguments::Diff;
 use super::jobs::{self, Jobs, Work};
@@ -10,27 +12,32 @@ use crate::report::problem::{Problem, exit};
 use crate::report::style::{self, paint};
 use crate::report::text::Tense;
 
+/// Shows a saved plan, which needs no estate.
+pub(super) fn show(path: &Path) -> Result<u8, Problem> {
+    let plan = SavedPlan::read(path)?;
+    let shown: Vec<_> = plan.hosts.iter().map(|host| &host.shown).collect();
+    let applied = plan.applied.as_deref().unwrap_or("not applied");
+    outln!(
+        "{:#}",
+        serde_json::json!({ "estate": plan.estate, "made": plan.made, "applied": applied, "hosts": shown })
+    );
+    Ok(exit::DONE)
+}
+
 pub(super) async fn run(app: &App, options: &Diff) -> Result<u8, Problem> {
-    if let Some(path) = &options.show {
-        let plan = SavedPlan::read(path)?;
-        let shown: Vec<_> = plan.hosts.iter().map(|host| &host.shown).collect();
-        let applied = plan.applied.as_deref().unwrap_or("not applied");
-        outln!(
-            "{:#}",
-            serde_json::json!({ "estate": plan.estate, "made": plan.made, "applied": applied, "hosts": shown })
-        );
-        return Ok(exit::DONE);
-    }
     let hosts = app.limited()?;
     let jobs = Jobs::gather(app, &hosts, Work::Roles(app.phase())).await?;
     let (outcome, previews) = jobs::preview(app, jobs).await;
     let code = jobs::code(&outcome);
     if let Some(path) = &options.out {
         if code != exit::DONE {
-            let failure = Failure::new(
-                "the plan was not saved, because not every host could be looked at",
-                "repair what is said above, or leave the hosts out with --limit",
-            );
+            let failure = Failure {
+                unreachable: code == exit::UNREACHABLE,
+                ..Failure::new(
+                    "the plan was not saved, because not every host could be looked at",
+                    "repair what is said above, or leave the hosts out with --limit",
+                )
+            };
             return Ok(jobs::print_failed(app, &outcome, Tense::Would, failure));
         }
         let mut plan = SavedPlan::new(app.estate.name(), jobs::now(), key()?);

@@ -56,17 +56,7 @@ impl Jobs {
         };
         for (host, (name, target)) in hosts.iter().zip(targets) {
             match target {
-                Ok(target) => jobs.ready.push(match work {
-                    Work::Roles(phase) => app.job(host, target, phase)?,
-                    Work::Domains(work) => app.domain_job(host, target, work)?,
-                    Work::Resources(resources) => Job {
-                        host: name,
-                        target,
-                        resources: resources.to_vec(),
-                        phase: Phase::Completion,
-                        exports: Vec::new(),
-                    },
-                }),
+                Ok(target) => jobs.ready.push(app.job(host, target, work)?),
                 Err(failure) => {
                     let mut outcome = HostOutcome::new(&name);
                     outcome.failed = Some(failure);
@@ -192,13 +182,14 @@ pub(super) fn print(app: &App, outcome: &RunOutcome, tense: Tense) {
 
 /// Prints an outcome and why it is not what was asked for; gives the exit code.
 pub(super) fn print_failed(app: &App, outcome: &RunOutcome, tense: Tense, failure: Failure) -> u8 {
+    let code = failure.exit_code();
     if app.json() {
         outln!("{:#}", json::failed_run(outcome, &failure));
     } else {
         print(app, outcome, tense);
         crate::report::print::err(format_args!("{}", Problem::Failed(failure).text()));
     }
-    exit::FAILED
+    code
 }
 
 /// Gives the exit code of an outcome.
@@ -221,8 +212,9 @@ pub(super) fn failure(outcome: &RunOutcome, doing: &str) -> Option<Failure> {
         .filter(|host| host.failed.is_some())
         .map(|host| host.host.as_str())
         .collect();
-    (!failed.is_empty()).then(|| {
-        Failure::new(
+    (!failed.is_empty()).then(|| Failure {
+        unreachable: code(outcome) == exit::UNREACHABLE,
+        ..Failure::new(
             format!("{doing} failed on {}", failed.join(", ")),
             "repair what is said above, then run the same command again: it goes on where this one stopped",
         )

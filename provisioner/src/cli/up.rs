@@ -82,8 +82,7 @@ pub(super) async fn run(app: &App, options: &Up) -> Result<u8, Problem> {
     phases.end("deploy");
 
     phases.begin("apply", "what the roles say");
-    let outcome = applied(app, &hosts, Work::Roles(Phase::Apply)).await?;
-    fail_on(&outcome, "applying")?;
+    applied(app, &hosts, Work::Roles(Phase::Apply), "applying").await?;
     phases.end("apply");
 
     phases.begin("test", "the same hosts with real daemons");
@@ -91,11 +90,7 @@ pub(super) async fn run(app: &App, options: &Up) -> Result<u8, Problem> {
     phases.end("test");
 
     phases.begin("complete", "what had to wait");
-    let outcome = applied(app, &hosts, Work::Roles(Phase::Completion)).await?;
-    fail_on(&outcome, "completing")?;
-    if let Some(failure) = apply::still_deferred(&outcome) {
-        return Err(failure.into());
-    }
+    completed(app, &hosts, Work::Roles(Phase::Completion), "completing").await?;
     phases.end("complete");
 
     let work = domain::all(app);
@@ -103,11 +98,7 @@ pub(super) async fn run(app: &App, options: &Up) -> Result<u8, Problem> {
     if !on.is_empty() {
         let names: Vec<_> = app.domains.names().collect();
         phases.begin("domains", &names.join(", "));
-        let outcome = applied(app, &on, Work::Domains(&work)).await?;
-        fail_on(&outcome, "setting domains up")?;
-        if let Some(failure) = apply::still_deferred(&outcome) {
-            return Err(failure.into());
-        }
+        completed(app, &on, Work::Domains(&work), "setting domains up").await?;
         phases.end("domains");
     }
 
@@ -139,24 +130,40 @@ fn services(app: &App, names: &Names) -> Result<Vec<&'static str>, Problem> {
     Ok(all.into_iter().filter(wanted).collect())
 }
 
-async fn applied(app: &App, hosts: &[&Host], work: Work<'_>) -> Result<RunOutcome, Problem> {
+/// Applies and sums it up for a person; hosts that failed end the command.
+async fn applied(
+    app: &App,
+    hosts: &[&Host],
+    work: Work<'_>,
+    doing: &str,
+) -> Result<RunOutcome, Problem> {
     let jobs = Jobs::gather(app, hosts, work).await?;
     let outcome = jobs::apply(app, jobs, 0, None).await;
     if !app.json() {
         crate::report::print::out(format_args!("{}", text::summary(&outcome, Tense::Did)));
     }
-    Ok(outcome)
+    let failure = jobs::failure(&outcome, doing).or_else(|| {
+        // A host that had nothing left to change when the user asked to stop did not fail.
+        signals::asked().then(|| {
+            Failure::new(
+                format!("stopped after {doing}"),
+                "run the same command again: it goes on where this one stopped",
+            )
+        })
+    });
+    match failure {
+        Some(failure) => Err(Problem::Hosts(Box::new(outcome), failure)),
+        None => Ok(outcome),
+    }
 }
 
-fn fail_on(outcome: &RunOutcome, doing: &str) -> Result<(), Problem> {
-    // A host that had nothing left to change when the user asked to stop did not fail.
-    if signals::asked() && outcome.hosts.iter().all(|host| host.failed.is_none()) {
-        return Err(Problem::Failed(Failure::new(
-            format!("stopped after {doing}"),
-            "run the same command again: it goes on where this one stopped",
-        )));
+/// Applies what nothing may be left of.
+async fn completed(app: &App, hosts: &[&Host], work: Work<'_>, doing: &str) -> Result<(), Problem> {
+    let outcome = applied(app, hosts, work, doing).await?;
+    match apply::still_deferred(&outcome) {
+        Some(failure) => Err(Problem::Hosts(Box::new(outcome), failure)),
+        None => Ok(()),
     }
-    jobs::failure(outcome, doing).map_or(Ok(()), |failure| Err(Problem::Failed(failure)))
 }
 
 /// Plans once more; gives what was found and a failure if anything would still change.

@@ -32,6 +32,7 @@ impl Run<'_> {
     /// Validates what is due, then runs it: no service gets a configuration of which another is about to be refused.
     pub(super) async fn handlers(&mut self, outcome: &mut HostOutcome) -> Result<(), Failure> {
         let mut due = in_order(self.job, &self.due);
+        outcome.touched |= !due.is_empty();
         let mut first_failure = None;
         loop {
             let mut valid = Vec::new();
@@ -152,7 +153,7 @@ impl Run<'_> {
     }
 
     fn shown(&self, text: &str) -> String {
-        without_secrets(&self.job.resources, text)
+        without_secrets(&self.job.secrets, text)
     }
 
     async fn strike(&mut self, handler: &Handler) -> Result<(), Failure> {

@@ -7,14 +7,15 @@ use tasks::plan::{self, HostPlan, Item, Phase, Planned};
 use tasks::query::{Query, QuerySet, Read};
 use tasks::resource::{Declared, Handling};
 use tasks::value::HostPath;
-use tasks::{Input, InputTexts};
+use tasks::{Input, InputTexts, Secret};
 use tokio::sync::watch;
 
 use super::exchange::{self, Exchange};
 use super::handlers::in_order;
-use super::outcome::{Failure, HostOutcome};
+use super::outcome::{AGAIN, Failure, HostOutcome};
 use super::run::Run;
 use super::saved::SavedHost;
+use super::script::LOCK;
 use super::session::{Lock, Opened, ReadSession, WriteSession};
 use super::{Event, Progress};
 use crate::ssh::Target;
@@ -32,6 +33,9 @@ pub struct Job {
     pub phase: Phase,
     /// Its files that other hosts need to know.
     pub exports: Vec<HostPath>,
+    /// What must not be shown when the host quotes it: the secrets of these resources, and of whatever else may be on
+    /// the host, because handlers that an earlier run left judge files of its own.
+    pub secrets: Vec<Secret>,
 }
 
 impl Job {
@@ -127,13 +131,18 @@ pub(super) async fn preview(job: &Job, exchange: &Exchange, progress: &Progress)
     Previewed { outcome, basis }
 }
 
+/// Says where a host is looked for, which the user's SSH configuration may have changed.
+fn looking(target: &Target) -> Event {
+    Event::Doing(format!("looking at {}", target.address))
+}
+
 async fn look(
     job: &Job,
     exchange: &Exchange,
     progress: &Progress,
     outcome: &mut HostOutcome,
 ) -> Result<(HostPlan, Facts), Failure> {
-    progress.send(&job.host, Event::Doing("looking".to_owned()));
+    progress.send(&job.host, looking(&job.target));
     let mut session = ReadSession::open(&job.target).await?;
     let answers = session.look(&job.queries()).await?;
     outcome.round_trips = session.round_trips();
@@ -194,7 +203,7 @@ async fn change(
     progress: &Progress,
     outcome: &mut HostOutcome,
 ) -> Result<(), Failure> {
-    progress.send(&job.host, Event::Doing("looking".to_owned()));
+    progress.send(&job.host, looking(&job.target));
     // What apt would do was shown with the plan, and is compared with it; without one there is nobody to show it to.
     let queries = match how.saved {
         Some(_) => job.queries(),
@@ -203,6 +212,13 @@ async fn change(
     let opened = WriteSession::open(&job.target, how.lock, &queries).await?;
     let (mut session, answers) = match opened {
         Opened::Ready(session, answers) => (session, answers),
+        Opened::Unlockable { answer } => {
+            return Err(Failure::new(
+                format!("the host's lock {LOCK} cannot be taken"),
+                format!("look after /run and flock(1) on the host, then {AGAIN}"),
+            )
+            .output(&answer));
+        }
         Opened::Locked { holder } => {
             let holder = if holder.is_empty() {
                 "somebody".to_owned()
@@ -211,7 +227,7 @@ async fn change(
             };
             return Err(Failure::new(
                 format!("the host is locked by {holder}"),
-                "wait until that run has ended, or let this one wait with --wait SECONDS",
+                format!("when that run has ended, {AGAIN}, or let it wait with --wait SECONDS"),
             ));
         }
     };

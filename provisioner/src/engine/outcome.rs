@@ -24,6 +24,8 @@ pub struct HostOutcome {
     pub unchanged: usize,
     /// Why the host failed, if it did.
     pub failed: Option<Failure>,
+    /// Whether anything was begun that changes the host, even if nobody knows what came of it.
+    pub touched: bool,
     /// How often a script was sent and its answer awaited.
     pub round_trips: u32,
     /// How long it took.
@@ -91,6 +93,9 @@ pub struct Failure {
     pub hint: String,
 }
 
+/// The remedy where nothing has to be repaired.
+pub(super) const AGAIN: &str = "run the same command again";
+
 impl Failure {
     /// Describes a failure that is not about one resource.
     pub fn new(cause: impl Into<String>, hint: impl Into<String>) -> Self {
@@ -108,6 +113,13 @@ impl Failure {
     pub fn of(mut self, resource: impl Into<String>) -> Self {
         self.resource = Some(resource.into());
         self
+    }
+
+    /// Corrects the remedy where the same command would be refused, because a saved plan is applied once.
+    pub fn needs_new_plan(&mut self) {
+        self.hint = self
+            .hint
+            .replace(AGAIN, "make a new plan with `prov diff --out FILE`");
     }
 
     /// Adds what the host answered.
@@ -139,6 +151,7 @@ impl HostOutcome {
             handlers: Vec::new(),
             unchanged: 0,
             failed: None,
+            touched: false,
             round_trips: 0,
             elapsed: Duration::ZERO,
         }

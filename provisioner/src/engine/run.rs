@@ -6,12 +6,12 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use tasks::Input;
 use tasks::fact::{Facts, PathFact};
 use tasks::plan::{self, Action, Change, Item, Planned};
 use tasks::query::{Query, QuerySet};
 use tasks::resource::{Declared, Handler};
 use tasks::step::Step;
+use tasks::{Input, Secret};
 
 use super::exchange::Exchange;
 use super::host::{Applying, Job, files, internal, name, queries};
@@ -79,6 +79,7 @@ impl<'a> Run<'a> {
                     name(&item)
                 );
                 self.progress.send(&self.job.host, Event::Doing(doing));
+                outcome.touched = true;
                 self.one(declared, index, &item, change, how).await?;
             }
             outcome.take_item(&item);
@@ -156,7 +157,7 @@ impl<'a> Run<'a> {
                 self.facts.update(answers.facts);
                 exchange.leave(&self.job.host, &self.job.exports, &self.facts);
             }
-            Stepped::Failed(output) => return Err(step_failed(item, &output, &self.job.resources)),
+            Stepped::Failed(output) => return Err(step_failed(item, &output, &self.job.secrets)),
         }
         let again = self.plan(declared, index)?;
         match again.outcome {
@@ -254,16 +255,11 @@ fn is_locked(output: &str) -> bool {
     output.contains("Could not get lock") || output.contains("locked by another process")
 }
 
-/// Hides the lines of an output that hold a secret of the host's resources.
+/// Hides the lines of an output that hold a secret.
 ///
 /// A validator that does not like a file may quote the very line that holds a password. What would be shown is
 /// searched here, line by line, and a line is hidden as a whole: no other word is touched by it.
-pub(super) fn without_secrets(resources: &[Declared], text: &str) -> String {
-    let secrets: Vec<_> = resources
-        .iter()
-        .flat_map(|declared| declared.resource.manage().secrets())
-        .filter(|secret| !secret.expose().trim().is_empty())
-        .collect();
+pub(super) fn without_secrets(secrets: &[Secret], text: &str) -> String {
     let shown = |line: &str| {
         let parts = secrets.iter().flat_map(|secret| secret.expose().lines());
         let hidden = parts
@@ -279,8 +275,8 @@ pub(super) fn without_secrets(resources: &[Declared], text: &str) -> String {
     lines.join("\n")
 }
 
-fn step_failed(item: &Item, output: &Output, resources: &[Declared]) -> Failure {
-    let text = without_secrets(resources, &output.text);
+fn step_failed(item: &Item, output: &Output, secrets: &[Secret]) -> Failure {
+    let text = without_secrets(secrets, &output.text);
     let full = [
         "No space left on device",
         "enough free space",
@@ -318,7 +314,6 @@ fn step_failed(item: &Item, output: &Output, resources: &[Declared]) -> Failure 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tasks::Secret;
     use tasks::content::Content;
     use tasks::fact::{Attributes, FileFact};
     use tasks::plan::Reason;
@@ -375,12 +370,10 @@ mod tests {
 
     #[test]
     fn a_line_in_which_a_validator_quotes_a_secret_is_hidden_and_no_other_word_is_touched() {
-        let path = HostPath::new("/etc/x").unwrap();
-        let file = File::new(path, Content::secret(Secret::new("s3cr\\\"et")));
-        let resources = [Declared::new("r", Resource::File(file))];
+        let secrets = ["s3cr\\\"et", "", " "].map(Secret::new);
         let output = "error in line 3\n  Password = \"s3cr\\\"et\"\nsecret service";
         assert_eq!(
-            without_secrets(&resources, output),
+            without_secrets(&secrets, output),
             "error in line 3\n<line hidden: it holds a secret>\nsecret service"
         );
     }

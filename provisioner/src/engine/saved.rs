@@ -172,6 +172,12 @@ impl SavedPlan {
         result
     }
 
+    /// Gives the plan back after a run that began nothing on any host.
+    pub fn withdraw(&mut self, path: &Path) -> Result<(), Failure> {
+        self.applied = None;
+        self.write(path)
+    }
+
     fn use_up(&mut self, path: &Path, now: String) -> Result<(), Failure> {
         if let Some(when) = Self::read(path)?.applied {
             return Err(Failure::new(
@@ -251,6 +257,9 @@ mod tests {
             again.cause.contains("applied already, at later"),
             "{again:?}"
         );
+        plan.withdraw(&path).unwrap();
+        assert_eq!(SavedPlan::read(&path).unwrap().applied, None);
+        plan.claim(&path, "at last".to_owned()).unwrap();
         let none = folder.path().join("no/plan.json");
         let failure = plan.claim(&none, "now".to_owned()).unwrap_err();
         assert!(!failure.cause.contains("another run"), "{failure:?}");

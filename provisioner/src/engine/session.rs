@@ -117,6 +117,11 @@ pub enum Opened {
         /// What they wrote about themselves.
         holder: String,
     },
+    /// Nobody holds the lock, and still it cannot be had.
+    Unlockable {
+        /// What the host said.
+        answer: String,
+    },
 }
 
 /// What came of some steps.
@@ -144,12 +149,13 @@ impl WriteSession {
         read.opening.push_str(&writing_preamble());
         // Whoever may read the file may lock it, and so keep prov away: nobody but root may.
         let take = format!(
-            "umask 077; exec 9<>{LOCK}; umask 022; chmod 0600 {LOCK}; if flock -w {} 9; then printf '%s\\n' {} >{LOCK}; printf held | f lock\nelse f holder <{LOCK}; fi\n",
+            "umask 077; exec 9<>{LOCK}; umask 022; chmod 0600 {LOCK}; v=$(flock -w {} 9 2>&1); case $? in\n\
+             0) printf '%s\\n' {} >{LOCK}; printf held | f lock;;\n1) f holder <{LOCK};;\n*) printf %s \"$v\" | f unlockable;; esac\n",
             lock.wait,
             quote(&lock.holder)
         );
         let script = std::mem::take(&mut read.opening) + &take + &probe::compile(queries);
-        let patience = LOOKING + Duration::from_secs(lock.wait);
+        let patience = LOOKING.saturating_add(Duration::from_secs(lock.wait));
         let frames = read
             .shell
             .run(&script, "waiting for its lock", Some(patience))
@@ -157,6 +163,10 @@ impl WriteSession {
         if let Some(frame) = frames.iter().find(|frame| frame.name == "holder") {
             let holder = String::from_utf8_lossy(&frame.bytes).trim().to_owned();
             return Ok(Opened::Locked { holder });
+        }
+        if let Some(frame) = frames.iter().find(|frame| frame.name == "unlockable") {
+            let answer = String::from_utf8_lossy(&frame.bytes).trim().to_owned();
+            return Ok(Opened::Unlockable { answer });
         }
         if !frames.iter().any(|frame| frame.name == "lock") {
             return Err(SshError::Answer(format!("nothing about the lock {LOCK}")));

@@ -8,7 +8,7 @@ use tasks::Diagnostic;
 
 use super::style::{self, paint};
 use crate::docker::DockerError;
-use crate::engine::Failure;
+use crate::engine::{Failure, RunOutcome};
 
 /// Exit codes, which are documented API.
 pub mod exit {
@@ -35,6 +35,8 @@ pub enum Problem {
     Failed(Failure),
     /// The container engine, or something in it, failed.
     Docker(Box<DockerError>),
+    /// Hosts failed in a run of which people have read already, and programs have not.
+    Hosts(Box<RunOutcome>, Failure),
 }
 
 impl From<Vec<Diagnostic>> for Problem {
@@ -52,6 +54,18 @@ impl From<Failure> for Problem {
 impl From<DockerError> for Problem {
     fn from(error: DockerError) -> Self {
         Self::Docker(Box::new(error))
+    }
+}
+
+impl Failure {
+    /// Gives the exit code of a command that it ends.
+    #[must_use]
+    pub const fn exit_code(&self) -> u8 {
+        if self.unreachable {
+            exit::UNREACHABLE
+        } else {
+            exit::FAILED
+        }
     }
 }
 
@@ -75,8 +89,8 @@ impl Problem {
     pub const fn exit_code(&self) -> u8 {
         match self {
             Self::Estate(_) | Self::Usage(_) => exit::USAGE,
-            Self::Failed(failure) if failure.unreachable => exit::UNREACHABLE,
-            Self::Failed(_) | Self::Docker(_) => exit::FAILED,
+            Self::Failed(failure) | Self::Hosts(_, failure) => failure.exit_code(),
+            Self::Docker(_) => exit::FAILED,
         }
     }
 
@@ -101,7 +115,7 @@ impl Problem {
                     diagnostic(&mut text, mistake);
                 }
             }
-            Self::Failed(failure) => {
+            Self::Failed(failure) | Self::Hosts(_, failure) => {
                 let what = failure
                     .resource
                     .as_ref()
@@ -132,6 +146,7 @@ impl Problem {
             Self::Estate(mistakes) => json!({ "error": "estate", "mistakes": mistakes }),
             Self::Usage(mistakes) => json!({ "error": "usage", "mistakes": mistakes }),
             Self::Failed(failure) => json!({ "error": "failed", "failed": failure }),
+            Self::Hosts(outcome, failure) => super::json::failed_run(outcome, failure),
             Self::Docker(problem) => json!({
                 "error": "docker",
                 "failed": { "cause": problem.to_string(), "output": causes(problem.as_ref()), "hint": problem.hint() },
