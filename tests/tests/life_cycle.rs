@@ -167,6 +167,19 @@ fn verification_tells_a_broken_service_from_a_sound_one(estate: &Estate) {
 }
 
 #[test]
+fn logs_are_those_of_the_containers_that_there_are() {
+    let estate = Estate::new(&["one", "two"]);
+    estate.prov(["logs"]).run().exits(0);
+    estate.prov(["deploy", "one"]).run().exits(0);
+    estate.prov(["logs"]).run().exits(0);
+    estate
+        .prov(["logs", "two"])
+        .run()
+        .exits(1)
+        .says("prov deploy two");
+}
+
+#[test]
 fn a_host_deployed_anew_has_nothing_of_the_old_one() {
     let estate = Estate::deployed(&["one", "two"]);
     estate

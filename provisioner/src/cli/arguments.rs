@@ -2,7 +2,11 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
+use clap::builder::RangedU64ValueParser;
+use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum, value_parser};
+
+/// Seconds of a day: nobody waits longer.
+const DAY: u64 = 86_400;
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -11,6 +15,7 @@ Exit codes:
   2   changes are pending (only with --exit-code)
   3   a host was unreachable, and nothing else failed
   64  the command line or the estate is not valid
+`prov ssh`, `prov client` and `prov dropbox` end with the exit code of what they ran, once it ran.
 
 LIMIT takes names of hosts, groups and services: `a,b` or `a:b` for both, `!c` without, `&d` only those also in,
 globs (`dns-*`), and `~REGEX`.";
@@ -55,12 +60,18 @@ pub(super) struct Global {
     #[arg(long, global = true, value_name = "KEY=VALUE")]
     pub(super) set: Vec<String>,
     /// Work on at most this many hosts at once
-    #[arg(long, global = true, default_value_t = 64, value_name = "N")]
+    #[arg(
+        long,
+        global = true,
+        default_value_t = 64,
+        value_name = "N",
+        value_parser = RangedU64ValueParser::<usize>::new().range(1..=10_000)
+    )]
     pub(super) forks: usize,
     /// Give up connecting to a host after this many seconds
-    #[arg(long, global = true, default_value_t = 20, value_name = "SECONDS")]
+    #[arg(long, global = true, default_value_t = 20, value_name = "SECONDS", value_parser = value_parser!(u64).range(1..=DAY))]
     pub(super) timeout: u64,
-    /// Print this form
+    /// Print results in this form
     #[arg(long, global = true, value_enum, default_value_t = Output::Text)]
     pub(super) output: Output,
     /// Show more; twice for a log of what happens, three times for all of it
@@ -213,7 +224,7 @@ pub(super) enum DomainTag {
 #[derive(Debug, Args)]
 pub(super) struct Waiting {
     /// Wait this long for a host that another run has locked
-    #[arg(long, default_value_t = 0, value_name = "SECONDS")]
+    #[arg(long, default_value_t = 0, value_name = "SECONDS", value_parser = value_parser!(u64).range(..=DAY))]
     pub(super) wait: u64,
 }
 
@@ -225,7 +236,7 @@ pub(super) struct Test {
     #[arg(long)]
     pub(super) restart: bool,
     /// Give up on a host whose services are not ready after this long
-    #[arg(long, default_value_t = 120, value_name = "SECONDS")]
+    #[arg(long, default_value_t = 120, value_name = "SECONDS", value_parser = value_parser!(u64).range(1..=DAY))]
     pub(super) deadline: u64,
 }
 
@@ -369,6 +380,22 @@ pub(super) fn command() -> clap::Command {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_number_that_nothing_can_be_done_with_is_refused() {
+        let parse = |line: &str| Arguments::try_parse_from(line.split(' '));
+        for bad in [
+            "prov check --forks 9999999999999999999",
+            "prov check --forks 0",
+            "prov check --timeout 0",
+            "prov apply --wait 18446744073709551615",
+            "prov test --deadline 18446744073709551615",
+        ] {
+            assert!(parse(bad).is_err(), "{bad}");
+        }
+        let good = "prov apply --forks 1 --timeout 1 --wait 0";
+        assert!(parse(good).is_ok(), "{good}");
+    }
 
     #[test]
     fn the_command_line_contradicts_itself_nowhere() {

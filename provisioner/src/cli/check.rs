@@ -41,8 +41,11 @@ pub(super) fn run(global: &Global) -> Result<u8, Problem> {
             json!({ "estate": estate.name(), "hosts": hosts, "services": services, "roles": roles, "domains": domains.len(), "mistakes": [] })
         ),
         Output::Text => outln!(
-            "{} {hosts} hosts, {services} services, {roles} roles, {}: {}",
+            "{} {}, {}, {}, {}: {}",
             paint(style::STRONG, estate.name()),
+            counted(hosts, "host", "hosts"),
+            counted(services, "service", "services"),
+            counted(roles, "role", "roles"),
             counted(domains.len(), "domain", "domains"),
             paint(style::GOOD, "no mistakes")
         ),

@@ -121,9 +121,14 @@ pub(super) async fn logs(app: &App, options: &Logs) -> Result<u8, Problem> {
     let (hosts, stand_ins) = app.named_with_stand_ins(&options.names)?;
     let hosts = hosts.iter().map(|host| host.name().to_owned());
     let stand_ins = stand_ins.iter().map(|stand_in| stand_in.name().to_owned());
-    let hosts: Vec<_> = hosts.chain(stand_ins).collect();
-    let width = hosts.iter().map(String::len).max().unwrap_or(0);
+    let mut hosts: Vec<_> = hosts.chain(stand_ins).collect();
     let containers = app.containers().await?;
+    if options.names.names.is_empty() && app.global.limit.is_none() {
+        // Whoever names nobody means what there is.
+        let all = containers.list().await?;
+        hosts.retain(|host| all.iter().any(|status| status.host == *host));
+    }
+    let width = hosts.iter().map(String::len).max().unwrap_or(0);
     let mut lines = Box::pin(
         containers
             .logs(&hosts, options.follow, Some(options.tail))

@@ -7,7 +7,8 @@ mod dynamic_dns;
 mod mail;
 mod web;
 
-use std::time::{Duration, Instant};
+use std::error::Error as _;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde_json::json;
 use tasks::estate::Location;
@@ -73,19 +74,47 @@ pub(super) async fn checks(
     services: &[&str],
     upstream_name: Option<&str>,
 ) -> Result<Vec<Check>, Problem> {
+    // While this is held, Ctrl-C ends nothing by itself: clients that are being opened are closed again.
+    let _stop = signals::stop_when_asked();
     let mut checks = Vec::new();
     for service in services {
-        checks.extend(match *service {
-            "backup" => backup::run(app).await?,
-            "calendar" => calendar(app).await?,
-            "dns" => dns(app, upstream_name).await?,
-            "dynamic_dns" => dynamic_dns(app).await?,
-            "mail" => mail::run(app).await?,
-            "web" => web::run(app).await?,
-            _ => Vec::new(),
-        });
+        let made = match *service {
+            "backup" => backup::run(app).await,
+            "calendar" => calendar(app).await,
+            "dns" => dns(app, upstream_name).await,
+            "dynamic_dns" => dynamic_dns(app).await,
+            "mail" => mail::run(app).await,
+            "web" => web::run(app).await,
+            _ => Ok(Vec::new()),
+        };
+        match made {
+            Ok(made) => checks.extend(made),
+            // One container that does not run must not hide what is known of the others.
+            Err(problem) => checks.push(not_made(service, problem)?),
+        }
     }
     Ok(checks)
+}
+
+/// Turns what kept a service's checks from being made into one that failed, unless it keeps all others, too.
+fn not_made(service: &str, problem: Problem) -> Result<Check, Problem> {
+    let came = match &problem {
+        Problem::Docker(error) => match (&**error, error.hint()) {
+            (DockerError::EngineUnreachable { .. }, _) => return Err(problem),
+            (error, Some(hint)) => format!("{error}; {hint}"),
+            (error, None) => match error.source() {
+                Some(source) => format!("{error}: {source}"),
+                None => error.to_string(),
+            },
+        },
+        Problem::Failed(failure) if !signals::asked() => {
+            format!("{}; {}", failure.cause, failure.hint)
+        }
+        Problem::Failed(_) | Problem::Estate(_) | Problem::Usage(_) | Problem::Hosts(..) => {
+            return Err(problem);
+        }
+    };
+    Ok(Check::not_made(service, came))
 }
 
 async fn dns(app: &App, upstream_name: Option<&str>) -> Result<Vec<Check>, Problem> {
@@ -148,9 +177,17 @@ async fn dns(app: &App, upstream_name: Option<&str>) -> Result<Vec<Check>, Probl
 async fn calendar(app: &App) -> Result<Vec<Check>, Problem> {
     let expectations = calendar::expectations(app)?;
     let (_, cadaver) = inside(app, "cadaver").await?;
-    let checks = unless_stopped(verify::calendar(&expectations, &cadaver)).await;
-    cadaver.close().await?;
-    checks
+    let run = run_word();
+    let checks = unless_stopped(verify::calendar(&expectations, &cadaver, &run)).await;
+    let swept = match checks {
+        Ok(_) => Ok(()),
+        Err(_) => verify::calendar_sweep(&expectations, &cadaver, &run).await,
+    };
+    let closed = cadaver.close().await;
+    let checks = checks?;
+    swept?;
+    closed?;
+    Ok(checks)
 }
 
 async fn dynamic_dns(app: &App) -> Result<Vec<Check>, Problem> {
@@ -170,6 +207,12 @@ async fn inside(app: &App, client: &str) -> Result<(EstateContainers, ClientSess
     let session = containers.open_client(client, &scope, &progress).await;
     shown.clear();
     Ok((containers, session?))
+}
+
+/// Makes a word by which what this run leaves behind is known.
+fn run_word() -> String {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    format!("prov{:x}", since.unwrap_or_default().as_nanos())
 }
 
 /// Makes checks until the user has seen enough.
@@ -235,4 +278,25 @@ pub(super) fn json(checks: &[Check], elapsed: Duration) -> serde_json::Value {
 pub(super) fn print(app: &App, checks: &[Check], elapsed: Duration) {
     let text = report::checks(checks, elapsed, app.global.verbose > 0);
     crate::report::print::out(format_args!("{text}"));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_container_that_does_not_run_is_a_check_that_failed_and_says_what_to_do() {
+        let host = "proxy".to_owned();
+        let problem = DockerError::NotRunning { host }.into();
+        let check = not_made("web", problem).unwrap();
+        assert!(!check.passed);
+        assert_eq!(check.service, "web");
+        assert!(check.came.contains("does not run"), "{}", check.came);
+        assert!(check.came.contains("`prov test proxy`"), "{}", check.came);
+    }
+
+    #[test]
+    fn a_mistake_in_what_was_typed_is_no_check() {
+        assert!(not_made("web", Problem::usage("no such thing", "")).is_err());
+    }
 }

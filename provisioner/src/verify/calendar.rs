@@ -1,7 +1,5 @@
 //! The `calendar` service: cadaver, as a user's program would ask.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use tasks::Secret;
 
 use super::{Check, Open};
@@ -35,14 +33,16 @@ fn properties(user: &str) -> [(&'static str, Vec<String>); 5] {
     ]
 }
 
-/// Runs the checks with a cadaver inside.
+/// Runs the checks with a cadaver inside. `run` is a word of letters and digits by which the events of this run are known.
 pub async fn calendar(
     expectations: &CalendarExpectations,
     cadaver: &ClientSession,
+    run: &str,
 ) -> Result<Vec<Check>, DockerError> {
     let client = Client {
         server: &expectations.server,
         session: cadaver,
+        run,
     };
     let mut checks = Vec::new();
     let open = expectations
@@ -62,9 +62,28 @@ pub async fn calendar(
     Ok(checks)
 }
 
+/// Takes away the events that checks which were given up have left.
+pub async fn calendar_sweep(
+    expectations: &CalendarExpectations,
+    cadaver: &ClientSession,
+    run: &str,
+) -> Result<(), DockerError> {
+    let client = Client {
+        server: &expectations.server,
+        session: cadaver,
+        run,
+    };
+    for (user, password) in &expectations.users {
+        client.log_in(user, password.as_ref()).await?;
+        client.ask(&format!("delete {}", client.path(user))).await?;
+    }
+    Ok(())
+}
+
 struct Client<'s> {
     server: &'s str,
     session: &'s ClientSession,
+    run: &'s str,
 }
 
 impl Client<'_> {
@@ -81,6 +100,15 @@ impl Client<'_> {
             .lines()
             .filter(|line| !line.starts_with("dav:") && !line.starts_with("Connection to"));
         Ok(lines.collect::<Vec<_>>().join("\n"))
+    }
+
+    fn uid(&self) -> String {
+        format!("prov-verify-{}", self.run)
+    }
+
+    /// Gives the place of the event in a user's calendar.
+    fn path(&self, user: &str) -> String {
+        format!("{user}/calendar/{}.ics", self.uid())
     }
 
     fn asked(&self, command: &str) -> String {
@@ -181,15 +209,14 @@ impl Client<'_> {
 
     /// Stores an event, reads it back, removes it, and sees that it is gone.
     async fn event(&self, user: &str) -> Result<Check, DockerError> {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH);
-        let uid = format!("prov-verify-{}", now.unwrap_or_default().as_nanos());
+        let uid = self.uid();
         let summary = format!("SUMMARY:Acceptance check {uid}");
         let event = format!(
             "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//prov//verify//EN\r\nBEGIN:VEVENT\r\nUID:{uid}\r\n\
              DTSTAMP:20300101T090000Z\r\nDTSTART:20300101T090000Z\r\nDTEND:20300101T100000Z\r\n{summary}\r\n\
              END:VEVENT\r\nEND:VCALENDAR\r\n"
         );
-        let path = format!("{user}/calendar/{uid}.ics");
+        let path = self.path(user);
         let open = Open::new(
             SERVICE,
             format!("the calendar of {user} keeps an event until it is removed"),

@@ -16,8 +16,8 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-pub use backup::{BackupExpectations, backup};
-pub use calendar::{CalendarExpectations, calendar};
+pub use backup::{BackupExpectations, backup, backup_sweep};
+pub use calendar::{CalendarExpectations, calendar, calendar_sweep};
 pub use dns::{DnsExpectations, dns};
 pub use dynamic_dns::{DynamicDnsExpectations, dynamic_dns};
 pub use evidence::{Evidence, EvidenceKind};
@@ -50,6 +50,16 @@ pub struct Check {
     /// What was seen, for a person who wants to know more.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub evidence: Vec<Evidence>,
+}
+
+impl Check {
+    /// Says that the checks of a service could not be made, and why.
+    #[must_use]
+    pub fn not_made(service: &str, why: String) -> Self {
+        let shows = "all checks of the service can be made".to_owned();
+        let asked = format!("prov verify {service}");
+        Open::new(service, shows, asked, "all of them".to_owned()).close(why, false)
+    }
 }
 
 fn as_millis<S: serde::Serializer>(elapsed: &Duration, serializer: S) -> Result<S::Ok, S::Error> {

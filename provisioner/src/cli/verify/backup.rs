@@ -5,7 +5,7 @@ use tasks::estate::Host;
 use super::super::app::App;
 use super::super::client;
 use super::super::containers::Shown;
-use super::super::signals;
+use super::unless_stopped;
 use crate::docker::{HostState, Mode};
 use crate::engine::Failure;
 use crate::report::problem::Problem;
@@ -29,18 +29,14 @@ pub(super) async fn run(app: &App) -> Result<Vec<Check>, Problem> {
         .open_client("bconsole", &scope, &progress)
         .await?;
     shown.clear();
-    let checks = tokio::select! {
-        checks = verify::backup(&expectations, &console, &containers) => Some(checks),
-        () = signals::asked_to_stop() => None,
-    };
-    console.close().await?;
-    let checks = checks.ok_or_else(|| {
-        Problem::Failed(Failure::new(
-            "stopped before all checks were made",
-            "run it again when you like",
-        ))
-    })?;
-    Ok(checks?)
+    let checks = unless_stopped(verify::backup(&expectations, &console, &containers)).await;
+    let closed = console.close().await;
+    if checks.is_err() {
+        verify::backup_sweep(&expectations, &containers).await?;
+    }
+    let checks = checks?;
+    closed?;
+    Ok(checks)
 }
 
 /// Gathers what is to be expected of the hosts that run: a service can be tried without all hosts of the estate.

@@ -1,7 +1,5 @@
 //! What the checks of mail must know of the estate and its domains.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use serde::Deserialize;
 use tasks::domain::{Domain, MailUser};
 use tasks::estate::Host;
@@ -9,7 +7,7 @@ use tasks::estate::Host;
 use super::super::app::App;
 use super::super::client;
 use super::super::containers::Shown;
-use super::unless_stopped;
+use super::{run_word, unless_stopped};
 use crate::engine::Failure;
 use crate::report::checks::failed;
 use crate::report::problem::Problem;
@@ -37,8 +35,7 @@ pub(super) async fn run(app: &App) -> Result<Vec<Check>, Problem> {
         }
     };
     shown.clear();
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    let run = format!("prov{:x}", since.unwrap_or_default().as_nanos());
+    let run = run_word();
     let checks = verify::mail(&expectations, &inside, &outside, &run);
     let checks = unless_stopped(checks).await;
     // The clients' containers must go, also when the user has seen enough.
