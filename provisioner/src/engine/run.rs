@@ -262,8 +262,10 @@ fn is_locked(output: &str) -> bool {
 pub(super) fn without_secrets(secrets: &[Secret], text: &str) -> String {
     let shown = |line: &str| {
         let parts = secrets.iter().flat_map(|secret| secret.expose().lines());
+        // The quotation marks that a file needs are not repeated by everybody.
         let hidden = parts
-            .filter(|part| !part.trim().is_empty())
+            .map(|part| part.trim().trim_matches(['"', '\'']))
+            .filter(|part| !part.is_empty())
             .any(|part| line.contains(part));
         if hidden {
             "<line hidden: it holds a secret>".to_owned()
@@ -370,11 +372,11 @@ mod tests {
 
     #[test]
     fn a_line_in_which_a_validator_quotes_a_secret_is_hidden_and_no_other_word_is_touched() {
-        let secrets = ["s3cr\\\"et", "", " "].map(Secret::new);
-        let output = "error in line 3\n  Password = \"s3cr\\\"et\"\nsecret service";
+        let secrets = ["\"s3cr\\\"et\"", "", " ", "\"\""].map(Secret::new);
+        let output = "error in line 3\n  Password = s3cr\\\"et\nsecret \"service\"";
         assert_eq!(
             without_secrets(&secrets, output),
-            "error in line 3\n<line hidden: it holds a secret>\nsecret service"
+            "error in line 3\n<line hidden: it holds a secret>\nsecret \"service\""
         );
     }
 }
