@@ -8,6 +8,7 @@ use std::net::Ipv6Addr;
 use std::num::NonZeroU16;
 use std::str::FromStr;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Names a host to go through, written `[USER@]HOST[:PORT]`; an IPv6 address that a port follows stands in brackets.
@@ -17,8 +18,9 @@ use serde::{Deserialize, Serialize};
 /// assert_eq!((jump.host.as_str(), jump.port), ("2001:db8::1", Some(2222)));
 /// assert!("bastion:abc".parse::<tasks::estate::Jump>().is_err());
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Deserialize, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Deserialize, Serialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
+#[schemars(inline)]
 pub struct Jump {
     /// The user to log in as there.
     pub user: Option<String>,
