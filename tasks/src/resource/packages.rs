@@ -38,7 +38,7 @@ pub struct Packages {
     #[serde(default)]
     pub recommends: bool,
     /// Packages that conflict with one of these: where they are installed they go in the same transaction, so that nothing
-    /// that can do with either has to go with them.
+    /// that can do with either has to go with them. What can do with neither goes, too: a preview shows it.
     #[serde(default)]
     pub replaces: BTreeSet<PackageName>,
     /// When absent, whether configuration files are removed too.
