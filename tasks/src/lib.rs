@@ -8,12 +8,13 @@ pub mod content;
 mod diagnostic;
 pub mod domain;
 pub mod estate;
-pub mod fact;
+
 mod input;
 mod model;
 pub mod pattern;
 pub mod plan;
-pub mod query;
+pub mod probe;
+pub mod quote;
 pub mod resource;
 pub mod role;
 mod secret;

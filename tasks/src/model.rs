@@ -4,8 +4,8 @@
 //! same model that a plan converges. It knows what steps say of themselves and nothing more: what a command changes
 //! beyond its declared effects is found out by probing the real host again.
 
-use crate::fact::{Attributes, DatabaseServer, Facts, FileFact, PackageFact, PathFact};
-use crate::step::{Effect, Step};
+use crate::probe::{Attributes, Becomes, Effect, Facts, FileFact, PackageFact, PathFact};
+use crate::step::Step;
 use crate::value::HostPath;
 
 impl Facts {
@@ -80,7 +80,10 @@ impl Facts {
             }
             Step::Run(run) => {
                 for effect in &run.effects {
-                    self.take(effect);
+                    if let Effect::Package(Becomes(name, PackageFact::Installed(_))) = effect {
+                        self.coming.insert(name.clone());
+                    }
+                    self.carry_out(effect);
                 }
             }
         }
@@ -98,46 +101,5 @@ impl Facts {
             | PathFact::Link { .. }
             | PathFact::Other => None,
         })
-    }
-
-    fn take(&mut self, effect: &Effect) {
-        match effect {
-            Effect::Package { name, fact } => {
-                self.packages.insert(name.clone(), fact.clone());
-                if matches!(fact, PackageFact::Installed(_)) {
-                    self.coming.insert(name.clone());
-                }
-            }
-            Effect::User { name, fact } => {
-                self.users.insert(name.clone(), fact.clone());
-            }
-            Effect::Group { name, fact } => {
-                self.groups.insert(name.clone(), fact.clone());
-            }
-            Effect::Service { name, fact } => {
-                self.services.insert(name.clone(), *fact);
-            }
-            Effect::Debconf { question, value } => {
-                self.debconf.insert(question.clone(), value.clone());
-            }
-            Effect::PublicKey { path, fact } => {
-                self.public_keys.insert(path.clone(), fact.clone());
-            }
-            Effect::Database { name, fact } => {
-                self.mariadb.server = DatabaseServer::Running;
-                self.mariadb.databases.insert(name.clone(), fact.clone());
-            }
-            Effect::DatabaseUser { account, fact } => {
-                self.mariadb.server = DatabaseServer::Running;
-                self.mariadb.users.insert(account.clone(), fact.clone());
-            }
-            Effect::Calendar { url, fact } => {
-                self.calendars.insert(url.clone(), fact.clone());
-            }
-            Effect::Path { path, fact } => {
-                self.paths.insert(path.clone(), fact.clone());
-            }
-            Effect::Guard(guard) => self.set_guard(guard.clone()),
-        }
     }
 }

@@ -3,17 +3,11 @@
 //! Steps are argument vectors, bytes and file operations. Quoting happens in the transport, once; how a file is
 //! replaced atomically is the shell's business. Secrets are in contents only, which travel by standard input.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::content::Content;
-use crate::fact::{
-    Attributes, CalendarFact, DatabaseFact, DatabaseUserFact, GroupFact, GuardFact, PackageFact,
-    PathFact, PublicKeyFact, ServiceFact, UserFact,
-};
-use crate::secret::Secret;
-use crate::value::{
-    AccountName, DatabaseAccount, DatabaseName, HostPath, HttpUrl, PackageName, ServiceName,
-};
+use crate::probe::{Attributes, Effect};
+use crate::value::{HostPath, HttpUrl};
 
 /// Does one thing on a host.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -149,82 +143,4 @@ impl From<Run> for Step {
     fn from(run: Run) -> Self {
         Self::Run(run)
     }
-}
-
-/// Says what a command changes among the facts.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Effect {
-    /// A package is installed or gone.
-    Package {
-        /// Its name.
-        name: PackageName,
-        /// Its state afterwards.
-        fact: PackageFact,
-    },
-    /// An account is there or gone.
-    User {
-        /// Its name.
-        name: AccountName,
-        /// Its state afterwards.
-        fact: Option<UserFact>,
-    },
-    /// A group is there or gone.
-    Group {
-        /// Its name.
-        name: AccountName,
-        /// Its state afterwards.
-        fact: Option<GroupFact>,
-    },
-    /// A service has another state.
-    Service {
-        /// Its name.
-        name: ServiceName,
-        /// Its state afterwards.
-        fact: ServiceFact,
-    },
-    /// A debconf question has an answer, or none.
-    Debconf {
-        /// The question, for instance `exim4/mailname`.
-        question: String,
-        /// Its answer afterwards.
-        value: Option<Secret>,
-    },
-    /// A private key is made.
-    PublicKey {
-        /// The private key's file.
-        path: HostPath,
-        /// What is known of its public key afterwards.
-        fact: PublicKeyFact,
-    },
-    /// A database is there or gone.
-    Database {
-        /// Its name.
-        name: DatabaseName,
-        /// Its state afterwards.
-        fact: Option<DatabaseFact>,
-    },
-    /// An account of the database server is there or gone.
-    DatabaseUser {
-        /// Its name and where it comes from.
-        account: DatabaseAccount,
-        /// Its state afterwards.
-        fact: Option<DatabaseUserFact>,
-    },
-    /// A calendar is there.
-    Calendar {
-        /// Its address.
-        url: HttpUrl,
-        /// Its state afterwards.
-        fact: CalendarFact,
-    },
-    /// A path is there or gone.
-    Path {
-        /// The path.
-        path: HostPath,
-        /// What is there afterwards.
-        fact: PathFact,
-    },
-    /// A command that looks gives another exit code.
-    Guard(GuardFact),
 }

@@ -12,9 +12,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
-use tasks::fact::Facts;
 use tasks::plan::{Action, Planned, Reason};
-use tasks::query::QuerySet;
+use tasks::probe::{Facts, QuerySet};
 use tasks::resource::{KINDS, Resource};
 
 /// One case.
@@ -81,7 +80,6 @@ fn read(file: &Path) -> Result<Case, String> {
 fn asked_for(case: &Case) -> Facts {
     let queries: QuerySet = case.resource.manage().probe().into_iter().collect();
     let mut facts = case.facts.subset(&queries);
-    facts.apt_lists_age = case.facts.apt_lists_age;
     facts.coming.clone_from(&case.facts.coming);
     facts
 }
@@ -149,7 +147,7 @@ fn run(case: &Case) -> Result<(), String> {
         return Err(format!("does not converge; planning again gave {again:#?}"));
     }
     for (path, expected) in case.after.iter().flat_map(|after| &after.paths) {
-        use tasks::fact::PathFact::File;
+        use tasks::probe::PathFact::File;
         let found = facts.paths.get(path);
         let equal = match (found, expected) {
             (Some(File(found)), File(expected)) => {

@@ -9,9 +9,9 @@
 
 use proptest::prelude::*;
 use tasks::content::Content;
-use tasks::fact::{Attributes, Facts, FileFact, PathFact};
 use tasks::pattern::{LinePattern, Template, TextPattern};
 use tasks::plan::Planned;
+use tasks::probe::{Attributes, Facts, FileFact, PathFact};
 use tasks::resource::{Anchor, Block, Line, Manage, Replace, State};
 use tasks::value::{HostPath, Mode};
 

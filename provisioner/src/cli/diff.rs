@@ -44,7 +44,7 @@ pub(super) async fn run(app: &App, options: &Diff) -> Result<u8, Problem> {
         for (job, preview) in &previews {
             if let Some((host_plan, facts)) = &preview.basis {
                 let shown = json::host(&preview.outcome);
-                plan.add(&job.host, &job.resources, host_plan, facts, shown);
+                plan.add(&job.host, &job.resources, host_plan, facts, shown)?;
             }
         }
         plan.write(path)?;

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use tasks::fact::{Facts, PathFact};
+use tasks::probe::{Facts, PathFact};
 use tasks::value::HostPath;
 use tasks::{Input, InputTexts};
 use tokio::sync::{Semaphore, watch};
@@ -144,7 +144,7 @@ pub(super) fn text(input: &Input, facts: &Facts) -> Option<String> {
 mod tests {
     use super::*;
     use std::time::Duration;
-    use tasks::fact::{Attributes, FileFact};
+    use tasks::probe::{Attributes, FileFact};
     use tasks::value::Mode;
 
     fn facts(text: &str) -> Facts {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use tasks::query::Query;
+use tasks::probe::Query;
 use tasks::resource::{Handler, HandlerAction, Handling};
 use tasks::step;
 

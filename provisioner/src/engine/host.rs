@@ -2,9 +2,8 @@
 
 use std::time::Instant;
 
-use tasks::fact::Facts;
 use tasks::plan::{self, HostPlan, Item, Phase, Planned};
-use tasks::query::{Query, QuerySet, Read};
+use tasks::probe::{Facts, PathQuestion, Query, QuerySet, Read};
 use tasks::resource::{Declared, Handling};
 use tasks::value::HostPath;
 use tasks::{Input, InputTexts, Secret};
@@ -40,7 +39,7 @@ pub struct Job {
 
 impl Job {
     fn queries(&self) -> QuerySet {
-        let mut queries = queries(&self.resources);
+        let mut queries = plan::queries(&self.resources);
         queries.extend(files(&self.exports));
         queries
     }
@@ -70,9 +69,11 @@ impl Job {
 }
 
 pub(super) fn files(paths: &[HostPath]) -> impl Iterator<Item = Query> {
-    paths.iter().map(|path| Query::Path {
-        path: path.clone(),
-        read: Read::Body,
+    paths.iter().map(|path| {
+        Query::Path(PathQuestion {
+            path: path.clone(),
+            read: Read::Body,
+        })
     })
 }
 
@@ -96,13 +97,6 @@ pub(super) async fn read_files(host: &str, target: &Target, paths: &[HostPath]) 
         Some((input, text))
     });
     read.collect()
-}
-
-pub(super) fn queries(resources: &[Declared]) -> QuerySet {
-    resources
-        .iter()
-        .flat_map(|declared| declared.resource.manage().probe())
-        .collect()
 }
 
 /// A preview of one host, and the facts it was made from.

@@ -3,13 +3,10 @@
 //! It schedules, looks, applies, runs handlers, holds locks. What should change is decided in the crate `tasks`.
 
 pub mod answers;
-mod caldav;
 mod exchange;
 mod handlers;
 mod host;
-mod mariadb;
 mod outcome;
-pub mod probe;
 mod run;
 mod saved;
 pub mod script;

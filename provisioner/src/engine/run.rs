@@ -3,18 +3,15 @@
 //! Owns the order of a host's resources while they are applied, what is read again after a change, and what is told of
 //! a change that failed. Handlers come afterwards, see `handlers`.
 
-use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use tasks::fact::{Facts, PathFact};
 use tasks::plan::{self, Action, Change, Item, Planned};
-use tasks::query::{Query, QuerySet};
+use tasks::probe::Facts;
 use tasks::resource::{Declared, Handler};
-use tasks::step::Step;
 use tasks::{Input, Secret};
 
 use super::exchange::Exchange;
-use super::host::{Applying, Job, files, internal, name, queries};
+use super::host::{Applying, Job, files, internal, name};
 use super::outcome::{Failure, HostOutcome};
 use super::session::{Output, Stepped, WriteSession};
 use super::{Event, Progress};
@@ -125,8 +122,8 @@ impl<'a> Run<'a> {
         let (stop, exchange) = (&how.stop, how.exchange);
         let known = |handler: &&Handler| self.due.iter().all(|due| due.name != handler.name);
         let record: Vec<_> = declared.notify.iter().filter(known).collect();
-        let mut queries =
-            altered(&self.job.resources[index..], change, &self.facts).without_simulations();
+        let later = self.job.resources.get(index + 1..).unwrap_or_default();
+        let mut queries = plan::altered(change, declared, later, &self.facts).without_simulations();
         queries.extend(files(&self.job.exports));
         let started = Instant::now();
         let stepped = loop {
@@ -185,57 +182,6 @@ impl<'a> Run<'a> {
             Planned::Impossible { cause, hint } => Err(Failure::new(cause, hint).of(name(item))),
         }
     }
-}
-
-/// Selects what a change may have altered: what it writes, and after a command everything still to come. The first of
-/// the resources is the one that changes, the others are those after it.
-fn altered(resources: &[Declared], change: &Change, facts: &Facts) -> QuerySet {
-    if change.steps.iter().any(|step| matches!(step, Step::Run(_))) {
-        return queries(resources);
-    }
-    let probed = |resource: &Declared| resource.resource.manage().probe();
-    let own: Vec<_> = resources.first().into_iter().flat_map(probed).collect();
-    let asked = own.iter().filter_map(|query| match query {
-        Query::Path { path, .. } => Some(path),
-        Query::Package(_)
-        | Query::Apt(_)
-        | Query::User { .. }
-        | Query::Group(_)
-        | Query::Service(_)
-        | Query::Debconf(_)
-        | Query::PublicKey(_)
-        | Query::Time
-        | Query::MariaDbDatabase(_)
-        | Query::MariaDbUser(_)
-        | Query::Calendar(_)
-        | Query::Guard(_) => None,
-    });
-    let written: BTreeSet<_> = asked
-        .chain(change.steps.iter().filter_map(Step::path))
-        .collect();
-    let touched = |query: &Query| match query {
-        // A link may lead to what was written, and a new directory brings its parents along.
-        Query::Path { path, .. } => {
-            matches!(facts.path(path), Ok(PathFact::Link { .. }))
-                || written
-                    .iter()
-                    .any(|place| path == *place || path.is_below(place) || place.is_below(path))
-        }
-        // What a server answers may depend on any file: a password, a setting.
-        Query::Guard(_) | Query::Calendar(_) => true,
-        Query::Package(_)
-        | Query::Apt(_)
-        | Query::User { .. }
-        | Query::Group(_)
-        | Query::Service(_)
-        | Query::Debconf(_)
-        | Query::PublicKey(_)
-        | Query::Time
-        | Query::MariaDbDatabase(_)
-        | Query::MariaDbUser(_) => false,
-    };
-    let later = resources.iter().skip(1).flat_map(probed).filter(touched);
-    own.iter().cloned().chain(later).collect()
 }
 
 /// Says how far a run came that the user stopped.
@@ -316,59 +262,6 @@ fn step_failed(item: &Item, output: &Output, secrets: &[Secret]) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tasks::content::Content;
-    use tasks::fact::{Attributes, FileFact};
-    use tasks::plan::Reason;
-    use tasks::resource::{Directory, File, Resource};
-    use tasks::value::{HostPath, Mode};
-
-    fn path(text: &str) -> HostPath {
-        HostPath::new(text).unwrap()
-    }
-
-    #[test]
-    fn what_a_change_reaches_by_parents_or_links_is_read_again() {
-        let file = |text: &str| {
-            let file = File::new(path(text), Content::plain("x"));
-            Declared::new("r", Resource::File(file))
-        };
-        let directory = Directory::new(path("/srv/a/b"));
-        let resources = [
-            Declared::new("r", Resource::Directory(directory)),
-            file("/srv/a/file"),
-            file("/etc/link"),
-            file("/var/other"),
-        ];
-        let attributes = Attributes {
-            owner: "root".to_owned(),
-            group: "root".to_owned(),
-            mode: Mode::new(0o755),
-        };
-        let mut facts = Facts::default();
-        let link = PathFact::Link {
-            target: "/srv/a/b/target".to_owned(),
-            file: Some(Box::new((
-                path("/srv/a/b/target"),
-                FileFact::of(attributes.clone(), b"old"),
-            ))),
-        };
-        facts.paths.insert(path("/etc/link"), link);
-        let make = Step::MakeDirectory {
-            path: path("/srv/a/b"),
-            attributes,
-        };
-        let change = Change::new(Action::Create, vec![Reason::Missing], vec![make]);
-        let read: Vec<_> = altered(&resources, &change, &facts)
-            .iter()
-            .map(|query| {
-                let Query::Path { path, .. } = query else {
-                    panic!("{query:?}");
-                };
-                path.to_string()
-            })
-            .collect();
-        assert_eq!(read, ["/etc/link", "/srv/a", "/srv/a/b"]);
-    }
 
     #[test]
     fn a_line_in_which_a_validator_quotes_a_secret_is_hidden_and_no_other_word_is_touched() {

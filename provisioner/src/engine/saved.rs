@@ -8,11 +8,11 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-use tasks::fact::Facts;
 use tasks::plan::HostPlan;
-use tasks::query::QuerySet;
+use tasks::probe::{Facts, QuerySet};
 use tasks::resource::Declared;
 
+use super::host::internal;
 use super::outcome::Failure;
 
 /// The form of the file; a later one cannot be applied by this prov.
@@ -73,22 +73,25 @@ impl SavedPlan {
         plan: &HostPlan,
         facts: &Facts,
         shown: serde_json::Value,
-    ) {
+    ) -> Result<(), Failure> {
         let key = self.key.as_bytes();
         let saved = SavedHost {
             host: host.to_owned(),
             key: self.key.clone(),
             resources: resources
                 .iter()
-                .map(|declared| SavedResource {
-                    name: declared.name(),
-                    before: before(declared, facts, key),
+                .map(|declared| {
+                    Ok(SavedResource {
+                        name: declared.name(),
+                        before: before(declared, facts, key)?,
+                    })
                 })
-                .collect(),
+                .collect::<Result<_, Failure>>()?,
             steps: plan.fingerprint(key),
             shown,
         };
         self.hosts.push(saved);
+        Ok(())
     }
 
     /// Reads a plan file.
@@ -208,12 +211,12 @@ impl SavedHost {
                 again,
             ));
         }
-        let moved: Vec<_> = resources
-            .iter()
-            .zip(&self.resources)
-            .filter(|(declared, saved)| before(declared, facts, key) != saved.before)
-            .map(|(_, saved)| saved.name.as_str())
-            .collect();
+        let mut moved = Vec::new();
+        for (declared, saved) in resources.iter().zip(&self.resources) {
+            if before(declared, facts, key)? != saved.before {
+                moved.push(saved.name.as_str());
+            }
+        }
         if !moved.is_empty() {
             return Err(Failure::new(
                 format!(
@@ -233,9 +236,10 @@ impl SavedHost {
     }
 }
 
-fn before(declared: &Declared, facts: &Facts, key: &[u8]) -> String {
+fn before(declared: &Declared, facts: &Facts, key: &[u8]) -> Result<String, Failure> {
     let queries: QuerySet = declared.resource.manage().probe().into_iter().collect();
-    facts.subset(&queries).fingerprint(key)
+    let digest = facts.subset(&queries).fingerprint(key);
+    digest.map_err(|defect| internal(&defect.to_string()))
 }
 
 #[cfg(test)]

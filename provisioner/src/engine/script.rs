@@ -30,8 +30,11 @@ pub fn encode(bytes: &[u8]) -> String {
     STANDARD.encode(bytes)
 }
 
-/// Gives what comes first in every session: a plain environment; `f NAME`, which answers with a frame of what it
-/// reads; and `o NAME`, which runs the function `s` and answers with its output and exit code.
+/// Gives what comes first in every session: a plain environment, and the functions with which a script answers. Their
+/// names begin with `prov_`, as a function takes the place of a program of its name.
+///
+/// `prov_answer NAME` sends what it reads as one frame; `prov_complete` marks what was written before it as whole;
+/// `prov_run_step NAME` runs the function `prov_step` and answers with its output and exit code, which it leaves in `$result`.
 ///
 /// The output goes to a file that has no name any more, not through a pipe: a daemon that keeps it open is not waited
 /// for, and a flood ends where that file system is full instead of in the memory of the shell.
@@ -42,12 +45,13 @@ pub fn preamble(nonce: &str) -> String {
 DEBIAN_FRONTEND=noninteractive; APT_LISTCHANGES_FRONTEND=none
 export LC_ALL PATH DEBIAN_FRONTEND APT_LISTCHANGES_FRONTEND
 umask 022; cd /
-f() {{ b=$(base64 -w0); printf '@{nonce} %s %s %s\n' "$1" "${{#b}}" "$b"; }}
-o() {{ # name
-  v=$(mktemp -p /run prov.XXXXXXXXXX 2>/dev/null || mktemp -p /tmp prov.XXXXXXXXXX 2>&1) || {{
-    r=1; printf '%s\n%s' "$v" "$r" | f "$1"; return; }}
-  {{ rm -f -- "$v"; ( s ) >&8 2>&1 </dev/null 7<&- 8>&- 9>&-; r=$?
-    {{ tail -c 65536 <&7; printf '\n%s' "$r"; }} | f "$1"; }} 8>>"$v" 7<"$v"; }}
+prov_answer() {{ encoded=$(base64 -w0); printf '@{nonce} %s %s %s\n' "$1" "${{#encoded}}" "$encoded"; }}
+prov_complete() {{ printf '\n{nonce}'; }}
+prov_run_step() {{ # name
+  output=$(mktemp -p /run prov.XXXXXXXXXX 2>/dev/null || mktemp -p /tmp prov.XXXXXXXXXX 2>&1) || {{
+    result=1; printf '%s\n%s' "$output" "$result" | prov_answer "$1"; return; }}
+  {{ rm -f -- "$output"; ( prov_step ) >&8 2>&1 </dev/null 7<&- 8>&- 9>&-; result=$?
+    {{ tail -c 65536 <&7; printf '\n%s' "$result"; }} | prov_answer "$1"; }} 8>>"$output" 7<"$output"; }}
 "#
     )
 }
@@ -58,65 +62,71 @@ pub const STATE: &str = "/var/lib/prov";
 /// Where the lock of a host is.
 pub const LOCK: &str = "/run/prov.lock";
 
-/// Gives the functions with which changes are made. `w`, `g`, `a`, `d`, `l` and `x` are the file steps, `u` keeps a file
-/// so that it can be put back, `q` puts back; all of them run in shells of their own, as they change the folder.
+/// Gives the functions with which changes are made: one for each step, `prov_keep`, which keeps a file so that it can be put
+/// back, and `prov_put_back`. All of them run in shells of their own, as they change the folder.
 ///
 /// Root works in folders that belong to others, who could put a link in the place of anything between two commands.
-/// So `p` enters a file's folder part by part and follows a link only out of a folder in which nobody but root makes
-/// links; `t` enters a new folder there that only root can enter, in which files are made ready; and what is there
-/// already is changed by an open descriptor, once it is known to be the file itself.
+/// So `prov_enter_folder` enters a file's folder part by part and follows a link only out of a folder in which nobody but root
+/// makes links; `prov_enter_staging` enters a new folder there that only root can enter, in which files are made ready; and
+/// what is there already is changed by an open descriptor, once it is known to be the file itself.
 #[must_use]
 pub fn writing_preamble() -> String {
     format!(
-        r#"m() {{ while read -r _ _ _ _ mounted _; do [ "$mounted" = "$1" ] && return 0; done </proc/self/mountinfo; return 1; }}
-p() {{ # path
-  n=${{1##*/}}; e=${{1%/*}}/; e=${{e#/}}; cd / || return
-  while [ -n "$e" ]; do
-    h=${{PWD%/}}/${{e%%/*}}; k=; [ -O . ] && [ ! -k . ] && k=trusted
-    cd -P -- "./${{e%%/*}}" || return
-    [ "$k" ] || [ "$PWD" = "$h" ] || {{ printf '%s\n' "$h is a link, in a folder where not only root makes links"; return 1; }}
-    e=${{e#*/}}
+        r#"prov_is_mounted() {{ # path
+  while read -r _ _ _ _ mounted _; do [ "$mounted" = "$1" ] && return 0; done </proc/self/mountinfo; return 1; }}
+prov_enter_folder() {{ # path; leaves its last part in $name
+  name=${{1##*/}}; rest=${{1%/*}}/; rest=${{rest#/}}; cd / || return
+  while [ -n "$rest" ]; do
+    expected=${{PWD%/}}/${{rest%%/*}}; trusted=; [ -O . ] && [ ! -k . ] && trusted=yes
+    cd -P -- "./${{rest%%/*}}" || return
+    [ "$trusted" ] || [ "$PWD" = "$expected" ] || {{ printf '%s\n' "$expected is a link, in a folder where not only root makes links"; return 1; }}
+    rest=${{rest#*/}}
   done; }}
-t() {{ t=$(mktemp -d -- .prov.XXXXXXXXXX) && h=${{PWD%/}} && cd -P -- "./$t" && [ -O . ] && [ "$PWD" = "$h/$t" ]; }}
-z() {{ v=$?; rm -f -- ./f; cd -P .. && rmdir -- "./$t"; return $v; }}
-w() {{ # path owner group mode; base64 in $c
-  p "$1" && t && {{ printf %s "$c" | base64 -d >f && chown -- "$2:$3" f && chmod -- "$4" f && sync -- f &&
-    if m "$h/$n"; then cat -- f >"../$n" && chown -- "$2:$3" "../$n" && chmod -- "$4" "../$n" && sync -- "../$n"
-    else mv -fT -- f "../$n" && {{ sync -- .. || :; }}; fi; z; }}; }}
-g() {{ # path owner group mode url digest; not as _apt, who cannot enter the folder: what it fetches is data until it is checked
-  p "$1" && t && {{ /usr/lib/apt/apt-helper -q -o APT::Sandbox::User=root -o Acquire::Retries=2 download-file "$5" "$h/$t/f" "SHA256:$6" || {{ rm -f -- ./f.*; ! :; }} &&
-    chown -- "$2:$3" f && chmod -- "$4" f && sync -- f && mv -fT -- f "../$n" && {{ sync -- .. || :; }}; z; }}; }}
-a() {{ # path owner group mode
-  p "$1" && h=${{PWD%/}}/$n &&
-  if [ -d "./$n" ]; then cd -P -- "./$n" && i "$PWD" && chown -- "$2:$3" . && chmod -- "$4" .
-  else {{ i "$(readlink /proc/self/fd/8)" && chown -- "$2:$3" /proc/self/fd/8 && chmod -- "$4" /proc/self/fd/8; }} 8<"./$n"; fi; }}
-i() {{ [ "$1" = "$h" ] || {{ printf '%s\n' "$h has become a link to $1"; return 1; }}; }}
-d() {{ mkdir -p -- "${{1%/*}}/" && p "$1" && {{ [ -d "./$n" ] || mkdir -m 0700 -- "./$n"; }} && a "$@"; }}
-l() {{ p "$1" && t && {{ ln -s -- "$2" f && mv -fT -- f "../$n"; z; }}; }}
-x() {{ p "$1" && rm -rf --one-file-system -- "./$n"; }}
-u() {{ # handler key path
-  mkdir -p -m 0700 -- {STATE}/undo/"$1" || return
-  [ -e {STATE}/undo/"$1/$2.path" ] && return 0
-  if [ -d "${{3%/*}}/" ]; then p "$3" || return; [ ! -d "./$n" ] || [ -L "./$n" ] || return 0
-    if [ -f "./$n" ] || [ -L "./$n" ]; then cp -a --remove-destination -- "./$n" {STATE}/undo/"$1/$2.old" || return; fi; fi
-  printf %s "$3" >{STATE}/undo/"$1/$2.new" && mv -f -- {STATE}/undo/"$1/$2.new" {STATE}/undo/"$1/$2.path"; }}
-q() {{ # handler
-  for j in {STATE}/undo/"$1"/*.path; do [ -e "$j" ] || continue
-    y=$(cat -- "$j"); g=${{j%.path}}.old
-    if [ -e "$g" ] || [ -L "$g" ]; then
-      ( p "$y" && if m "${{PWD%/}}/$n"; then cat -- "$g" >"./$n"; else t && {{ cp -a -- "$g" f && mv -fT -- f "../$n"; z; }}; fi ) || return
-    elif [ -d "${{y%/*}}/" ]; then ( p "$y" && rm -f -- "./$n" ) || return; fi
-    printf '%s\n' "$y"
+prov_enter_staging() {{ # leaves the folder that it was called in in $folder
+  staging=$(mktemp -d -- .prov.XXXXXXXXXX) && folder=${{PWD%/}} && cd -P -- "./$staging" && [ -O . ] && [ "$PWD" = "$folder/$staging" ]; }}
+prov_leave_staging() {{ status=$?; rm -f -- ./file; cd -P .. && rmdir -- "./$staging"; return $status; }}
+prov_move_in_place() {{ mv -fT -- file "../$name" && {{ sync -- .. || :; }}; }}
+prov_write_file() {{ # path owner group mode; the bytes in base64 in $content
+  prov_enter_folder "$1" && prov_enter_staging && {{ printf %s "$content" | base64 -d >file && chown -- "$2:$3" file && chmod -- "$4" file && sync -- file &&
+    if prov_is_mounted "$folder/$name"; then cat -- file >"../$name" && chown -- "$2:$3" "../$name" && chmod -- "$4" "../$name" && sync -- "../$name"
+    else prov_move_in_place; fi; prov_leave_staging; }}; }}
+prov_fetch_file() {{ # path owner group mode url digest; not as _apt, who cannot enter the folder: what it fetches is data until it is checked
+  prov_enter_folder "$1" && prov_enter_staging && {{ /usr/lib/apt/apt-helper -q -o APT::Sandbox::User=root -o Acquire::Retries=2 download-file "$5" "$folder/$staging/file" "SHA256:$6" || {{ rm -f -- ./file.*; ! :; }} &&
+    chown -- "$2:$3" file && chmod -- "$4" file && sync -- file && prov_move_in_place; prov_leave_staging; }}; }}
+prov_set_attributes() {{ # path owner group mode
+  prov_enter_folder "$1" && target=${{PWD%/}}/$name &&
+  if [ -d "./$name" ]; then cd -P -- "./$name" && prov_is_target "$PWD" && chown -- "$2:$3" . && chmod -- "$4" .
+  else {{ prov_is_target "$(readlink /proc/self/fd/8)" && chown -- "$2:$3" /proc/self/fd/8 && chmod -- "$4" /proc/self/fd/8; }} 8<"./$name"; fi; }}
+prov_is_target() {{ [ "$1" = "$target" ] || {{ printf '%s\n' "$target has become a link to $1"; return 1; }}; }}
+prov_make_directory() {{ # path owner group mode
+  mkdir -p -- "${{1%/*}}/" && prov_enter_folder "$1" && {{ [ -d "./$name" ] || mkdir -m 0700 -- "./$name"; }} && prov_set_attributes "$@"; }}
+prov_make_link() {{ # path target
+  prov_enter_folder "$1" && prov_enter_staging && {{ ln -s -- "$2" file && mv -fT -- file "../$name"; prov_leave_staging; }}; }}
+prov_remove() {{ # path
+  prov_enter_folder "$1" && rm -rf --one-file-system -- "./$name"; }}
+prov_keep() {{ # handler key path
+  kept={STATE}/undo/$1/$2; mkdir -p -m 0700 -- "${{kept%/*}}" || return
+  [ -e "$kept.path" ] && return 0
+  if [ -d "${{3%/*}}/" ]; then prov_enter_folder "$3" || return; [ ! -d "./$name" ] || [ -L "./$name" ] || return 0
+    if [ -f "./$name" ] || [ -L "./$name" ]; then cp -a --remove-destination -- "./$name" "$kept.old" || return; fi; fi
+  printf %s "$3" >"$kept.new" && mv -f -- "$kept.new" "$kept.path"; }}
+prov_put_back() {{ # handler
+  for record in {STATE}/undo/"$1"/*.path; do [ -e "$record" ] || continue
+    path=$(cat -- "$record"); old=${{record%.path}}.old
+    if [ -e "$old" ] || [ -L "$old" ]; then
+      ( prov_enter_folder "$path" && if prov_is_mounted "${{PWD%/}}/$name"; then cat -- "$old" >"./$name"; else prov_enter_staging && {{ cp -a -- "$old" file && mv -fT -- file "../$name"; prov_leave_staging; }}; fi ) || return
+    elif [ -d "${{path%/*}}/" ]; then ( prov_enter_folder "$path" && rm -f -- "./$name" ) || return; fi
+    printf '%s\n' "$path"
   done; rm -rf -- {STATE}/undo/"$1"; }}
 "#
     )
 }
 
-/// Wraps a command so that its output and exit code come back as the frame `name`, and `$r` tells the code to what
+/// Wraps a command so that its output and exit code come back as the frame `name`, and `$result` tells the code to what
 /// follows. Nothing it starts inherits the lock or the script that is being read.
 #[must_use]
 pub fn answered(name: &str, command: &str) -> String {
-    format!("s() {{\n{command}\n}}\no {name}\n")
+    format!("prov_step() {{\n{command}\n}}\nprov_run_step {name}\n")
 }
 
 #[cfg(test)]

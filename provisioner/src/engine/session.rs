@@ -5,13 +5,13 @@
 
 use std::time::Duration;
 
-use tasks::query::QuerySet;
+use tasks::probe::QuerySet;
 use tasks::resource::Handler;
 use tasks::step::{Run, Step};
 
 use super::answers::{self, Answers};
 use super::script::{LOCK, answered, preamble, quote, writing_preamble};
-use super::{probe, steps};
+use super::steps;
 use crate::ssh::{Connection, Frame, RootShell, SshError, Target, connect};
 
 /// How long a host may be silent while it is being looked at.
@@ -51,7 +51,7 @@ impl ReadSession {
 
     /// Reads what is asked, in one round trip.
     pub async fn look(&mut self, queries: &QuerySet) -> Result<Answers, SshError> {
-        let script = std::mem::take(&mut self.opening) + &probe::compile(queries);
+        let script = std::mem::take(&mut self.opening) + &answers::script(queries);
         let frames = self
             .shell
             .run(&script, "being looked at", Some(LOOKING))
@@ -149,12 +149,12 @@ impl WriteSession {
         read.opening.push_str(&writing_preamble());
         // Whoever may read the file may lock it, and so keep prov away: nobody but root may.
         let take = format!(
-            "umask 077; exec 9<>{LOCK}; umask 022; chmod 0600 {LOCK}; v=$(flock -w {} 9 2>&1); case $? in\n\
-             0) printf '%s\\n' {} >{LOCK}; printf held | f lock;;\n1) f holder <{LOCK};;\n*) printf %s \"$v\" | f unlockable;; esac\n",
+            "umask 077; exec 9<>{LOCK}; umask 022; chmod 0600 {LOCK}; refusal=$(flock -w {} 9 2>&1); case $? in\n\
+             0) printf '%s\\n' {} >{LOCK}; printf held | prov_answer lock;;\n1) prov_answer holder <{LOCK};;\n*) printf %s \"$refusal\" | prov_answer unlockable;; esac\n",
             lock.wait,
             quote(&lock.holder)
         );
-        let script = std::mem::take(&mut read.opening) + &take + &probe::compile(queries);
+        let script = std::mem::take(&mut read.opening) + &take + &answers::script(queries);
         let patience = LOOKING.saturating_add(Duration::from_secs(lock.wait));
         let frames = read
             .shell
@@ -184,7 +184,7 @@ impl WriteSession {
         notified: &[Handler],
         queries: &QuerySet,
     ) -> Result<Stepped, SshError> {
-        let mut script = String::from("r=0\n");
+        let mut script = String::from("result=0\n");
         for handler in record {
             script.push_str(&steps::record(handler));
         }
@@ -192,18 +192,18 @@ impl WriteSession {
         for handler in kept {
             for path in steps.iter().filter_map(steps::replaced_path) {
                 let (folder, path) = (steps::slug(handler), path.as_str());
-                let keep = format!("u {folder} {} {}", steps::key(path), quote(path));
-                script.push_str("[ $r = 0 ] && {\n");
+                let keep = format!("prov_keep {folder} {} {}", steps::key(path), quote(path));
+                script.push_str("[ $result = 0 ] && {\n");
                 script.push_str(&answered("keep", &keep));
                 script.push_str("}\n");
             }
         }
         for (index, step) in steps.iter().enumerate() {
-            script.push_str("[ $r = 0 ] && {\n");
+            script.push_str("[ $result = 0 ] && {\n");
             script.push_str(&answered(&format!("step:{index}"), &steps::command(step)));
             script.push_str("}\n");
         }
-        script.push_str(&probe::compile(queries));
+        script.push_str(&answers::script(queries));
         let frames = self
             .read
             .shell
@@ -241,7 +241,7 @@ impl WriteSession {
 
     /// Puts back the files that were changed on the way to a handler; the output names them.
     pub async fn put_back(&mut self, handler: &Handler) -> Result<Output, SshError> {
-        let script = answered("back", &format!("q {}", steps::slug(handler)));
+        let script = answered("back", &format!("prov_put_back {}", steps::slug(handler)));
         self.answer(&script, "back").await
     }
 

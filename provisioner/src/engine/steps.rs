@@ -1,6 +1,6 @@
 //! Turns steps into the commands that carry them out.
 
-use tasks::fact::Attributes;
+use tasks::probe::Attributes;
 use tasks::resource::Handler;
 use tasks::step::{Run, Step};
 use tasks::value::HostPath;
@@ -16,7 +16,7 @@ pub(super) fn command(step: &Step) -> String {
             content,
             attributes,
         } => format!(
-            "c={}; w {}",
+            "content={}; prov_write_file {}",
             encode(content.expose().as_bytes()),
             placed(path, attributes)
         ),
@@ -26,16 +26,20 @@ pub(super) fn command(step: &Step) -> String {
             sha256,
             attributes,
         } => format!(
-            "g {} {}",
+            "prov_fetch_file {} {}",
             placed(path, attributes),
             quote_all([url.as_str(), sha256])
         ),
-        Step::SetAttributes { path, attributes } => format!("a {}", placed(path, attributes)),
-        Step::MakeDirectory { path, attributes } => format!("d {}", placed(path, attributes)),
-        Step::MakeLink { path, target } => {
-            format!("l {} {}", quote(path.as_str()), quote(target))
+        Step::SetAttributes { path, attributes } => {
+            format!("prov_set_attributes {}", placed(path, attributes))
         }
-        Step::Remove { path } => format!("x {}", quote(path.as_str())),
+        Step::MakeDirectory { path, attributes } => {
+            format!("prov_make_directory {}", placed(path, attributes))
+        }
+        Step::MakeLink { path, target } => {
+            format!("prov_make_link {} {}", quote(path.as_str()), quote(target))
+        }
+        Step::Remove { path } => format!("prov_remove {}", quote(path.as_str())),
         Step::Run(run) => run_command(run),
     }
 }
@@ -109,7 +113,7 @@ pub(super) fn record(handler: &Handler) -> String {
         "mkdir -p -m 0700 {STATE} && printf '\\n%s\\n' {} >>{STATE}/pending && sync {STATE}/pending",
         quote(&line)
     );
-    format!("[ $r = 0 ] && {{\n{}}}\n", answered("record", &append))
+    format!("[ $result = 0 ] && {{\n{}}}\n", answered("record", &append))
 }
 
 /// Writes the script that forgets a handler, leaving those that are still to run, and what was kept for it.

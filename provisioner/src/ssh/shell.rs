@@ -30,6 +30,8 @@ pub struct Frame {
     pub name: String,
     /// Its bytes.
     pub bytes: Vec<u8>,
+    /// Whether it ended with the mark of a complete answer.
+    pub whole: bool,
 }
 
 /// A root shell that waits for scripts.
@@ -285,11 +287,11 @@ pub(crate) fn frames(lines: &[String], nonce: &str) -> Result<Vec<Frame>, SshErr
         .iter()
         .filter_map(|line| line.strip_prefix(&prefix))
         .filter(|rest| !rest.starts_with("end "))
-        .map(parse_frame)
+        .map(|rest| parse_frame(rest, nonce))
         .collect()
 }
 
-fn parse_frame(rest: &str) -> Result<Frame, SshError> {
+fn parse_frame(rest: &str, nonce: &str) -> Result<Frame, SshError> {
     let broken = || SshError::Answer("a frame is broken".to_owned());
     let mut words = rest.splitn(3, ' ');
     let name = words.next().ok_or_else(broken)?;
@@ -301,10 +303,16 @@ fn parse_frame(rest: &str) -> Result<Frame, SshError> {
     if encoded.len() != length {
         return Err(SshError::Answer(format!("the frame {name:?} is cut short")));
     }
-    let bytes = STANDARD.decode(encoded).map_err(|_| broken())?;
+    let mut bytes = STANDARD.decode(encoded).map_err(|_| broken())?;
+    let mark = format!("\n{nonce}");
+    let whole = bytes.ends_with(mark.as_bytes());
+    if whole {
+        bytes.truncate(bytes.len() - mark.len());
+    }
     Ok(Frame {
         name: name.to_owned(),
         bytes,
+        whole,
     })
 }
 
@@ -351,14 +359,17 @@ mod tests {
     #[test]
     fn a_frame_that_is_cut_short_or_not_base64_is_refused() {
         assert_eq!(
-            parse_frame("stat 4 aGk=").unwrap(),
+            parse_frame("stat 4 aGk=", "n").unwrap(),
             Frame {
                 name: "stat".into(),
-                bytes: b"hi".to_vec()
+                bytes: b"hi".to_vec(),
+                whole: false
             }
         );
+        let marked = parse_frame("stat 8 aGkKbg==", "n").unwrap();
+        assert_eq!((marked.bytes.as_slice(), marked.whole), (&b"hi"[..], true));
         for broken in ["stat 4 aGk", "stat x aGk=", "stat", "", "stat 4 a!k="] {
-            assert!(parse_frame(broken).is_err(), "{broken:?} was accepted");
+            assert!(parse_frame(broken, "n").is_err(), "{broken:?} was accepted");
         }
     }
 

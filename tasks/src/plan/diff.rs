@@ -7,7 +7,7 @@ use serde::{Serialize, Serializer};
 use similar::{ChangeTag, TextDiff};
 
 use crate::content::{Content, Segment};
-use crate::fact::FileFact;
+use crate::probe::FileFact;
 use crate::secret::MASK;
 
 /// Lines around a difference that are shown with it.

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::{Change, Planned};
-use crate::fact::{Facts, NotAsked};
+use crate::probe::{Facts, NotAsked};
 use crate::resource::Declared;
 use crate::step::Step;
 use crate::{Input, Secret};
@@ -152,7 +152,7 @@ const fn prepares(step: &Step) -> bool {
 mod tests {
     use super::*;
     use crate::content::Content;
-    use crate::fact::{Attributes, PackageFact, PathFact};
+    use crate::probe::{Attributes, PackageFact, PathFact};
     use crate::resource::{Directory, File, Packages, Resource};
     use crate::value::{HostPath, Mode, PackageName};
 

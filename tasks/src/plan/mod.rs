@@ -2,10 +2,12 @@
 //!
 //! A plan is data. Making one does no I/O: facts come in, changes come out.
 
+mod altered;
 mod change;
 mod diff;
 mod host;
 
+pub use altered::{altered, queries};
 pub use change::{Action, Change, Planned, Reason};
 pub use diff::Diff;
 pub use host::{HostPlan, Item, Phase, plan_one, preview, without_input};

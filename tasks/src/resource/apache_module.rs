@@ -4,10 +4,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Manage, State};
-use crate::fact::{Facts, NotAsked, PathFact};
 use crate::plan::{Action, Change, Planned, Reason};
-use crate::query::{Query, Read};
-use crate::step::{Effect, Run};
+use crate::probe::{Becomes, Effect, Facts, NotAsked, PathFact, PathQuestion, Query, Read};
+use crate::step::Run;
 use crate::value::{ApacheModuleName, HostPath};
 
 /// Manages whether Apache loads a module, as Debian's `a2enmod(8)` and `a2dismod(8)` do.
@@ -45,10 +44,7 @@ impl ApacheModule {
 
     fn change(&self, action: Action, reason: Reason, program: &[&str], fact: PathFact) -> Planned {
         let argv = program.iter().copied().chain([self.name.as_str()]);
-        let run = Run::new(argv).effect(Effect::Path {
-            path: self.path("mods-enabled"),
-            fact,
-        });
+        let run = Run::new(argv).effect(Effect::Path(Becomes(self.path("mods-enabled"), fact)));
         Change::new(action, vec![reason], vec![run.into()]).into()
     }
 }
@@ -64,9 +60,11 @@ impl Manage for ApacheModule {
 
     fn probe(&self) -> Vec<Query> {
         ["mods-enabled", "mods-available"]
-            .map(|folder| Query::Path {
-                path: self.path(folder),
-                read: Read::Attributes,
+            .map(|folder| {
+                Query::Path(PathQuestion {
+                    path: self.path(folder),
+                    read: Read::Attributes,
+                })
             })
             .into()
     }

@@ -7,9 +7,10 @@ use serde::{Deserialize, Serialize};
 use super::edit::{self, Splice};
 use super::{Manage, State};
 use crate::content::{Content, Segment};
-use crate::fact::{Attributes, Facts, FileFact, NotAsked, PathFact};
 use crate::plan::{Action, Change, Diff, Planned, Reason};
-use crate::query::{Query, Read};
+use crate::probe::{
+    Attributes, Facts, FileFact, NotAsked, PathFact, PathQuestion, Query, Read, UserQuestion,
+};
 use crate::step::Step;
 use crate::value::{AccountName, HostPath, Mode};
 
@@ -374,12 +375,12 @@ impl Manage for AuthorizedKey {
     fn probe(&self) -> Vec<Query> {
         let home = self.home();
         let folder = home.child(".ssh");
-        let path = |path, read| Query::Path { path, read };
+        let path = |path, read| Query::Path(PathQuestion { path, read });
         vec![
-            Query::User {
+            Query::User(UserQuestion {
                 name: self.user.clone(),
                 password: false,
-            },
+            }),
             path(home, Read::Attributes),
             path(folder.child("authorized_keys"), Read::Body),
             path(folder, Read::Attributes),

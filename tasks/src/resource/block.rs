@@ -6,9 +6,8 @@ use serde::{Deserialize, Serialize};
 use super::edit::{self, Anchor, LineOf, Refusal, Splice, Target};
 use super::{Manage, State};
 use crate::content::{Content, Segment};
-use crate::fact::{Facts, NotAsked};
 use crate::plan::Planned;
-use crate::query::Query;
+use crate::probe::{Facts, NotAsked, Query};
 use crate::value::{HostPath, Mode};
 
 /// Manages lines of a file between two marker lines and leaves all others as they are.

@@ -9,10 +9,11 @@ use serde::{Deserialize, Serialize};
 use super::{Manage, checked, invalid};
 use crate::Secret;
 use crate::content::{Content, Segment};
-use crate::fact::{CalendarFact, Facts, NotAsked, ServiceManager};
 use crate::plan::{Action, Change, Planned, Reason};
-use crate::query::{CalendarRequest, Query};
-use crate::step::{Effect, Run};
+use crate::probe::{
+    Becomes, CalendarFact, CalendarRequest, Effect, Facts, NotAsked, Query, ServiceManager,
+};
+use crate::step::Run;
 use crate::value::{HttpUrl, ServiceName};
 
 /// Manages that a calendar exists on a CalDAV server (RFC 4791), and nothing more: it is made once, with these
@@ -197,10 +198,10 @@ impl CaldavCalendar {
         ]);
         Run::new(["curl", "-q", "-K", "-"])
             .stdin(configuration)
-            .effect(Effect::Calendar {
-                url: self.url.clone(),
-                fact: CalendarFact::Present,
-            })
+            .effect(Effect::Calendar(Becomes(
+                self.url.clone(),
+                CalendarFact::Present,
+            )))
     }
 
     fn create(&self) -> Planned {

@@ -7,10 +7,11 @@ use serde::{Deserialize, Serialize};
 
 use super::Manage;
 use crate::content::Content;
-use crate::fact::{Attributes, Facts, FileFact, GuardFact, NotAsked, PathFact};
 use crate::plan::{Action, Change, Planned, Reason};
-use crate::query::{Query, Read};
-use crate::step::{Effect, Run};
+use crate::probe::{
+    Attributes, Becomes, Effect, Facts, FileFact, NotAsked, PathFact, PathQuestion, Query, Read,
+};
+use crate::step::Run;
 use crate::value::{HostPath, Mode};
 
 /// Exit code of a shell for a program that does not exist.
@@ -159,12 +160,7 @@ impl Command {
     }
 
     fn effects(&self) -> Vec<Effect> {
-        let guard = |argv: &Vec<String>, exit| {
-            Effect::Guard(GuardFact {
-                argv: argv.clone(),
-                exit,
-            })
-        };
+        let guard = |argv: &Vec<String>, exit| Effect::Guard(Becomes(argv.clone(), exit));
         let mut effects = Vec::new();
         if let Some(path) = &self.creates {
             // What it is and holds is not known; no digest says so.
@@ -180,16 +176,10 @@ impl Command {
                     b"",
                 )
             });
-            effects.push(Effect::Path {
-                path: path.clone(),
-                fact,
-            });
+            effects.push(Effect::Path(Becomes(path.clone(), fact)));
         }
         if let Some(path) = &self.removes {
-            effects.push(Effect::Path {
-                path: path.clone(),
-                fact: PathFact::Missing,
-            });
+            effects.push(Effect::Path(Becomes(path.clone(), PathFact::Missing)));
         }
         if let Some(argv) = &self.unless {
             effects.push(guard(argv, 0));
@@ -219,9 +209,11 @@ impl Manage for Command {
     fn probe(&self) -> Vec<Query> {
         let paths = [&self.creates, &self.removes].into_iter().flatten();
         let guards = [&self.unless, &self.only_if].into_iter().flatten();
-        let paths = paths.map(|path| Query::Path {
-            path: path.clone(),
-            read: Read::Attributes,
+        let paths = paths.map(|path| {
+            Query::Path(PathQuestion {
+                path: path.clone(),
+                read: Read::Attributes,
+            })
         });
         paths.chain(guards.cloned().map(Query::Guard)).collect()
     }

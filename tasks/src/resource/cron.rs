@@ -7,9 +7,8 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{File, Manage, State};
 use crate::content::Content;
-use crate::fact::{Facts, NotAsked};
 use crate::plan::Planned;
-use crate::query::Query;
+use crate::probe::{Facts, NotAsked, Query, UserQuestion};
 use crate::value::{AccountName, HostPath};
 
 /// Manages a job that cron runs, as a file of its own in `/etc/cron.d`.
@@ -307,10 +306,10 @@ impl Manage for Cron {
 
     fn probe(&self) -> Vec<Query> {
         let mut queries = self.file().map(|file| file.probe()).unwrap_or_default();
-        queries.push(Query::User {
+        queries.push(Query::User(UserQuestion {
             name: self.user.clone(),
             password: false,
-        });
+        }));
         queries
     }
 

@@ -5,11 +5,10 @@ use serde::{Deserialize, Serialize};
 
 use super::Manage;
 use crate::content::{Content, Segment};
-use crate::fact::{Facts, NotAsked};
 use crate::plan::{Action, Change, Diff, Planned, Reason};
-use crate::query::Query;
+use crate::probe::{Becomes, Effect, Facts, NotAsked, Query};
 use crate::secret::Secret;
-use crate::step::{Effect, Run};
+use crate::step::Run;
 use crate::value::PackageName;
 
 /// Manages the answer to a debconf question, which a package's installation or `dpkg-reconfigure` reads.
@@ -165,10 +164,10 @@ impl Manage for Debconf {
         input.push(line("\n".to_owned()));
         let run = Run::new(["debconf-set-selections"])
             .stdin(Content::of(input))
-            .effect(Effect::Debconf {
-                question: self.question.clone(),
-                value: Some(Secret::new(wanted)),
-            });
+            .effect(Effect::Debconf(Becomes(
+                self.question.clone(),
+                Some(Secret::new(wanted)),
+            )));
         let mut after = answer.segments().to_vec();
         after.push(line("\n".to_owned()));
         let before = have.map_or_else(String::new, |have| format!("{have}\n"));

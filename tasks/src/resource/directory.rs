@@ -4,9 +4,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Manage, State};
-use crate::fact::{Attributes, Facts, NotAsked, PathFact};
 use crate::plan::{Action, Change, Planned, Reason};
-use crate::query::{Query, Read};
+use crate::probe::{Attributes, Facts, NotAsked, PathFact, PathQuestion, Query, Read};
 use crate::step::Step;
 use crate::value::{HostPath, Mode};
 
@@ -70,10 +69,10 @@ impl Manage for Directory {
     }
 
     fn probe(&self) -> Vec<Query> {
-        vec![Query::Path {
+        vec![Query::Path(PathQuestion {
             path: self.path.clone(),
             read: Read::Attributes,
-        }]
+        })]
     }
 
     fn plan(&self, facts: &Facts) -> Result<Planned, NotAsked> {

@@ -4,9 +4,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Manage;
-use crate::fact::{Attributes, Facts, NotAsked, PathFact};
 use crate::plan::{Action, Change, Planned, Reason};
-use crate::query::{Query, Read};
+use crate::probe::{Attributes, Facts, NotAsked, PathFact, PathQuestion, Query, Read};
 use crate::step::Step;
 use crate::value::{HostPath, HttpUrl, Mode};
 
@@ -112,7 +111,7 @@ impl Manage for Download {
     }
 
     fn probe(&self) -> Vec<Query> {
-        let path = |path: HostPath, read| Query::Path { path, read };
+        let path = |path: HostPath, read| Query::Path(PathQuestion { path, read });
         vec![
             path(self.path.clone(), Read::Digest),
             path(self.path.parent(), Read::Attributes),

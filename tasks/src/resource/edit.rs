@@ -10,10 +10,9 @@ use serde::{Deserialize, Serialize};
 
 use super::State;
 use crate::content::{Content, Segment};
-use crate::fact::{Attributes, Facts, FileFact, NotAsked, PathFact};
 use crate::pattern::LinePattern;
 use crate::plan::{Action, Change, Diff, Planned, Reason};
-use crate::query::{Query, Read};
+use crate::probe::{Attributes, Facts, FileFact, NotAsked, PathFact, PathQuestion, Query, Read};
 use crate::secret::Secret;
 use crate::step::Step;
 use crate::value::{HostPath, Mode};
@@ -67,7 +66,7 @@ enum Found<'a> {
 
 impl Target<'_> {
     pub(super) fn probe(&self) -> Vec<Query> {
-        let path = |path: HostPath, read| Query::Path { path, read };
+        let path = |path: HostPath, read| Query::Path(PathQuestion { path, read });
         let mut queries = vec![path(self.path.clone(), Read::Body)];
         if self.create == Some(true) {
             queries.push(path(self.path.parent(), Read::Attributes));

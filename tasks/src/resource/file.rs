@@ -5,9 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{Manage, State};
 use crate::content::Content;
-use crate::fact::{Attributes, Facts, NotAsked, PathFact};
 use crate::plan::{Action, Change, Diff, Planned, Reason};
-use crate::query::{Query, Read};
+use crate::probe::{Attributes, Facts, NotAsked, PathFact, PathQuestion, Query, Read};
 use crate::step::Step;
 use crate::value::{HostPath, Mode};
 
@@ -174,7 +173,7 @@ impl Manage for File {
             (Some(content), State::Present) => Read::BodyUnless(content.sha256()),
             (None, _) | (_, State::Absent) => Read::Attributes,
         };
-        let path = |path: HostPath, read| Query::Path { path, read };
+        let path = |path: HostPath, read| Query::Path(PathQuestion { path, read });
         vec![
             path(self.path.clone(), read),
             path(self.path.parent(), Read::Attributes),

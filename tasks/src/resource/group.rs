@@ -4,10 +4,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Manage, State};
-use crate::fact::{Facts, GroupFact, NotAsked, UNKNOWN_ID};
 use crate::plan::{Action, Change, Planned, Reason};
-use crate::query::Query;
-use crate::step::{Effect, Run};
+use crate::probe::{Becomes, Effect, Facts, GroupFact, NotAsked, Query, UNKNOWN_ID};
+use crate::step::Run;
 use crate::value::AccountName;
 
 /// Manages a group: that it is there, with its number; or, when absent, that it is gone.
@@ -54,10 +53,7 @@ impl Group {
         fact: Option<GroupFact>,
     ) -> Change {
         run.argv.extend(["--".to_owned(), self.name.to_string()]);
-        let run = run.effect(Effect::Group {
-            name: self.name.clone(),
-            fact,
-        });
+        let run = run.effect(Effect::Group(Becomes(self.name.clone(), fact)));
         Change::new(action, vec![reason], vec![run.into()])
     }
 }

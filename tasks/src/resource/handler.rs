@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::fact::{Facts, ServiceManager};
+use crate::probe::{Facts, ServiceManager};
 use crate::step::Run;
 use crate::value::ServiceName;
 

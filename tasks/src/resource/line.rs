@@ -6,10 +6,9 @@ use serde::{Deserialize, Serialize};
 use super::edit::{self, Anchor, Splice, Target};
 use super::{Manage, State};
 use crate::content::{Content, Segment};
-use crate::fact::{Facts, NotAsked};
 use crate::pattern::{LinePattern, Template};
 use crate::plan::Planned;
-use crate::query::Query;
+use crate::probe::{Facts, NotAsked, Query};
 use crate::value::{HostPath, Mode};
 
 /// Manages one line of a file and leaves all others as they are.

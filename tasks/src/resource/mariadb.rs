@@ -1,14 +1,14 @@
 //! What the resources of MariaDB share: how the server is spoken to, and what to do where it cannot be.
 
 use crate::content::Content;
-use crate::fact::{DatabaseServer, Facts, ServiceManager};
 use crate::plan::Planned;
+use crate::probe::{CLIENT, DatabaseServer, Facts, ServiceManager};
 use crate::step::Run;
 
 /// Runs statements as root. They travel on standard input: what they hold is on no command line, and the client writes
 /// no history when it reads from there.
 pub(super) fn run(sql: Content) -> Run {
-    Run::new(["mariadb", "--batch"]).stdin(sql)
+    Run::new(CLIENT).stdin(sql)
 }
 
 /// Gives what becomes of a resource whose server cannot be asked; `None` where it can.
@@ -26,6 +26,10 @@ pub(super) fn cannot_be_asked(facts: &Facts) -> Option<Planned> {
                 reason: "MariaDB does not answer on this host; look at its log".to_owned(),
             })
         }
+        (DatabaseServer::Failed(answer), _) => Some(Planned::Impossible {
+            cause: format!("MariaDB stopped answering half-way: {answer}"),
+            hint: "look at MariaDB's log on the host, repair the cause, and run the same command again".to_owned(),
+        }),
         (DatabaseServer::Refused(answer), _) => Some(Planned::Impossible {
             cause: format!("MariaDB does not let root in: {answer}"),
             hint: "let root log in through the socket, as Debian sets it up: ALTER USER root@localhost IDENTIFIED VIA unix_socket"

@@ -6,10 +6,8 @@ use serde::{Deserialize, Serialize};
 use super::mariadb;
 use super::{Manage, State};
 use crate::content::Content;
-use crate::fact::{DatabaseFact, Facts, NotAsked};
 use crate::plan::{Action, Change, Planned, Reason};
-use crate::query::Query;
-use crate::step::Effect;
+use crate::probe::{DatabaseFact, Effect, Facts, MariaDbEffect, MariaDbQuestion, NotAsked, Query};
 use crate::value::{DatabaseName, Word};
 
 /// Manages a database of the MariaDB server that runs on the host, not what is in it.
@@ -67,10 +65,10 @@ impl MariaDbDatabase {
             Action::Remove => String::new(),
         };
         let sql = Content::plain(format!("{verb} DATABASE `{}`{settings};\n", self.name));
-        let run = mariadb::run(sql).effect(Effect::Database {
-            name: self.name.clone(),
+        let run = mariadb::run(sql).effect(Effect::MariaDb(MariaDbEffect::Database(
+            self.name.clone(),
             fact,
-        });
+        )));
         Change::new(action, vec![reason], vec![run.into()])
             .detail(settings.trim_start())
             .into()
@@ -87,7 +85,7 @@ impl Manage for MariaDbDatabase {
     }
 
     fn probe(&self) -> Vec<Query> {
-        vec![Query::MariaDbDatabase(self.name.clone())]
+        vec![Query::MariaDb(MariaDbQuestion::Database(self.name.clone()))]
     }
 
     fn plan(&self, facts: &Facts) -> Result<Planned, NotAsked> {

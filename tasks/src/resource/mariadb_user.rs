@@ -10,11 +10,11 @@ use sha1::{Digest, Sha1};
 use super::mariadb::{self, pattern};
 use super::{Manage, State};
 use crate::content::{Content, Segment};
-use crate::fact::{DatabaseUserFact, Facts, NotAsked};
 use crate::plan::{Action, Change, Diff, Planned, Reason};
-use crate::query::Query;
+use crate::probe::{
+    DatabaseUserFact, Effect, Facts, MariaDbEffect, MariaDbQuestion, NotAsked, Query,
+};
 use crate::secret::{Secret, hex};
-use crate::step::Effect;
 use crate::value::{DatabaseAccount, DatabaseName};
 
 /// What `ALL` stands for on a database; later releases may add to it (MariaDB, "GRANT", Database Privileges).
@@ -186,10 +186,10 @@ impl MariaDbUser {
         before: Option<&DatabaseUserFact>,
     ) -> Planned {
         let (before, after) = (before.map(shown), fact.as_ref().map(shown));
-        let run = mariadb::run(Content::of(sql)).effect(Effect::DatabaseUser {
-            account: self.account.clone(),
+        let run = mariadb::run(Content::of(sql)).effect(Effect::MariaDb(MariaDbEffect::User(
+            self.account.clone(),
             fact,
-        });
+        )));
         Change::new(action, reasons, vec![run.into()])
             .diff(Diff::plain(
                 &before.unwrap_or_default(),
@@ -283,7 +283,7 @@ impl Manage for MariaDbUser {
     }
 
     fn probe(&self) -> Vec<Query> {
-        vec![Query::MariaDbUser(self.account.clone())]
+        vec![Query::MariaDb(MariaDbQuestion::User(self.account.clone()))]
     }
 
     fn plan(&self, facts: &Facts) -> Result<Planned, NotAsked> {

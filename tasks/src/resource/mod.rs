@@ -55,9 +55,8 @@ pub use tls_certificate::TlsCertificate;
 pub use tls_key::TlsKey;
 pub use user::User;
 
-use crate::fact::{Facts, NotAsked};
 use crate::plan::{Phase, Planned};
-use crate::query::Query;
+use crate::probe::{Facts, NotAsked, Query};
 use crate::{Input, InputTexts, Secret};
 
 /// What every resource can tell.

@@ -6,10 +6,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Manage, State};
-use crate::fact::{Facts, NotAsked, PackageFact};
 use crate::plan::{Action, Change, Diff, Planned, Reason};
-use crate::query::{AptRequest, AptVerb, Query};
-use crate::step::{Effect, Run, Step};
+use crate::probe::{AptRequest, AptVerb, Becomes, Effect, Facts, NotAsked, PackageFact, Query};
+use crate::step::{Run, Step};
 use crate::value::PackageName;
 
 /// Seconds after which the package lists are fetched anew before an installation.
@@ -168,17 +167,17 @@ impl Packages {
         };
         for name in lacking {
             run.argv.push(name.to_string());
-            run.effects.push(Effect::Package {
-                name: (*name).clone(),
-                fact: PackageFact::Installed(String::new()),
-            });
+            run.effects.push(Effect::Package(Becomes(
+                (*name).clone(),
+                PackageFact::Installed(String::new()),
+            )));
         }
         for name in in_the_way {
             run.argv.push(going(name));
-            run.effects.push(Effect::Package {
-                name: (*name).clone(),
-                fact: PackageFact::Absent,
-            });
+            run.effects.push(Effect::Package(Becomes(
+                (*name).clone(),
+                PackageFact::Absent,
+            )));
         }
         run
     }
@@ -233,10 +232,10 @@ impl Packages {
         let mut remove = Self::apt([self.request().verb.word(), "--"]);
         for name in &there {
             remove.argv.push(name.to_string());
-            remove.effects.push(Effect::Package {
-                name: (*name).clone(),
-                fact: PackageFact::Absent,
-            });
+            remove.effects.push(Effect::Package(Becomes(
+                (*name).clone(),
+                PackageFact::Absent,
+            )));
         }
         Ok(Change::new(
             Action::Remove,
@@ -279,7 +278,9 @@ impl Manage for Packages {
     fn probe(&self) -> Vec<Query> {
         let names = self.names.iter().chain(&self.replaces);
         let packages = names.cloned().map(Query::Package);
-        packages.chain([Query::Apt(self.request())]).collect()
+        packages
+            .chain([Query::PackageLists(()), Query::Apt(self.request())])
+            .collect()
     }
 
     fn plan(&self, facts: &Facts) -> Result<Planned, NotAsked> {

@@ -5,10 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use super::edit::{Splice, Target};
 use super::{Manage, State};
-use crate::fact::{Facts, NotAsked};
 use crate::pattern::{Template, TextPattern};
 use crate::plan::Planned;
-use crate::query::Query;
+use crate::probe::{Facts, NotAsked, Query};
 use crate::value::{HostPath, Mode};
 
 /// Manages that a regular expression is found nowhere in a file, by replacing whatever it matches.

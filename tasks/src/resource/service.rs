@@ -4,10 +4,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Manage;
-use crate::fact::{Facts, NotAsked, ServiceManager};
 use crate::plan::{Action, Change, Planned, Reason};
-use crate::query::Query;
-use crate::step::{Effect, Run};
+use crate::probe::{Becomes, Effect, Facts, NotAsked, Query, ServiceManager};
+use crate::step::Run;
 use crate::value::ServiceName;
 
 /// Manages a service: whether it runs, and whether it starts at boot.
@@ -121,11 +120,8 @@ impl Service {
         Ok(self.changed(vec![reason], vec![step]))
     }
 
-    fn step<const N: usize>(&self, argv: [&str; N], fact: crate::fact::ServiceFact) -> Run {
-        Run::new(argv).effect(Effect::Service {
-            name: self.name.clone(),
-            fact,
-        })
+    fn step<const N: usize>(&self, argv: [&str; N], fact: crate::probe::ServiceFact) -> Run {
+        Run::new(argv).effect(Effect::Service(Becomes(self.name.clone(), fact)))
     }
 
     fn changed(&self, reasons: Vec<Reason>, steps: Vec<Run>) -> Planned {

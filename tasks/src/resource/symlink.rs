@@ -4,9 +4,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Manage, State};
-use crate::fact::{Facts, NotAsked, PathFact};
 use crate::plan::{Action, Change, Planned, Reason};
-use crate::query::{Query, Read};
+use crate::probe::{Facts, NotAsked, PathFact, PathQuestion, Query, Read};
 use crate::step::Step;
 use crate::value::HostPath;
 
@@ -89,9 +88,11 @@ impl Manage for Symlink {
 
     fn probe(&self) -> Vec<Query> {
         [self.path.clone(), self.path.parent()]
-            .map(|path| Query::Path {
-                path,
-                read: Read::Attributes,
+            .map(|path| {
+                Query::Path(PathQuestion {
+                    path,
+                    read: Read::Attributes,
+                })
             })
             .into()
     }

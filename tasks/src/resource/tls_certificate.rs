@@ -8,9 +8,10 @@ use super::directory::{attribute_change, attribute_reasons, attribute_text};
 use super::tls_key::{beside, renamed};
 use crate::authority::{Authority, Issued, MOST_COMMON_NAME, digest_of_key};
 use crate::content::Content;
-use crate::fact::{Attributes, Facts, FileFact, NotAsked, PathFact, PublicKeyFact};
 use crate::plan::{Action, Change, Diff, Planned, Reason};
-use crate::query::{Query, Read};
+use crate::probe::{
+    Attributes, Facts, FileFact, NotAsked, PathFact, PathQuestion, PublicKeyFact, Query, Read,
+};
 use crate::step::{Run, Step};
 use crate::value::{AccountName, DomainName, HostPath, Mode};
 
@@ -226,16 +227,16 @@ impl Manage for TlsCertificate {
 
     fn probe(&self) -> Vec<Query> {
         vec![
-            Query::Path {
+            Query::Path(PathQuestion {
                 path: self.path.clone(),
                 read: Read::Body,
-            },
-            Query::Path {
+            }),
+            Query::Path(PathQuestion {
                 path: self.path.parent(),
                 read: Read::Attributes,
-            },
+            }),
             Query::PublicKey(self.key.clone()),
-            Query::Time,
+            Query::Time(()),
         ]
     }
 

@@ -5,10 +5,12 @@ use serde::{Deserialize, Serialize};
 
 use super::Manage;
 use super::directory::{attribute_change, attribute_reasons, attribute_text};
-use crate::fact::{Attributes, Facts, FileFact, NotAsked, PathFact, PublicKeyFact};
 use crate::plan::{Action, Change, Planned, Reason};
-use crate::query::{Query, Read};
-use crate::step::{Effect, Run, Step};
+use crate::probe::{
+    Attributes, Becomes, Effect, Facts, FileFact, NotAsked, PathFact, PathQuestion, PublicKeyFact,
+    Query, Read,
+};
+use crate::step::{Run, Step};
 use crate::value::{AccountName, HostPath, Mode};
 
 /// Manages a private key for TLS (P-256, PKCS #8 as PEM), made on the host: it never leaves it.
@@ -77,10 +79,10 @@ impl TlsKey {
             path: new.clone(),
             attributes: wanted.clone(),
         };
-        let rename = renamed(&new, &self.path, &wanted).effect(Effect::PublicKey {
-            path: self.path.clone(),
-            fact: PublicKeyFact::Coming,
-        });
+        let rename = renamed(&new, &self.path, &wanted).effect(Effect::PublicKey(Becomes(
+            self.path.clone(),
+            PublicKeyFact::Coming,
+        )));
         let steps = vec![make.into(), place, rename.into()];
         Change::new(Action::Create, vec![Reason::Missing], steps)
             .detail(attribute_text(&wanted))
@@ -100,10 +102,8 @@ pub(super) fn renamed(new: &HostPath, path: &HostPath, attributes: &Attributes) 
         body: None,
         ..FileFact::of(attributes.clone(), b"")
     });
-    Run::new(["mv", "-fT", "--", new.as_str(), path.as_str()]).effect(Effect::Path {
-        path: path.clone(),
-        fact,
-    })
+    Run::new(["mv", "-fT", "--", new.as_str(), path.as_str()])
+        .effect(Effect::Path(Becomes(path.clone(), fact)))
 }
 
 impl Manage for TlsKey {
@@ -117,14 +117,14 @@ impl Manage for TlsKey {
 
     fn probe(&self) -> Vec<Query> {
         vec![
-            Query::Path {
+            Query::Path(PathQuestion {
                 path: self.path.clone(),
                 read: Read::Attributes,
-            },
-            Query::Path {
+            }),
+            Query::Path(PathQuestion {
                 path: self.path.parent(),
                 read: Read::Attributes,
-            },
+            }),
             Query::PublicKey(self.path.clone()),
         ]
     }

@@ -7,11 +7,13 @@ use serde::{Deserialize, Serialize};
 
 use super::{Manage, State};
 use crate::content::{Content, Segment};
-use crate::fact::{Attributes, Facts, GroupFact, NotAsked, PathFact, UNKNOWN_ID, UserFact};
 use crate::plan::{Action, Change, Planned, Reason};
-use crate::query::Query;
+use crate::probe::{
+    Attributes, Becomes, Effect, Facts, GroupFact, NotAsked, PathFact, Query, UNKNOWN_ID, UserFact,
+    UserQuestion,
+};
 use crate::secret::Secret;
-use crate::step::{Effect, Run};
+use crate::step::Run;
 use crate::value::{AccountName, HostPath, Mode};
 
 /// Manages a user account: its number, groups, comment, home, shell and password.
@@ -189,10 +191,10 @@ impl User {
         option("--shell", &fact.shell);
         option("--", self.name.as_str());
         if own {
-            run.effects.push(Effect::Group {
-                name: self.name.clone(),
-                fact: Some(GroupFact { gid: UNKNOWN_ID }),
-            });
+            run.effects.push(Effect::Group(Becomes(
+                self.name.clone(),
+                Some(GroupFact { gid: UNKNOWN_ID }),
+            )));
         }
         if self.create_home
             && let Ok(path) = HostPath::new(fact.home.as_str())
@@ -202,7 +204,7 @@ impl User {
                 group: primary.to_string(),
                 mode: Mode::new(0o700),
             });
-            run.effects.push(Effect::Path { path, fact: home });
+            run.effects.push(Effect::Path(Becomes(path, home)));
         }
         let detail = format!("{} {}", fact.home, fact.shell);
         let mut steps = vec![run.effect(self.effect(Some(fact.clone()))).into()];
@@ -325,10 +327,7 @@ impl User {
     }
 
     fn effect(&self, fact: Option<UserFact>) -> Effect {
-        Effect::User {
-            name: self.name.clone(),
-            fact,
-        }
+        Effect::User(Becomes(self.name.clone(), fact))
     }
 
     fn remove(&self, have: &UserFact) -> Planned {
@@ -341,10 +340,8 @@ impl User {
         let mut run = Run::new(["userdel"]).effect(self.effect(None));
         if have.group == self.name.as_str() {
             // userdel(8) removes the group of the same name with the account.
-            run.effects.push(Effect::Group {
-                name: self.name.clone(),
-                fact: None,
-            });
+            run.effects
+                .push(Effect::Group(Becomes(self.name.clone(), None)));
         }
         let mut detail = String::new();
         if self.remove_home {
@@ -352,7 +349,7 @@ impl User {
             detail = format!("with {}", have.home);
             if let Ok(path) = HostPath::new(have.home.as_str()) {
                 let fact = PathFact::Missing;
-                run.effects.push(Effect::Path { path, fact });
+                run.effects.push(Effect::Path(Becomes(path, fact)));
             }
         }
         run.argv.extend(["--".to_owned(), self.name.to_string()]);
@@ -404,10 +401,10 @@ impl Manage for User {
     }
 
     fn probe(&self) -> Vec<Query> {
-        let user = Query::User {
+        let user = Query::User(UserQuestion {
             name: self.name.clone(),
             password: self.password_hash.is_some(),
-        };
+        });
         let own = self.group.as_ref().unwrap_or(&self.name);
         let groups = std::iter::once(own).chain(&self.groups);
         std::iter::once(user)

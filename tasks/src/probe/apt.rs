@@ -1,0 +1,158 @@
+//! What apt would do, without doing it: apt-get(8).
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Answers, Broken, Kind};
+use crate::Secret;
+use crate::quote;
+use crate::value::PackageName;
+
+/// Asks apt what it would do. Whether its packages are installed must be asked for, too.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct AptRequest {
+    /// What it would be asked to do.
+    pub verb: AptVerb,
+    /// With these packages.
+    pub names: Vec<PackageName>,
+    /// Packages that would have to go if they are installed.
+    pub replaces: Vec<PackageName>,
+    /// Whether recommended packages would be installed too.
+    pub recommends: bool,
+}
+
+impl AptRequest {
+    /// Gives the text by which the answer is found among the facts.
+    #[must_use]
+    pub fn key(&self) -> String {
+        let names = self.names.iter().map(ToString::to_string);
+        let replaces = self.replaces.iter().map(|name| format!("{name}-"));
+        let names: Vec<_> = names.chain(replaces).collect();
+        format!("{} {}", self.verb.word(), names.join(" "))
+    }
+}
+
+/// What apt is asked to do with packages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum AptVerb {
+    /// Install them.
+    Install,
+    /// Remove them, but not their configuration.
+    Remove,
+    /// Remove them with their configuration.
+    Purge,
+}
+
+impl AptVerb {
+    /// Gives the word for `apt-get(8)`.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Install => "install",
+            Self::Remove => "remove",
+            Self::Purge => "purge",
+        }
+    }
+}
+
+/// What apt would do.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AptFact {
+    /// Packages that would be installed or upgraded, with their versions: `dnsmasq 2.90-4~deb12u2`.
+    pub install: Vec<String>,
+    /// Packages that would be removed.
+    pub remove: Vec<String>,
+    /// Why it would refuse, in apt's words.
+    pub problem: Option<String>,
+}
+
+/// The kind of this module.
+pub struct Simulations;
+
+impl Kind for Simulations {
+    type Question = AptRequest;
+    type Known = BTreeMap<String, AptFact>;
+
+    /// It costs a host a second.
+    const FOR_PREVIEWS: bool = true;
+
+    fn key(request: &AptRequest) -> String {
+        request.key()
+    }
+
+    fn script(requests: &[AptRequest]) -> String {
+        let mut script = String::from(
+            "tab=$(printf '\\t'); prov_is_installed() { case \"\n$packages\" in (*\"\n$1$tab\"?i*) ;; (*) false;; esac; }\n",
+        );
+        for (index, request) in requests.iter().enumerate() {
+            // A simulation, too, writes its caches and a log of what it planned, unless it is told not to. Apt is asked
+            // only where a package is not as it should be; the shell can tell that by itself. Refusals end with 100.
+            let wanted = match request.verb {
+                AptVerb::Install => "prov_is_installed \"$name\"",
+                AptVerb::Remove | AptVerb::Purge => "! prov_is_installed \"$name\"",
+            };
+            // Writing to a string cannot fail.
+            let _ = writeln!(
+                script,
+                r#"ask=; for name in {names}; do {wanted} || ask=yes; done
+may_remove={removes} remove=; for name in {replaces}; do if prov_is_installed "$name"; then may_remove=true ask=yes remove="$remove $name-"; fi; done
+[ -z "$ask" ] || {{ simulation=$(TMPDIR=/dev/shm apt-get -s -q -y -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= -o Dir::Log::Planner=/dev/null -o APT::Install-Recommends={recommends} -o APT::Get::Remove=$may_remove {verb} -- {names} $remove 2>&1 </dev/null); exit=$?
+{{ printf '%s\n' "$simulation" | sed -n '/^\(Inst\|Remv\|Purg\|E:\) /p'; [ $exit -gt 100 ] || prov_complete; }} | prov_answer apt:{index}; }}"#,
+                names = quote::sh_all(request.names.iter().map(PackageName::as_str)),
+                verb = request.verb.word(),
+                recommends = request.recommends,
+                removes = request.verb != AptVerb::Install,
+                replaces = quote::sh_all(request.replaces.iter().map(PackageName::as_str)),
+            );
+        }
+        script
+    }
+
+    /// Reads `Inst NAME [OLD] (NEW …)`, `Remv NAME [OLD]`, `E: WHY`. There is nothing where all is as it should be.
+    fn read(requests: &[AptRequest], answers: &Answers) -> Result<Self::Known, Broken> {
+        let mut known = BTreeMap::new();
+        for (index, request) in requests.iter().enumerate() {
+            let Some(text) = answers.optional_text(&format!("apt:{index}"))? else {
+                continue;
+            };
+            let mut fact = AptFact::default();
+            for (word, rest) in text.lines().filter_map(|line| line.split_once(' ')) {
+                let package = rest.split(' ').next().unwrap_or_default();
+                match word {
+                    "Inst" => {
+                        let versions = rest.split_once('(').map(|(_, versions)| versions);
+                        let version = versions.and_then(|versions| versions.split(' ').next());
+                        let version = version.unwrap_or_default();
+                        fact.install.push(format!("{package} {version}"));
+                    }
+                    "Remv" | "Purg" => fact.remove.push(package.to_owned()),
+                    "E:" => {
+                        fact.problem.get_or_insert_with(|| rest.to_owned());
+                    }
+                    // Nothing else is asked to be printed; what is, says nothing about packages.
+                    _ => {}
+                }
+            }
+            fact.install.sort();
+            known.insert(request.key(), fact);
+        }
+        Ok(known)
+    }
+
+    fn secrets(_: &Self::Known) -> Vec<&Secret> {
+        Vec::new()
+    }
+
+    fn samples() -> Vec<AptRequest> {
+        let request = |name| AptRequest {
+            verb: AptVerb::Install,
+            names: vec![name],
+            replaces: Vec::new(),
+            recommends: false,
+        };
+        PackageName::new("pkg").map(request).into_iter().collect()
+    }
+}

@@ -1,0 +1,322 @@
+//! What can be asked of a host, and what is known once it has answered.
+//!
+//! Each kind of question is one module here: what is asked, how the shell of a host answers it, how that answer is read,
+//! what of it is secret, and what a change does to it. A kind is one row below; everything that must know all kinds is
+//! made from the rows. The engine sends scripts and carries [`Answers`] back, and knows no kind.
+//!
+//! A script relies on two functions of the transport: `prov_answer NAME` sends what it reads as the answer of that name,
+//! and `prov_complete` marks what was written before it as whole. An answer that ends without the mark is refused, so a program that
+//! stops half-way never looks like one that found nothing.
+
+mod account;
+mod answers;
+mod apt;
+mod calendar;
+mod debconf;
+mod group;
+mod guard;
+mod known;
+mod mariadb;
+mod package;
+mod package_lists;
+mod path;
+mod public_key;
+mod release;
+mod service;
+mod service_manager;
+
+mod time;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Debug;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::Secret;
+use crate::secret::hex;
+use crate::value::{HostPath, PackageName};
+
+pub use account::{UNKNOWN_ID, UserFact, UserQuestion};
+pub use answers::{Answers, Broken};
+pub use apt::{AptFact, AptRequest, AptVerb};
+pub use calendar::{CalendarFact, CalendarRequest};
+pub use group::GroupFact;
+pub use guard::{GuardFact, Guards};
+pub use known::{Becomes, Known};
+pub(crate) use mariadb::CLIENT;
+pub use mariadb::{
+    DatabaseFact, DatabaseServer, DatabaseUserFact, MariaDbEffect, MariaDbFacts, MariaDbQuestion,
+};
+pub use package::PackageFact;
+pub use path::{Attributes, Body, FileFact, MOST_BODY, PathFact, PathQuestion, Read};
+pub use public_key::PublicKeyFact;
+pub use release::ReleaseFact;
+pub use service::ServiceFact;
+pub use service_manager::ServiceManager;
+
+/// One kind of question.
+pub trait Kind {
+    /// What one of them asks.
+    type Question: Clone + Debug + PartialEq + Eq + PartialOrd + Ord;
+    /// What is known once they are answered.
+    type Known: Known;
+
+    /// Whether an answer stays true while nobody changes the host. One that does not, such as the time, is not among
+    /// the things that a saved plan was made from.
+    const LASTS: bool = true;
+
+    /// Whether the answer only serves to show what would be done: doing it tells more.
+    const FOR_PREVIEWS: bool = false;
+
+    /// Gives what a question is about. Two questions about the same become one.
+    fn key(question: &Self::Question) -> KeyOf<Self>;
+
+    /// Widens a question so that its answer serves another one about the same, too.
+    fn widen(question: &mut Self::Question, other: Self::Question) {
+        let _ = (question, other);
+    }
+
+    /// Writes the commands with which a POSIX shell answers the questions, one program for all of them.
+    fn script(questions: &[Self::Question]) -> String;
+
+    /// Reads the answers. A host may answer anything: every field is checked, and what is missing or malformed is an
+    /// error that names it.
+    fn read(questions: &[Self::Question], answers: &Answers) -> Result<Self::Known, Broken>;
+
+    /// Gives what of the answers is secret.
+    fn secrets(known: &Self::Known) -> Vec<&Secret>;
+
+    /// Tells whether the answer may be another one after files or folders were written.
+    fn follows(question: &Self::Question, written: &Written<'_>) -> bool {
+        let _ = (question, written);
+        false
+    }
+
+    /// Gives one question of every form, for the tests that walk all kinds.
+    fn samples() -> Vec<Self::Question>;
+}
+
+/// What tells the questions of a kind apart.
+type KeyOf<K> = <<K as Kind>::Known as Known>::Key;
+
+/// The paths that a change writes, and what was known of the host before.
+pub struct Written<'a> {
+    /// The paths.
+    pub paths: BTreeSet<&'a HostPath>,
+    /// What was known before.
+    pub facts: &'a Facts,
+}
+
+/// Reports a defect of prov: a resource decides by something that it did not ask for.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("internal error: {0} was not asked for before it was needed")]
+pub struct NotAsked(pub String);
+
+macro_rules! kinds {
+    ($($(#[$about:meta])* $variant:ident $field:ident: $kind:ty, $(#[$serde:meta])*;)+) => {
+        /// Asks for one thing on a host.
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum Query {
+            $($(#[$about])* $variant(<$kind as Kind>::Question),)+
+        }
+
+        impl Query {
+            /// Tells whether the answer may be another one after files or folders were written.
+            #[must_use]
+            pub fn follows(&self, written: &Written<'_>) -> bool {
+                match self {
+                    $(Self::$variant(question) => <$kind>::follows(question, written),)+
+                }
+            }
+
+            /// Gives one query of every kind and form, for tests that must not forget one.
+            #[must_use]
+            pub fn samples() -> Vec<Self> {
+                let mut samples = Vec::new();
+                $(samples.extend(<$kind>::samples().into_iter().map(Self::$variant));)+
+                samples
+            }
+        }
+
+        /// Queries, gathered so that each thing is asked for once, as fully as anyone needs it.
+        #[derive(Debug, Clone, PartialEq, Eq, Default)]
+        pub struct QuerySet {
+            $($field: BTreeMap<KeyOf<$kind>, <$kind as Kind>::Question>,)+
+        }
+
+        impl QuerySet {
+            /// Adds one query.
+            pub fn insert(&mut self, query: Query) {
+                match query {
+                    $(Query::$variant(question) => gather::<$kind>(&mut self.$field, question),)+
+                }
+            }
+
+            /// Gives the queries, each thing once.
+            #[must_use]
+            pub fn queries(&self) -> Vec<Query> {
+                let mut queries = Vec::new();
+                $(queries.extend(self.$field.values().cloned().map(Query::$variant));)+
+                queries
+            }
+
+            /// Leaves out what only a preview needs to know.
+            #[must_use]
+            pub fn without_simulations(mut self) -> Self {
+                $(if <$kind>::FOR_PREVIEWS {
+                    self.$field.clear();
+                })+
+                self
+            }
+
+            /// Writes the read-only script that answers the queries.
+            #[must_use]
+            pub fn script(&self) -> String {
+                let mut script = String::new();
+                $(if !self.$field.is_empty() {
+                    script.push_str(&<$kind>::script(&questions(&self.$field)));
+                })+
+                script
+            }
+
+            /// Reads what a host answered.
+            pub fn read(&self, answers: &Answers) -> Result<Facts, Broken> {
+                let mut facts = Facts::default();
+                $(if !self.$field.is_empty() {
+                    facts.$field = <$kind>::read(&questions(&self.$field), answers)?;
+                })+
+                Ok(facts)
+            }
+        }
+
+        /// Holds everything that is known of a host: what plans are made from, and a small model of the host.
+        ///
+        /// It never holds a guess without saying so: a thing that was not asked for is an error, not "missing".
+        #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+        #[serde(default, deny_unknown_fields)]
+        pub struct Facts {
+            $($(#[$about])* $(#[$serde])* pub $field: <$kind as Kind>::Known,)+
+            /// Packages that a preview has planned to install: what they bring is not known.
+            pub coming: BTreeSet<PackageName>,
+        }
+
+        impl Facts {
+            /// Takes over newer answers.
+            pub fn update(&mut self, newer: Self) {
+                $(self.$field.update(newer.$field);)+
+            }
+
+            /// Selects the answers to some queries.
+            #[must_use]
+            pub fn subset(&self, queries: &QuerySet) -> Self {
+                Self {
+                    $($field: self.$field.select(queries.$field.keys()),)+
+                    coming: BTreeSet::new(),
+                }
+            }
+
+            /// Digests the facts under a key (SHA-256, hexadecimal): equal digests, equal facts, and no secret can be
+            /// read from it or tried out without the key.
+            pub fn fingerprint(&self, key: &[u8]) -> Result<String, serde_json::Error> {
+                let mut hash = Sha256::new();
+                let mut add = |bytes: &[u8]| {
+                    hash.update((bytes.len() as u64).to_be_bytes());
+                    hash.update(bytes);
+                };
+                add(key);
+                $(if <$kind>::LASTS {
+                    // Secrets serialise masked; digests of their own stand for them.
+                    add(&serde_json::to_vec(&self.$field)?);
+                    for secret in <$kind>::secrets(&self.$field) {
+                        add(secret.digest(key).as_bytes());
+                    }
+                })+
+                Ok(hex(&hash.finalize()))
+            }
+
+            /// Takes over what a command does to what is known.
+            pub(crate) fn carry_out(&mut self, effect: &Effect) {
+                match effect.clone() {
+                    $(Effect::$variant(effect) => self.$field.carry_out(effect),)+
+                }
+            }
+        }
+
+        /// Says what a command changes among what is known.
+        #[derive(Debug, Clone, PartialEq, Eq)]
+        pub enum Effect {
+            $($(#[$about])* $variant(<<$kind as Kind>::Known as Known>::Effect),)+
+        }
+    };
+}
+
+kinds! {
+    /// What looks after daemons on the host; asked of every host.
+    ServiceManager manager: service_manager::OfHost,;
+    /// What operating system the host runs; asked of every host.
+    Release release: release::OfHost,;
+    /// What is at a path.
+    Path paths: path::Paths,;
+    /// Whether a package is installed, and in which version.
+    Package packages: package::Packages,;
+    /// How long ago the package lists were fetched.
+    PackageLists apt_lists_age: package_lists::Lists,;
+    /// What apt would do, package by package, if some of these packages are not as they should be.
+    Apt apt: apt::Simulations,;
+    /// A user account.
+    User users: account::Accounts,;
+    /// A group.
+    Group groups: group::Groups,;
+    /// A service's state, asked of the service manager.
+    Service services: service::Services,;
+    /// The answer to a debconf question, for instance `exim4/mailname`.
+    Debconf debconf: debconf::Questions,;
+    /// The host's clock, in seconds since 1970.
+    Time time: time::Clock, #[serde(skip_serializing)];
+    /// The public key of a private key, as `openssl pkey -pubout` gives it.
+    PublicKey public_keys: public_key::Keys,;
+    /// A database or an account of the host's MariaDB server.
+    MariaDb mariadb: mariadb::Server,;
+    /// Whether a calendar exists on a CalDAV server.
+    Calendar calendars: calendar::Calendars,;
+    /// The exit code of a command that reads and does not write.
+    Guard guards: guard::Commands,;
+}
+
+fn gather<K: Kind + ?Sized>(gathered: &mut BTreeMap<KeyOf<K>, K::Question>, question: K::Question) {
+    match gathered.get_mut(&K::key(&question)) {
+        Some(known) => K::widen(known, question),
+        None => {
+            gathered.insert(K::key(&question), question);
+        }
+    }
+}
+
+fn questions<K: Ord, Q: Clone>(gathered: &BTreeMap<K, Q>) -> Vec<Q> {
+    gathered.values().cloned().collect()
+}
+
+impl QuerySet {
+    /// Gives what is asked of every host, whatever else is.
+    #[must_use]
+    pub fn of_every_host() -> Self {
+        Self::from_iter([Query::ServiceManager(()), Query::Release(())])
+    }
+}
+
+impl Extend<Query> for QuerySet {
+    fn extend<I: IntoIterator<Item = Query>>(&mut self, queries: I) {
+        for query in queries {
+            self.insert(query);
+        }
+    }
+}
+
+impl FromIterator<Query> for QuerySet {
+    fn from_iter<I: IntoIterator<Item = Query>>(queries: I) -> Self {
+        let mut set = Self::default();
+        set.extend(queries);
+        set
+    }
+}

@@ -1,0 +1,83 @@
+//! Public keys of private keys, as `openssl pkey -pubout` gives them (openssl-pkey(1)).
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Answers, Broken, Facts, Kind, NotAsked, Written};
+use crate::Secret;
+use crate::quote;
+use crate::value::HostPath;
+
+/// The public key that belongs to a private key on a host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PublicKeyFact {
+    /// There is no private key, or none that can be read.
+    Unusable,
+    /// A plan has the private key made, and only the host will know it.
+    Coming,
+    /// This one (PEM).
+    There(String),
+}
+
+impl Facts {
+    /// Tells the public key of a private key.
+    pub fn public_key(&self, path: &HostPath) -> Result<&PublicKeyFact, NotAsked> {
+        self.public_keys
+            .get(path)
+            .ok_or_else(|| NotAsked(format!("public key of {path}")))
+    }
+}
+
+/// The kind of this module.
+pub struct Keys;
+
+impl Kind for Keys {
+    type Question = HostPath;
+    type Known = BTreeMap<HostPath, PublicKeyFact>;
+
+    fn key(path: &HostPath) -> HostPath {
+        path.clone()
+    }
+
+    fn script(paths: &[HostPath]) -> String {
+        let mut script = String::new();
+        for (index, path) in paths.iter().enumerate() {
+            let path = quote::sh(path.as_str());
+            // Writing to a string cannot fail. A file that holds no key is told by what is not printed.
+            let _ = writeln!(
+                script,
+                "{{ [ ! -f {path} ] || openssl pkey -in {path} -passin pass: -pubout 2>/dev/null; [ $? -gt 1 ] || prov_complete; }} \
+                 | prov_answer public_key:{index}"
+            );
+        }
+        script
+    }
+
+    fn read(paths: &[HostPath], answers: &Answers) -> Result<Self::Known, Broken> {
+        let mut known = BTreeMap::new();
+        for (index, path) in paths.iter().enumerate() {
+            let fact = match answers.text(&format!("public_key:{index}"))? {
+                "" => PublicKeyFact::Unusable,
+                pem => PublicKeyFact::There(pem.to_owned()),
+            };
+            known.insert(path.clone(), fact);
+        }
+        Ok(known)
+    }
+
+    fn secrets(_: &Self::Known) -> Vec<&Secret> {
+        Vec::new()
+    }
+
+    /// The private key is a file like any other.
+    fn follows(path: &HostPath, written: &Written<'_>) -> bool {
+        written.paths.contains(path)
+    }
+
+    fn samples() -> Vec<HostPath> {
+        HostPath::new("/key.pem").into_iter().collect()
+    }
+}
