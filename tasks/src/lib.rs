@@ -15,6 +15,7 @@ pub mod pattern;
 pub mod plan;
 pub mod probe;
 pub mod quote;
+pub mod release;
 pub mod resource;
 pub mod role;
 mod secret;

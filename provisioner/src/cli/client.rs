@@ -119,7 +119,7 @@ pub(super) fn scope(app: &App, group: &str) -> Result<ClientScope, Problem> {
         let mut scope = ClientScope {
             nameserver,
             search,
-            release: host.release().as_str().to_owned(),
+            release: host.release().codename().to_owned(),
             files: Vec::new(),
         };
         if let Some(authority) = &app.inputs.authority {

@@ -82,7 +82,7 @@ fn spec(app: &App, host: &Host) -> Result<HostSpec, Problem> {
     Ok(HostSpec {
         name: host.name().to_owned(),
         address,
-        release: host.release().as_str().to_owned(),
+        release: host.release().codename().to_owned(),
         services,
         volumes: host.volumes().iter().map(ToString::to_string).collect(),
         admin_user: connection.user.clone().unwrap_or_else(|| "root".to_owned()),

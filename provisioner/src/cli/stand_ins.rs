@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde_json::json;
 use tasks::Secret;
 use tasks::estate::Host;
+use tasks::release::Release;
 
 use super::app::App;
 use crate::docker::{EstateContainers, Progress, StandInSpec};
@@ -32,11 +33,11 @@ pub(super) async fn ensure(
         .stand_ins()
         .iter()
         .map(|stand_in| {
-            let release = app.estate.hosts().first().map(tasks::estate::Host::release);
             Ok(StandInSpec {
                 name: stand_in.name().to_owned(),
                 address: stand_in.address(),
-                release: release.unwrap_or_default().as_str().to_owned(),
+                // Its programs are prov's own: they are tried on one release, whatever the hosts run.
+                release: Release::default().codename().to_owned(),
                 input: input(app, stand_in.name())?,
             })
         })

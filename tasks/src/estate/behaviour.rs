@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::sample::{INVENTORY, sample, sources};
-use super::{Estate, Layer, Node, Origin, Release, Source, Sudo, Value, from_node, parse};
+use super::{Estate, Layer, Node, Origin, Source, Sudo, Value, from_node, parse};
+use crate::release::Release;
 
 fn read(text: &str) -> Node {
     parse(&Source::new("x.yml", text, false)).unwrap()

@@ -17,10 +17,11 @@ use super::connection::Block;
 use super::node::{Key, Node, Value, shorten};
 use super::sources::{Folder, Mark};
 use super::{
-    Assignment, Estate, Group, Host, Layer, Location, Named, Network, Origin, Release, Service,
-    StandIn, fault, from_node, name, table,
+    Assignment, Estate, Group, Host, Layer, Location, Named, Network, Origin, Service, StandIn,
+    fault, from_node, name, table,
 };
 use crate::Diagnostic;
+use crate::release::Release;
 use crate::value::HostPath;
 
 pub(super) const SECTIONS: [&str; 8] = [

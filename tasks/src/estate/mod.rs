@@ -52,6 +52,7 @@ pub use variables::{Layer, Origin, Variable, Vars};
 pub(crate) use yaml::parse_bytes;
 pub use yaml::{MAX_BYTES, MAX_DEPTH, parse};
 
+use crate::release::Release;
 use crate::value::HostPath;
 use sources::Folder;
 
@@ -115,47 +116,6 @@ impl Location {
 }
 
 impl fmt::Display for Location {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-/// Names a release of Debian.
-#[derive(
-    Debug,
-    Clone,
-    Copy,
-    PartialEq,
-    Eq,
-    PartialOrd,
-    Ord,
-    Hash,
-    Default,
-    Deserialize,
-    Serialize,
-    JsonSchema,
-)]
-#[serde(rename_all = "lowercase")]
-pub enum Release {
-    /// Debian 12.
-    #[default]
-    Bookworm,
-    /// Debian 13.
-    Trixie,
-}
-
-impl Release {
-    /// Gives the code name.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Bookworm => "bookworm",
-            Self::Trixie => "trixie",
-        }
-    }
-}
-
-impl fmt::Display for Release {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }

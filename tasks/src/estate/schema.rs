@@ -8,9 +8,9 @@ use std::collections::BTreeMap;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 
-use super::Release;
 use super::connection::Block;
 use super::inventory::{Containers, HostEntry};
+use crate::release::Release;
 
 /// Gives the schema of `estate.yml`, with its documentation.
 #[must_use]

@@ -1,0 +1,68 @@
+//! Releases of Debian.
+//!
+//! Owns which releases there are and what they are called. Refuses any other code name: what prov decides has been tried
+//! on these only.
+
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Names a release of Debian.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Default,
+    Deserialize,
+    Serialize,
+    JsonSchema,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum Release {
+    /// Debian 12.
+    #[default]
+    Bookworm,
+    /// Debian 13.
+    Trixie,
+}
+
+impl Release {
+    /// Lists the releases, the oldest first.
+    pub const EVERY: [Self; 2] = [Self::Bookworm, Self::Trixie];
+
+    /// Gives the code name, as in `VERSION_CODENAME` of `/etc/os-release` (os-release(5)).
+    #[must_use]
+    pub const fn codename(self) -> &'static str {
+        match self {
+            Self::Bookworm => "bookworm",
+            Self::Trixie => "trixie",
+        }
+    }
+
+    /// Finds the release with a code name; `None` if prov does not know it.
+    ///
+    /// ```
+    /// use tasks::release::Release;
+    ///
+    /// assert_eq!(Release::of_codename("trixie"), Some(Release::Trixie));
+    /// assert_eq!(Release::of_codename("sid"), None);
+    /// ```
+    #[must_use]
+    pub fn of_codename(codename: &str) -> Option<Self> {
+        Self::EVERY
+            .into_iter()
+            .find(|release| release.codename() == codename)
+    }
+}
+
+impl fmt::Display for Release {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.codename())
+    }
+}
