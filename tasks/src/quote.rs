@@ -1,29 +1,163 @@
-//! Temporary.
-/// Quotes one word for `sh`.
+//! How a text is written in the syntaxes of others, so that their programs read back exactly that text.
+//!
+//! One function for each syntax. Where a syntax cannot express a character, its function says so instead of leaving it
+//! out. That each program reads back what was quoted is tested with the program itself: `provisioner/tests/quote.rs` and
+//! `tests/tests/quote.rs`.
+
+use crate::diagnostic::Diagnostic;
+
+/// A character that a syntax cannot express.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{syntax} cannot express the character U+{:04X}", u32::from(*.character))]
+pub struct Inexpressible {
+    /// What the text was to be written for.
+    pub syntax: &'static str,
+    /// The first character that has no form there.
+    pub character: char,
+}
+
+impl From<Inexpressible> for Diagnostic {
+    fn from(problem: Inexpressible) -> Self {
+        Self::new(problem.to_string()).hint("leave the character out of the value")
+    }
+}
+
+/// Quotes one word for POSIX `sh`.
+///
+/// No argument can hold NUL. A word that does becomes an expansion that ends the shell with an error, so nothing is ever
+/// run with a part of a word.
 #[must_use]
 pub fn sh(word: &str) -> String {
     shlex::try_quote(word).map_or_else(
-        |_| format!("'{}'", word.replace('\0', "").replace('\'', "'\\''")),
+        |_| "\"${prov_word:?no argument can hold NUL}\"".to_owned(),
         std::borrow::Cow::into_owned,
     )
 }
-/// Quotes and joins words for `sh`.
+
+/// Quotes words for POSIX `sh` and joins them.
 pub fn sh_all<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
     let words: Vec<_> = words.into_iter().map(sh).collect();
     words.join(" ")
 }
-/// Quotes for curl.
-#[must_use]
-pub fn curl(text: &str) -> String {
-    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
-}
-/// Escapes for sed.
+
+/// Writes a text as a basic regular expression of GNU `sed` that matches this text alone, between slashes.
 #[must_use]
 pub fn sed(text: &str) -> String {
+    written(text, |c| match c {
+        '/' | '\\' | '.' | '*' | '[' | ']' | '^' | '$' => Some(format!("\\{c}")),
+        '\n' => Some(r"\n".to_owned()),
+        '\0' => Some(r"\x00".to_owned()),
+        _ => None,
+    })
+}
+
+/// Quotes a string for Bacula's configuration (Bacula Main Reference, "Customizing the Configuration Files"), which cannot
+/// express the end of a line.
+pub fn bacula(text: &str) -> Result<String, Inexpressible> {
+    refuse("Bacula's configuration", text, &['\0', '\n', '\r'])?;
+    Ok(in_quotes(text, |c| backslashed(c, "\"\\")))
+}
+
+/// Quotes a value for curl's configuration file (curl(1), `--config`).
+pub fn curl(text: &str) -> Result<String, Inexpressible> {
+    refuse("curl's configuration", text, &['\0'])?;
+    Ok(in_quotes(text, |c| {
+        line_end(c).or_else(|| backslashed(c, "\"\\"))
+    }))
+}
+
+/// Quotes a value for an option file of MariaDB ("Configuring MariaDB with Option Files", Option Values).
+pub fn mariadb_option(text: &str) -> Result<String, Inexpressible> {
+    refuse("an option file of MariaDB", text, &['\0'])?;
+    Ok(in_quotes(text, |c| {
+        line_end(c).or_else(|| backslashed(c, "\"\\"))
+    }))
+}
+
+/// Quotes a string for PHP, in single quotes (PHP Manual, "Strings"): nothing but a backslash and the quote itself means
+/// anything there.
+#[must_use]
+pub fn php(text: &str) -> String {
+    format!("'{}'", written(text, |c| backslashed(c, "'\\")))
+}
+
+/// Quotes a string for Fetchmail (fetchmail(1), "THE RUN CONTROL FILE"): in double quotes, within which a double quote, a
+/// backslash and control characters can be by their numbers alone.
+pub fn fetchmail(text: &str) -> Result<String, Inexpressible> {
+    refuse("Fetchmail's configuration", text, &['\0'])?;
+    Ok(in_quotes(text, |c| {
+        let special = matches!(c, '"' | '\\') || c.is_ascii_control();
+        special.then(|| format!("\\x{:02x}", u32::from(c)))
+    }))
+}
+
+/// Quotes a value for mutt (muttrc(5)): within double quotes, mutt expands `$`, `` ` `` and `\`.
+pub fn mutt(text: &str) -> Result<String, Inexpressible> {
+    refuse("mutt's configuration", text, &['\0'])?;
+    Ok(in_quotes(text, |c| {
+        if c.is_ascii_control() {
+            Some(format!("\\{:03o}", u32::from(c)))
+        } else {
+            backslashed(c, "\"\\$`")
+        }
+    }))
+}
+
+fn refuse(syntax: &'static str, text: &str, characters: &[char]) -> Result<(), Inexpressible> {
+    match text.chars().find(|c| characters.contains(c)) {
+        Some(character) => Err(Inexpressible { syntax, character }),
+        None => Ok(()),
+    }
+}
+
+/// Writes a text with other forms for some of its characters.
+fn written(text: &str, form: impl Fn(char) -> Option<String>) -> String {
     text.chars()
-        .flat_map(|c| {
-            let special = "/\\.*[]^$".contains(c);
-            special.then_some('\\').into_iter().chain([c])
-        })
+        .map(|c| form(c).unwrap_or_else(|| c.to_string()))
         .collect()
+}
+
+fn in_quotes(text: &str, form: impl Fn(char) -> Option<String>) -> String {
+    format!("\"{}\"", written(text, form))
+}
+
+fn backslashed(c: char, special: &str) -> Option<String> {
+    special.contains(c).then(|| format!("\\{c}"))
+}
+
+fn line_end(c: char) -> Option<String> {
+    match c {
+        '\n' => Some(r"\n".to_owned()),
+        '\r' => Some(r"\r".to_owned()),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_syntax_cannot_express_is_named() {
+        let problem = bacula("a\nb").unwrap_err();
+        assert_eq!(
+            problem.to_string(),
+            "Bacula's configuration cannot express the character U+000A"
+        );
+        for quote in [bacula, curl, mariadb_option, fetchmail, mutt] {
+            assert_eq!(quote("a\0").unwrap_err().character, '\0');
+        }
+    }
+
+    #[test]
+    fn each_syntax_has_its_own_way_out_of_a_quote() {
+        let text = "a\"b'c\\d$e`f/\t";
+        assert_eq!(bacula(text).unwrap(), "\"a\\\"b'c\\\\d$e`f/\t\"");
+        assert_eq!(curl(text).unwrap(), "\"a\\\"b'c\\\\d$e`f/\t\"");
+        assert_eq!(mariadb_option(text).unwrap(), "\"a\\\"b'c\\\\d$e`f/\t\"");
+        assert_eq!(php(text), "'a\"b\\'c\\\\d$e`f/\t'");
+        assert_eq!(fetchmail(text).unwrap(), r#""a\x22b'c\x5cd$e`f/\x09""#);
+        assert_eq!(mutt(text).unwrap(), r#""a\"b'c\\d\$e\`f/\011""#);
+        assert_eq!(sed(text), "a\"b'c\\\\d\\$e`f\\/\t");
+    }
 }

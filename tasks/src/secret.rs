@@ -42,6 +42,11 @@ impl Secret {
         Self(f(&self.0))
     }
 
+    /// Derives another secret from this one, where that can fail.
+    pub fn try_map<E>(&self, f: impl FnOnce(&str) -> Result<String, E>) -> Result<Self, E> {
+        f(&self.0).map(Self)
+    }
+
     /// Digests the text under a key (SHA-256, hexadecimal), so that two can be compared without either being kept.
     #[must_use]
     pub fn digest(&self, key: &[u8]) -> String {

@@ -14,6 +14,7 @@ use built_in::BUILT_IN;
 use crate::content::{Content, Placeholders};
 use crate::diagnostic::{Diagnostic, Place};
 use crate::estate::Sources;
+use crate::quote::Inexpressible;
 use crate::{Input, Secret};
 
 /// Holds the parsed templates of an estate.
@@ -81,7 +82,7 @@ impl Templates {
             name,
             context: Context::new(),
             places: Placeholders::default(),
-            forged: None,
+            mistake: None,
         }
     }
 
@@ -116,13 +117,16 @@ impl Templates {
     }
 }
 
+/// How a text is written in the syntax of a file; an error where it cannot be.
+pub type Syntax = fn(&str) -> Result<String, Inexpressible>;
+
 /// Collects the variables of one rendering.
 pub struct Rendering<'t> {
     templates: &'t Templates,
     name: &'static str,
     context: Context,
     places: Placeholders,
-    forged: Option<String>,
+    mistake: Option<Diagnostic>,
 }
 
 impl Rendering<'_> {
@@ -131,7 +135,12 @@ impl Rendering<'_> {
     pub fn set<T: Serialize + ?Sized>(mut self, name: &'static str, value: &T) -> Self {
         let text = serde_json::to_string(value).unwrap_or_default();
         if Placeholders::is_forged(&text) {
-            self.forged = Some(name.to_owned());
+            let mistake = format!(
+                "the variable '{name}' of the template {} has a private-use character that prov uses itself",
+                self.name
+            );
+            let hint = "remove the characters U+F8F0 and U+F8F1 from it";
+            self.mistake = Some(Diagnostic::new(mistake).hint(hint));
         }
         self.context.insert(name, value);
         self
@@ -145,6 +154,34 @@ impl Rendering<'_> {
         self
     }
 
+    /// Sets a variable to a text as a syntax quotes it (see [`crate::quote`]).
+    #[must_use]
+    pub fn quoted(self, name: &'static str, syntax: Syntax, value: &str) -> Self {
+        match syntax(value) {
+            Ok(quoted) => self.set(name, &quoted),
+            Err(problem) => self.inexpressible(name, problem),
+        }
+    }
+
+    /// Sets a variable to a secret as a syntax quotes it.
+    #[must_use]
+    pub fn quoted_secret(self, name: &'static str, syntax: Syntax, value: &Secret) -> Self {
+        match value.try_map(syntax) {
+            Ok(quoted) => self.secret(name, &quoted),
+            Err(problem) => self.inexpressible(name, problem),
+        }
+    }
+
+    fn inexpressible(mut self, name: &str, problem: Inexpressible) -> Self {
+        let mut mistake = Diagnostic::from(problem);
+        mistake.message = format!(
+            "the variable '{name}' of the template {}: {}",
+            self.name, mistake.message
+        );
+        self.mistake = Some(mistake);
+        self
+    }
+
     /// Sets a variable to what a file of another host says.
     #[must_use]
     pub fn input(mut self, name: &'static str, input: Input) -> Self {
@@ -155,12 +192,8 @@ impl Rendering<'_> {
 
     /// Renders.
     pub fn finish(self) -> Result<Content, Diagnostic> {
-        if let Some(variable) = self.forged {
-            return Err(Diagnostic::new(format!(
-                "the variable '{variable}' of the template {} has a private-use character that prov uses itself",
-                self.name
-            ))
-            .hint("remove the characters U+F8F0 and U+F8F1 from it"));
+        if let Some(mistake) = self.mistake {
+            return Err(mistake);
         }
         self.templates
             .tera
@@ -209,6 +242,22 @@ mod tests {
             mistakes[0].hint.as_deref(),
             Some("did you mean 'dns/hosts'?")
         );
+    }
+
+    #[test]
+    fn a_value_that_a_syntax_cannot_express_is_a_mistake_that_names_the_variable() {
+        let templates = with("dns_client/resolv.conf", "{{ a }}\n").unwrap();
+        let render = || templates.render("dns_client/resolv.conf");
+        let quoted = render().quoted("a", crate::quote::bacula, "x\"y");
+        assert_eq!(quoted.finish().unwrap().expose(), "\"x\\\"y\"\n");
+        let secret = Secret::new("hunter2\nx");
+        let mistake = render().quoted_secret("a", crate::quote::bacula, &secret);
+        let mistake = mistake.finish().unwrap_err().message;
+        assert!(
+            mistake.contains("'a'") && mistake.contains("U+000A"),
+            "{mistake}"
+        );
+        assert!(!mistake.contains("hunter2"), "{mistake}");
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use tasks::Secret;
 use tasks::content::{Content, Segment};
+use tasks::quote::{self, Inexpressible};
 
 use super::app::App;
 use super::client::{SCOPES, scope};
@@ -102,7 +103,7 @@ pub(super) fn mutt(app: &App, arguments: &[String]) -> Result<(ClientScope, Vec<
     scope.files.push(ClientFile {
         path: MUTTRC,
         mode: 0o600,
-        content: muttrc(&mailbox),
+        content: muttrc(&mailbox).map_err(|problem| vec![problem.into()])?,
     });
     Ok((scope, rest.to_vec()))
 }
@@ -117,7 +118,7 @@ fn unknown<'n>(what: String, name: &str, known: impl Iterator<Item = &'n str>) -
 }
 
 /// Renders the configuration of mutt for a user.
-fn muttrc(mailbox: &Mailbox<'_>) -> Content {
+fn muttrc(mailbox: &Mailbox<'_>) -> Result<Content, Inexpressible> {
     let Mailbox {
         address, domain, ..
     } = mailbox;
@@ -148,7 +149,7 @@ fn muttrc(mailbox: &Mailbox<'_>) -> Content {
     let mut text = "# Made by prov for this session alone.\n".to_owned();
     for (name, value) in settings {
         // Writing to a string cannot fail.
-        let _ = writeln!(text, "set {name}={}", quoted(value));
+        let _ = writeln!(text, "set {name}={}", quote::mutt(value)?);
     }
     text.push_str("set use_envelope_from\nset imap_idle\nunset copy move\nunset ssl_starttls\n");
     // Where the URL asks for TLS there is TLS from the beginning; nothing else is offered or taken.
@@ -156,30 +157,14 @@ fn muttrc(mailbox: &Mailbox<'_>) -> Content {
     let secret = |name: &str| {
         let line = mailbox
             .password
-            .map(|password| format!("set {name}={}\n", quoted(password)));
-        Segment::Secret(line)
+            .try_map(|password| Ok(format!("set {name}={}\n", quote::mutt(password)?)));
+        line.map(Segment::Secret)
     };
-    Content::of(vec![
+    Ok(Content::of(vec![
         Segment::Plain(text),
-        secret("imap_pass"),
-        secret("smtp_pass"),
-    ])
-}
-
-/// Quotes a value for muttrc(5): within double quotes, mutt expands `$`, `` ` `` and `\`.
-fn quoted(value: &str) -> String {
-    let mut quoted = "\"".to_owned();
-    for c in value.chars() {
-        match c {
-            '"' | '\\' | '$' | '`' => quoted.extend(['\\', c]),
-            c if c.is_ascii_control() => {
-                let _ = write!(quoted, "\\{:03o}", u32::from(c));
-            }
-            c => quoted.push(c),
-        }
-    }
-    quoted.push('"');
-    quoted
+        secret("imap_pass")?,
+        secret("smtp_pass")?,
+    ]))
 }
 
 /// Writes a name as a part of a URL (RFC 3986, section 2.1).
@@ -252,7 +237,7 @@ mod tests {
             way,
             authority: true,
         };
-        muttrc(&mailbox).expose()
+        muttrc(&mailbox).unwrap().expose()
     }
 
     #[test]
@@ -288,7 +273,7 @@ mod tests {
             way: Way::Office,
             authority: false,
         };
-        let content = muttrc(&mailbox);
+        let content = muttrc(&mailbox).unwrap();
         assert!(!content.masked().contains("userpasswd"));
         assert!(!format!("{content:?}{mailbox:?}").contains("userpasswd"));
         assert!(!content.expose().contains("ssl_ca_certificates_file"));

@@ -1,28 +1,12 @@
 //! The scripts that are sent to hosts: quoting, the functions every script relies on, and how they answer.
 //!
-//! Every word that comes from data passes through [`quote`], here and nowhere else. Scripts use POSIX `sh`,
+//! Every word that comes from data passes through [`quote`]. Scripts use POSIX `sh`,
 //! coreutils and what is essential on Debian (`dpkg-query`, `sed`, `flock`).
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-/// Quotes one word for `sh`.
-///
-/// Words come from values that were checked to hold no NUL byte; should one slip through, it is dropped, as no
-/// argument can hold it.
-#[must_use]
-pub fn quote(word: &str) -> String {
-    shlex::try_quote(word).map_or_else(
-        |_| format!("'{}'", word.replace('\0', "").replace('\'', "'\\''")),
-        std::borrow::Cow::into_owned,
-    )
-}
-
-/// Quotes and joins words for `sh`.
-pub fn quote_all<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
-    let words: Vec<_> = words.into_iter().map(quote).collect();
-    words.join(" ")
-}
+pub use tasks::quote::{sh as quote, sh_all as quote_all};
 
 /// Encodes bytes as a word that needs no quoting and is decoded by `base64 -d`.
 #[must_use]

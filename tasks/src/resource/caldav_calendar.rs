@@ -13,6 +13,7 @@ use crate::plan::{Action, Change, Planned, Reason};
 use crate::probe::{
     Becomes, CalendarFact, CalendarRequest, Effect, Facts, NotAsked, Query, ServiceManager,
 };
+use crate::quote::{self, Inexpressible};
 use crate::step::Run;
 use crate::value::{HttpUrl, ServiceName};
 
@@ -179,45 +180,40 @@ impl CaldavCalendar {
     }
 
     /// Makes the calendar. Everything travels on curl's standard input, in the form of its configuration file.
-    fn make(&self) -> Run {
+    fn make(&self) -> Result<Run, Inexpressible> {
         let password = self.password.clone().unwrap_or_default();
-        let login = password.map(|password| quoted(&format!("{}:{password}", self.user)));
+        let login =
+            password.try_map(|password| quote::curl(&format!("{}:{password}", self.user)))?;
         let login = match &self.password {
             Some(_) => Segment::Secret(login),
             None => Segment::Plain(login.expose().to_owned()),
         };
         let configuration = Content::of(vec![
-            Segment::Plain(format!("url = {}\nuser = ", quoted(self.url.as_str()))),
+            Segment::Plain(format!(
+                "url = {}\nuser = ",
+                quote::curl(self.url.as_str())?
+            )),
             login,
             Segment::Plain(format!(
                 "\nrequest = \"MKCALENDAR\"\nheader = \"Content-Type: application/xml; charset=utf-8\"\n\
                  data-binary = {}\nfail-with-body\nsilent\nshow-error\nnoproxy = \"*\"\n\
                  connect-timeout = 10\nmax-time = 60\n",
-                quoted(&self.body())
+                quote::curl(&self.body())?
             )),
         ]);
-        Run::new(["curl", "-q", "-K", "-"])
-            .stdin(configuration)
-            .effect(Effect::Calendar(Becomes(
-                self.url.clone(),
-                CalendarFact::Present,
-            )))
+        let run = Run::new(["curl", "-q", "-K", "-"]).stdin(configuration);
+        let becomes = Becomes(self.url.clone(), CalendarFact::Present);
+        Ok(run.effect(Effect::Calendar(becomes)))
     }
 
     fn create(&self) -> Planned {
-        Change::new(
-            Action::Create,
-            vec![Reason::Missing],
-            vec![self.make().into()],
-        )
-        .detail(&self.description)
-        .into()
+        match self.make() {
+            Ok(run) => Change::new(Action::Create, vec![Reason::Missing], vec![run.into()])
+                .detail(&self.description)
+                .into(),
+            Err(problem) => invalid(problem.to_string()),
+        }
     }
-}
-
-/// Quotes a text for curl's configuration file (curl(1), --config).
-fn quoted(text: &str) -> String {
-    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
 /// Escapes a text for XML.
@@ -237,6 +233,9 @@ impl Manage for CaldavCalendar {
     }
 
     fn probe(&self) -> Vec<Query> {
+        if self.check().is_err() {
+            return Vec::new();
+        }
         let login = self.password.as_ref();
         vec![Query::Calendar(CalendarRequest {
             url: self.url.clone(),
@@ -307,7 +306,7 @@ mod tests {
         let url = HttpUrl::new("http://localhost:5232/x/calendar/").unwrap();
         let mut calendar = CaldavCalendar::new(url, "x\"y\\");
         calendar.description = "<&> \"quoted\"".to_owned();
-        let stdin = calendar.make().stdin.unwrap().expose();
+        let stdin = calendar.make().unwrap().stdin.unwrap().expose();
         assert!(stdin.contains("user = \"x\\\"y\\\\:\"\n"), "{stdin}");
         assert!(
             stdin.contains("<C:calendar-description>&lt;&amp;&gt; \\\"quoted\\\"</C:"),
@@ -320,7 +319,7 @@ mod tests {
         let url = HttpUrl::new("http://localhost:5232/x/calendar/").unwrap();
         let mut calendar = CaldavCalendar::new(url, "x");
         calendar.password = Some(Secret::new("hunter2"));
-        let run = calendar.make();
+        let run = calendar.make().unwrap();
         assert!(!run.argv.concat().contains("hunter2"));
         let stdin = run.stdin.unwrap();
         assert!(!stdin.masked().contains("hunter2"), "{}", stdin.masked());

@@ -207,6 +207,10 @@ impl Manage for Command {
     }
 
     fn probe(&self) -> Vec<Query> {
+        // A guard with NUL could not be run: it would end the questions to the host as a whole.
+        if self.check().is_err() {
+            return Vec::new();
+        }
         let paths = [&self.creates, &self.removes].into_iter().flatten();
         let guards = [&self.unless, &self.only_if].into_iter().flatten();
         let paths = paths.map(|path| {

@@ -1,4 +1,4 @@
-//! What the roles of the backup service have in common: how its files are written, and where things are.
+//! What the roles of the backup service have in common: where things are.
 
 use std::net::IpAddr;
 
@@ -17,12 +17,6 @@ pub(super) const SYNCHRONISED: &str = "/var/lib/bacula/Dropbox";
 
 /// Commands of the roles.
 pub(super) const COMMANDS: &str = "/usr/local/lib/bacula";
-
-/// Quotes a string for Bacula's configuration (Bacula Main Reference, "Resource Types"): in double quotes, with a
-/// backslash before a double quote or backslash.
-pub(super) fn quote(text: &str) -> String {
-    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
-}
 
 /// Gives the folder of the copies: `backup_copy_folder` in the synchronised one.
 pub(super) fn copies(folder: &str) -> Result<String, Diagnostic> {
@@ -68,11 +62,6 @@ pub(crate) fn address(of: &Host, from: &Host) -> IpAddr {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn quotes_and_backslashes_survive_in_a_password() {
-        assert_eq!(quote(r#"a"b\c"#), r#""a\"b\\c""#);
-    }
 
     #[test]
     fn copies_stay_in_the_synchronised_folder() {

@@ -3,10 +3,10 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::backup::quote;
 use super::{Declarations, HostContext, fixed};
 use crate::Secret;
 use crate::diagnostic::Diagnostic;
+use crate::quote::bacula;
 use crate::resource::{Declared, File, Handler, Packages, Resource, Service};
 use crate::value::Mode;
 
@@ -35,19 +35,20 @@ pub(super) fn resources(cx: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagn
     let restart =
         Handler::restart(fixed("bacula-fd")).validated_by(["bacula-fd", "-t", "-c", CONFIGURATION]);
     role.add(Resource::Packages(Packages::new([fixed("bacula-fd")])));
-    let quoted = |secret: &Secret| secret.map(quote);
     let content = cx
         .render("backup_client/bacula-fd.conf")
         .set("host", cx.host.name())
-        .set("director", &quote(&variables.backup_director_name))
-        .set("monitor", &quote(&variables.backup_monitor_name))
-        .secret(
+        .quoted("director", bacula, &variables.backup_director_name)
+        .quoted("monitor", bacula, &variables.backup_monitor_name)
+        .quoted_secret(
             "director_password",
-            &quoted(&variables.backup_client_director_password),
+            bacula,
+            &variables.backup_client_director_password,
         )
-        .secret(
+        .quoted_secret(
             "monitor_password",
-            &quoted(&variables.backup_client_monitor_password),
+            bacula,
+            &variables.backup_client_monitor_password,
         )
         .finish();
     if let Some(content) = role.take(content) {

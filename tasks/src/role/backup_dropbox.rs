@@ -10,6 +10,7 @@ use super::backup::{COMMANDS, HOME};
 use super::backup_storage;
 use super::{Declarations, HostContext, backup, fixed};
 use crate::diagnostic::Diagnostic;
+use crate::quote;
 use crate::resource::{
     Command, Cron, Declared, Directory, Download, File, Packages, Resource, Special,
 };
@@ -53,9 +54,9 @@ pub(super) fn resources(cx: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagn
             );
         }
     }
-    // It is a name in a script and a folder's; the check is that of the folder, and a quote would end the name.
+    // It is a word of a script and a folder's name; the check is that of the folder.
     role.take(backup::copies(&variables.backup_copy_folder));
-    let folder = format!("'{}'", variables.backup_copy_folder.replace('\'', "'\\''"));
+    let folder = quote::sh(&variables.backup_copy_folder);
     role.add(Resource::Packages(Packages::new([fixed("python3")])));
     role.add(Resource::Directory(Directory::new(fixed(COMMANDS))));
     let archive = Download::new(

@@ -3,10 +3,11 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::backup::{self, ARCHIVE, SYNCHRONISED, quote};
+use super::backup::{self, ARCHIVE, SYNCHRONISED};
 use super::{Declarations, HostContext, fixed};
 use crate::Secret;
 use crate::diagnostic::Diagnostic;
+use crate::quote::bacula;
 use crate::resource::{Declared, Directory, File, Handler, Packages, Resource, Service};
 use crate::value::Mode;
 
@@ -52,14 +53,16 @@ pub(super) fn resources(cx: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagn
             role.add(folder_of_bacula(path));
         }
     }
+    let quoted = copies.as_deref().map(bacula).transpose();
+    let quoted = role.take(quoted.map_err(Into::into)).flatten();
     let content = cx
         .render("backup_storage/bacula-sd.conf")
-        .set("storage", &quote(&variables.backup_storage_name))
-        .set("director", &quote(&variables.backup_director_name))
+        .quoted("storage", bacula, &variables.backup_storage_name)
+        .quoted("director", bacula, &variables.backup_director_name)
         .set("drives", &DRIVES)
-        .set("archive", &quote(ARCHIVE))
-        .set("copies", &copies.as_deref().map(quote))
-        .secret("password", &variables.backup_storage_password.map(quote))
+        .quoted("archive", bacula, ARCHIVE)
+        .set("copies", &quoted)
+        .quoted_secret("password", bacula, &variables.backup_storage_password)
         .finish();
     if let Some(content) = role.take(content) {
         let mut file = File::new(fixed(CONFIGURATION), content);

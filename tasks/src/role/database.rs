@@ -12,6 +12,7 @@ use super::{Declarations, HostContext, backup, fixed};
 use crate::Secret;
 use crate::content::Content;
 use crate::diagnostic::Diagnostic;
+use crate::quote::mariadb_option;
 use crate::resource::{
     Declared, Directory, File, Handler, MariaDbDatabase, MariaDbUser, Packages, Resource, Service,
 };
@@ -129,11 +130,6 @@ fn catalogue(cx: &HostContext<'_>, variables: &Variables) -> Result<Vec<Resource
     ])
 }
 
-/// Writes a value for an option file (MariaDB, "Configuring MariaDB with Option Files", Option Values).
-pub(super) fn option(text: &str) -> String {
-    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
-}
-
 /// Gives the option file with which a client finds its server and says who it is.
 pub(super) fn options(
     cx: &HostContext<'_>,
@@ -144,7 +140,7 @@ pub(super) fn options(
 ) -> Result<Content, Diagnostic> {
     cx.render(template)
         .set("address", address)
-        .set("user", &option(user))
-        .secret("password", &password.map(option))
+        .quoted("user", mariadb_option, user)
+        .quoted_secret("password", mariadb_option, password)
         .finish()
 }

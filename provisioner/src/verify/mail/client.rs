@@ -257,17 +257,10 @@ pub(super) async fn certificate(
     client.other(&command, b"").await
 }
 
-/// Writes a login as curl's configuration has it (curl(1), `--config`).
+/// Writes a login for curl. No user has a password that its configuration cannot express: without it, the login would fail.
 fn login(user: &str, password: &str) -> String {
-    let mut text = "user = \"".to_owned();
-    for c in format!("{user}:{password}").chars() {
-        if matches!(c, '"' | '\\') {
-            text.push('\\');
-        }
-        text.push(c);
-    }
-    text.push_str("\"\n");
-    text
+    let login = tasks::quote::curl(&format!("{user}:{password}")).unwrap_or_default();
+    format!("user = {login}\n")
 }
 
 #[cfg(test)]

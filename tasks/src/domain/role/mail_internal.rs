@@ -6,6 +6,7 @@ use serde::Deserialize;
 use super::{DomainContext, Made};
 use crate::content::{Content, Segment};
 use crate::diagnostic::Diagnostic;
+use crate::quote::fetchmail;
 use crate::resource::{File, Handler, Resource};
 use crate::role::{fixed, mta};
 use crate::value::Mode;
@@ -63,31 +64,14 @@ fn configuration(cx: &DomainContext<'_>) -> Result<Content, Diagnostic> {
         let password = password.cloned().unwrap_or_default();
         segments.push(Segment::Plain(format!(
             "    user {} there with password ",
-            quote(account.as_str())
+            fetchmail(account.as_str())?
         )));
-        segments.push(Segment::Secret(password.map(quote)));
+        segments.push(Segment::Secret(password.try_map(fetchmail)?));
         segments.push(Segment::Plain(format!(
             " is {} here ssl sslcertck sslcertfile {}\n",
-            quote(account.as_str()),
-            quote(mta::AUTHORITY)
+            fetchmail(account.as_str())?,
+            fetchmail(mta::AUTHORITY)?
         )));
     }
     Ok(Content::of(segments))
-}
-
-/// Writes a string for Fetchmail (fetchmail(1), "THE RUN CONTROL FILE"): in double quotes, within which neither a double
-/// quote nor a backslash can be but by its number.
-fn quote(text: &str) -> String {
-    let text = text.replace('\\', r"\x5c").replace('"', r"\x22");
-    format!("\"{text}\"")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn quotes_and_backslashes_survive_in_a_password() {
-        assert_eq!(quote(r#"a"b\n c"#), r#""a\x22b\x5cn c""#);
-    }
 }

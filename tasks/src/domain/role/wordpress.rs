@@ -15,6 +15,7 @@ use crate::content::Content;
 use crate::diagnostic::Diagnostic;
 use crate::domain::Site;
 use crate::input::Input;
+use crate::quote::php;
 use crate::resource::{Command, Cron, Directory, File, Handler, Resource, Symlink, TimeField};
 use crate::role::wordpress::{PROGRAM, THEME, THEMES, UPLOAD};
 use crate::role::{backup, fixed};
@@ -131,9 +132,9 @@ fn configuration(
         .on
         .render("domain_wordpress/config.php")
         .set("database", &name_file)
-        .set("user", &php_string(&site.database_name()))
-        .secret("password", &password.map(php_string))
-        .set("server", &php_string(&server))
+        .set("user", &php(&site.database_name()))
+        .secret("password", &password.map(php))
+        .set("server", &php(&server))
         .set("keys", &keys)
         .set("address", &site.address())
         .set("folder", &site.folder())
@@ -189,28 +190,4 @@ fn job(site: &Site<'_>) -> Cron {
     job.minute = TimeField::new("*/5");
     job.env = BTreeMap::from([("HTTP_HOST".to_owned(), site.name.to_string())]);
     job
-}
-
-/// Writes a string for PHP, in single quotes (PHP Manual, "Strings"): nothing but a backslash and the quote itself means
-/// anything there.
-fn php_string(text: &str) -> String {
-    format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn nothing_leaves_the_quotes_of_php() {
-        for (text, expected) in [
-            ("plain", "'plain'"),
-            ("it's", r"'it\'s'"),
-            (r"\", r"'\\'"),
-            (r"\'", r"'\\\''"),
-            ("a\"b$c{$d}&;%*^! é?><?php", "'a\"b$c{$d}&;%*^! é?><?php'"),
-        ] {
-            assert_eq!(php_string(text), expected);
-        }
-    }
 }

@@ -11,12 +11,13 @@ use std::net::IpAddr;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::backup::{self, COMMANDS, HOME, quote};
+use super::backup::{self, COMMANDS, HOME};
 use super::{Declarations, HostContext, ROLES, database, fixed};
 use crate::Secret;
 use crate::content::{Content, Segment};
 use crate::diagnostic::Diagnostic;
 use crate::estate::{Host, Location};
+use crate::quote::bacula;
 use crate::resource::{
     Command, Debconf, DebconfType, Declared, Directory, File, Handler, Packages, Resource, Service,
 };
@@ -163,11 +164,12 @@ fn console_of(
     address: IpAddr,
 ) -> Result<Content, Diagnostic> {
     cx.render("backup_director/bconsole.conf")
-        .set("director", &quote(&variables.backup_director_name))
+        .quoted("director", bacula, &variables.backup_director_name)
         .set("address", &address)
-        .secret(
+        .quoted_secret(
             "password",
-            &variables.backup_director_console_password.map(quote),
+            bacula,
+            &variables.backup_director_console_password,
         )
         .finish()
 }
@@ -289,40 +291,46 @@ fn configuration(
         .unwrap_or_else(|| storage.address().to_string());
     let dump = dump(variables);
     let scheduled = variables.backup_director_schedules_active;
-    let plan = plan::Plan::new(copied, scheduled);
+    let plan = plan::Plan::new(copied, scheduled).map_err(|problem| vec![problem.into()])?;
     let main = cx
         .render("backup_director/bacula-dir.conf")
-        .set("director", &quote(&variables.backup_director_name))
-        .secret(
+        .quoted("director", bacula, &variables.backup_director_name)
+        .quoted_secret(
             "console_password",
-            &variables.backup_director_console_password.map(quote),
+            bacula,
+            &variables.backup_director_console_password,
         )
-        .set("database_address", &quote(&database.to_string()))
-        .set(
+        .quoted("database_address", bacula, &database.to_string())
+        .quoted(
             "database_name",
-            &quote(variables.backup_database_name.as_str()),
+            bacula,
+            variables.backup_database_name.as_str(),
         )
-        .set("database_user", &quote(&variables.backup_database_username))
-        .secret(
+        .quoted("database_user", bacula, &variables.backup_database_username)
+        .quoted_secret(
             "database_password",
-            &variables.backup_database_password.map(quote),
+            bacula,
+            &variables.backup_database_password,
         )
-        .set("storage_address", &quote(&storage_address))
-        .secret(
+        .quoted("storage_address", bacula, &storage_address)
+        .quoted_secret(
             "storage_password",
-            &variables.backup_storage_password.map(quote),
+            bacula,
+            &variables.backup_storage_password,
         )
-        .set("client", &client_name(cx.host))
-        .set("own_file_set", &quote(cx.host.name()))
-        .set("dump", &quote(&dump))
-        .set(
+        .quoted("client", bacula, &client_name(cx.host))
+        .quoted("own_file_set", bacula, cx.host.name())
+        .quoted("dump", bacula, &dump)
+        .quoted(
             "dump_command",
-            &quote(&format!("{COMMANDS}/dump-catalogue")),
+            bacula,
+            &format!("{COMMANDS}/dump-catalogue"),
         )
-        .set("delete_command", &quote(&format!("rm -f {dump}")))
-        .set(
+        .quoted("delete_command", bacula, &format!("rm -f {dump}"))
+        .quoted(
             "status_command",
-            &quote(&format!("{COMMANDS}/synchronisation status")),
+            bacula,
+            &format!("{COMMANDS}/synchronisation status"),
         )
         .set("pools", &plan.pools)
         .set("schedules", &plan.schedules)
@@ -348,7 +356,7 @@ fn configuration(
 }
 
 fn client_name(host: &Host) -> String {
-    quote(&format!("{}-fd", host.name()))
+    format!("{}-fd", host.name())
 }
 
 /// Gives the client, the file set and the job of a host.
@@ -366,15 +374,15 @@ fn client(cx: &HostContext<'_>, host: &Host) -> Result<Content, Diagnostic> {
         Location::Internal => plan::SITES[0],
         Location::External => plan::SITES[1],
     };
-    let before = host.has_role("database").then(|| quote(database::DUMP));
+    let before = host.has_role("database").then(|| bacula(database::DUMP));
     cx.render("backup_director/client.conf")
-        .set("host", &quote(host.name()))
-        .set("client", &client_name(host))
-        .set("address", &quote(&host.address().to_string()))
-        .set("site", &quote(site))
+        .quoted("host", bacula, host.name())
+        .quoted("client", bacula, &client_name(host))
+        .quoted("address", bacula, &host.address().to_string())
+        .quoted("site", bacula, site)
         .set("paths", &paths(cx, host)?)
-        .set("before", &before)
-        .secret("password", &password.map(quote))
+        .set("before", &before.transpose()?)
+        .quoted_secret("password", bacula, &password)
         .finish()
 }
 
@@ -392,5 +400,6 @@ fn paths(cx: &HostContext<'_>, host: &Host) -> Result<Vec<String>, Diagnostic> {
         let below = |folder: &&HostPath| path.is_below(folder);
         !all.iter().any(|folder| below(&folder))
     });
-    Ok(upper.map(|path| quote(path.as_str())).collect())
+    let quoted: Result<_, _> = upper.map(|path| bacula(path.as_str())).collect();
+    Ok(quoted?)
 }

@@ -9,7 +9,8 @@
 
 use serde::Serialize;
 
-use super::{COMMANDS, quote};
+use super::COMMANDS;
+use crate::quote::{Inexpressible, bacula};
 
 /// The kinds of hosts: internal ones, external ones.
 pub(super) const SITES: [&str; 2] = ["on-site", "off-site"];
@@ -84,16 +85,16 @@ const OF_COPIES: [(&str, u32); 3] = [
 ];
 
 impl Plan {
-    pub(super) fn new(copied: bool, scheduled: bool) -> Self {
-        Self {
+    pub(super) fn new(copied: bool, scheduled: bool) -> Result<Self, Inexpressible> {
+        Ok(Self {
             pools: pools(copied),
             schedules: if scheduled {
                 schedules(copied)
             } else {
                 Vec::new()
             },
-            copies: if copied { copies() } else { Vec::new() },
-        }
+            copies: if copied { copies()? } else { Vec::new() },
+        })
     }
 }
 
@@ -155,15 +156,17 @@ fn schedules(copied: bool) -> Vec<Schedule> {
     schedules
 }
 
-fn copies() -> Vec<Copy> {
-    let command = |verb| quote(&format!("{COMMANDS}/synchronisation {verb} %j"));
+fn copies() -> Result<Vec<Copy>, Inexpressible> {
+    let command = |verb| bacula(&format!("{COMMANDS}/synchronisation {verb} %j"));
     COPIES
         .iter()
-        .map(|(name, from, ..)| Copy {
-            name,
-            from,
-            before: command("hold"),
-            after: command("release"),
+        .map(|(name, from, ..)| {
+            Ok(Copy {
+                name,
+                from,
+                before: command("hold")?,
+                after: command("release")?,
+            })
         })
         .collect()
 }
@@ -174,13 +177,13 @@ mod tests {
 
     #[test]
     fn without_schedules_nothing_runs_by_itself() {
-        assert!(Plan::new(true, false).schedules.is_empty());
-        assert_eq!(Plan::new(true, true).schedules.len(), 8);
+        assert!(Plan::new(true, false).unwrap().schedules.is_empty());
+        assert_eq!(Plan::new(true, true).unwrap().schedules.len(), 8);
     }
 
     #[test]
     fn monthly_backups_go_to_the_monthly_pools() {
-        let plan = Plan::new(true, true);
+        let plan = Plan::new(true, true).unwrap();
         for site in SITES {
             let run = format!("Level=Full FullPool={site}-monthly ");
             let runs = plan.schedules.iter().flat_map(|schedule| &schedule.runs);
@@ -190,7 +193,7 @@ mod tests {
 
     #[test]
     fn only_what_is_on_site_is_copied() {
-        let plan = Plan::new(true, true);
+        let plan = Plan::new(true, true).unwrap();
         let copied: Vec<_> = plan
             .pools
             .iter()
@@ -204,7 +207,7 @@ mod tests {
 
     #[test]
     fn without_synchronisation_there_are_no_copies() {
-        let plan = Plan::new(false, true);
+        let plan = Plan::new(false, true).unwrap();
         assert!(plan.copies.is_empty());
         assert_eq!(plan.pools.len(), 7);
         assert_eq!(plan.schedules.len(), 3);
