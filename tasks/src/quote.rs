@@ -6,19 +6,30 @@
 
 use crate::diagnostic::Diagnostic;
 
-/// A character that a syntax cannot express.
+/// Why a text cannot be written in a syntax.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("{syntax} cannot express the character U+{:04X}", u32::from(*.character))]
-pub struct Inexpressible {
-    /// What the text was to be written for.
-    pub syntax: &'static str,
-    /// The first character that has no form there.
-    pub character: char,
+pub enum Inexpressible {
+    /// One of its characters has no form there.
+    #[error("{syntax} cannot express the character U+{:04X}", u32::from(*.character))]
+    Character {
+        /// What the text was to be written for.
+        syntax: &'static str,
+        /// The first such character.
+        character: char,
+    },
+    /// The program would take the text for several.
+    #[error("{syntax} takes no value of more than {most} bytes")]
+    Long {
+        /// What the text was to be written for.
+        syntax: &'static str,
+        /// How many bytes there may be, quoted.
+        most: usize,
+    },
 }
 
 impl From<Inexpressible> for Diagnostic {
     fn from(problem: Inexpressible) -> Self {
-        Self::new(problem.to_string()).hint("leave the character out of the value")
+        Self::new(problem.to_string()).hint("give another value")
     }
 }
 
@@ -66,12 +77,16 @@ pub fn curl(text: &str) -> Result<String, Inexpressible> {
     }))
 }
 
-/// Quotes a value for an option file of MariaDB ("Configuring MariaDB with Option Files", Option Values).
+/// Quotes a value for an option file of MariaDB ("Configuring MariaDB with Option Files", Option Values), whose programs
+/// read lines of at most 4095 bytes and take the rest of a longer one for another line.
 pub fn mariadb_option(text: &str) -> Result<String, Inexpressible> {
-    refuse("an option file of MariaDB", text, &['\0'])?;
-    Ok(in_quotes(text, |c| {
-        line_end(c).or_else(|| backslashed(c, "\"\\"))
-    }))
+    let (syntax, most) = ("an option file of MariaDB", 4000);
+    refuse(syntax, text, &['\0'])?;
+    let quoted = in_quotes(text, |c| line_end(c).or_else(|| backslashed(c, "\"\\")));
+    if quoted.len() > most {
+        return Err(Inexpressible::Long { syntax, most });
+    }
+    Ok(quoted)
 }
 
 /// Quotes a string for PHP, in single quotes (PHP Manual, "Strings"): nothing but a backslash and the quote itself means
@@ -105,7 +120,7 @@ pub fn mutt(text: &str) -> Result<String, Inexpressible> {
 
 fn refuse(syntax: &'static str, text: &str, characters: &[char]) -> Result<(), Inexpressible> {
     match text.chars().find(|c| characters.contains(c)) {
-        Some(character) => Err(Inexpressible { syntax, character }),
+        Some(character) => Err(Inexpressible::Character { syntax, character }),
         None => Ok(()),
     }
 }
@@ -145,8 +160,16 @@ mod tests {
             "Bacula's configuration cannot express the character U+000A"
         );
         for quote in [bacula, curl, mariadb_option, fetchmail, mutt] {
-            assert_eq!(quote("a\0").unwrap_err().character, '\0');
+            let problem = quote("a\0").unwrap_err().to_string();
+            assert!(problem.ends_with("U+0000"), "{problem}");
         }
+    }
+
+    #[test]
+    fn an_option_that_mariadb_would_cut_is_refused() {
+        let problem = mariadb_option(&"\\".repeat(2000)).unwrap_err();
+        assert!(problem.to_string().contains("4000 bytes"), "{problem}");
+        assert!(mariadb_option(&"x".repeat(3998)).is_ok());
     }
 
     #[test]
