@@ -4,7 +4,6 @@
 //! share one, otherwise among what prov remembers on this machine. Without the file there is a new authority, and every
 //! certificate of the old one is issued anew.
 
-use std::io::Read as _;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -33,16 +32,14 @@ pub(crate) fn of(estate: &str, folder: &Path, state: &State) -> Result<Authority
     let unusable = |error: String| {
         Problem::usage(
             format!("no authority can be made for the estate: {error}"),
-            "check the machine's clock and /dev/urandom",
+            "check the machine's clock and its random numbers",
         )
     };
     let now = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_err(|error| unusable(error.to_string()))?;
     let mut random = [0; 32];
-    std::fs::File::open("/dev/urandom")
-        .and_then(|mut file| file.read_exact(&mut random))
-        .map_err(|error| unusable(error.to_string()))?;
+    getrandom::fill(&mut random).map_err(|error| unusable(error.to_string()))?;
     let authority = Authority::new(estate, &random, now.as_secs()).map_err(unusable)?;
     let text = format!("{}{}", authority.certificate, authority.key.expose());
     state.write_private(FILE, text.as_bytes())?;

@@ -70,11 +70,11 @@ pub(super) async fn run(app: &App, options: &Diff) -> Result<u8, Problem> {
 /// Makes the key under which a plan's digests are made.
 fn key() -> Result<String, Problem> {
     let mut bytes = [0_u8; 32];
-    let path = std::path::Path::new("/dev/urandom");
-    std::fs::File::open(path)
-        .and_then(|mut file| std::io::Read::read_exact(&mut file, &mut bytes))
-        .map_err(|error| {
-            Problem::file("read", path, &error, "this machine has no random numbers")
-        })?;
+    getrandom::fill(&mut bytes).map_err(|error| {
+        Problem::usage(
+            format!("this machine gives no random numbers: {error}"),
+            "check what its system log says about that",
+        )
+    })?;
     Ok(tasks::hex(&bytes))
 }

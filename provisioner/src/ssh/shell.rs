@@ -340,16 +340,10 @@ fn last_line(text: &str) -> String {
 /// Makes a word that cannot be guessed.
 fn nonce() -> Result<String, SshError> {
     let mut bytes = [0_u8; 16];
-    std::io::Read::read_exact(
-        &mut std::fs::File::open("/dev/urandom").map_err(|error| no_random(&error))?,
-        &mut bytes,
-    )
-    .map_err(|error| no_random(&error))?;
+    getrandom::fill(&mut bytes).map_err(|error| {
+        SshError::Answer(format!("this machine gives no random numbers: {error}"))
+    })?;
     Ok(format!("prov{}", tasks::hex(&bytes)))
-}
-
-fn no_random(error: &std::io::Error) -> SshError {
-    SshError::Answer(format!("/dev/urandom cannot be read here: {error}"))
 }
 
 #[cfg(test)]

@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use quick_xml::escape::partial_escape;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -93,19 +95,17 @@ fn events() -> BTreeSet<Component> {
     [Component::Event].into()
 }
 
+/// What RFC 3986 does not call unreserved.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
+
 /// Encodes a name for a part of an address: everything but what RFC 3986 calls unreserved.
 #[must_use]
 pub fn percent_encoded(name: &str) -> String {
-    let mut text = String::with_capacity(name.len());
-    for byte in name.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            text.push(char::from(byte));
-        } else {
-            // Writing to a string cannot fail.
-            let _ = write!(text, "%{byte:02X}");
-        }
-    }
-    text
+    utf8_percent_encode(name, RESERVED).to_string()
 }
 
 impl CaldavCalendar {
@@ -159,7 +159,7 @@ impl CaldavCalendar {
         let mut properties = String::new();
         let mut add = |name: &str, value: &str| {
             if !value.is_empty() {
-                let value = escaped(value);
+                let value = partial_escape(value);
                 let _ = write!(properties, "<{name}>{value}</{name}>");
             }
         };
@@ -214,13 +214,6 @@ impl CaldavCalendar {
             Err(problem) => invalid(problem.to_string()),
         }
     }
-}
-
-/// Escapes a text for XML.
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
 }
 
 impl Manage for CaldavCalendar {
