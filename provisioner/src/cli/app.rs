@@ -150,13 +150,7 @@ impl App {
                 "containers are made for estates whose estate.yml has `containers`",
             ));
         };
-        let subnet = network.to_string().parse().map_err(|_| {
-            Problem::usage(
-                format!("the network {network} cannot be a container network"),
-                "use an IPv4 network such as 10.0.0.0/24",
-            )
-        })?;
-        Ok(Engine::connect().await?.estate(self.estate.name(), subnet))
+        Ok(Engine::connect().await?.estate(self.estate.name(), network))
     }
 
     pub(super) fn state(&self) -> Result<State, Problem> {

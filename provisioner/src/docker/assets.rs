@@ -8,7 +8,7 @@ use std::{borrow::Cow, io};
 use sha2::{Digest, Sha256};
 
 /// Where prov's own files live inside a container.
-pub(super) const LIB: &str = "/usr/local/lib/prov";
+pub(super) const LIB: &str = tasks::estate::CONTAINER_PROGRAMS;
 
 /// Holds one file of a build context.
 #[derive(Debug)]

@@ -42,7 +42,7 @@ impl EstateContainers {
         progress: &Progress<'_>,
     ) -> Result<Vec<(String, Result<Deployed, DockerError>)>, DockerError> {
         for host in hosts {
-            self.validate(host)?;
+            host.supervised()?;
         }
         let images = self.base_images(hosts, progress).await?;
         self.ensure_network().await?;
@@ -133,30 +133,6 @@ impl EstateContainers {
             host: host.name.clone(),
             address: host.address,
             host_key: self.host_key(&host.name).await?,
-        })
-    }
-
-    /// Refuses what could only fail later, when an old container is already gone.
-    pub(super) fn validate(&self, host: &HostSpec) -> Result<(), DockerError> {
-        host.supervised()?;
-        if host.admin_password.expose().contains(['\n', '\r', '\0']) {
-            return Err(DockerError::PasswordForm {
-                host: host.name.clone(),
-            });
-        }
-        self.fixed(&host.name, host.address)
-    }
-
-    /// Refuses an address that Docker would not give, or give to others.
-    pub(super) fn fixed(&self, name: &str, address: Ipv4Addr) -> Result<(), DockerError> {
-        if self.subnet.is_fixed(address) {
-            return Ok(());
-        }
-        Err(DockerError::Address {
-            host: name.to_owned(),
-            address,
-            subnet: self.subnet.to_string(),
-            dynamic: self.subnet.dynamic().to_string(),
         })
     }
 

@@ -5,7 +5,9 @@ use std::{collections::HashMap, env, time::Duration};
 use bollard::Docker;
 use futures_util::{StreamExt, future::BoxFuture, stream};
 
-use super::{DockerError, Subnet};
+use tasks::estate::ContainerNetwork;
+
+use super::DockerError;
 
 /// Receives progress: the host (or image) that it is about, and what is being done.
 pub type Progress<'a> = dyn Fn(&str, &str) + Send + Sync + 'a;
@@ -65,7 +67,7 @@ impl Engine {
 
     /// Binds an estate's name and subnet to the engine.
     #[must_use]
-    pub fn estate(&self, name: impl Into<String>, subnet: Subnet) -> EstateContainers {
+    pub fn estate(&self, name: impl Into<String>, subnet: ContainerNetwork) -> EstateContainers {
         EstateContainers {
             engine: self.clone(),
             estate: name.into(),
@@ -79,7 +81,7 @@ impl Engine {
 pub struct EstateContainers {
     pub(super) engine: Engine,
     pub(super) estate: String,
-    pub(super) subnet: Subnet,
+    pub(super) subnet: ContainerNetwork,
 }
 
 impl EstateContainers {

@@ -58,14 +58,6 @@ pub enum DockerError {
         /// What the operating system said.
         source: io::Error,
     },
-    /// A text is not a usable subnet.
-    #[error("'{text}' is not a usable subnet: {reason}")]
-    Subnet {
-        /// The text.
-        text: String,
-        /// What is wrong with it.
-        reason: &'static str,
-    },
     /// Another Docker network already uses addresses of the estate's subnet.
     #[error(
         "subnet {subnet} of estate '{estate}' overlaps with {other_subnet} of the Docker network '{network}'"
@@ -101,20 +93,6 @@ pub enum DockerError {
         name: String,
         /// The estate that needs the name.
         estate: String,
-    },
-    /// A host's address is outside the subnet or among the dynamic ones.
-    #[error(
-        "{host}: address {address} is not a fixed address of subnet {subnet} (dynamic ones are {dynamic})"
-    )]
-    Address {
-        /// The host.
-        host: String,
-        /// Its address.
-        address: Ipv4Addr,
-        /// The estate's subnet.
-        subnet: String,
-        /// The range of dynamic addresses.
-        dynamic: String,
     },
     /// A host asks for a service without a definition under `docker/services`.
     #[error("{host}: there is no definition of service '{service}'")]
@@ -204,12 +182,6 @@ pub enum DockerError {
         /// What the command wrote to standard error.
         output: String,
     },
-    /// A password cannot be set because it spans lines.
-    #[error("{host}: the administrator's password holds a line break or a NUL")]
-    PasswordForm {
-        /// The host.
-        host: String,
-    },
     /// The machine has no resolver that a container could use.
     #[error(
         "this machine has no DNS resolver that a container could reach (looked in {looked_in})"
@@ -248,7 +220,6 @@ impl DockerError {
             Self::Build { .. } => {
                 "check that containers reach the package archive: MTU, firewall, DNS"
             }
-            Self::Subnet { .. } => "write it as 10.0.0.0/24, with the first address of the range",
             Self::SubnetTaken { network, .. } => {
                 return Some(format!(
                     "give the estate another subnet, or remove the other network: `docker network rm {network}`"
@@ -258,7 +229,6 @@ impl DockerError {
             Self::Foreign { kind, name, .. } => {
                 return Some(format!("rename or remove it: `docker {kind} rm {name}`"));
             }
-            Self::Address { .. } => "choose another address for the host",
             Self::UnknownService { nearest, .. }
             | Self::UnknownClient { nearest, .. }
             | Self::UnknownStandIn { nearest, .. } => {
@@ -274,7 +244,6 @@ impl DockerError {
                 return Some(format!("see the whole log: `prov logs {host}`"));
             }
             Self::Busy { .. } => "look at the engine's log: `journalctl -u docker`",
-            Self::PasswordForm { .. } => "use a password of one line",
             Self::NoResolvers { .. } => {
                 "set `dns_upstream_nameservers` to addresses that containers can reach"
             }

@@ -26,7 +26,6 @@ mod readiness;
 mod resolvers;
 mod stand_in;
 mod status;
-mod subnet;
 mod test_mode;
 
 pub use archive::archive_host;
@@ -42,5 +41,4 @@ pub use image::BASE_IMAGE;
 pub use resolvers::host_resolvers;
 pub use stand_in::StandInSpec;
 pub use status::{HostState, HostStatus, LogLine, ServiceState, ServiceStatus};
-pub use subnet::Subnet;
 pub use test_mode::TestOptions;

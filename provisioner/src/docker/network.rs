@@ -7,8 +7,10 @@ use bollard::{
     query_parameters::{InspectNetworkOptionsBuilder, ListNetworksOptionsBuilder},
 };
 
+use ipnet::Ipv4Net;
+
 use super::{
-    DockerError, EstateContainers, Subnet,
+    DockerError, EstateContainers,
     engine::{label, labels},
     image::missing_is_none,
 };
@@ -38,7 +40,7 @@ impl EstateContainers {
             return self.accept(existing, name);
         }
         for network in &networks {
-            if let Some(other) = subnets(network).find(|other| other.overlaps(self.subnet)) {
+            if let Some(other) = subnets(network).find(|other| overlap(*other, self.subnet.net())) {
                 return Err(DockerError::SubnetTaken {
                     estate: self.estate.clone(),
                     subnet: self.subnet.to_string(),
@@ -49,7 +51,7 @@ impl EstateContainers {
         }
         let config = IpamConfig {
             subnet: Some(self.subnet.to_string()),
-            ip_range: Some(self.subnet.dynamic().to_string()),
+            ip_range: Some(self.subnet.clients().to_string()),
             gateway: Some(self.subnet.gateway().to_string()),
             auxiliary_addresses: None,
         };
@@ -89,8 +91,8 @@ impl EstateContainers {
                 estate: self.estate.clone(),
             });
         }
-        let actual: Vec<Subnet> = subnets(existing).collect();
-        if actual != [self.subnet] {
+        let actual: Vec<Ipv4Net> = subnets(existing).collect();
+        if actual != [self.subnet.net()] {
             let actual: Vec<String> = actual.iter().map(ToString::to_string).collect();
             return Err(DockerError::NetworkDiffers {
                 network: name,
@@ -114,7 +116,7 @@ impl EstateContainers {
     }
 }
 
-fn subnets(network: &Network) -> impl Iterator<Item = Subnet> + '_ {
+fn subnets(network: &Network) -> impl Iterator<Item = Ipv4Net> + '_ {
     let configs = network
         .ipam
         .as_ref()
@@ -124,4 +126,26 @@ fn subnets(network: &Network) -> impl Iterator<Item = Subnet> + '_ {
     configs
         .iter()
         .filter_map(|config| config.subnet.as_deref()?.parse().ok())
+}
+
+/// Tells whether two networks have addresses in common: one is then part of the other.
+fn overlap(one: Ipv4Net, other: Ipv4Net) -> bool {
+    one.contains(&other) || other.contains(&one)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn overlap_is_symmetric_and_sees_containment() {
+        let overlap = |one: &str, other: &str| {
+            let (one, other) = (one.parse().unwrap(), other.parse().unwrap());
+            assert_eq!(overlap(one, other), overlap(other, one));
+            overlap(one, other)
+        };
+        assert!(overlap("10.0.0.0/8", "10.1.0.0/16"));
+        assert!(overlap("10.0.0.0/24", "10.0.0.4/30"));
+        assert!(!overlap("10.0.0.0/24", "10.0.1.0/24"));
+    }
 }

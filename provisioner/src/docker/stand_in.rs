@@ -53,9 +53,6 @@ impl EstateContainers {
         progress: &Progress<'_>,
     ) -> Result<(), DockerError> {
         for spec in stand_ins {
-            self.fixed(&spec.name, spec.address)?;
-        }
-        for spec in stand_ins {
             let image = find(&spec.name)?;
             let (image, digest) = self
                 .engine

@@ -67,7 +67,7 @@ impl EstateContainers {
         progress: &Progress<'_>,
     ) -> Result<Vec<(String, Result<(), DockerError>)>, DockerError> {
         for host in hosts {
-            self.validate(host)?;
+            host.supervised()?;
         }
         let work = hosts.iter().map(|host| {
             let switched = self.test_one(host, options, progress);

@@ -120,6 +120,17 @@ impl Block {
         }
     }
 
+    /// Gives the user that the block names.
+    pub(super) fn user(&self) -> Option<&str> {
+        self.user.as_ref().map(|text| text.0.as_str())
+    }
+
+    /// Tells whether the password could not be handed over as one line.
+    pub(super) fn has_password_of_many_lines(&self) -> bool {
+        let password = self.password.as_ref();
+        password.is_some_and(|password| password.expose().contains(['\n', '\r', '\0']))
+    }
+
     /// Decides what is still open and can be decided here.
     pub(super) fn finish(self) -> Connection {
         Connection {

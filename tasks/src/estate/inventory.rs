@@ -17,12 +17,12 @@ use super::connection::Block;
 use super::node::{Key, Node, Value, shorten};
 use super::sources::{Folder, Mark};
 use super::{
-    Assignment, Estate, Group, Host, Layer, Location, Named, Network, Origin, Service, StandIn,
-    fault, from_node, name, table,
+    Assignment, ContainerNetwork, Estate, Group, Host, Layer, Location, Named, Origin, Service,
+    StandIn, fault, from_node, name, table,
 };
 use crate::Diagnostic;
 use crate::release::Release;
-use crate::value::HostPath;
+use crate::value::{AccountName, HostPath};
 
 pub(super) const SECTIONS: [&str; 8] = [
     "name",
@@ -40,6 +40,12 @@ const SYSTEM: [&str; 13] = [
     "/bin", "/boot", "/dev", "/etc", "/lib", "/lib64", "/proc", "/run", "/sbin", "/sys", "/tmp",
     "/usr", "/var",
 ];
+
+/// Folders that the kernel or the start of a container fills, with everything below them.
+const KERNEL: [&str; 4] = ["/dev", "/proc", "/run", "/sys"];
+
+/// Where prov's own programs are in a container.
+pub const CONTAINER_PROGRAMS: &str = "/usr/local/lib/prov";
 
 /// Holds an entry of `hosts:`.
 #[derive(Deserialize, JsonSchema)]
@@ -75,7 +81,7 @@ struct PrivateEntry {
 pub(super) struct Containers {
     /// Network of the containers, for instance `10.0.0.0/24`. Its lowest quarter is for
     /// clients, the addresses above are for hosts.
-    network: Network,
+    network: ContainerNetwork,
     // Read by itself, once the addresses of the hosts are known.
     /// Containers that behave like services of the outside world, with their addresses: `dropbox`, `linode`.
     #[serde(default, rename = "stand_ins")]
@@ -89,7 +95,7 @@ pub(super) struct Inventory<'n, 'm> {
     /// Every name that was used, also of what could not be read; for that, without what it stands for.
     names: HashMap<&'n str, (Option<Named>, &'static str, Option<&'n Mark>)>,
     name: Option<String>,
-    network: Option<Network>,
+    network: Option<ContainerNetwork>,
     stand_ins: Vec<StandIn>,
     hosts: Vec<Host>,
     groups: Vec<Group>,
@@ -200,9 +206,32 @@ impl<'n, 'm> Inventory<'n, 'm> {
     }
 
     fn connection(&mut self, node: &'n Node) -> Block {
-        let node = node.get("connection");
-        node.and_then(|node| self.keep_all(table::from_mapping(node, &node.mark)))
-            .unwrap_or_default()
+        let Some(node) = node.get("connection") else {
+            return Block::default();
+        };
+        let block = self.keep_all(table::from_mapping(node, &node.mark));
+        let block = block.unwrap_or_default();
+        self.login(&block, node);
+        block
+    }
+
+    /// Refuses with what nobody could log in, or what could not be set up in a container.
+    fn login(&mut self, block: &Block, node: &'n Node) {
+        let mark = |field| node.get(field).map_or(&node.mark, |node| &node.mark);
+        if block.has_password_of_many_lines() {
+            self.mistakes.push(
+                Diagnostic::at(
+                    mark("password").place(),
+                    "the password holds a line break or a NUL",
+                )
+                .hint("use a password of one line"),
+            );
+        }
+        if self.network.is_some()
+            && let Some(Err(reason)) = block.user().map(AccountName::new)
+        {
+            self.mistake(mark("user"), reason);
+        }
     }
 
     /// Reads the hosts; gives the addresses that are taken.
@@ -307,7 +336,10 @@ impl<'n, 'm> Inventory<'n, 'm> {
                     .push(fault::suggest(mistake, &key.text, names));
             }
             let entry: Option<PrivateEntry> = self.keep_all(table::from_mapping(node, &key.mark));
-            blocks.extend(entry.map(|entry| (key.text.as_str(), entry.connection)));
+            if let Some(entry) = entry {
+                self.login(&entry.connection, node.get("connection").unwrap_or(node));
+                blocks.insert(key.text.as_str(), entry.connection);
+            }
         }
         blocks
     }
@@ -330,7 +362,25 @@ impl<'n, 'm> Inventory<'n, 'm> {
             | Value::Mapping(_) => &[],
         };
         for (index, (volume, place)) in volumes.iter().zip(places).enumerate() {
-            if volume.as_str() == "/" || SYSTEM.contains(&volume.as_str()) {
+            let lies_below = |folder: &&str| {
+                let rest = volume.as_str().strip_prefix(folder);
+                rest.is_some_and(|rest| rest.starts_with('/'))
+            };
+            let programs = CONTAINER_PROGRAMS;
+            if volume.as_str() == programs
+                || lies_below(&programs)
+                || programs.starts_with(&format!("{volume}/")) && !SYSTEM.contains(&volume.as_str())
+            {
+                let message = format!("{volume} would hide prov's own programs in {programs}");
+                self.mistakes.push(
+                    Diagnostic::at(place.mark.place(), message)
+                        .hint("name the folder that is to survive, for instance /var/lib/bacula"),
+                );
+            }
+            if volume.as_str() == "/"
+                || SYSTEM.contains(&volume.as_str())
+                || KERNEL.iter().any(|folder| lies_below(folder))
+            {
                 let message = format!("{volume} belongs to the system and cannot be a volume");
                 self.mistakes.push(
                     Diagnostic::at(place.mark.place(), message)

@@ -103,6 +103,11 @@ fn addresses_outside_of_the_containers_network_are_refused() {
     |   mail-internal: {address: 10.0.0.255, location: internal}
     |                            ^
     "#);
+    assert_snapshot!(replaced("10.0.0.110", "10.0.0.5"), @r#"
+    e/estate.yml:7:28: 10.0.0.5 is in the lowest quarter of the containers' network, 10.0.0.0/26, which is for clients
+    |   mail-internal: {address: 10.0.0.5, location: internal}
+    |                            ^
+    "#);
     assert_snapshot!(replaced("10.0.0.110", "'fd00::1'"), @r#"
     e/estate.yml:7:28: fd00::1 is not in the containers' network 10.0.0.0/24
     |   mail-internal: {address: 'fd00::1', location: internal}
@@ -125,6 +130,24 @@ fn volumes_that_hide_something_are_refused() {
     |   mail-internal: {address: 10.0.0.110, location: internal, volumes: [/var/lib/bacula, /var/lib/bacula/a, /etc]}
     |                                                                                                          ^
     hint: name the folder that is to survive, for instance /var/lib/bacula
+    "#);
+    assert_snapshot!(volumes("[/proc/a, /usr/local, /usr/local/lib/prov/services]"), @r#"
+    e/estate.yml:7:70: /proc/a belongs to the system and cannot be a volume
+    |   mail-internal: {address: 10.0.0.110, location: internal, volumes: [/proc/a, /usr/local, /usr/local/lib/prov/services]}
+    |                                                                      ^
+    hint: name the folder that is to survive, for instance /var/lib/bacula
+    e/estate.yml:7:79: /usr/local would hide prov's own programs in /usr/local/lib/prov
+    |   mail-internal: {address: 10.0.0.110, location: internal, volumes: [/proc/a, /usr/local, /usr/local/lib/prov/services]}
+    |                                                                               ^
+    hint: name the folder that is to survive, for instance /var/lib/bacula
+    e/estate.yml:7:91: /usr/local/lib/prov/services would hide prov's own programs in /usr/local/lib/prov
+    |   mail-internal: {address: 10.0.0.110, location: internal, volumes: [/proc/a, /usr/local, /usr/local/lib/prov/services]}
+    |                                                                                           ^
+    hint: name the folder that is to survive, for instance /var/lib/bacula
+    e/estate.yml:7:91: the volumes /usr/local and /usr/local/lib/prov/services lie in each other
+    |   mail-internal: {address: 10.0.0.110, location: internal, volumes: [/proc/a, /usr/local, /usr/local/lib/prov/services]}
+    |                                                                                           ^
+    hint: keep the upper one only
     "#);
     assert_snapshot!(volumes("[srv]"), @r#"
     e/estate.yml:7:70: 'srv' is not an absolute path; write it from '/'
@@ -167,6 +190,11 @@ fn stand_ins_have_a_known_name_and_an_address_of_their_own() {
     | containers: {network: 10.0.0.0/24, stand_ins: {linode: 10.0.1.201}}
     |                                                        ^
     "#);
+    assert_snapshot!(with("{linode: 10.0.0.9}"), @r#"
+    e/estate.yml:3:56: 10.0.0.9 is in the lowest quarter of the containers' network, 10.0.0.0/26, which is for clients
+    | containers: {network: 10.0.0.0/24, stand_ins: {linode: 10.0.0.9}}
+    |                                                        ^
+    "#);
     assert_snapshot!(with("{linode: here}"), @r#"
     e/estate.yml:3:56: invalid IP address syntax: 'here'
     | containers: {network: 10.0.0.0/24, stand_ins: {linode: here}}
@@ -190,7 +218,41 @@ fn stand_ins_have_a_known_name_and_an_address_of_their_own() {
 }
 
 #[test]
+fn accounts_that_no_container_could_have_are_refused() {
+    assert_snapshot!(replaced("user: admin", "user: 'a b'"), @r#"
+    e/estate.yml:2:20: "a b" is not a user or group name; use letters, digits, '_', '.' and '-', at most 32
+    | connection: {user: 'a b', port: 2222}
+    |                    ^
+    "#);
+    assert_snapshot!(replaced("user: admin", "password: \"a\\nb\""), @r#"
+    e/estate.yml:2:24: the password holds a line break or a NUL
+    | connection: {password: "a\nb", port: 2222}
+    |                        ^
+    hint: use a password of one line
+    "#);
+    assert_snapshot!(wrong(&[
+        ("estate.yml", INVENTORY),
+        ("estate.private.yml", "hosts: {dns-internal: {connection: {password: \"a\\nb\"}}}\n"),
+    ]), @r#"
+    e/estate.private.yml:1:47: the password holds a line break or a NUL
+    | hosts: <secret>
+    |                                               ^
+    hint: use a password of one line
+    "#);
+}
+
+#[test]
 fn malformed_networks_are_refused() {
+    assert_snapshot!(replaced("10.0.0.0/24", "10.0.0.96/29"), @r#"
+    e/estate.yml:3:23: '10.0.0.96/29' is not between /8 and /28
+    | containers: {network: 10.0.0.96/29}
+    |                       ^
+    "#);
+    assert_snapshot!(replaced("10.0.0.0/24", "10.0.0.0/7"), @r#"
+    e/estate.yml:3:23: '10.0.0.0/7' is not between /8 and /28
+    | containers: {network: 10.0.0.0/7}
+    |                       ^
+    "#);
     assert_snapshot!(replaced("10.0.0.0/24", "10.0.0.7/24"), @r#"
     e/estate.yml:3:23: '10.0.0.7/24' is an address in a network, the network is 10.0.0.0/24
     | containers: {network: 10.0.0.7/24}

@@ -41,9 +41,10 @@ use serde::{Deserialize, Serialize};
 pub use check::KnownRole;
 pub use connection::{Connection, Sudo};
 pub use de::from_node;
+pub use inventory::CONTAINER_PROGRAMS;
 pub use jump::Jump;
 pub use name::{ALL, host_name, label, variable};
-pub use network::Network;
+pub use network::ContainerNetwork;
 pub use node::{Key, Node, Value};
 pub use schema::inventory_schema;
 pub use sources::{Mark, Source, Sources};
@@ -61,7 +62,7 @@ use sources::Folder;
 pub struct Estate {
     name: String,
     folder: Folder,
-    network: Option<Network>,
+    network: Option<ContainerNetwork>,
     stand_ins: Vec<StandIn>,
     hosts: Vec<Host>,
     groups: Vec<Group>,
@@ -229,7 +230,7 @@ impl Estate {
 
     /// Gives the network of the containers, if the hosts are containers on this machine.
     #[must_use]
-    pub fn network(&self) -> Option<Network> {
+    pub fn network(&self) -> Option<ContainerNetwork> {
         self.network
     }
 

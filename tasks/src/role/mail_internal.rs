@@ -9,13 +9,13 @@ use serde::Deserialize;
 use super::{Declarations, HostContext, fixed, mail, mta};
 use crate::diagnostic::Diagnostic;
 use crate::resource::{Declared, File, Handler, Packages, Resource, Service};
-use crate::value::NetworkName;
+use crate::value::Network;
 
 /// Variables of the role.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub(super) struct Variables {
     /// Network of the office, from which people read their mail without TLS.
-    office_subnet: NetworkName,
+    office_subnet: Network,
 }
 
 /// Says which recipients Exim takes mail for; the configuration of the role `mta` names it.

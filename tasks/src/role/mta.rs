@@ -13,7 +13,7 @@ use crate::estate::Host;
 use crate::resource::{
     Declared, File, Handler, Line, Packages, Resource, Service, TlsCertificate, TlsKey,
 };
-use crate::value::{AccountName, DomainName, Mode, NetworkName};
+use crate::value::{AccountName, DomainName, Mode, Network};
 
 /// Variables of the role. Most have the meaning of a setting of `/etc/exim4/update-exim4.conf.conf`
 /// (update-exim4.conf(8)).
@@ -37,7 +37,7 @@ pub(super) struct Variables {
     mta_readhost: Option<DomainName>,
     /// Networks from which mail is relayed to anywhere.
     #[serde(default)]
-    mta_relay_nets: Vec<NetworkName>,
+    mta_relay_nets: Vec<Network>,
     /// Whether the configuration is made from the files in `/etc/exim4/conf.d`.
     #[serde(default)]
     mta_use_split_config: bool,
