@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 pub use mode::Mode;
 pub use network::Network;
+pub(crate) use path::FileName;
 pub use path::HostPath;
 
 macro_rules! checked_name {

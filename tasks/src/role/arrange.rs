@@ -111,7 +111,7 @@ mod tests {
     use super::*;
     use crate::role::fixed;
 
-    fn packages(names: &[&str], state: State) -> Declared {
+    fn packages(names: &[&'static str], state: State) -> Declared {
         let mut packages = Packages::new(names.iter().map(|name| fixed(name)));
         packages.state = state;
         Declared::new(

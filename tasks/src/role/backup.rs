@@ -2,9 +2,10 @@
 
 use std::net::IpAddr;
 
-use super::HostContext;
+use super::{HostContext, checked};
 use crate::diagnostic::Diagnostic;
 use crate::estate::Host;
+use crate::value::HostPath;
 
 /// Folder of the backups' volumes.
 pub(super) const ARCHIVE: &str = "/var/local/bacula";
@@ -19,14 +20,14 @@ pub(super) const SYNCHRONISED: &str = "/var/lib/bacula/Dropbox";
 pub(super) const COMMANDS: &str = "/usr/local/lib/bacula";
 
 /// Gives the folder of the copies: `backup_copy_folder` in the synchronised one.
-pub(super) fn copies(folder: &str) -> Result<String, Diagnostic> {
+pub(super) fn copies(folder: &str) -> Result<HostPath, Diagnostic> {
     if folder.is_empty() || folder == "." || folder == ".." || folder.contains(['/', '\\', '"']) {
         return Err(Diagnostic::new(format!(
             "'backup_copy_folder' is '{folder}', which is no name of a folder"
         ))
         .hint("give a single name, such as bacula"));
     }
-    Ok(format!("{SYNCHRONISED}/{folder}"))
+    checked(format!("{SYNCHRONISED}/{folder}"))
 }
 
 /// Finds the one host of a role that another host's configuration needs.
@@ -65,8 +66,11 @@ mod tests {
 
     #[test]
     fn copies_stay_in_the_synchronised_folder() {
-        assert_eq!(copies("bacula").unwrap(), "/var/lib/bacula/Dropbox/bacula");
-        for folder in ["", "..", "../x", "a/b"] {
+        assert_eq!(
+            copies("bacula").unwrap().as_str(),
+            "/var/lib/bacula/Dropbox/bacula"
+        );
+        for folder in ["", "..", "../x", "a/b", "a\nb"] {
             assert!(copies(folder).is_err(), "{folder}");
         }
     }

@@ -14,7 +14,7 @@ use crate::quote;
 use crate::resource::{
     Command, Cron, Declared, Directory, Download, File, Packages, Resource, Special,
 };
-use crate::value::{HttpUrl, Mode};
+use crate::value::{HostPath, HttpUrl, Mode};
 
 /// Variables of the role.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -67,7 +67,7 @@ pub(super) fn resources(cx: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagn
     role.add(Resource::Download(archive));
     // Once only: later versions are the daemon's own business, it keeps itself up to date.
     role.add(Resource::Command(Command::creating(
-        fixed(&format!("{HOME}/.dropbox-dist/dropboxd")),
+        fixed("/var/lib/bacula/.dropbox-dist/dropboxd"),
         [
             "runuser", "-u", "bacula", "--", "tar", "-xzf", ARCHIVE, "-C", HOME,
         ],
@@ -79,7 +79,7 @@ pub(super) fn resources(cx: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagn
     );
     script.mode = Mode::new(0o755);
     role.add(Resource::Download(script));
-    let command = format!("{COMMANDS}/synchronisation");
+    let command = fixed::<HostPath>(COMMANDS).child("synchronisation");
     let content = cx
         .render("backup_dropbox/synchronisation")
         .set("home", HOME)
@@ -87,7 +87,7 @@ pub(super) fn resources(cx: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagn
         .set("folder", &folder)
         .finish();
     if let Some(content) = role.take(content) {
-        let mut file = File::new(fixed(&command), content);
+        let mut file = File::new(command.clone(), content);
         file.mode = Mode::new(0o755);
         role.add(Resource::File(file));
     }

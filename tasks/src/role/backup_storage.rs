@@ -9,7 +9,7 @@ use crate::Secret;
 use crate::diagnostic::Diagnostic;
 use crate::quote::bacula;
 use crate::resource::{Declared, Directory, File, Handler, Packages, Resource, Service};
-use crate::value::Mode;
+use crate::value::{HostPath, Mode};
 
 /// Variables of the role.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -44,16 +44,19 @@ pub(super) fn resources(cx: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagn
     let restart =
         Handler::restart(fixed("bacula-sd")).validated_by(["bacula-sd", "-t", "-c", CONFIGURATION]);
     role.add(Resource::Packages(Packages::new([fixed("bacula-sd")])));
-    role.add(folder_of_bacula(ARCHIVE));
+    role.add(folder_of_bacula(fixed(ARCHIVE)));
     let mut copies = None;
     if cx.host.has_role("backup_dropbox") {
         copies = role.take(backup::copies(&variables.backup_copy_folder));
-        role.add(folder_of_bacula(SYNCHRONISED));
+        role.add(folder_of_bacula(fixed(SYNCHRONISED)));
         if let Some(path) = &copies {
-            role.add(folder_of_bacula(path));
+            role.add(folder_of_bacula(path.clone()));
         }
     }
-    let quoted = copies.as_deref().map(bacula).transpose();
+    let quoted = copies
+        .as_ref()
+        .map(|path| bacula(path.as_str()))
+        .transpose();
     let quoted = role.take(quoted.map_err(Into::into)).flatten();
     let content = cx
         .render("backup_storage/bacula-sd.conf")
@@ -75,8 +78,8 @@ pub(super) fn resources(cx: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagn
 }
 
 /// Describes a folder that belongs to the daemons alone: what is backed up may be secret.
-fn folder_of_bacula(path: &str) -> Resource {
-    let mut folder = Directory::new(fixed(path));
+fn folder_of_bacula(path: HostPath) -> Resource {
+    let mut folder = Directory::new(path);
     "bacula".clone_into(&mut folder.owner);
     "bacula".clone_into(&mut folder.group);
     folder.mode = Mode::new(0o700);

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::{Declarations, HostContext, fixed};
+use super::{Declarations, HostContext, checked, fixed};
 use crate::Secret;
 use crate::content::{Content, Segment};
 use crate::diagnostic::Diagnostic;
@@ -127,7 +127,10 @@ pub(super) fn resources(cx: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagn
     let server = server(&variables);
     let staff = variables.office_users.iter().map(AccountName::as_str);
     for user in std::iter::once(OFFICE).chain(staff) {
-        let url: HttpUrl = fixed(&format!("{server}/{}/calendar/", percent_encoded(user)));
+        let url = checked(format!("{server}/{}/calendar/", percent_encoded(user)));
+        let Some(url) = role.take::<HttpUrl>(url) else {
+            continue;
+        };
         let mut calendar = CaldavCalendar::new(url, user);
         let password = variables.calendar_users.iter();
         let mut password = password.filter(|(name, _)| closed && name.as_str() == user);

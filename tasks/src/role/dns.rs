@@ -10,7 +10,7 @@ use super::{Declarations, HostContext, fixed};
 use crate::diagnostic::Diagnostic;
 use crate::estate::{Estate, Vars};
 use crate::resource::{Declared, Directory, File, Handler, Packages, Resource, Service};
-use crate::value::DomainName;
+use crate::value::{DomainName, HostPath};
 
 /// Variables of the role.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -115,7 +115,7 @@ pub(super) fn resources(cx: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagn
     role.add(Resource::Directory(Directory::new(fixed(HOSTS))));
     let hosts = cx.render("dns/hosts").set("entries", &entries).finish();
     if let Some(content) = role.take(hosts) {
-        let file = File::new(fixed(&format!("{HOSTS}/estate")), content);
+        let file = File::new(fixed::<HostPath>(HOSTS).child("estate"), content);
         role.add(Resource::File(file)).notifies(&reload);
     }
     // Another server of the estate completes short names itself; the Internet must not be asked about them.

@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Declarations, HostContext, fixed};
+use super::{Declarations, HostContext, checked, fixed};
 use crate::content::Content;
 use crate::diagnostic::Diagnostic;
 use crate::resource::{Declared, File, Line, Resource};
@@ -43,7 +43,7 @@ pub(super) fn resources(cx: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagn
         Content::plain(format!("{address} {name}.{domain} {name}")),
     );
     let literal = regex::escape(&address.to_string());
-    line.regexp = Some(fixed(&format!("^{literal}[ \\t]")));
+    line.regexp = role.take(checked(format!("^{literal}[ \\t]")));
     role.add(Resource::Line(line)).on_completion();
     let resolvers = cx
         .render("dns_client/resolv.conf")

@@ -128,7 +128,7 @@ pub(super) fn resources(cx: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagn
     for (name, domain) in &variables.dynamic_dns_domains {
         let content = self::domain(cx, name, domain.id, &domain.records);
         if let Some(content) = role.take(content) {
-            let path = fixed(&format!("{folder}/{name}.conf"));
+            let path = folder.join("", name, ".conf");
             role.add(Resource::File(File::new(path, content)));
         }
     }

@@ -326,7 +326,7 @@ fn exim(cx: &HostContext<'_>, role: &mut Declarations, variables: &Variables, re
     if let Some(content) = role.take(content) {
         role.add(Resource::File(readable_by(
             "Debian-exim",
-            "/etc/exim4/gateway-default",
+            fixed("/etc/exim4/gateway-default"),
             content,
         )));
     }
@@ -350,8 +350,8 @@ pub(crate) fn credentials(
 }
 
 /// Describes a file that a group may read besides root.
-pub(crate) fn readable_by(group: &str, path: &str, content: Content) -> File {
-    let mut file = File::new(fixed(path), content);
+pub(crate) fn readable_by(group: &str, path: HostPath, content: Content) -> File {
+    let mut file = File::new(path, content);
     group.clone_into(&mut file.group);
     file.mode = Mode::new(0o640);
     file
@@ -381,7 +381,7 @@ fn dovecot(cx: &HostContext<'_>, role: &mut Declarations, variables: &Variables,
         lines.push(Segment::Secret(relay.hash.clone()));
         lines.push(Segment::Plain("\n".to_owned()));
     }
-    let file = readable_by("dovecot", "/etc/dovecot/relays", Content::of(lines));
+    let file = readable_by("dovecot", fixed("/etc/dovecot/relays"), Content::of(lines));
     role.add(Resource::File(file));
     for (template, path) in DOVECOT {
         let content = cx

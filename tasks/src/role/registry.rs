@@ -168,7 +168,7 @@ pub const ROLES: &[Role] = &[
     },
 ];
 
-fn these(paths: &[&str]) -> Vec<HostPath> {
+fn these(paths: &[&'static str]) -> Vec<HostPath> {
     paths.iter().map(|path| fixed(path)).collect()
 }
 

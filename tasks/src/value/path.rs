@@ -5,7 +5,12 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{AccountName, ApacheModuleName};
+use super::{AccountName, ApacheModuleName, DomainName};
+
+/// Marks names that are valid parts of a path: not empty, without a slash, neither `.` nor `..`.
+pub(crate) trait FileName: fmt::Display {}
+
+impl FileName for DomainName {}
 
 /// Holds the absolute path of something on a host.
 ///
@@ -60,6 +65,18 @@ impl HostPath {
     /// Gives the path of something in this folder, by a name from prov's own code, which is a valid part of a path.
     pub(crate) fn child(&self, name: &'static str) -> Self {
         Self(format!("{}/{name}", self.0.trim_end_matches('/')))
+    }
+
+    /// Gives the path of something in this folder, by a name that cannot lead out of it, between two texts from prov's
+    /// own code.
+    pub(crate) fn join(
+        &self,
+        before: &'static str,
+        name: &impl FileName,
+        after: &'static str,
+    ) -> Self {
+        let folder = self.0.trim_end_matches('/');
+        Self(format!("{folder}/{before}{name}{after}"))
     }
 
     /// Gives the path of something beside this one, whose name ends with a suffix from prov's own code.

@@ -13,6 +13,7 @@ use crate::diagnostic::Diagnostic;
 use crate::estate::{Host, Location};
 use crate::resource::{File, Handler, Resource};
 use crate::role::{dns, fixed};
+use crate::value::{DomainName, HostPath};
 
 /// Variables of the role.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -28,6 +29,9 @@ struct Entry {
     address: IpAddr,
     names: Vec<String>,
 }
+
+/// How the names of files begin that concern a domain's mail.
+const MAIL: &str = "domain-mail-";
 
 /// Preference of the one server that takes the domain's mail (RFC 5321, section 5.1).
 const PREFERENCE: u16 = 50;
@@ -53,8 +57,7 @@ pub(super) fn resources(cx: &DomainContext<'_>, made: &mut Made) {
             address: proxy.address(),
             names,
         };
-        let file = format!("domain-web-{}", cx.domain.site(label));
-        hosts(cx, made, &file, &[entry]);
+        hosts(cx, made, "domain-web-", &cx.domain.site(label), &[entry]);
     }
 }
 
@@ -68,13 +71,12 @@ fn mail(cx: &DomainContext<'_>, made: &mut Made, inside: bool) {
     let Some(server) = made.take(mail_server(cx, role)) else {
         return;
     };
-    let file = format!("domain-mail-{domain}");
     if inside {
         // `smtp` is an alias of the estate's; mail of other domains is read outside.
         if cx.is_home() {
             let names = vec!["imap".to_owned()];
             let address = server.address();
-            hosts(cx, made, &file, &[Entry { address, names }]);
+            hosts(cx, made, MAIL, domain, &[Entry { address, names }]);
         }
         return;
     }
@@ -83,7 +85,7 @@ fn mail(cx: &DomainContext<'_>, made: &mut Made, inside: bool) {
         address: server.address(),
         names: names.to_vec(),
     };
-    hosts(cx, made, &file, &[entry]);
+    hosts(cx, made, MAIL, domain, &[entry]);
     let content = cx
         .on
         .render("domain_dns/mail.conf")
@@ -92,7 +94,7 @@ fn mail(cx: &DomainContext<'_>, made: &mut Made, inside: bool) {
         .set("preference", &PREFERENCE)
         .finish();
     if let Some(content) = made.take(content) {
-        let path = fixed(&format!("/etc/dnsmasq.d/{file}"));
+        let path = fixed::<HostPath>("/etc/dnsmasq.d").join(MAIL, domain, "");
         made.add(Resource::File(File::new(path, content)))
             .notifies(&dns::restart());
     }
@@ -117,7 +119,13 @@ fn mail_server<'e>(cx: &DomainContext<'e>, role: &str) -> Result<&'e Host, Diagn
     })
 }
 
-fn hosts(cx: &DomainContext<'_>, made: &mut Made, file: &str, entries: &[Entry]) {
+fn hosts(
+    cx: &DomainContext<'_>,
+    made: &mut Made,
+    part: &'static str,
+    name: &DomainName,
+    entries: &[Entry],
+) {
     let content = cx
         .on
         .render("domain_dns/hosts")
@@ -125,7 +133,7 @@ fn hosts(cx: &DomainContext<'_>, made: &mut Made, file: &str, entries: &[Entry])
         .set("entries", entries)
         .finish();
     if let Some(content) = made.take(content) {
-        let path = fixed(&format!("{}/{file}", dns::HOSTS));
+        let path = fixed::<HostPath>(dns::HOSTS).join(part, name, "");
         made.add(Resource::File(File::new(path, content)))
             .notifies(&Handler::reload(fixed("dnsmasq")));
     }

@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use super::{DomainContext, Made};
 use crate::resource::{File, Resource};
-use crate::role::{dynamic_dns, fixed};
+use crate::role::dynamic_dns;
 use crate::value::HostPath;
 
 /// Variables of the role.
@@ -27,7 +27,7 @@ pub(super) fn resources(cx: &DomainContext<'_>, made: &mut Made) {
     let content = dynamic_dns::domain(&cx.on, cx.domain.name(), records.id, &records.records);
     if let Some(content) = made.take(content) {
         let folder = &variables.dynamic_dns_domains_dir;
-        let path = fixed(&format!("{folder}/{}.conf", cx.domain.name()));
+        let path = folder.join("", cx.domain.name(), ".conf");
         made.add(Resource::File(File::new(path, content)));
     }
 }

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use super::{DomainContext, Made};
 use crate::resource::{Command, Directory, Handler, Resource, TlsCertificate, TlsKey};
 use crate::role::{dns_api, fixed, mail_certificates};
-use crate::value::{AccountName, HostPath, Mode};
+use crate::value::{AccountName, DomainName, HostPath, Mode};
 
 /// Variables of the role.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -27,11 +27,13 @@ const fn yes() -> bool {
 }
 
 /// Gives the note that the certificate has arrived at the server, whose one line is the name of its folder there.
-pub(super) fn note(domain: &crate::value::DomainName) -> HostPath {
-    fixed(&format!(
-        "{}/{domain}/handed-over",
-        mail_certificates::CERTIFICATES
-    ))
+pub(super) fn note(domain: &DomainName) -> HostPath {
+    of_domain(domain).child("handed-over")
+}
+
+/// Gives the folder of a domain's certificate.
+fn of_domain(domain: &DomainName) -> HostPath {
+    fixed::<HostPath>(mail_certificates::CERTIFICATES).join("", domain, "")
 }
 
 pub(super) fn resources(cx: &DomainContext<'_>, made: &mut Made) {
@@ -43,23 +45,18 @@ pub(super) fn resources(cx: &DomainContext<'_>, made: &mut Made) {
         Err(mistakes) => return made.refuse(mistakes),
     };
     let domain = cx.domain.name();
-    let path = |name: &str| {
-        fixed::<HostPath>(&format!(
-            "{}/{domain}{name}",
-            mail_certificates::CERTIFICATES
-        ))
-    };
-    let mut folder = Directory::new(path(""));
+    let path = |name| of_domain(domain).child(name);
+    let mut folder = Directory::new(of_domain(domain));
     folder.mode = Mode::new(0o700);
     made.add(Resource::Directory(folder));
     let names = ["imap", "smtp"].map(|label| cx.domain.sub(label));
     let hand_over = [mail_certificates::HAND_OVER, domain.as_str()];
     if variables.mail_uses_ca {
         let email = format!("{}@{}", variables.home_domain_admin_user, cx.home_domain);
-        let live = format!("/etc/letsencrypt/live/{domain}");
+        let live = fixed::<HostPath>("/etc/letsencrypt/live").join("", domain, "");
         let [imap, smtp] = &names;
         made.once(Resource::Command(Command::creating(
-            fixed(&format!("{live}/fullchain.pem")),
+            live.child("fullchain.pem"),
             [
                 "certbot",
                 "certonly",
@@ -80,14 +77,15 @@ pub(super) fn resources(cx: &DomainContext<'_>, made: &mut Made) {
         )));
         // certbot itself runs this for renewed certificates only, and another one may be there from before.
         let [ours, theirs] = [
-            path("/fullchain.pem").to_string(),
+            path("fullchain.pem").to_string(),
             format!("{live}/fullchain.pem"),
         ];
         let mut take = Command::unless(["cmp", "-s", &theirs, &ours], [mail_certificates::RENEWED]);
-        take.env.insert("RENEWED_LINEAGE".to_owned(), live.clone());
+        take.env
+            .insert("RENEWED_LINEAGE".to_owned(), live.to_string());
         made.once(Resource::Command(take));
         let mut delete = Command::creating(
-            path(""),
+            of_domain(domain),
             [
                 "certbot",
                 "delete",
@@ -97,12 +95,12 @@ pub(super) fn resources(cx: &DomainContext<'_>, made: &mut Made) {
             ],
         );
         delete.creates = None;
-        delete.removes = Some(fixed(&live));
+        delete.removes = Some(live);
         made.at_the_end(Resource::Command(delete));
     } else {
-        let key = TlsKey::new(path("/privkey.pem"));
+        let key = TlsKey::new(path("privkey.pem"));
         let certificate = TlsCertificate::new(
-            path("/fullchain.pem"),
+            path("fullchain.pem"),
             key.path.clone(),
             names.to_vec(),
             cx.on.inputs.authority.clone(),

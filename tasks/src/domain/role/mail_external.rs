@@ -9,11 +9,13 @@ use super::mail_certificate::{note, reload};
 use super::{DomainContext, Made};
 use crate::content::{Content, Segment};
 use crate::diagnostic::Diagnostic;
+use crate::domain::LocalPart;
 use crate::estate::Host;
 use crate::input::Input;
 use crate::resource::{Directory, File, Resource, Symlink};
 use crate::role::fixed;
 use crate::role::mail_external::{CERTIFICATES, credentials, readable_by};
+use crate::value::{DomainName, FileName, HostPath};
 
 /// Variables of the role: none.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -33,18 +35,18 @@ pub(super) fn resources(cx: &DomainContext<'_>, made: &mut Made) {
         let password = settings.mail_gateway_password.as_ref();
         let content = credentials(&cx.on, Some(&gateway.username), password);
         if let Some(content) = made.take(content) {
-            let path = format!("/etc/exim4/gateway.d/{domain}");
-            made.add(Resource::File(readable_by("Debian-exim", &path, content)));
+            let path = fixed::<HostPath>("/etc/exim4/gateway.d").join("", domain, "");
+            made.add(Resource::File(readable_by("Debian-exim", path, content)));
         }
     }
     let Some(keeper) = made.take(keeper(cx)) else {
         return;
     };
-    let folder = format!("{CERTIFICATES}/{domain}");
+    let folder = fixed::<HostPath>(CERTIFICATES).join("", domain, "");
     // Another host writes it.
-    made.leftover(Resource::Directory(Directory::new(fixed(&folder))));
-    let link = format!("/etc/exim4/tls.d/{}", cx.domain.sub("smtp"));
-    made.add(Resource::Symlink(Symlink::new(fixed(&link), &folder)));
+    made.leftover(Resource::Directory(Directory::new(folder.clone())));
+    let link = fixed::<HostPath>("/etc/exim4/tls.d").join("", &cx.domain.sub("smtp"), "");
+    made.add(Resource::Symlink(Symlink::new(link, folder.as_str())));
     let content = cx
         .on
         .render("domain_mail_external/dovecot.conf")
@@ -60,8 +62,8 @@ pub(super) fn resources(cx: &DomainContext<'_>, made: &mut Made) {
         )
         .finish();
     if let Some(content) = made.take(content) {
-        let path = format!("/etc/dovecot/domains.d/{domain}.conf");
-        made.add(Resource::File(File::new(fixed(&path), content)))
+        let path = fixed::<HostPath>("/etc/dovecot/domains.d").join("", domain, ".conf");
+        made.add(Resource::File(File::new(path, content)))
             .notifies(&reload());
     }
 }
@@ -89,22 +91,31 @@ fn mailboxes(cx: &DomainContext<'_>, made: &mut Made) {
             hash.map(|hash| format!("{{BLF-CRYPT}}{hash}")),
         ));
         accounts.push(Segment::Plain("::::::\n".to_owned()));
-        let mailbox = format!("/home/vmail/{}@{domain}", user.name);
-        made.leftover_data(Resource::Directory(Directory::new(fixed(&mailbox))));
+        let mailbox = Mailbox(&user.name, domain);
+        let mailbox = fixed::<HostPath>("/home/vmail").join("", &mailbox, "");
+        made.leftover_data(Resource::Directory(Directory::new(mailbox)));
     }
     // Who has a password comes before who gets mail, and goes after.
-    let path = format!("/etc/dovecot/virtual.d/{domain}");
+    let path = fixed::<HostPath>("/etc/dovecot/virtual.d").join("", domain, "");
     made.add(Resource::File(readable_by(
         "dovecot",
-        &path,
+        path,
         Content::of(accounts),
     )));
-    let path = format!("/etc/exim4/virtual.d/{domain}");
-    made.add(Resource::File(File::new(
-        fixed(&path),
-        Content::plain(names),
-    )));
+    let path = fixed::<HostPath>("/etc/exim4/virtual.d").join("", domain, "");
+    made.add(Resource::File(File::new(path, Content::plain(names))));
 }
+
+/// The name of a mailbox.
+struct Mailbox<'a>(&'a LocalPart, &'a DomainName);
+
+impl std::fmt::Display for Mailbox<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}@{}", self.0, self.1)
+    }
+}
+
+impl FileName for Mailbox<'_> {}
 
 /// Finds the host from which the certificate comes.
 fn keeper<'e>(cx: &DomainContext<'e>) -> Result<&'e Host, Diagnostic> {

@@ -89,7 +89,7 @@ fn declare(
         .set("server", &backup::address(site.wordpress, site.proxy))
         .set("port", &site.port)
         .finish()?;
-    let path = fixed(&format!("/etc/nginx/sites-enabled/{}", site.name));
+    let path = fixed::<HostPath>("/etc/nginx/sites-enabled").join("", &site.name, "");
     made.add(Resource::File(File::new(path, content)))
         .notifies(&reload);
     Ok(())
@@ -102,10 +102,10 @@ fn from_authority(
     names: &[DomainName],
     reload: &Handler,
 ) -> Certificate {
-    let file = |end: &str| fixed(&format!("{CERTIFICATES}/{}.{end}", site.name));
+    let file = |end| fixed::<HostPath>(CERTIFICATES).join("", &site.name, end);
     let files = Certificate {
-        chain: file("pem"),
-        key: file("key"),
+        chain: file(".pem"),
+        key: file(".key"),
     };
     made.add(Resource::TlsKey(TlsKey::new(files.key.clone())))
         .notifies(reload);
@@ -136,16 +136,16 @@ fn from_lets_encrypt(
         .hint("set it in groups/all.yml"));
     };
     let name = site.name.as_str();
-    let folder = format!("/etc/letsencrypt/live/{name}");
+    let folder = fixed::<HostPath>("/etc/letsencrypt/live").join("", &site.name, "");
     let files = Certificate {
-        chain: fixed(&format!("{folder}/fullchain.pem")),
-        key: fixed(&format!("{folder}/privkey.pem")),
+        chain: folder.child("fullchain.pem"),
+        key: folder.child("privkey.pem"),
     };
     // What certbot keeps, as `certbot delete` takes it away.
-    let renewal = fixed(&format!("/etc/letsencrypt/renewal/{name}.conf"));
+    let renewal = fixed::<HostPath>("/etc/letsencrypt/renewal").join("", &site.name, ".conf");
     made.leftover(Resource::File(File::new(renewal, Content::default())));
-    for kept in ["archive", "live"] {
-        let kept = fixed(&format!("/etc/letsencrypt/{kept}/{name}"));
+    for kept in ["/etc/letsencrypt/archive", "/etc/letsencrypt/live"] {
+        let kept = fixed::<HostPath>(kept).join("", &site.name, "");
         made.leftover(Resource::Directory(Directory::new(kept)));
     }
     let email = format!("{user}@{}", cx.home_domain);

@@ -18,7 +18,7 @@ use crate::input::Input;
 use crate::quote::php;
 use crate::resource::{Command, Cron, Directory, File, Handler, Resource, Symlink, TimeField};
 use crate::role::wordpress::{PROGRAM, THEME, THEMES, UPLOAD};
-use crate::role::{backup, fixed};
+use crate::role::{backup, checked, fixed};
 use crate::value::{HostPath, Mode};
 
 /// Variables of the role: none.
@@ -48,7 +48,7 @@ pub(super) fn resources(cx: &DomainContext<'_>, made: &mut Made) {
 
 fn declare(cx: &DomainContext<'_>, made: &mut Made, site: &Site<'_>) -> Result<(), Diagnostic> {
     let reload = Handler::reload(fixed("apache2")).validated_by(["sh", "-c", VALIDATION]);
-    folders(made, site);
+    folders(made, site)?;
     configuration(cx, made, site, &reload)?;
     install(cx, made, site);
     made.add(Resource::Cron(job(site)));
@@ -62,28 +62,29 @@ fn declare(cx: &DomainContext<'_>, made: &mut Made, site: &Site<'_>) -> Result<(
         .set("proxy", &backup::address(site.proxy, site.wordpress))
         .set("upload", &UPLOAD)
         .finish()?;
-    let path = fixed(&format!("/etc/apache2/sites-enabled/{}.conf", site.name));
+    let path = fixed::<HostPath>("/etc/apache2/sites-enabled").join("", &site.name, ".conf");
     made.add(Resource::File(File::new(path, virtual_host)))
         .notifies(&reload);
     Ok(())
 }
 
 /// Declares the folder of what is the site's own; the server writes into that of uploads only.
-fn folders(made: &mut Made, site: &Site<'_>) {
+fn folders(made: &mut Made, site: &Site<'_>) -> Result<(), Diagnostic> {
     let folder = site.folder();
     for part in ["", "/themes", "/plugins"] {
-        let path = fixed(&format!("{folder}{part}"));
+        let path = checked(format!("{folder}{part}"))?;
         made.data(Resource::Directory(Directory::new(path)));
     }
-    let theme = fixed(&format!("{folder}/themes/{THEME}"));
+    let theme = checked(format!("{folder}/themes/{THEME}"))?;
     made.data(Resource::Symlink(Symlink::new(
         theme,
         format!("{THEMES}/{THEME}"),
     )));
-    let mut uploads = Directory::new(fixed(&format!("{folder}/uploads")));
+    let mut uploads = Directory::new(checked(format!("{folder}/uploads"))?);
     SERVER.clone_into(&mut uploads.owner);
     SERVER.clone_into(&mut uploads.group);
     made.data(Resource::Directory(uploads));
+    Ok(())
 }
 
 /// Declares the files that only the web server reads.
@@ -112,12 +113,12 @@ fn configuration(
             },
         )
     };
-    let name_file: HostPath = fixed(&format!("/etc/wordpress/database-{}", site.name));
+    let name_file = fixed::<HostPath>("/etc/wordpress").join("database-", &site.name, "");
     made.add(Resource::File(private(
         name_file.clone(),
         database.finish()?,
     )));
-    let keys: HostPath = fixed(&site.keys());
+    let keys: HostPath = checked(site.keys())?;
     made.leftover(Resource::File(File::new(keys.clone(), Content::default())));
     made.once(Resource::Command(Command::creating(
         keys.clone(),
@@ -142,7 +143,7 @@ fn configuration(
         .set("uses_ssl", &site.uses_ssl)
         .finish()?;
     made.add(Resource::File(private(
-        fixed(&site.configuration()),
+        checked(site.configuration())?,
         content,
     )))
     .notifies(reload);

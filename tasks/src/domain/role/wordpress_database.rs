@@ -8,11 +8,12 @@ use serde::Deserialize;
 
 use super::{DomainContext, Made};
 use crate::content::Content;
+use crate::diagnostic::Diagnostic;
 use crate::domain::Site;
 use crate::resource::{File, MariaDbDatabase, MariaDbUser, Resource};
-use crate::role::{database, fixed};
+use crate::role::{checked, database, fixed};
 use crate::secret::Secret;
-use crate::value::HostPath;
+use crate::value::{DatabaseName, HostPath};
 
 /// Variables of the role: none.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -31,25 +32,28 @@ pub(super) fn resources(cx: &DomainContext<'_>, made: &mut Made) {
         let Some(password) = passwords.get(&site.label) else {
             continue;
         };
-        declare(made, &site, password.clone());
+        let declared = declare(made, &site, password.clone());
+        made.take(declared);
     }
 }
 
-fn declare(made: &mut Made, site: &Site<'_>, password: Secret) {
-    let name = site.database_name();
-    made.data(Resource::MariaDbDatabase(MariaDbDatabase::new(fixed(
-        &name,
-    ))));
+fn declare(made: &mut Made, site: &Site<'_>, password: Secret) -> Result<(), Diagnostic> {
+    let name: DatabaseName = checked(site.database_name())?;
+    let account = checked(format!("{name}@{}", site.account_from()))?;
+    made.data(Resource::MariaDbDatabase(MariaDbDatabase::new(
+        name.clone(),
+    )));
     made.add(Resource::MariaDbUser(MariaDbUser::owner(
-        fixed(&format!("{name}@{}", site.account_from())),
+        account,
         password,
-        fixed(&name),
+        name.clone(),
     )));
     let file = File::new(handed_over(site), Content::plain(format!("{name}\n")));
     made.add(Resource::File(file));
+    Ok(())
 }
 
 /// Gives the file that names a site's database once it and its account are there.
 pub(super) fn handed_over(site: &Site<'_>) -> HostPath {
-    fixed(&format!("{}/{}", database::HANDED_OVER, site.name))
+    fixed::<HostPath>(database::HANDED_OVER).join("", &site.name, "")
 }

@@ -116,9 +116,9 @@ pub(super) fn resources(cx: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagn
         .set("director", &format!("{COMMANDS}/director"))
         .finish();
     if let Some(content) = role.take(unit) {
-        let folder = "/etc/systemd/system/bacula-director.service.d";
-        role.add(Resource::Directory(Directory::new(fixed(folder))));
-        let file = File::new(fixed(&format!("{folder}/catalogue.conf")), content);
+        let folder: HostPath = fixed("/etc/systemd/system/bacula-director.service.d");
+        let file = File::new(folder.child("catalogue.conf"), content);
+        role.add(Resource::Directory(Directory::new(folder)));
         role.add(Resource::File(file))
             .notifies(&units)
             .notifies(&restart);
@@ -195,7 +195,7 @@ fn ownership(role: &mut Declarations) {
 }
 
 /// Describes a file that only root and the daemons may read.
-fn private(path: &str, content: Content) -> Resource {
+fn private(path: &'static str, content: Content) -> Resource {
     let mut file = File::new(fixed(path), content);
     "bacula".clone_into(&mut file.group);
     file.mode = Mode::new(0o640);
@@ -242,7 +242,7 @@ fn commands(
             .set("dump", &dump(variables))
             .finish();
         if let Some(content) = role.take(content) {
-            let mut file = File::new(fixed(&format!("{COMMANDS}/{name}")), content);
+            let mut file = File::new(fixed::<HostPath>(COMMANDS).child(name), content);
             file.mode = Mode::new(0o755);
             let declared = role.add(Resource::File(file));
             if name == "director" {

@@ -1,0 +1,275 @@
+//! Whole sample estates in which values are replaced by hostile ones: `prov check` says what is wrong, and never panics
+//! or hangs.
+//!
+//! `PROV_HOSTILE_RUNS` says how often; each run is made of its number alone, so that one that fails can be repeated with
+//! `PROV_HOSTILE_FIRST`.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "a test fails by panicking, and is the shell that hands texts to the core"
+)]
+
+use std::fs;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use tasks::domain::Domains;
+use tasks::estate::{Estate, Source, Sources, from_node, parse};
+use tasks::role::{self, Inputs};
+use tasks::template::Templates;
+
+/// Runs that `./check` has time for.
+const RUNS: u64 = 200;
+
+/// No run may take longer than this; most take milliseconds.
+const DEADLINE: Duration = Duration::from_secs(20);
+
+/// The files of an estate and of its domains.
+struct Sample {
+    /// Whether it is a domain's, path, content.
+    files: Vec<(bool, String, Value)>,
+}
+
+impl Sample {
+    fn read(estate: &str, domains: &str) -> Self {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let mut files = Vec::new();
+        for (is_domain, folder) in [(false, root.join(estate)), (true, root.join(domains))] {
+            let mut pending = vec![folder.clone()];
+            while let Some(path) = pending.pop() {
+                if path.is_dir() {
+                    // An estate's own domains are no part of its files.
+                    if is_domain || !path.ends_with("domains") {
+                        pending.extend(fs::read_dir(path).unwrap().map(|it| it.unwrap().path()));
+                    }
+                } else if path.extension().is_some_and(|end| end == "yml") {
+                    let name = path.strip_prefix(&folder).unwrap().to_str().unwrap();
+                    let text = fs::read_to_string(&path).unwrap();
+                    let node = parse(&Source::new(name, text, false)).unwrap();
+                    files.push((is_domain, name.to_owned(), from_node(&node).unwrap()));
+                }
+            }
+        }
+        files.sort_by(|one, other| (one.0, &one.1).cmp(&(other.0, &other.1)));
+        Self { files }
+    }
+
+    /// Does what `prov check` does; gives the number of mistakes.
+    fn check(&self, templates: &Templates) -> usize {
+        let (mut estate, mut domains) = (Sources::new("e"), Sources::new("d"));
+        for (is_domain, name, value) in &self.files {
+            let sources = if *is_domain {
+                &mut domains
+            } else {
+                &mut estate
+            };
+            sources.insert(name.as_str(), value.to_string());
+        }
+        let inputs = Inputs {
+            authority: None,
+            container_host_resolvers: vec![[192, 0, 2, 53].into()],
+        };
+        match (Estate::load(&estate, &[]), Domains::load(&domains)) {
+            (Ok(estate), Ok(domains)) => role::check(&estate, &domains, templates, &inputs).len(),
+            (estate, domains) => {
+                let mistakes = [estate.err(), domains.err()];
+                mistakes.into_iter().flatten().flatten().count()
+            }
+        }
+    }
+}
+
+/// Numbers that look random and are the same every time (Marsaglia, "Xorshift RNGs").
+struct Numbers(u64);
+
+impl Numbers {
+    fn below(&mut self, end: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        usize::try_from(self.0 >> 11).unwrap() % end.max(1)
+    }
+}
+
+/// Gives something that no one should write there.
+fn hostile(numbers: &mut Numbers, old: &Value) -> Value {
+    let long = "a".repeat(70_000);
+    let domain = [&"b".repeat(63); 4].map(String::as_str).join(".");
+    let text = old.as_str().unwrap_or_default();
+    let values = [
+        json!("/"),
+        json!(""),
+        json!(".."),
+        json!("."),
+        json!("/.."),
+        json!("//"),
+        json!("\u{0}"),
+        json!("a\nb"),
+        json!("a\r"),
+        json!("\\"),
+        json!("\"'`$(x)"),
+        json!("{{"),
+        json!("{% x"),
+        json!("{{ x }}"),
+        json!("\u{f8f0}0\u{f8f1}"),
+        json!("@"),
+        json!("-"),
+        json!("--"),
+        json!("-rf"),
+        json!(":"),
+        json!("#"),
+        json!("*"),
+        json!("!"),
+        json!("~("),
+        json!("$"),
+        json!("%"),
+        json!(" "),
+        json!("\u{202e}ü\u{1f600}\u{301}"),
+        json!("ß.\u{130}"),
+        json!(long),
+        json!(domain),
+        json!(domain[..253]),
+        json!("b".repeat(63)),
+        json!("0"),
+        json!("0.0.0.0"),
+        json!("255.255.255.255"),
+        json!("::"),
+        json!("::ffff:10.0.0.1"),
+        json!("fe80::1"),
+        json!("10.0.0.0/0"),
+        json!("10.0.0.0/32"),
+        json!("::/0"),
+        json!("http://"),
+        json!("http://["),
+        json!("https://a/"),
+        json!("root"),
+        json!("all"),
+        json!("internal"),
+        json!("container-host"),
+        json!("a@b"),
+        json!("a@b.c"),
+        json!(0),
+        json!(-1),
+        json!(1),
+        json!(255),
+        json!(256),
+        json!(65_535),
+        json!(65_536),
+        json!(u64::from(u32::MAX)),
+        json!(i64::MAX),
+        json!(i64::MIN),
+        json!(u64::MAX),
+        json!(1e308),
+        json!(0.5),
+        json!(true),
+        json!(false),
+        Value::Null,
+        json!([]),
+        json!({}),
+        json!([[]]),
+        json!([null]),
+        json!({"": ""}),
+        json!({"a": {"b": [1]}}),
+        json!([old, old]),
+        json!([old]),
+        json!({"a": old}),
+        json!(format!("{text}\n")),
+        json!(format!("{text}/")),
+        json!(format!("{text}.")),
+        json!(format!(" {text}")),
+        json!(format!("{text}{text}")),
+        json!(text.to_uppercase()),
+    ];
+    values[numbers.below(values.len())].clone()
+}
+
+/// Lists the places of a document: every value, also those that hold others.
+fn places(value: &Value, path: &str, found: &mut Vec<String>) {
+    match value {
+        Value::Array(items) => {
+            for (index, item) in items.iter().enumerate() {
+                places(item, &format!("{path}/{index}"), found);
+            }
+        }
+        Value::Object(fields) => {
+            for (key, item) in fields {
+                let key = key.replace('~', "~0").replace('/', "~1");
+                places(item, &format!("{path}/{key}"), found);
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+    found.push(path.to_owned());
+}
+
+/// Replaces a value, or the name of a field; says what was done.
+fn spoil(sample: &mut Sample, numbers: &mut Numbers) -> String {
+    let at = numbers.below(sample.files.len());
+    let (_, name, content) = &mut sample.files[at];
+    let mut found = Vec::new();
+    places(content, "", &mut found);
+    let place = found.swap_remove(numbers.below(found.len()));
+    let Some(slot) = content.pointer_mut(&place) else {
+        panic!("{name} has no {place}");
+    };
+    let new = hostile(numbers, slot);
+    let shown: String = new.to_string().chars().take(60).collect();
+    if let (Value::Object(fields), Value::String(key)) = (&mut *slot, &new)
+        && numbers.below(2) == 0
+        && !fields.is_empty()
+    {
+        let old = fields.keys().nth(numbers.below(fields.len())).cloned();
+        let old = old.unwrap();
+        let value = fields.remove(&old).unwrap();
+        fields.insert(key.clone(), value);
+        return format!("{name}: {place}/{old} is called {shown}");
+    }
+    *slot = new;
+    format!("{name}: {place} is {shown}")
+}
+
+fn number(name: &str, usual: u64) -> u64 {
+    std::env::var(name).map_or(usual, |text| text.parse().unwrap())
+}
+
+#[test]
+fn no_value_makes_the_check_panic_or_hang() {
+    let samples = [
+        ("estate/docker", "domains"),
+        ("estate/office", "estate/office/domains"),
+    ];
+    let samples = samples.map(|(estate, domains)| Sample::read(estate, domains));
+    let templates = Templates::load(&Sources::new("e")).map_err(|_| "templates");
+    let templates = templates.unwrap();
+    for sample in &samples {
+        assert_eq!(sample.check(&templates), 0, "the samples have no mistakes");
+    }
+    let (first, runs) = (
+        number("PROV_HOSTILE_FIRST", 0),
+        number("PROV_HOSTILE_RUNS", RUNS),
+    );
+    let (mut told, mut slowest) = (0, Duration::ZERO);
+    for run in first..first + runs {
+        let mut numbers = Numbers((run + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        let sample = &samples[numbers.below(samples.len())];
+        let mut sample = Sample {
+            files: sample.files.clone(),
+        };
+        let done = spoil(&mut sample, &mut numbers);
+        let started = Instant::now();
+        let outcome = catch_unwind(AssertUnwindSafe(|| sample.check(&templates)));
+        let took = started.elapsed();
+        match outcome {
+            Ok(mistakes) => told += usize::from(mistakes > 0),
+            Err(_) => panic!("run {run} panicked: {done}"),
+        }
+        assert!(took < DEADLINE, "run {run} took {took:?}: {done}");
+        slowest = slowest.max(took);
+    }
+    assert!(told > 0, "something hostile was found");
+    println!("{runs} runs, mistakes found in {told}, slowest {slowest:?}");
+}
