@@ -379,7 +379,7 @@ impl<'n, 'm> Inventory<'n, 'm> {
             }
             if volume.as_str() == "/"
                 || SYSTEM.contains(&volume.as_str())
-                || KERNEL.iter().any(|folder| lies_below(folder))
+                || KERNEL.iter().any(lies_below)
             {
                 let message = format!("{volume} belongs to the system and cannot be a volume");
                 self.mistakes.push(
