@@ -4,8 +4,7 @@
 //! Every estate has a number: its name is `e2e-NUMBER`, its network 10.97.NUMBER.0/24. A locked file keeps two tests
 //! from taking the same number, also in different processes. An estate is taken down before it is used and when its
 //! test ends, however it ends; nothing that carries another estate's label is touched. Nothing is sent anywhere but
-//! to its containers and to this machine itself. Without Docker the tests fail. None is ever skipped but those under systemd, and
-//! they only where `PROV_E2E_WITHOUT_SYSTEMD` is set, and not without saying so.
+//! to its containers and to this machine itself. Without Docker the tests fail; none skips itself.
 #![expect(
     clippy::must_use_candidate,
     reason = "helpers that assert, or do something to a host, are called for that alone"
