@@ -1,0 +1,128 @@
+//! What the sample estates declare on each host, as text, so that whoever reads a change of a role or of a template sees
+//! what becomes of every file: one snapshot per host. `cargo insta review`, or `INSTA_UPDATE=always cargo test`, takes over
+//! what has been read.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "here the test is the shell that hands texts to the core, and fails by panicking"
+)]
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+
+use serde_json::Value;
+use tasks::authority::Authority;
+use tasks::domain::Domains;
+use tasks::domain::role::{DomainWork, Purpose, Selection};
+use tasks::estate::{Estate, Sources};
+use tasks::resource::Declared;
+use tasks::role::{self, HostContext, Inputs};
+use tasks::template::Templates;
+
+fn sources(folder: &str) -> Sources {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("..")
+        .join(folder);
+    let mut sources = Sources::new("");
+    let mut pending = vec![folder.clone()];
+    while let Some(path) = pending.pop() {
+        for entry in fs::read_dir(path).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                // An estate's own domains are read by themselves.
+                if !path.ends_with("estate/office/domains") {
+                    pending.push(path);
+                }
+            } else {
+                let name = path.strip_prefix(&folder).unwrap().to_str().unwrap();
+                sources.insert(name, fs::read(&path).unwrap());
+            }
+        }
+    }
+    sources
+}
+
+/// Writes a value of the resource under its name; a text of several lines as such.
+fn put(text: &mut String, name: &str, value: &Value) {
+    let _ = match value {
+        Value::Null => Ok(()),
+        Value::String(value) if value.contains('\n') => {
+            let (lines, end) = match value.strip_suffix('\n') {
+                Some(lines) => (lines, ""),
+                None => (value.as_str(), "\n      (without an end of line)"),
+            };
+            let lines = lines.replace('\n', "\n      | ");
+            writeln!(text, "    {name}:\n      | {lines}{end}")
+        }
+        Value::Bool(_)
+        | Value::Number(_)
+        | Value::String(_)
+        | Value::Array(_)
+        | Value::Object(_) => {
+            writeln!(text, "    {name}: {value}")
+        }
+    };
+}
+
+fn shown(text: &mut String, declared: &Declared) {
+    let Declared { role, phase, .. } = declared;
+    let _ = writeln!(text, "{}  ({role}, {phase:?})", declared.name());
+    let resource = serde_json::to_value(&declared.resource).unwrap();
+    for fields in resource.as_object().unwrap().values() {
+        for (name, value) in fields.as_object().unwrap() {
+            put(text, name, value);
+        }
+    }
+    for handler in &declared.notify {
+        let _ = writeln!(
+            text,
+            "    notifies: {}",
+            serde_json::to_value(handler).unwrap()
+        );
+    }
+}
+
+fn snapshots(estate: &str, domains: &str) {
+    let sources_of_estate = sources(&format!("estate/{estate}"));
+    let inputs = Inputs {
+        container_host_resolvers: vec![[192, 0, 2, 53].into()],
+        authority: Some(Authority::new(estate, &[7; 32], 1_750_000_000).unwrap()),
+    };
+    let templates = Templates::load(&sources_of_estate).unwrap_or_else(|_| panic!());
+    let domains = Domains::load(&sources(domains)).unwrap();
+    let estate_of = Estate::load(&sources_of_estate, &[]).unwrap();
+    let work = DomainWork {
+        domains: domains.iter().collect(),
+        selection: Selection::default(),
+        purpose: Purpose::Setup,
+    };
+    for host in estate_of.hosts() {
+        let context = HostContext::new(&estate_of, host, &inputs, &templates);
+        let mut text = String::new();
+        for declared in role::resources(&context).unwrap() {
+            shown(&mut text, &declared);
+        }
+        text.push_str("\n-- domains --\n");
+        for declared in work
+            .resources(&estate_of, host, &inputs, &templates)
+            .unwrap()
+        {
+            shown(&mut text, &declared);
+        }
+        insta::with_settings!({ omit_expression => true, prepend_module_to_snapshot => false }, {
+            insta::assert_snapshot!(format!("{estate}-{}", host.name()), text);
+        });
+    }
+}
+
+#[test]
+fn the_estate_of_containers_declares_what_was_reviewed() {
+    snapshots("docker", "domains");
+}
+
+#[test]
+fn the_estate_of_an_office_declares_what_was_reviewed() {
+    snapshots("office", "estate/office/domains");
+}
