@@ -78,6 +78,7 @@ fn load(folder: &Path) -> Result<(Estate, Templates, Inputs)> {
     let estate = Estate::load(&sources, &[]).map_err(failure)?;
     let templates = Templates::load(&sources).map_err(failure)?;
     let inputs = Inputs {
+        roles: tasks::role::Catalogue::default(),
         container_host_resolvers: vec![IpAddr::V4(Ipv4Addr::new(192, 0, 2, 53))],
         authority: Some(Authority::new("bench", &[7; 32], 1_700_000_000)?),
     };

@@ -1,7 +1,7 @@
 //! Releases of Debian.
 //!
-//! Owns which releases there are and what they are called. Refuses any other code name: what prov decides has been tried
-//! on these only.
+//! Owns which releases there are, what they are called, and what their packages can do: roles ask for a feature, and never
+//! compare releases. Refuses any other code name: what prov decides has been tried on these only.
 
 use std::fmt;
 
@@ -32,7 +32,28 @@ pub enum Release {
     Trixie,
 }
 
+/// Names what the packages of some releases can do and those of others cannot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Feature {
+    /// nginx has the directive `http2`, and warns of `listen … http2` (nginx 1.25.1).
+    NginxHttp2Directive,
+}
+
 impl Release {
+    /// Lists what the release's packages can do.
+    const fn features(self) -> &'static [Feature] {
+        match self {
+            Self::Bookworm => &[],
+            Self::Trixie => &[Feature::NginxHttp2Directive],
+        }
+    }
+
+    /// Tells whether the release's packages can do something.
+    #[must_use]
+    pub fn has(self, feature: Feature) -> bool {
+        self.features().contains(&feature)
+    }
+
     /// Lists the releases, the oldest first.
     pub const EVERY: [Self; 2] = [Self::Bookworm, Self::Trixie];
 

@@ -1,6 +1,9 @@
 //! Templates: configuration files with variables, in the language of Tera (<https://keats.github.io/tera/>).
 //!
 //! Templates are part of the binary; an estate may override one by a file of the same name below its `templates/`.
+//! A template may have a variant for a release of Debian, `RELEASE/NAME`, which is preferred on hosts of that release; of an
+//! estate, too. Every template can ask for the host's `release`.
+//!
 //! Nothing is escaped: what a value needs in the syntax of a daemon is the role's business. An undefined variable is
 //! an error, and so is a plain value that contains the characters which mark the place of a secret.
 
@@ -15,6 +18,7 @@ use crate::content::{Content, Placeholders};
 use crate::diagnostic::{Diagnostic, Place};
 use crate::estate::Sources;
 use crate::quote::Inexpressible;
+use crate::release::Release;
 use crate::{Input, Secret};
 
 /// Holds the parsed templates of an estate.
@@ -40,10 +44,20 @@ impl Templates {
         }
         for (name, bytes) in sources.templates() {
             let path = format!("{}/{name}", templates.folder);
-            let Some(slot) = texts.iter_mut().find(|(known, _)| known == name) else {
-                let known = BUILT_IN.iter().map(|(name, _)| *name);
+            let known = || BUILT_IN.iter().map(|(name, _)| *name);
+            let at = texts.iter().position(|(known, _)| known == name);
+            let variant = without_release(name).is_some_and(|name| known().any(|it| it == name));
+            let slot = if let Some(at) = at {
+                texts.get_mut(at)
+            } else if variant {
+                texts.push((name.to_owned(), String::new()));
+                texts.last_mut()
+            } else {
+                None
+            };
+            let Some(slot) = slot else {
                 let mut mistake = Diagnostic::at(Place::file(path), "no role has this template");
-                if let Some(nearest) = crate::nearest(name, known) {
+                if let Some(nearest) = crate::nearest(name, known()) {
                     mistake = mistake.hint(format!("did you mean '{nearest}'?"));
                 }
                 mistakes.push(mistake);
@@ -74,15 +88,30 @@ impl Templates {
         }
     }
 
-    /// Begins the rendering of a template.
+    /// Begins the rendering of a template for hosts of a release.
     #[must_use]
-    pub fn render(&self, name: &'static str) -> Rendering<'_> {
+    pub fn render(&self, name: &'static str, release: Release) -> Rendering<'_> {
+        let mut context = Context::new();
+        context.insert("release", release.codename());
         Rendering {
             templates: self,
-            name,
-            context: Context::new(),
+            name: self.variant(name, release),
+            context,
             places: Placeholders::default(),
             mistake: None,
+        }
+    }
+
+    /// Chooses between a template and its variant for a release. What an estate says of all releases is preferred to what
+    /// prov says of one.
+    fn variant(&self, name: &str, release: Release) -> String {
+        let variant = format!("{release}/{name}");
+        let is_own = |name: &str| self.overridden.iter().any(|known| known == name);
+        let is_there = self.tera.get_template_names().any(|known| known == variant);
+        if is_there && (is_own(&variant) || !is_own(name)) {
+            variant
+        } else {
+            name.to_owned()
         }
     }
 
@@ -120,10 +149,16 @@ impl Templates {
 /// How a text is written in the syntax of a file; an error where it cannot be.
 pub type Syntax = fn(&str) -> Result<String, Inexpressible>;
 
+/// Gives the name of the template of which this one is the variant for a release.
+fn without_release(name: &str) -> Option<&str> {
+    let (release, name) = name.split_once('/')?;
+    Release::of_codename(release).map(|_| name)
+}
+
 /// Collects the variables of one rendering.
 pub struct Rendering<'t> {
     templates: &'t Templates,
-    name: &'static str,
+    name: String,
     context: Context,
     places: Placeholders,
     mistake: Option<Diagnostic>,
@@ -197,9 +232,9 @@ impl Rendering<'_> {
         }
         self.templates
             .tera
-            .render(self.name, &self.context)
+            .render(&self.name, &self.context)
             .map(|text| self.places.reveal(&text))
-            .map_err(|error| self.templates.mistake(self.name, &error))
+            .map_err(|error| self.templates.mistake(&self.name, &error))
     }
 }
 
@@ -216,7 +251,7 @@ mod tests {
     fn an_undefined_variable_names_the_template_and_the_line() {
         let templates = with("dns_client/resolv.conf", "a\n{{ nothing }}\n").unwrap();
         let mistake = templates
-            .render("dns_client/resolv.conf")
+            .render("dns_client/resolv.conf", Release::Bookworm)
             .finish()
             .unwrap_err();
         let place = mistake.place.unwrap();
@@ -247,7 +282,7 @@ mod tests {
     #[test]
     fn a_value_that_a_syntax_cannot_express_is_a_mistake_that_names_the_variable() {
         let templates = with("dns_client/resolv.conf", "{{ a }}\n").unwrap();
-        let render = || templates.render("dns_client/resolv.conf");
+        let render = || templates.render("dns_client/resolv.conf", Release::Bookworm);
         let quoted = render().quoted("a", crate::quote::bacula, "x\"y");
         assert_eq!(quoted.finish().unwrap().expose(), "\"x\\\"y\"\n");
         let secret = Secret::new("hunter2\nx");
@@ -261,10 +296,28 @@ mod tests {
     }
 
     #[test]
+    fn an_estate_has_variants_for_a_release() {
+        let sources = Sources::new("estate/x")
+            .with("templates/dns_client/resolv.conf", "all {{ release }}")
+            .with(
+                "templates/trixie/dns_client/resolv.conf",
+                "new {{ release }}",
+            );
+        let templates = Templates::load(&sources).unwrap();
+        let text = |release| {
+            let rendering = templates.render("dns_client/resolv.conf", release);
+            rendering.finish().unwrap().expose()
+        };
+        assert_eq!(text(Release::Bookworm), "all bookworm");
+        assert_eq!(text(Release::Trixie), "new trixie");
+        assert!(with("sid/dns_client/resolv.conf", "x").is_err());
+    }
+
+    #[test]
     fn a_plain_value_cannot_pretend_to_be_a_secret() {
         let templates = with("dns_client/resolv.conf", "{{ a }}{{ s }}\n").unwrap();
         let rendering = templates
-            .render("dns_client/resolv.conf")
+            .render("dns_client/resolv.conf", Release::Bookworm)
             .secret("s", &Secret::new("x"))
             .set("a", "\u{f8f0}0\u{f8f1}");
         assert!(rendering.finish().is_err());

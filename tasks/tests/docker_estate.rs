@@ -90,6 +90,7 @@ fn every_host_service_and_group_is_there() {
 fn the_estate_has_no_mistakes() {
     let templates = Templates::load(&Sources::new("estate/docker")).unwrap_or_else(|_| panic!());
     let inputs = Inputs {
+        roles: tasks::role::Catalogue::default(),
         container_host_resolvers: vec![[192, 0, 2, 53].into()],
         authority: None,
     };

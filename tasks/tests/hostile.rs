@@ -70,6 +70,7 @@ impl Sample {
             sources.insert(name.as_str(), value.to_string());
         }
         let inputs = Inputs {
+            roles: tasks::role::Catalogue::default(),
             authority: None,
             container_host_resolvers: vec![[192, 0, 2, 53].into()],
         };

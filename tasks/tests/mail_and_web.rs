@@ -57,6 +57,7 @@ fn sources(files: &[(&str, &str)]) -> Sources {
 
 fn inputs(with_authority: bool) -> Inputs {
     Inputs {
+        roles: tasks::role::Catalogue::default(),
         authority: with_authority
             .then(|| Authority::new("sample", &[7; 32], 1_700_000_000).unwrap()),
         ..Inputs::default()

@@ -78,6 +78,7 @@ fn declared(domains: &Domains, only: &str, host: &str, purpose: Purpose) -> Vec<
     let estate = Estate::load(&sources, &[]).unwrap();
     let templates = Templates::load(&Sources::new("e")).unwrap();
     let inputs = Inputs {
+        roles: tasks::role::Catalogue::default(),
         authority: Some(Authority::new("sample", &[7; 32], 1_700_000_000).unwrap()),
         ..Inputs::default()
     };

@@ -87,6 +87,7 @@ fn shown(text: &mut String, declared: &Declared) {
 fn snapshots(estate: &str, domains: &str) {
     let sources_of_estate = sources(&format!("estate/{estate}"));
     let inputs = Inputs {
+        roles: tasks::role::Catalogue::default(),
         container_host_resolvers: vec![[192, 0, 2, 53].into()],
         authority: Some(Authority::new(estate, &[7; 32], 1_750_000_000).unwrap()),
     };

@@ -66,6 +66,7 @@ impl Sample {
             estate: Estate::load(&sources, &[]).unwrap(),
             domains: Domains::load(&domain).unwrap(),
             inputs: Inputs {
+                roles: tasks::role::Catalogue::default(),
                 authority: Some(Authority::new("sample", &[7; 32], 1_700_000_000).unwrap()),
                 ..Inputs::default()
             },

@@ -25,7 +25,6 @@ define('FORCE_SSL_ADMIN', true);
 // could make WordPress write is never a program.
 define('DISALLOW_FILE_MODS', true);
 define('AUTOMATIC_UPDATER_DISABLED', true);
-define('WP_AUTO_UPDATE_CORE', false);
 define('WP_ALLOW_MULTISITE', false);
 define('FS_METHOD', 'direct');
 

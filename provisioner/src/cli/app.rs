@@ -6,7 +6,7 @@ use tasks::domain::Domains;
 use tasks::domain::role::DomainWork;
 use tasks::estate::{ALL, Estate, Host, StandIn};
 use tasks::plan::Phase;
-use tasks::role::{HostContext, Inputs, needs_authority};
+use tasks::role::{Catalogue, HostContext, Inputs};
 use tasks::template::Templates;
 
 use super::arguments::{Global, Names, Output};
@@ -38,13 +38,15 @@ impl App {
             templates,
             domains,
         } = load(&global)?;
+        let roles = Catalogue::default();
         let inputs = Inputs {
+            roles,
             container_host_resolvers: if estate.network().is_some() {
                 host_resolvers()?
             } else {
                 Vec::new()
             },
-            authority: if needs_authority(&estate) {
+            authority: if roles.needs_authority(&estate) {
                 let folder = &global.estate;
                 let state = State::of(estate.name(), folder)?;
                 Some(authority::of(estate.name(), folder, &state)?)

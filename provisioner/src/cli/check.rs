@@ -2,7 +2,7 @@
 
 use crate::report::print::outln;
 use serde_json::json;
-use tasks::role::{self, Inputs};
+use tasks::role::{self, Catalogue, Inputs};
 
 use super::app;
 use super::arguments::{Global, Output};
@@ -20,6 +20,7 @@ pub(super) fn run(global: &Global) -> Result<u8, Problem> {
         domains,
     } = app::load(global)?;
     let inputs = Inputs {
+        roles: Catalogue::default(),
         authority: None,
         container_host_resolvers: vec![SOME_RESOLVER.into()],
     };
@@ -31,7 +32,8 @@ pub(super) fn run(global: &Global) -> Result<u8, Problem> {
         estate.limit(limit).map_err(Problem::Usage)?;
     }
     let (hosts, services) = (estate.hosts().len(), estate.services().count());
-    let roles = role::ROLES
+    let roles = inputs
+        .roles
         .iter()
         .filter(|role| !estate.hosts_with_role(role.name).is_empty())
         .count();

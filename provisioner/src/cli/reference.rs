@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde_json::Value;
 use tasks::domain::role::DOMAIN_ROLES;
 use tasks::resource::KINDS;
-use tasks::role::ROLES;
+use tasks::role::Catalogue;
 
 /// What no schema says about the files of an estate.
 const ESTATE: &str = include_str!("reference/estate.md");
@@ -45,7 +45,7 @@ pub(super) fn text() -> String {
         );
     }
     text.push_str("## Roles\n\n");
-    for role in ROLES {
+    for role in Catalogue::default().iter() {
         let _ = writeln!(text, "### {}\n\n{}\n", role.name, role.summary);
         fields(&mut text, &(role.variables)().to_value(), "Variable");
     }

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::role::{self, DOMAIN_ROLES};
 use super::{Domain, Domains, LocalPart, Settings, site};
 use crate::estate::{Estate, KnownRole};
-use crate::role::Inputs;
+use crate::role::{Inputs, variable_names};
 use crate::secret::Secret;
 use crate::template::Templates;
 use crate::value::DomainName;
@@ -17,18 +17,10 @@ use crate::{Diagnostic, nearest};
 /// Gives the variables that domain roles read of hosts, by the host role on whose hosts they work.
 pub(crate) fn variables() -> Vec<(&'static str, Vec<String>)> {
     let of = |role: &'static role::DomainRole| {
-        let names = names((role.variables)());
+        let names = variable_names(&(role.variables)());
         role.on.iter().map(move |on| (*on, names.clone()))
     };
     DOMAIN_ROLES.iter().flat_map(of).collect()
-}
-
-fn names(schema: schemars::Schema) -> Vec<String> {
-    let schema = schema.to_value();
-    let fields = schema["properties"].as_object();
-    fields
-        .map(|fields| fields.keys().cloned().collect())
-        .unwrap_or_default()
 }
 
 impl Domains {
@@ -87,7 +79,7 @@ impl Domains {
 
 impl Domain {
     fn unknown(&self, known: &[KnownRole<'_>]) -> Vec<Diagnostic> {
-        let own = names(schemars::schema_for!(Settings));
+        let own = variable_names(&schemars::schema_for!(Settings));
         let roles = variables().into_iter().flat_map(|(_, names)| names);
         let readable: BTreeSet<String> = own.into_iter().chain(roles).collect();
         let mistake = |(name, mark): (&str, &crate::estate::Mark)| {
@@ -95,7 +87,9 @@ impl Domain {
                 return None;
             }
             let mistake = Diagnostic::at(mark.place(), format!("unknown setting '{name}'"));
-            let of_hosts = known.iter().any(|role| role.variables.contains(&name));
+            let of_hosts = known
+                .iter()
+                .any(|role| role.variables.iter().any(|known| known == name));
             Some(if of_hosts {
                 mistake.hint("it is a variable of hosts, which a domain cannot set; see groups/ and hosts/ of the estate")
             } else {

@@ -7,14 +7,17 @@ use std::collections::{HashMap, HashSet};
 
 use super::{Estate, Layer, Origin, fault};
 use crate::Diagnostic;
+use crate::release::Release;
 
 /// Describes a role as far as the check needs it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KnownRole<'a> {
     /// Name of the role.
     pub name: &'a str,
     /// Names of the variables that it reads.
-    pub variables: &'a [&'a str],
+    pub variables: Vec<String>,
+    /// The releases of Debian on which it works.
+    pub releases: &'a [Release],
 }
 
 /// Most hosts that a hint lists.
@@ -38,9 +41,10 @@ impl Estate {
                 mistakes.push(fault::suggest(mistake, &assignment.role, known));
             }
         }
+        mistakes.extend(self.unsupported(catalogue));
         let mut readers: HashMap<&str, Vec<&str>> = HashMap::new();
         for role in catalogue {
-            for variable in role.variables {
+            for variable in &role.variables {
                 readers.entry(variable).or_default().push(role.name);
             }
         }
@@ -64,6 +68,27 @@ impl Estate {
             self.settings(&host.layer, &readers, &there, &mut mistakes);
         }
         mistakes.sort();
+        mistakes
+    }
+
+    /// Finds hosts with roles that do not work on their releases.
+    fn unsupported(&self, catalogue: &[KnownRole<'_>]) -> Vec<Diagnostic> {
+        let mut mistakes = Vec::new();
+        for host in &self.hosts {
+            let release = host.release;
+            let roles = catalogue.iter().filter(|role| host.has_role(role.name));
+            for role in roles.filter(|role| !role.releases.contains(&release)) {
+                let works: Vec<_> = role.releases.iter().map(|it| it.codename()).collect();
+                let message = format!(
+                    "host {}: role '{}' does not work on {release} yet",
+                    host.name, role.name
+                );
+                mistakes.push(Diagnostic::at(host.mark.place(), message).hint(format!(
+                    "give it to a host with 'release: {}'",
+                    works.join("' or 'release: ")
+                )));
+            }
+        }
         mistakes
     }
 
@@ -120,26 +145,36 @@ mod tests {
     use super::super::sample::{render, sample};
     use super::*;
 
-    const CATALOGUE: [KnownRole<'_>; 2] = [
+    fn role(name: &'static str, variables: &[&str]) -> KnownRole<'static> {
         KnownRole {
-            name: "mta",
-            variables: &["mta_configtype", "home_domain"],
-        },
-        KnownRole {
-            name: "dns",
-            variables: &["dns_group", "home_domain"],
-        },
-    ];
+            name,
+            variables: variables.iter().copied().map(str::to_owned).collect(),
+            releases: &Release::EVERY,
+        }
+    }
+
+    fn catalogue() -> [KnownRole<'static>; 2] {
+        [
+            role("mta", &["mta_configtype", "home_domain"]),
+            role("dns", &["dns_group", "home_domain"]),
+        ]
+    }
+
+    #[test]
+    fn a_role_is_refused_on_a_release_where_it_does_not_work() {
+        let mut catalogue = catalogue();
+        catalogue[1].releases = &[Release::Bookworm];
+        assert_snapshot!(render(&sample(&[]).check(&catalogue)), @r#"
+    e/estate.yml:6:3: host dns-external: role 'dns' does not work on trixie yet
+    |   dns-external: {address: 10.0.0.105, location: external, release: trixie}
+    |   ^
+    hint: give it to a host with 'release: bookworm'
+    "#);
+    }
 
     #[test]
     fn unknown_roles_are_refused() {
-        let catalogue = [
-            CATALOGUE[1],
-            KnownRole {
-                name: "mtx",
-                variables: &[],
-            },
-        ];
+        let catalogue = [catalogue()[1].clone(), role("mtx", &[])];
         assert_snapshot!(render(&sample(&[]).check(&catalogue)), @r#"
         e/estate.yml:14:3: there is no role 'mta'
         |   mta: all
@@ -162,7 +197,7 @@ mod tests {
                 "mta_confgtype: hunter2\nwholly_other: hunter2\n",
             ),
         ]);
-        assert_snapshot!(render(&estate.check(&CATALOGUE)), @r#"
+        assert_snapshot!(render(&estate.check(&catalogue())), @r#"
         e/groups/all.yml:1:1: unknown variable 'home_domian'
         | home_domian: x
         | ^

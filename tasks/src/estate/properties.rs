@@ -223,7 +223,8 @@ fn an_estate_of_a_thousand_hosts_loads_and_is_limited() {
     let variables = ["own", "who", "group", "shared"];
     let catalogue = [super::KnownRole {
         name: "role",
-        variables: &variables,
+        variables: variables.map(str::to_owned).into(),
+        releases: &crate::release::Release::EVERY,
     }];
     let estate = Estate::load(&sources, &[]).unwrap();
     assert_eq!(estate.check(&catalogue), []);

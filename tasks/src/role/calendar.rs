@@ -205,7 +205,7 @@ fn listening(variables: &Variables) -> Vec<String> {
     let port = variables.calendar_port;
     if variables.calendar_addresses.is_empty() {
         // Without an address Radicale takes all, of IPv6 only where there is such a thing.
-        return vec![format!(":{port}")];
+        return vec![format!("0.0.0.0:{port}"), format!("[::]:{port}")];
     }
     let addresses = variables.calendar_addresses.iter();
     addresses.map(|address| with_port(*address, port)).collect()
@@ -247,7 +247,7 @@ mod tests {
             calendar_users: BTreeMap::new(),
         };
         let all = variables(&[]);
-        assert_eq!(listening(&all), [":5232"]);
+        assert_eq!(listening(&all), ["0.0.0.0:5232", "[::]:5232"]);
         assert_eq!(server(&all), "http://127.0.0.1:5232");
         let some = variables(&["fd00::7", "10.0.0.102"]);
         assert_eq!(listening(&some), ["[fd00::7]:5232", "10.0.0.102:5232"]);

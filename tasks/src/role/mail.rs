@@ -6,7 +6,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Declarations, HostContext, fixed, mta};
+use super::{Capability, Declarations, HostContext, fixed, mta};
 use crate::diagnostic::Diagnostic;
 use crate::resource::{
     Declared, File, Handler, Packages, Resource, Service, TlsCertificate, TlsKey,
@@ -48,10 +48,16 @@ pub(super) fn resources(cx: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagn
 /// Gives the names by which clients call the server.
 fn names(cx: &HostContext<'_>, domain: &DomainName) -> Vec<DomainName> {
     let mut names = mta::names(cx, domain);
-    if cx.host.has_role("mail_internal") {
-        let usual = ["imap", "smtp"].map(|name| [name.to_owned(), format!("{name}.{domain}")]);
-        names.extend(usual.into_iter().flatten().flat_map(DomainName::new));
-    }
+    let more = cx.roles.offers(cx.host).flat_map(|offer| match offer {
+        Capability::MailNames(names) => names,
+        Capability::Authority
+        | Capability::MailCertificate
+        | Capability::HeavyMailDaemon
+        | Capability::MailCredentials
+        | Capability::MailRecipients(_) => &[],
+    });
+    let more = more.flat_map(|name| [(*name).to_owned(), format!("{name}.{domain}")]);
+    names.extend(more.flat_map(DomainName::new));
     names
 }
 

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Declarations, HostContext, fixed, mail_internal};
+use super::{Capability, Declarations, HostContext, fixed};
 use crate::Secret;
 use crate::content::Content;
 use crate::diagnostic::Diagnostic;
@@ -126,9 +126,6 @@ impl Verification {
     }
 }
 
-/// Roles whose Exim presents a certificate of the estate's authority.
-const CERTIFIED: [&str; 2] = ["mail_external", "mail_gateway"];
-
 impl Smarthost {
     /// Decides how its certificate is verified: of the estate's own hosts, only those have one that says anything
     /// whose roles give it to them.
@@ -139,7 +136,9 @@ impl Smarthost {
         let Some(host) = self.host(cx) else {
             return Verification::System;
         };
-        if cx.inputs.authority.is_some() && CERTIFIED.iter().any(|role| host.has_role(role)) {
+        let mut offers = cx.roles.offers(host);
+        let certified = offers.any(|offer| offer == Capability::MailCertificate);
+        if cx.inputs.authority.is_some() && certified {
             Verification::Estate
         } else {
             Verification::None
@@ -215,7 +214,7 @@ pub(super) fn resources(cx: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagn
     }
     let restart = restart();
     // The two conflict; a server of mailboxes needs what only the second can do.
-    let [daemon, other] = if cx.host.has_role("mail_external") {
+    let [daemon, other] = if cx.offers(Capability::HeavyMailDaemon) {
         ["exim4-daemon-heavy", "exim4-daemon-light"]
     } else {
         ["exim4-daemon-light", "exim4-daemon-heavy"]
@@ -304,11 +303,14 @@ pub(super) fn restart() -> Handler {
 fn macros(cx: &HostContext<'_>, variables: &Variables) -> Result<Content, Diagnostic> {
     let smarthost = variables.mta_smarthost.as_ref();
     // A file can be named in place of a list of Debian's.
-    let recipients = if cx.host.has_role("mail_internal") {
-        mail_internal::ACL
-    } else {
-        ""
-    };
+    let recipients = cx.roles.offers(cx.host).find_map(|offer| match offer {
+        Capability::MailRecipients(list) => Some(list),
+        Capability::Authority
+        | Capability::MailCertificate
+        | Capability::HeavyMailDaemon
+        | Capability::MailCredentials
+        | Capability::MailNames(_) => None,
+    });
     cx.render("mta/macros")
         .set("smtps", &smarthost.is_some_and(Smarthost::is_smtps))
         .set(
@@ -317,7 +319,7 @@ fn macros(cx: &HostContext<'_>, variables: &Variables) -> Result<Content, Diagno
                 .map_or(Verification::System, |host| host.verification(cx))
                 .list(),
         )
-        .set("recipients", recipients)
+        .set("recipients", recipients.unwrap_or_default())
         .finish()
 }
 
@@ -369,7 +371,7 @@ fn credentials(cx: &HostContext<'_>, variables: &Variables) -> Result<Content, D
     let rendering = cx.render("mta/passwd.client");
     let smarthost = variables.mta_smarthost.as_ref();
     // There, credentials belong to the sender's domain and are in files of another format.
-    let smarthost = smarthost.filter(|_| !cx.host.has_role("mail_external"));
+    let smarthost = smarthost.filter(|_| !cx.offers(Capability::MailCredentials));
     let login = smarthost.and_then(|host| {
         Some((
             &host.hostname,

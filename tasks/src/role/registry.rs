@@ -3,21 +3,27 @@
 use schemars::Schema;
 
 use super::{
-    HostContext, backup_client, backup_director, backup_dropbox, backup_storage, calendar,
-    database, dns, dns_api, dns_client, dynamic_dns, fixed, mail, mail_certificates, mail_external,
-    mail_gateway, mail_internal, mta, reverse_proxy, wordpress,
+    Capability, HostContext, backup_client, backup_director, backup_dropbox, backup_storage,
+    calendar, database, dns, dns_api, dns_client, dynamic_dns, fixed, mail, mail_certificates,
+    mail_external, mail_gateway, mail_internal, mta, reverse_proxy, wordpress,
 };
 use crate::diagnostic::Diagnostic;
 use crate::estate::Vars;
+use crate::release::Release;
 use crate::resource::Declared;
 use crate::value::HostPath;
 
 /// A row of the registry.
+#[derive(Debug)]
 pub struct Role {
     /// Name, as in `estate.yml`.
     pub name: &'static str,
     /// What the role does, in a sentence.
     pub summary: &'static str,
+    /// What it brings that more general roles must reckon with.
+    pub offers: &'static [Capability],
+    /// The releases of Debian on which it works.
+    pub releases: &'static [Release],
     /// The schema of its variables, with their documentation.
     pub variables: fn() -> Schema,
     /// Gives what of the role's files is worth a backup: paths of files and folders that are there.
@@ -27,10 +33,12 @@ pub struct Role {
 }
 
 /// Every role, in the order in which they are applied on a host.
-pub const ROLES: &[Role] = &[
+pub(super) const BUILT_IN: &[Role] = &[
     Role {
         name: "backup_client",
         summary: "Bacula's file daemon, which lets the director read and restore the host's files.",
+        offers: &[],
+        releases: &Release::EVERY,
         variables: || schemars::schema_for!(backup_client::Variables),
         backup: |_| Ok(these(&["/etc/bacula/bacula-fd.conf"])),
         resources: backup_client::resources,
@@ -38,6 +46,8 @@ pub const ROLES: &[Role] = &[
     Role {
         name: "mta",
         summary: "A light Exim that hands the host's own mail on, mail to root to the firm's admin user.",
+        offers: &[],
+        releases: &Release::EVERY,
         variables: || schemars::schema_for!(mta::Variables),
         backup: |_| Ok(these(&["/etc/exim4", "/etc/aliases", "/etc/mailname"])),
         resources: mta::resources,
@@ -45,6 +55,8 @@ pub const ROLES: &[Role] = &[
     Role {
         name: "database",
         summary: "MariaDB; on the host that keeps it also the database of the backup's catalogue.",
+        offers: &[],
+        releases: &Release::EVERY,
         variables: || schemars::schema_for!(database::Variables),
         backup: |_| Ok(these(&["/etc/mysql", database::DUMPS])),
         resources: database::resources,
@@ -52,6 +64,8 @@ pub const ROLES: &[Role] = &[
     Role {
         name: "dns",
         summary: "dnsmasq: names of the estate's hosts and services, everything else from upstream servers.",
+        offers: &[],
+        releases: &Release::EVERY,
         variables: || schemars::schema_for!(dns::Variables),
         backup: |_| Ok(these(&["/etc/dnsmasq.d", "/etc/dnsmasq-hosts.d"])),
         resources: dns::resources,
@@ -59,6 +73,8 @@ pub const ROLES: &[Role] = &[
     Role {
         name: "dns_api",
         summary: "The token for the API of the DNS provider (Linode), readable for root alone.",
+        offers: &[],
+        releases: &Release::EVERY,
         variables: || schemars::schema_for!(dns_api::Variables),
         backup: |_| Ok(these(&[dns_api::CREDENTIALS])),
         resources: dns_api::resources,
@@ -66,6 +82,8 @@ pub const ROLES: &[Role] = &[
     Role {
         name: "dynamic_dns",
         summary: "A job that keeps DNS records at Linode pointed at the address that the host is seen at.",
+        offers: &[],
+        releases: &Release::EVERY,
         variables: || schemars::schema_for!(dynamic_dns::Variables),
         backup: dynamic_dns::backup,
         resources: dynamic_dns::resources,
@@ -73,6 +91,8 @@ pub const ROLES: &[Role] = &[
     Role {
         name: "calendar",
         summary: "Radicale: a CalDAV server with a calendar of the office and one of each member of its staff.",
+        offers: &[],
+        releases: &Release::EVERY,
         variables: || schemars::schema_for!(calendar::Variables),
         backup: |_| Ok(these(&["/etc/radicale", "/var/lib/radicale"])),
         resources: calendar::resources,
@@ -80,6 +100,8 @@ pub const ROLES: &[Role] = &[
     Role {
         name: "mail",
         summary: "Dovecot: mailboxes in their owners' homes, read by IMAP.",
+        offers: &[Capability::Authority],
+        releases: &[Release::Bookworm],
         variables: || schemars::schema_for!(mail::Variables),
         backup: |_| Ok(these(&["/etc/dovecot", "/home"])),
         resources: mail::resources,
@@ -87,6 +109,8 @@ pub const ROLES: &[Role] = &[
     Role {
         name: "mail_certificates",
         summary: "certbot, and a key with which certificates are handed to the servers of hosted domains.",
+        offers: &[Capability::Authority],
+        releases: &[Release::Bookworm],
         variables: || schemars::schema_for!(mail_certificates::Variables),
         backup: |_| {
             Ok(these(&[
@@ -100,6 +124,13 @@ pub const ROLES: &[Role] = &[
     Role {
         name: "mail_external",
         summary: "Exim and Dovecot for hosted domains: submission, delivery to virtual users, sending through the gateway.",
+        offers: &[
+            Capability::Authority,
+            Capability::MailCertificate,
+            Capability::HeavyMailDaemon,
+            Capability::MailCredentials,
+        ],
+        releases: &[Release::Bookworm],
         variables: || schemars::schema_for!(mail_external::Variables),
         backup: |_| Ok(these(&["/usr/local/etc/mail-certs"])),
         resources: mail_external::resources,
@@ -107,6 +138,12 @@ pub const ROLES: &[Role] = &[
     Role {
         name: "mail_internal",
         summary: "What the office's mail server does besides: logins without TLS from the office, Fetchmail.",
+        offers: &[
+            Capability::Authority,
+            Capability::MailRecipients(mail_internal::ACL),
+            Capability::MailNames(&["imap", "smtp"]),
+        ],
+        releases: &[Release::Bookworm],
         variables: || schemars::schema_for!(mail_internal::Variables),
         backup: |_| Ok(these(&["/etc/default/fetchmail"])),
         resources: mail_internal::resources,
@@ -114,6 +151,8 @@ pub const ROLES: &[Role] = &[
     Role {
         name: "mail_gateway",
         summary: "Takes mail from authenticated clients and delivers it: a stand-in for a paid gateway.",
+        offers: &[Capability::Authority, Capability::MailCertificate],
+        releases: &Release::EVERY,
         variables: || schemars::schema_for!(mail_gateway::Variables),
         backup: |_| Ok(these(&[])),
         resources: mail_gateway::resources,
@@ -121,6 +160,8 @@ pub const ROLES: &[Role] = &[
     Role {
         name: "reverse_proxy",
         summary: "Nginx, in front of web sites.",
+        offers: &[Capability::Authority],
+        releases: &Release::EVERY,
         variables: || schemars::schema_for!(reverse_proxy::Variables),
         backup: reverse_proxy::backup,
         resources: reverse_proxy::resources,
@@ -128,6 +169,8 @@ pub const ROLES: &[Role] = &[
     Role {
         name: "wordpress",
         summary: "Apache with PHP, for WordPress sites.",
+        offers: &[],
+        releases: &Release::EVERY,
         variables: || schemars::schema_for!(wordpress::Variables),
         backup: |_| {
             Ok(these(&[
@@ -141,6 +184,8 @@ pub const ROLES: &[Role] = &[
     Role {
         name: "backup_director",
         summary: "Bacula's director: what is backed up when, kept for how long and copied to where.",
+        offers: &[],
+        releases: &Release::EVERY,
         variables: || schemars::schema_for!(backup_director::Variables),
         backup: |_| Ok(these(&["/etc/bacula", "/usr/local/lib/bacula"])),
         resources: backup_director::resources,
@@ -148,6 +193,8 @@ pub const ROLES: &[Role] = &[
     Role {
         name: "backup_storage",
         summary: "Bacula's storage daemon, with the archive and the folder of the off-site copies.",
+        offers: &[],
+        releases: &Release::EVERY,
         variables: || schemars::schema_for!(backup_storage::Variables),
         backup: |_| Ok(these(&["/etc/bacula"])),
         resources: backup_storage::resources,
@@ -155,6 +202,8 @@ pub const ROLES: &[Role] = &[
     Role {
         name: "backup_dropbox",
         summary: "Dropbox's headless daemon, which brings the copies of the backups out of the office.",
+        offers: &[],
+        releases: &Release::EVERY,
         variables: || schemars::schema_for!(backup_dropbox::Variables),
         backup: |_| Ok(these(&["/usr/local/lib/bacula"])),
         resources: backup_dropbox::resources,
@@ -162,6 +211,8 @@ pub const ROLES: &[Role] = &[
     Role {
         name: "dns_client",
         summary: "The host's own name in /etc/hosts, and its resolvers in /etc/resolv.conf.",
+        offers: &[],
+        releases: &Release::EVERY,
         variables: || schemars::schema_for!(dns_client::Variables),
         backup: |_| Ok(these(&["/etc/hosts", "/etc/resolv.conf"])),
         resources: dns_client::resources,
@@ -170,16 +221,4 @@ pub const ROLES: &[Role] = &[
 
 fn these(paths: &[&'static str]) -> Vec<HostPath> {
     paths.iter().map(|path| fixed(path)).collect()
-}
-
-impl Role {
-    /// Gives the names of the role's variables.
-    #[must_use]
-    pub fn variable_names(&self) -> Vec<String> {
-        let schema = (self.variables)().to_value();
-        schema["properties"]
-            .as_object()
-            .map(|fields| fields.keys().cloned().collect())
-            .unwrap_or_default()
-    }
 }

@@ -9,6 +9,7 @@ use super::{DomainContext, Made};
 use crate::content::Content;
 use crate::diagnostic::Diagnostic;
 use crate::domain::Site;
+use crate::release::Feature;
 use crate::resource::{Command, Directory, File, Handler, Resource, TlsCertificate, TlsKey};
 use crate::role::reverse_proxy::{CERTIFICATES, WEBROOT};
 use crate::role::wordpress::UPLOAD;
@@ -81,6 +82,10 @@ fn declare(
         .set("bare", &site.bare)
         .set("address", &site.address())
         .set("uses_ssl", &site.uses_ssl)
+        .set(
+            "http2_directive",
+            &cx.on.host.release().has(Feature::NginxHttp2Directive),
+        )
         .set("certificate", &certificate.as_ref().map(|it| &it.chain))
         .set("key", &certificate.as_ref().map(|it| &it.key))
         // A browser that remembers could not be told to forget a certificate that it does not know.

@@ -12,7 +12,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::backup::{self, COMMANDS, HOME};
-use super::{Declarations, HostContext, ROLES, database, fixed};
+use super::{Declarations, HostContext, database, fixed};
 use crate::Secret;
 use crate::content::{Content, Segment};
 use crate::diagnostic::Diagnostic;
@@ -391,7 +391,7 @@ fn client(cx: &HostContext<'_>, host: &Host) -> Result<Content, Diagnostic> {
 fn paths(cx: &HostContext<'_>, host: &Host) -> Result<Vec<String>, Diagnostic> {
     let vars = cx.estate.vars(host);
     let mut all: Vec<HostPath> = vec![fixed("/etc/apt")];
-    for role in ROLES.iter().filter(|role| host.has_role(role.name)) {
+    for role in cx.roles.of(host) {
         all.extend((role.backup)(&vars)?);
     }
     all.sort();

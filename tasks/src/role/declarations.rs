@@ -1,0 +1,56 @@
+//! What a role declares: resources, whom their changes notify, mistakes on the way.
+
+use crate::diagnostic::Diagnostic;
+use crate::plan::Phase;
+use crate::resource::{Declared, Handler, Resource};
+
+/// Collects what a role declares.
+pub(crate) struct Declarations {
+    role: &'static str,
+    declared: Vec<Declared>,
+    pub(super) mistakes: Vec<Diagnostic>,
+}
+
+impl Declarations {
+    pub(crate) const fn new(role: &'static str) -> Self {
+        Self {
+            role,
+            declared: Vec::new(),
+            mistakes: Vec::new(),
+        }
+    }
+
+    /// Declares a resource; what follows says who is notified and when it is applied.
+    pub(crate) fn add(&mut self, resource: Resource) -> &mut Declared {
+        self.declared.push(Declared::new(self.role, resource));
+        let last = self.declared.len() - 1;
+        &mut self.declared[last]
+    }
+
+    /// Takes a value, or keeps the mistake for the end.
+    pub(crate) fn take<T>(&mut self, result: Result<T, Diagnostic>) -> Option<T> {
+        result.map_err(|mistake| self.mistakes.push(mistake)).ok()
+    }
+
+    pub(crate) fn finish(self) -> Result<Vec<Declared>, Vec<Diagnostic>> {
+        if self.mistakes.is_empty() {
+            Ok(self.declared)
+        } else {
+            Err(self.mistakes)
+        }
+    }
+}
+
+impl Declared {
+    /// Makes the resource notify a handler when it changes.
+    pub(crate) fn notifies(&mut self, handler: &Handler) -> &mut Self {
+        self.notify.push(handler.clone());
+        self
+    }
+
+    /// Leaves the resource to completion on containers.
+    pub(crate) const fn on_completion(&mut self) -> &mut Self {
+        self.phase = Phase::Completion;
+        self
+    }
+}
