@@ -1,5 +1,8 @@
 //! Runs every file below `cases/`: plans the resource against the facts, compares the outcome with what the case
 //! expects, applies the steps to the facts as a model of the host, and asserts that planning again changes nothing.
+//!
+//! What a case need not say is seen all the same: one snapshot for each kind has every step of its cases with all that
+//! reaches the host, secrets included, as they are none; every remedy; and all that the model knows otherwise afterwards.
 
 #![expect(
     clippy::disallowed_methods,
@@ -9,22 +12,21 @@
 )]
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
+use serde_json::Value;
 use tasks::plan::{Action, Planned, Reason};
 use tasks::probe::{Facts, QuerySet};
 use tasks::resource::{KINDS, Resource};
+use tasks::step::{Run, Step};
 
 /// One case.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Case {
     /// What the case shows, in a sentence.
-    #[expect(
-        dead_code,
-        reason = "for the reader of the file; required so that it is written"
-    )]
     shows: String,
     resource: Resource,
     facts: Facts,
@@ -221,5 +223,112 @@ fn every_kind_is_documented_uniquely_named_and_every_field_described() {
                 kind.name
             );
         }
+    }
+}
+
+/// Lists what is known, one line for each thing.
+fn known(facts: &Facts) -> BTreeSet<String> {
+    fn list(value: &Value, at: &str, all: &mut BTreeSet<String>) {
+        match value {
+            Value::Object(fields) if !fields.is_empty() => {
+                for (name, value) in fields {
+                    list(value, &format!("{at}{name} › "), all);
+                }
+            }
+            value => {
+                all.insert(format!("{at}{value}"));
+            }
+        }
+    }
+    let mut all = BTreeSet::new();
+    let value = serde_json::to_value(facts).expect("facts are data");
+    list(&value, "", &mut all);
+    all
+}
+
+fn put_text(shown: &mut String, name: &str, text: &str) {
+    let _ = writeln!(shown, "      {name}:");
+    for line in text.split_inclusive('\n') {
+        let end = if line.ends_with('\n') {
+            ""
+        } else {
+            " (no end of line)"
+        };
+        let _ = writeln!(shown, "        | {}{end}", line.trim_end_matches('\n'));
+    }
+}
+
+fn put_step(shown: &mut String, step: &Step) {
+    let mut fields = serde_json::to_value(step).expect("a step is data");
+    for part in fields.as_object_mut().into_iter().flatten() {
+        if let Some(fields) = part.1.as_object_mut() {
+            fields.remove("content");
+            fields.remove("stdin");
+        }
+    }
+    let _ = writeln!(shown, "    step {fields}");
+    if let Some(content) = step.content() {
+        put_text(shown, "content", &content.expose());
+    }
+    if let Step::Run(Run { effects, .. }) = step
+        && effects.is_empty()
+    {
+        let _ = writeln!(shown, "      with effects unknown");
+    }
+}
+
+/// Shows everything that comes of a case.
+fn put_case(shown: &mut String, name: &str, case: &Case) {
+    let _ = writeln!(shown, "{name}: {}", case.shows);
+    let mut facts = asked_for(case);
+    match case
+        .resource
+        .manage()
+        .plan(&facts)
+        .expect("all was asked for")
+    {
+        Planned::Unchanged => shown.push_str("  unchanged\n"),
+        Planned::Unknown { waits_for } => {
+            let _ = writeln!(shown, "  unknown: waits for {waits_for}");
+        }
+        Planned::Deferred { reason } => {
+            let _ = writeln!(shown, "  deferred: {reason}");
+        }
+        Planned::Impossible { cause, hint } => {
+            let _ = writeln!(shown, "  impossible: {cause}\n    hint: {hint}");
+        }
+        Planned::Change(change) => {
+            let _ = writeln!(shown, "  {:?} {}", change.action, change.detail);
+            let before = known(&facts);
+            for step in &change.steps {
+                put_step(shown, step);
+                facts.apply(step);
+            }
+            let after = known(&facts);
+            for gone in before.difference(&after) {
+                let _ = writeln!(shown, "    - {gone}");
+            }
+            for new in after.difference(&before) {
+                let _ = writeln!(shown, "    + {new}");
+            }
+        }
+    }
+    shown.push('\n');
+}
+
+#[test]
+fn everything_that_comes_of_every_case_was_reviewed() {
+    for kind in KINDS {
+        let mut shown = String::new();
+        for file in case_files() {
+            let folder = file.parent().and_then(Path::file_name);
+            if folder.is_some_and(|folder| folder == kind.name) {
+                let name = file.file_stem().unwrap().to_string_lossy();
+                put_case(&mut shown, &name, &read(&file).unwrap());
+            }
+        }
+        insta::with_settings!({ omit_expression => true, prepend_module_to_snapshot => false }, {
+            insta::assert_snapshot!(format!("case-{}", kind.name), shown);
+        });
     }
 }
