@@ -142,7 +142,7 @@ impl Estate {
 mod tests {
     use insta::assert_snapshot;
 
-    use super::super::sample::{render, sample};
+    use super::super::tests::sample::{render, sample};
     use super::*;
 
     fn role(name: &'static str, variables: &[&str]) -> KnownRole<'static> {

@@ -221,7 +221,7 @@ fn part(pattern: &str, start: usize, end: usize) -> Option<Part<'_>> {
 mod tests {
     use insta::assert_snapshot;
 
-    use super::super::sample::{render, sample};
+    use super::super::tests::sample::{render, sample};
 
     fn names(pattern: &str) -> String {
         let estate = sample(&[]);

@@ -23,13 +23,7 @@ mod variables;
 mod yaml;
 
 #[cfg(test)]
-mod behaviour;
-#[cfg(test)]
-mod mistakes;
-#[cfg(test)]
-mod properties;
-#[cfg(test)]
-mod sample;
+mod tests;
 
 use std::collections::HashMap;
 use std::fmt;

@@ -285,7 +285,7 @@ mod tests {
     use insta::assert_snapshot;
     use serde::Deserialize;
 
-    use super::super::sample::{render, sample};
+    use super::super::tests::sample::{render, sample};
     use crate::Secret;
 
     #[derive(Debug, Deserialize)]

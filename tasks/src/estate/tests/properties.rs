@@ -4,8 +4,10 @@ use std::fmt::Write as _;
 
 use proptest::prelude::*;
 
+use super::super::{
+    Estate, Layer, MAX_DEPTH, Node, Origin, Source, Sources, Value, from_node, parse,
+};
 use super::sample::{sample, sources};
-use super::{Estate, Layer, MAX_DEPTH, Node, Origin, Source, Sources, Value, from_node, parse};
 
 /// Anything that could be in a file, and texts that look like YAML.
 fn texts() -> impl Strategy<Value = Vec<u8>> {
@@ -221,7 +223,7 @@ fn an_estate_of_a_thousand_hosts_loads_and_is_limited() {
         .collect();
     let sources = estate_of(1000, &groups);
     let variables = ["own", "who", "group", "shared"];
-    let catalogue = [super::KnownRole {
+    let catalogue = [super::super::KnownRole {
         name: "role",
         variables: variables.map(str::to_owned).into(),
         releases: &crate::release::Release::EVERY,

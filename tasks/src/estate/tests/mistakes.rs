@@ -2,7 +2,7 @@
 
 use insta::assert_snapshot;
 
-use super::Estate;
+use super::super::Estate;
 use super::sample::{INVENTORY, added, render, replaced, wrong};
 
 #[test]
@@ -451,7 +451,7 @@ fn hostile_nesting_is_refused() {
 
 #[test]
 fn bytes_that_are_not_text_are_refused() {
-    let sources = super::Sources::new("e").with("estate.yml", &b"name: x\nb: \xff"[..]);
+    let sources = super::super::Sources::new("e").with("estate.yml", &b"name: x\nb: \xff"[..]);
     assert_snapshot!(render(&Estate::load(&sources, &[]).unwrap_err()), @r#"
     e/estate.yml:2:4: is not UTF-8 here: found byte 0xff
     hint: save the file as UTF-8

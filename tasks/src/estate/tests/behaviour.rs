@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use super::super::{Estate, Layer, Node, Origin, Source, Sudo, Value, from_node, parse};
 use super::sample::{INVENTORY, sample, sources};
-use super::{Estate, Layer, Node, Origin, Source, Sudo, Value, from_node, parse};
 use crate::release::Release;
 
 fn read(text: &str) -> Node {

@@ -2,11 +2,11 @@
 
 use std::fmt::Write as _;
 
-use super::{Estate, Sources};
+use super::super::{Estate, Sources};
 use crate::Diagnostic;
 
 /// A valid estate with one of everything.
-pub(super) const INVENTORY: &str = "\
+pub(in crate::estate) const INVENTORY: &str = "\
 name: sample
 connection: {user: admin, port: 2222}
 containers: {network: 10.0.0.0/24}
@@ -25,7 +25,7 @@ roles:
 ";
 
 /// The files of an estate in the folder `e`.
-pub(super) fn sources(files: &[(&str, &str)]) -> Sources {
+pub(in crate::estate) fn sources(files: &[(&str, &str)]) -> Sources {
     let start = Sources::new("e");
     files
         .iter()
@@ -33,29 +33,29 @@ pub(super) fn sources(files: &[(&str, &str)]) -> Sources {
 }
 
 /// Loads the valid estate with further files.
-pub(super) fn sample(files: &[(&str, &str)]) -> Estate {
+pub(in crate::estate) fn sample(files: &[(&str, &str)]) -> Estate {
     let sources = sources(files).with("estate.yml", INVENTORY);
     Estate::load(&sources, &[]).unwrap()
 }
 
 /// Shows what is wrong with an estate that consists of the given files.
-pub(super) fn wrong(files: &[(&str, &str)]) -> String {
+pub(in crate::estate) fn wrong(files: &[(&str, &str)]) -> String {
     render(&Estate::load(&sources(files), &[]).unwrap_err())
 }
 
 /// Shows what is wrong with the valid estate after replacing a part of its inventory.
-pub(super) fn replaced(old: &str, new: &str) -> String {
+pub(in crate::estate) fn replaced(old: &str, new: &str) -> String {
     assert!(INVENTORY.contains(old), "{old}");
     wrong(&[("estate.yml", &INVENTORY.replacen(old, new, 1))])
 }
 
 /// Shows what is wrong with the valid estate after adding a file.
-pub(super) fn added(path: &str, text: &str) -> String {
+pub(in crate::estate) fn added(path: &str, text: &str) -> String {
     wrong(&[("estate.yml", INVENTORY), (path, text)])
 }
 
 /// Writes diagnostics as the terminal would, with a caret under the place.
-pub(super) fn render(mistakes: &[Diagnostic]) -> String {
+pub(in crate::estate) fn render(mistakes: &[Diagnostic]) -> String {
     let mut text = String::new();
     for mistake in mistakes {
         writeln!(text, "{mistake}").unwrap();
