@@ -14,6 +14,7 @@ mod model;
 pub mod pattern;
 pub mod plan;
 pub mod probe;
+pub mod promise;
 pub mod quote;
 pub mod release;
 pub mod resource;

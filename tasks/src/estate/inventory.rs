@@ -95,6 +95,7 @@ pub(super) struct Inventory<'n, 'm> {
     /// Every name that was used, also of what could not be read; for that, without what it stands for.
     names: HashMap<&'n str, (Option<Named>, &'static str, Option<&'n Mark>)>,
     name: Option<String>,
+    release: Release,
     network: Option<ContainerNetwork>,
     stand_ins: Vec<StandIn>,
     hosts: Vec<Host>,
@@ -114,6 +115,7 @@ impl<'n, 'm> Inventory<'n, 'm> {
             mistakes,
             names: HashMap::new(),
             name: None,
+            release: Release::default(),
             network: None,
             stand_ins: Vec::new(),
             hosts: Vec::new(),
@@ -135,6 +137,7 @@ impl<'n, 'm> Inventory<'n, 'm> {
     pub(super) fn into_estate(self, folder: Folder, command_line: Layer) -> Option<Estate> {
         let names = self.names.into_iter();
         Some(Estate {
+            release: self.release,
             name: self.name?,
             folder,
             network: self.network,
@@ -247,6 +250,7 @@ impl<'n, 'm> Inventory<'n, 'm> {
             .get("release")
             .and_then(|node| self.keep(from_node(node)));
         let release: Release = release.unwrap_or_default();
+        self.release = release;
         let public = self.connection(root);
         let defaults = private.map(|private| self.connection(private));
         let defaults = defaults.unwrap_or_default().or(&public);

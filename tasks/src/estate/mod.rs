@@ -55,6 +55,7 @@ use sources::Folder;
 #[derive(Debug, Clone)]
 pub struct Estate {
     name: String,
+    release: Release,
     folder: Folder,
     network: Option<ContainerNetwork>,
     stand_ins: Vec<StandIn>,
@@ -220,6 +221,14 @@ impl Estate {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Says of which release a client's programs are: that of the host whose own protocol they must speak, such as a console
+    /// and its director, which understand each other for certain only within a release; or else that of hosts which name
+    /// none, because what speaks a public protocol depends on no host.
+    #[must_use]
+    pub fn client_release(&self, speaks_to: Option<&Host>) -> Release {
+        speaks_to.map_or(self.release, Host::release)
     }
 
     /// Gives the network of the containers, if the hosts are containers on this machine.

@@ -16,6 +16,14 @@ pub(super) const HOME: &str = "/var/lib/bacula";
 /// Folder that is synchronised.
 pub(super) const SYNCHRONISED: &str = "/var/lib/bacula/Dropbox";
 
+/// Folder that is backed up on every host: apt's configuration, so that the same packages can be had again.
+pub(super) const COMMON_FOLDER: &str = "/etc/apt";
+
+/// Gives the name of a host's file daemon.
+pub(super) fn file_daemon(host: &Host) -> String {
+    format!("{}-fd", host.name())
+}
+
 /// Commands of the roles.
 pub(super) const COMMANDS: &str = "/usr/local/lib/bacula";
 

@@ -3,9 +3,10 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Declarations, HostContext, fixed};
+use super::{Declarations, HostContext, backup, fixed};
 use crate::Secret;
 use crate::diagnostic::Diagnostic;
+use crate::promise::{FileDaemon, Promises};
 use crate::quote::bacula;
 use crate::resource::{Declared, File, Handler, Packages, Resource, Service};
 use crate::value::Mode;
@@ -25,6 +26,18 @@ pub(super) struct Variables {
     backup_director_name: String,
     /// Name of the monitor, as in its own configuration.
     backup_monitor_name: String,
+}
+
+pub(super) fn promises(
+    cx: &HostContext<'_>,
+    promises: &mut Promises,
+) -> Result<(), Vec<Diagnostic>> {
+    let _: Variables = cx.vars.typed("backup_client")?;
+    promises.file_daemons.push(FileDaemon {
+        host: cx.host.name().to_owned(),
+        name: backup::file_daemon(cx.host),
+    });
+    Ok(())
 }
 
 const CONFIGURATION: &str = "/etc/bacula/bacula-fd.conf";

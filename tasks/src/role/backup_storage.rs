@@ -7,6 +7,7 @@ use super::backup::{self, ARCHIVE, SYNCHRONISED};
 use super::{Declarations, HostContext, fixed};
 use crate::Secret;
 use crate::diagnostic::Diagnostic;
+use crate::promise::{Promises, StorageDaemon};
 use crate::quote::bacula;
 use crate::resource::{Declared, Directory, File, Handler, Packages, Resource, Service};
 use crate::value::{HostPath, Mode};
@@ -75,6 +76,18 @@ pub(super) fn resources(cx: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagn
     }
     role.add(Resource::Service(Service::new(fixed("bacula-sd"))));
     role.finish()
+}
+
+pub(super) fn promises(
+    cx: &HostContext<'_>,
+    promises: &mut Promises,
+) -> Result<(), Vec<Diagnostic>> {
+    let variables: Variables = cx.vars.typed("backup_storage")?;
+    promises.storage_daemons.push(StorageDaemon {
+        host: cx.host.name().to_owned(),
+        name: variables.backup_storage_name,
+    });
+    Ok(())
 }
 
 /// Describes a folder that belongs to the daemons alone: what is backed up may be secret.

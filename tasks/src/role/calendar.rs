@@ -7,10 +7,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::{Declarations, HostContext, checked, fixed};
+use super::{Declarations, HostContext, checked, dns, fixed};
 use crate::Secret;
 use crate::content::{Content, Segment};
 use crate::diagnostic::Diagnostic;
+use crate::promise::{Calendar, CalendarServer, Promises};
 use crate::resource::{
     CaldavCalendar, Component, Declared, Directory, File, Handler, Packages, Resource, Service,
     percent_encoded,
@@ -125,24 +126,69 @@ pub(super) fn resources(cx: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagn
     }
     role.add(Resource::Service(Service::new(fixed("radicale"))));
     let server = server(&variables);
-    let staff = variables.office_users.iter().map(AccountName::as_str);
-    for user in std::iter::once(OFFICE).chain(staff) {
-        let url = checked(format!("{server}/{}/calendar/", percent_encoded(user)));
+    for Calendar {
+        user,
+        password,
+        display_name,
+        description,
+        color,
+        components,
+    } in variables.calendars()
+    {
+        let url = checked(format!("{server}/{}/calendar/", percent_encoded(&user)));
         let Some(url) = role.take::<HttpUrl>(url) else {
             continue;
         };
-        let mut calendar = CaldavCalendar::new(url, user);
-        let password = variables.calendar_users.iter();
-        let mut password = password.filter(|(name, _)| closed && name.as_str() == user);
-        calendar.password = password.next().map(|(_, password)| password.clone());
-        user.clone_into(&mut calendar.display_name);
-        calendar.description = format!("Calendar for {user}");
-        COLOR.clone_into(&mut calendar.color);
-        calendar.service = Some(fixed("radicale"));
-        calendar.components = Component::EVERY.into();
-        role.add(Resource::CaldavCalendar(calendar));
+        role.add(Resource::CaldavCalendar(CaldavCalendar {
+            url,
+            user,
+            password,
+            display_name,
+            description,
+            color,
+            service: Some(fixed("radicale")),
+            components,
+        }));
     }
     role.finish()
+}
+
+pub(super) fn promises(
+    cx: &HostContext<'_>,
+    promises: &mut Promises,
+) -> Result<(), Vec<Diagnostic>> {
+    let variables: Variables = cx.vars.typed("calendar")?;
+    let name =
+        dns::name_of(cx.estate, &cx.vars, dns::CALDAV, cx.host).map_err(|mistake| vec![mistake])?;
+    promises.calendar_servers.push(CalendarServer {
+        url: format!("http://{name}:{}", variables.calendar_port),
+        open: variables.calendar_access == Access::Open,
+        calendars: variables.calendars().collect(),
+    });
+    Ok(())
+}
+
+impl Variables {
+    /// Describes the calendars as they are made.
+    fn calendars(&self) -> impl Iterator<Item = Calendar> {
+        let staff = self.office_users.iter().map(AccountName::as_str);
+        std::iter::once(OFFICE).chain(staff).map(|user| Calendar {
+            user: user.to_owned(),
+            password: self.password(user).cloned(),
+            display_name: user.to_owned(),
+            description: format!("Calendar for {user}"),
+            color: COLOR.to_owned(),
+            components: Component::EVERY.into(),
+        })
+    }
+
+    /// Gives the password that a user is asked for, if anybody is.
+    fn password(&self, user: &str) -> Option<&Secret> {
+        let mut users = self.calendar_users.iter();
+        let closed = self.calendar_access == Access::Htpasswd;
+        let found = users.find(|(name, _)| closed && name.as_str() == user);
+        found.map(|(_, password)| password)
+    }
 }
 
 /// Refuses users without a usable password: nobody could make their calendars.

@@ -8,6 +8,7 @@ use super::{HostContext, arrange};
 use crate::diagnostic::Diagnostic;
 use crate::domain;
 use crate::estate::{Estate, Host, KnownRole};
+use crate::promise::Promises;
 use crate::resource::Declared;
 
 /// What a role brings that a more general role must reckon with, without knowing who brings it.
@@ -109,4 +110,13 @@ pub fn resources(context: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagnos
         return Err(mistakes);
     }
     arrange(context.host.name(), declared)
+}
+
+/// Adds what the roles of a host promise their users; gives the mistakes that kept a role from promising anything.
+pub(crate) fn promises(context: &HostContext<'_>, promises: &mut Promises) -> Vec<Diagnostic> {
+    let roles = context.roles.of(context.host);
+    roles
+        .filter_map(|role| (role.promises)(context, promises).err())
+        .flatten()
+        .collect()
 }

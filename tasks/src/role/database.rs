@@ -12,6 +12,7 @@ use super::{Declarations, HostContext, backup, fixed};
 use crate::Secret;
 use crate::content::Content;
 use crate::diagnostic::Diagnostic;
+use crate::promise::{DatabaseServer, Promises, Server};
 use crate::quote::mariadb_option;
 use crate::resource::{
     Declared, Directory, File, Handler, MariaDbDatabase, MariaDbUser, Packages, Resource, Service,
@@ -45,6 +46,9 @@ pub(super) fn bacula() -> DatabaseName {
 pub(super) fn bacula_account() -> String {
     "bacula".to_owned()
 }
+
+/// The port that MariaDB listens on unless it is told another.
+const PORT: u16 = 3306;
 
 /// Writes all databases to a file in [`DUMPS`].
 pub(super) const DUMP: &str = "/usr/local/sbin/dump-databases";
@@ -101,6 +105,19 @@ pub(super) fn resources(cx: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagn
         }
     }
     role.finish()
+}
+
+pub(super) fn promises(
+    cx: &HostContext<'_>,
+    promises: &mut Promises,
+) -> Result<(), Vec<Diagnostic>> {
+    let variables: Variables = cx.vars.typed("database")?;
+    promises.database_servers.push(DatabaseServer {
+        server: Server::of(cx.host),
+        port: PORT,
+        exposed: variables.database_expose_externally,
+    });
+    Ok(())
 }
 
 /// Gives the catalogue's database and its account, which may come from the director's address only.

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{Declarations, HostContext, fixed};
 use crate::diagnostic::Diagnostic;
-use crate::estate::{Estate, Vars};
+use crate::estate::{Estate, Host, Vars};
+use crate::promise::{NameServer, Promises, Server};
 use crate::resource::{Declared, Directory, File, Handler, Packages, Resource, Service};
 use crate::value::{DomainName, HostPath};
 
@@ -51,11 +52,14 @@ enum Word {
     ContainerHost,
 }
 
+/// Name of the server of calendars.
+pub(super) const CALDAV: &str = "caldav";
+
 /// Names of services, and the roles of the hosts that are called so.
 const SERVICES: [(&str, &str); 4] = [
     ("bacula-dir", "backup_director"),
     ("bacula-sd", "backup_storage"),
-    ("caldav", "calendar"),
+    (CALDAV, "calendar"),
     ("smtp", "mail_internal"),
 ];
 
@@ -63,6 +67,20 @@ const SERVICES: [(&str, &str); 4] = [
 pub fn aliases(estate: &Estate, vars: &Vars<'_>) -> Result<BTreeMap<String, String>, Diagnostic> {
     let given: Option<BTreeMap<String, String>> = vars.value("dns_aliases")?;
     Ok(all_aliases(estate, &given.unwrap_or_default()))
+}
+
+/// Gives the name by which people call a service of a host: the alias, where it leads there, or else the host's own.
+pub(super) fn name_of<'n>(
+    estate: &Estate,
+    vars: &Vars<'_>,
+    alias: &'n str,
+    host: &'n Host,
+) -> Result<&'n str, Diagnostic> {
+    let aliases = aliases(estate, vars)?;
+    let leads = aliases
+        .get(alias)
+        .is_some_and(|target| target == host.name());
+    Ok(if leads { alias } else { host.name() })
 }
 
 fn all_aliases(estate: &Estate, given: &BTreeMap<String, String>) -> BTreeMap<String, String> {
@@ -139,6 +157,32 @@ pub(super) fn resources(cx: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagn
     }
     role.add(Resource::Service(Service::new(fixed("dnsmasq"))));
     role.finish()
+}
+
+pub(super) fn promises(
+    cx: &HostContext<'_>,
+    promises: &mut Promises,
+) -> Result<(), Vec<Diagnostic>> {
+    let variables: Variables = cx.vars.typed("dns")?;
+    let aliases = all_aliases(cx.estate, &variables.dns_aliases);
+    let mut server = NameServer {
+        server: Server::of(cx.host),
+        group: variables.dns_group.clone(),
+        home_domain: variables.home_domain.to_string(),
+        hosts: Vec::new(),
+        aliases: Vec::new(),
+    };
+    for entry in entries(cx, &variables, &aliases)? {
+        let mut names = entry.names.into_iter().map(str::to_owned);
+        let host = names.next().map(|name| (name, entry.address));
+        server.hosts.extend(host);
+        server
+            .aliases
+            .extend(names.map(|name| (name, entry.address)));
+    }
+    server.aliases.sort();
+    promises.name_servers.push(server);
+    Ok(())
 }
 
 fn entries<'e>(

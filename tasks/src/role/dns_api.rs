@@ -6,6 +6,7 @@ use serde::Deserialize;
 use super::{Declarations, HostContext, fixed};
 use crate::Secret;
 use crate::diagnostic::Diagnostic;
+use crate::promise::{ApiAccount, Promises};
 use crate::resource::{Declared, File, Resource};
 use crate::value::Mode;
 
@@ -41,6 +42,18 @@ pub(super) fn resources(cx: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagn
         role.add(Resource::File(file));
     }
     role.finish()
+}
+
+pub(super) fn promises(
+    cx: &HostContext<'_>,
+    promises: &mut Promises,
+) -> Result<(), Vec<Diagnostic>> {
+    let variables: Variables = cx.vars.typed("dns_api")?;
+    promises.api_accounts.push(ApiAccount {
+        host: cx.host.name().to_owned(),
+        token: variables.dns_linode_key,
+    });
+    Ok(())
 }
 
 /// Tells whether a text can be a bearer token (RFC 6750, section 2.1); it then needs no quotes anywhere.

@@ -10,6 +10,7 @@ use super::{Declarations, HostContext, dns_api, fixed};
 use crate::content::Content;
 use crate::diagnostic::Diagnostic;
 use crate::estate::Vars;
+use crate::promise::{KeptRecords, Promises, RecordKeeper, Server};
 use crate::resource::{Cron, Declared, Directory, File, Packages, Resource, TimeField};
 use crate::value::{DomainName, HostPath, HttpUrl, Mode};
 
@@ -86,6 +87,28 @@ pub(crate) fn domain(
         .finish()
 }
 
+/// Describes the records of a domain that a host keeps.
+pub(crate) fn kept(
+    cx: &HostContext<'_>,
+    domain: &DomainName,
+    id: NonZeroU64,
+    records: &[NonZeroU64],
+) -> KeptRecords {
+    KeptRecords {
+        host: cx.host.name().to_owned(),
+        domain: domain.to_string(),
+        id,
+        records: records.to_vec(),
+    }
+}
+
+impl Variables {
+    /// Gives the address of the API's domains, without a slash at its end.
+    fn api(&self) -> &str {
+        self.dns_linode_base_url.as_str().trim_end_matches('/')
+    }
+}
+
 /// Gives what is worth a backup: the settings, and the folder of the domains.
 pub(super) fn backup(vars: &Vars<'_>) -> Result<Vec<HostPath>, Diagnostic> {
     let folder_of_domains: Option<HostPath> = vars.value("dynamic_dns_domains_dir")?;
@@ -93,6 +116,24 @@ pub(super) fn backup(vars: &Vars<'_>) -> Result<Vec<HostPath>, Diagnostic> {
         fixed("/usr/local/etc/dynamic-dns.conf"),
         folder_of_domains.unwrap_or_else(folder),
     ])
+}
+
+pub(super) fn promises(
+    cx: &HostContext<'_>,
+    promises: &mut Promises,
+) -> Result<(), Vec<Diagnostic>> {
+    let variables: Variables = cx.vars.typed("dynamic_dns")?;
+    let Minutes(stride) = variables.dynamic_dns_crontab_stride;
+    promises.record_keepers.push(RecordKeeper {
+        server: Server::of(cx.host),
+        stride,
+        api: variables.api().to_owned(),
+    });
+    let domains = variables.dynamic_dns_domains.iter();
+    promises
+        .kept_records
+        .extend(domains.map(|(name, domain)| kept(cx, name, domain.id, &domain.records)));
+    Ok(())
 }
 
 pub(super) fn resources(cx: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagnostic>> {
@@ -114,10 +155,7 @@ pub(super) fn resources(cx: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagn
     role.add(Resource::Directory(Directory::new(folder.clone())));
     let configuration = cx
         .render("dynamic_dns/dynamic-dns.conf")
-        .set(
-            "base_url",
-            variables.dns_linode_base_url.as_str().trim_end_matches('/'),
-        )
+        .set("base_url", variables.api())
         .set("credentials", dns_api::CREDENTIALS)
         .set("domains_dir", folder)
         .finish();

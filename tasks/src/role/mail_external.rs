@@ -26,6 +26,7 @@ use super::{Declarations, HostContext, fixed, mail, mail_certificates};
 use crate::content::{Content, Segment};
 use crate::diagnostic::Diagnostic;
 use crate::input::Input;
+use crate::promise::{HostedMail, Promises, Server};
 use crate::resource::{
     Cron, Declared, Directory, File, Handler, Packages, Resource, Service, Special, User,
 };
@@ -140,6 +141,19 @@ pub(super) fn resources(cx: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagn
     exim(cx, &mut role, &variables, &relays);
     dovecot(cx, &mut role, &variables, &relays);
     role.finish()
+}
+
+pub(super) fn promises(
+    cx: &HostContext<'_>,
+    promises: &mut Promises,
+) -> Result<(), Vec<Diagnostic>> {
+    let variables: Variables = cx.vars.typed("mail_external")?;
+    promises.hosted_mail.push(HostedMail {
+        server: Server::of(cx.host),
+        home_domain: variables.home_domain.to_string(),
+        gateway_account: variables.mta_smarthost.username,
+    });
+    Ok(())
 }
 
 /// Refuses a host on which the role cannot work.

@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256};
 use super::{Declarations, HostContext, fixed, mta};
 use crate::content::{Content, Segment};
 use crate::diagnostic::Diagnostic;
+use crate::promise::{MailGateway, Mailbox, Promises, Server};
 use crate::resource::{Declared, File, Packages, Resource};
 use crate::secret::{Secret, hex};
 use crate::value::{AccountName, DomainName, Mode};
@@ -27,6 +28,9 @@ pub(super) struct Variables {
     /// Whether Exim's configuration is made from the files in `/etc/exim4/conf.d`; needed here.
     #[serde(default)]
     mta_use_split_config: bool,
+    /// What stands in `/etc/mailname`; by default the home domain.
+    #[serde(default)]
+    mta_mailname: Option<DomainName>,
 }
 
 /// Exim's files: template, path.
@@ -79,4 +83,28 @@ pub(super) fn resources(cx: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagn
     file.mode = Mode::new(0o640);
     role.add(Resource::File(file));
     role.finish()
+}
+
+pub(super) fn promises(
+    cx: &HostContext<'_>,
+    promises: &mut Promises,
+) -> Result<(), Vec<Diagnostic>> {
+    let variables: Variables = cx.vars.typed("mail_gateway")?;
+    let domain = mta::mailname(variables.mta_mailname.as_ref(), &variables.home_domain);
+    // The account that prov logs in with has mail like every other one.
+    let connection = cx.host.connection();
+    let somebody = match (&connection.user, &connection.password) {
+        (Some(user), Some(password)) => Some(Mailbox {
+            address: format!("{user}@{domain}"),
+            login: user.clone(),
+            password: password.clone(),
+        }),
+        (Some(_) | None, _) => None,
+    };
+    promises.mail_gateways.push(MailGateway {
+        server: Server::of(cx.host),
+        domain: domain.to_string(),
+        somebody,
+    });
+    Ok(())
 }

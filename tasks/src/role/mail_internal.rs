@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use super::{Declarations, HostContext, fixed, mail, mta};
 use crate::diagnostic::Diagnostic;
+use crate::promise::{OfficeMail, Promises, Server};
 use crate::resource::{Declared, File, Handler, Packages, Resource, Service};
 use crate::value::Network;
 
@@ -53,4 +54,15 @@ pub(super) fn resources(cx: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagn
     }
     role.add(Resource::Service(Service::new(fixed("fetchmail"))));
     role.finish()
+}
+
+pub(super) fn promises(
+    cx: &HostContext<'_>,
+    promises: &mut Promises,
+) -> Result<(), Vec<Diagnostic>> {
+    let _: Variables = cx.vars.typed("mail_internal")?;
+    promises.office_mail.push(OfficeMail {
+        server: Server::of(cx.host),
+    });
+    Ok(())
 }

@@ -31,8 +31,8 @@ pub(crate) mod reverse_proxy;
 pub(crate) mod wordpress;
 
 pub(crate) use arrange::arrange;
-pub(crate) use catalogue::variable_names;
 pub use catalogue::{Capability, Catalogue, resources};
+pub(crate) use catalogue::{promises, variable_names};
 pub use check::check;
 pub use context::{HostContext, Inputs};
 pub(crate) use declarations::Declarations;

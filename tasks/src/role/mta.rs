@@ -222,10 +222,7 @@ pub(super) fn resources(cx: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagn
     let mut packages = Packages::new([fixed(daemon)]);
     packages.replaces.insert(fixed(other));
     role.add(Resource::Packages(packages));
-    let mailname = variables
-        .mta_mailname
-        .as_ref()
-        .unwrap_or(&variables.home_domain);
+    let mailname = mailname(variables.mta_mailname.as_ref(), &variables.home_domain);
     let file = File::new(
         fixed("/etc/mailname"),
         Content::plain(format!("{mailname}\n")),
@@ -353,6 +350,11 @@ pub(super) fn certificate(cx: &HostContext<'_>, role: &mut Declarations, domain:
     role.add(Resource::TlsKey(key));
     // Exim reads it for every connection.
     role.add(Resource::TlsCertificate(certificate));
+}
+
+/// Gives the domain of a host's own mail.
+pub(super) fn mailname<'v>(given: Option<&'v DomainName>, home: &'v DomainName) -> &'v DomainName {
+    given.unwrap_or(home)
 }
 
 /// Gives the names by which other hosts call this one.

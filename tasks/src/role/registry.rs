@@ -9,6 +9,7 @@ use super::{
 };
 use crate::diagnostic::Diagnostic;
 use crate::estate::Vars;
+use crate::promise::Promises;
 use crate::release::Release;
 use crate::resource::Declared;
 use crate::value::HostPath;
@@ -30,6 +31,8 @@ pub struct Role {
     pub backup: fn(&Vars<'_>) -> Result<Vec<HostPath>, Diagnostic>,
     /// Gives the resources that a host with this role needs.
     pub resources: fn(&HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagnostic>>,
+    /// Adds what a host with this role promises its users.
+    pub promises: fn(&HostContext<'_>, &mut Promises) -> Result<(), Vec<Diagnostic>>,
 }
 
 /// Every role, in the order in which they are applied on a host.
@@ -42,6 +45,7 @@ pub(super) const BUILT_IN: &[Role] = &[
         variables: || schemars::schema_for!(backup_client::Variables),
         backup: |_| Ok(these(&["/etc/bacula/bacula-fd.conf"])),
         resources: backup_client::resources,
+        promises: backup_client::promises,
     },
     Role {
         name: "mta",
@@ -51,6 +55,7 @@ pub(super) const BUILT_IN: &[Role] = &[
         variables: || schemars::schema_for!(mta::Variables),
         backup: |_| Ok(these(&["/etc/exim4", "/etc/aliases", "/etc/mailname"])),
         resources: mta::resources,
+        promises: nothing,
     },
     Role {
         name: "database",
@@ -60,6 +65,7 @@ pub(super) const BUILT_IN: &[Role] = &[
         variables: || schemars::schema_for!(database::Variables),
         backup: |_| Ok(these(&["/etc/mysql", database::DUMPS])),
         resources: database::resources,
+        promises: database::promises,
     },
     Role {
         name: "dns",
@@ -69,6 +75,7 @@ pub(super) const BUILT_IN: &[Role] = &[
         variables: || schemars::schema_for!(dns::Variables),
         backup: |_| Ok(these(&["/etc/dnsmasq.d", "/etc/dnsmasq-hosts.d"])),
         resources: dns::resources,
+        promises: dns::promises,
     },
     Role {
         name: "dns_api",
@@ -78,6 +85,7 @@ pub(super) const BUILT_IN: &[Role] = &[
         variables: || schemars::schema_for!(dns_api::Variables),
         backup: |_| Ok(these(&[dns_api::CREDENTIALS])),
         resources: dns_api::resources,
+        promises: dns_api::promises,
     },
     Role {
         name: "dynamic_dns",
@@ -87,6 +95,7 @@ pub(super) const BUILT_IN: &[Role] = &[
         variables: || schemars::schema_for!(dynamic_dns::Variables),
         backup: dynamic_dns::backup,
         resources: dynamic_dns::resources,
+        promises: dynamic_dns::promises,
     },
     Role {
         name: "calendar",
@@ -96,6 +105,7 @@ pub(super) const BUILT_IN: &[Role] = &[
         variables: || schemars::schema_for!(calendar::Variables),
         backup: |_| Ok(these(&["/etc/radicale", "/var/lib/radicale"])),
         resources: calendar::resources,
+        promises: calendar::promises,
     },
     Role {
         name: "mail",
@@ -105,6 +115,7 @@ pub(super) const BUILT_IN: &[Role] = &[
         variables: || schemars::schema_for!(mail::Variables),
         backup: |_| Ok(these(&["/etc/dovecot", "/home"])),
         resources: mail::resources,
+        promises: nothing,
     },
     Role {
         name: "mail_certificates",
@@ -120,6 +131,7 @@ pub(super) const BUILT_IN: &[Role] = &[
             ]))
         },
         resources: mail_certificates::resources,
+        promises: nothing,
     },
     Role {
         name: "mail_external",
@@ -134,6 +146,7 @@ pub(super) const BUILT_IN: &[Role] = &[
         variables: || schemars::schema_for!(mail_external::Variables),
         backup: |_| Ok(these(&["/usr/local/etc/mail-certs"])),
         resources: mail_external::resources,
+        promises: mail_external::promises,
     },
     Role {
         name: "mail_internal",
@@ -147,6 +160,7 @@ pub(super) const BUILT_IN: &[Role] = &[
         variables: || schemars::schema_for!(mail_internal::Variables),
         backup: |_| Ok(these(&["/etc/default/fetchmail"])),
         resources: mail_internal::resources,
+        promises: mail_internal::promises,
     },
     Role {
         name: "mail_gateway",
@@ -156,6 +170,7 @@ pub(super) const BUILT_IN: &[Role] = &[
         variables: || schemars::schema_for!(mail_gateway::Variables),
         backup: |_| Ok(these(&[])),
         resources: mail_gateway::resources,
+        promises: mail_gateway::promises,
     },
     Role {
         name: "reverse_proxy",
@@ -165,6 +180,7 @@ pub(super) const BUILT_IN: &[Role] = &[
         variables: || schemars::schema_for!(reverse_proxy::Variables),
         backup: reverse_proxy::backup,
         resources: reverse_proxy::resources,
+        promises: nothing,
     },
     Role {
         name: "wordpress",
@@ -180,6 +196,7 @@ pub(super) const BUILT_IN: &[Role] = &[
             ]))
         },
         resources: wordpress::resources,
+        promises: nothing,
     },
     Role {
         name: "backup_director",
@@ -189,6 +206,7 @@ pub(super) const BUILT_IN: &[Role] = &[
         variables: || schemars::schema_for!(backup_director::Variables),
         backup: |_| Ok(these(&["/etc/bacula", "/usr/local/lib/bacula"])),
         resources: backup_director::resources,
+        promises: backup_director::promises,
     },
     Role {
         name: "backup_storage",
@@ -198,6 +216,7 @@ pub(super) const BUILT_IN: &[Role] = &[
         variables: || schemars::schema_for!(backup_storage::Variables),
         backup: |_| Ok(these(&["/etc/bacula"])),
         resources: backup_storage::resources,
+        promises: backup_storage::promises,
     },
     Role {
         name: "backup_dropbox",
@@ -207,6 +226,7 @@ pub(super) const BUILT_IN: &[Role] = &[
         variables: || schemars::schema_for!(backup_dropbox::Variables),
         backup: |_| Ok(these(&["/usr/local/lib/bacula"])),
         resources: backup_dropbox::resources,
+        promises: nothing,
     },
     Role {
         name: "dns_client",
@@ -216,8 +236,18 @@ pub(super) const BUILT_IN: &[Role] = &[
         variables: || schemars::schema_for!(dns_client::Variables),
         backup: |_| Ok(these(&["/etc/hosts", "/etc/resolv.conf"])),
         resources: dns_client::resources,
+        promises: nothing,
     },
 ];
+
+/// The promises of a role that only serves other roles.
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "the signature is that of the registry's rows"
+)]
+const fn nothing(_: &HostContext<'_>, _: &mut Promises) -> Result<(), Vec<Diagnostic>> {
+    Ok(())
+}
 
 fn these(paths: &[&'static str]) -> Vec<HostPath> {
     paths.iter().map(|path| fixed(path)).collect()

@@ -10,7 +10,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{DomainContext, Made, Tag};
 use crate::diagnostic::Diagnostic;
+use crate::domain::HostLabel;
 use crate::estate::{Host, Location};
+use crate::promise::{KnownFrom, MailExchanger, Promises, PublishedName};
 use crate::resource::{File, Handler, Resource};
 use crate::role::{dns, fixed};
 use crate::value::{DomainName, HostPath};
@@ -33,6 +35,10 @@ struct Entry {
 /// How the names of files begin that concern a domain's mail.
 const MAIL: &str = "domain-mail-";
 
+/// What mail servers are called.
+const IMAP: &str = "imap";
+const SMTP: &str = "smtp";
+
 /// Preference of the one server that takes the domain's mail (RFC 5321, section 5.1).
 const PREFERENCE: u16 = 50;
 
@@ -45,42 +51,92 @@ pub(super) fn resources(cx: &DomainContext<'_>, made: &mut Made) {
     if cx.selection.has(Tag::Mail) && cx.domain.has_mail() {
         mail(cx, made, inside);
     }
-    for (label, webhost) in cx.webhosts() {
-        let Some(proxy) = cx.on.estate.host(&webhost.proxy) else {
-            continue;
-        };
-        let mut names = vec![cx.domain.site(label).to_string()];
-        if label.as_str() == "www" {
-            names.push(cx.domain.name().to_string());
-        }
-        let entry = Entry {
-            address: proxy.address(),
-            names,
-        };
+    for (label, entry) in sites(cx) {
         hosts(cx, made, "domain-web-", &cx.domain.site(label), &[entry]);
     }
 }
 
+/// Gives the names of the web sites, each with the address of the host in front of it.
+fn sites<'c>(cx: &'c DomainContext<'_>) -> impl Iterator<Item = (&'c HostLabel, Entry)> {
+    cx.webhosts().filter_map(|(label, webhost)| {
+        let mut names = vec![cx.domain.site(label).to_string()];
+        if label.as_str() == "www" {
+            names.push(cx.domain.name().to_string());
+        }
+        let address = cx.on.estate.host(&webhost.proxy)?.address();
+        Some((label, Entry { address, names }))
+    })
+}
+
+/// The server outside promises what everybody knows; the office's own then knows it, too.
+pub(super) fn promises(
+    cx: &DomainContext<'_>,
+    promises: &mut Promises,
+) -> Result<(), Vec<Diagnostic>> {
+    let variables: Variables = cx.on.vars.typed("domain_dns")?;
+    let inside = variables.dns_group == Location::Internal.as_str();
+    let mut publish = |known_from, name: String, address| {
+        let name = PublishedName {
+            name,
+            address,
+            known_from,
+        };
+        if !promises.published_names.contains(&name) {
+            promises.published_names.push(name);
+        }
+    };
+    if cx.domain.has_mail() {
+        let server = mail_server(cx, inside).map_err(|mistake| vec![mistake])?;
+        // In the office, the firm's own mail servers are those of the office, by short names.
+        let office = !cx.on.estate.hosts_with_role("mail_internal").is_empty();
+        for label in [IMAP, SMTP] {
+            match (inside, cx.is_home() && office) {
+                (true, true) => publish(KnownFrom::Inside, label.to_owned(), server.address()),
+                (false, false) => {
+                    let name = cx.domain.sub(label).to_string();
+                    publish(KnownFrom::Everywhere, name, server.address());
+                }
+                (true, false) | (false, true) => {}
+            }
+        }
+    }
+    if inside {
+        return Ok(());
+    }
+    for (_, Entry { address, names }) in sites(cx) {
+        for name in names {
+            publish(KnownFrom::Everywhere, name, address);
+        }
+    }
+    if cx.domain.has_mail() {
+        let server = mail_server(cx, inside).map_err(|mistake| vec![mistake])?;
+        let exchanger = MailExchanger {
+            domain: cx.domain.name().to_string(),
+            preference: PREFERENCE,
+            server: target(cx, server),
+        };
+        if !promises.mail_exchangers.contains(&exchanger) {
+            promises.mail_exchangers.push(exchanger);
+        }
+    }
+    Ok(())
+}
+
 fn mail(cx: &DomainContext<'_>, made: &mut Made, inside: bool) {
     let domain = cx.domain.name();
-    let role = if inside {
-        "mail_internal"
-    } else {
-        "mail_external"
-    };
-    let Some(server) = made.take(mail_server(cx, role)) else {
+    let Some(server) = made.take(mail_server(cx, inside)) else {
         return;
     };
     if inside {
         // `smtp` is an alias of the estate's; mail of other domains is read outside.
         if cx.is_home() {
-            let names = vec!["imap".to_owned()];
+            let names = vec![IMAP.to_owned()];
             let address = server.address();
             hosts(cx, made, MAIL, domain, &[Entry { address, names }]);
         }
         return;
     }
-    let names = ["imap", "smtp"].map(|label| cx.domain.sub(label).to_string());
+    let names = [IMAP, SMTP].map(|label| cx.domain.sub(label).to_string());
     let entry = Entry {
         address: server.address(),
         names: names.to_vec(),
@@ -106,7 +162,12 @@ fn target(cx: &DomainContext<'_>, server: &Host) -> String {
 }
 
 /// Finds the host that serves the domain's mail on one side.
-fn mail_server<'e>(cx: &DomainContext<'e>, role: &str) -> Result<&'e Host, Diagnostic> {
+fn mail_server<'e>(cx: &DomainContext<'e>, inside: bool) -> Result<&'e Host, Diagnostic> {
+    let role = if inside {
+        "mail_internal"
+    } else {
+        "mail_external"
+    };
     let hosts = cx.on.estate.hosts_with_role(role);
     hosts.first().copied().ok_or_else(|| {
         Diagnostic::new(format!(

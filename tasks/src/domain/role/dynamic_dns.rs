@@ -4,6 +4,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{DomainContext, Made};
+use crate::diagnostic::Diagnostic;
+use crate::promise::Promises;
 use crate::resource::{File, Resource};
 use crate::role::dynamic_dns;
 use crate::value::HostPath;
@@ -30,4 +32,19 @@ pub(super) fn resources(cx: &DomainContext<'_>, made: &mut Made) {
         let path = folder.join("", cx.domain.name(), ".conf");
         made.add(Resource::File(File::new(path, content)));
     }
+}
+
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "the signature is that of the registry's rows"
+)]
+pub(super) fn promises(
+    cx: &DomainContext<'_>,
+    promises: &mut Promises,
+) -> Result<(), Vec<Diagnostic>> {
+    if let Some(records) = &cx.domain.settings().dynamic_dns {
+        let kept = dynamic_dns::kept(&cx.on, cx.domain.name(), records.id, &records.records);
+        promises.kept_records.push(kept);
+    }
+    Ok(())
 }

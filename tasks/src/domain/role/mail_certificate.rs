@@ -7,6 +7,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{DomainContext, Made};
+use crate::diagnostic::Diagnostic;
+use crate::promise::{Issuer, MailCertificate, Promises};
 use crate::resource::{Command, Directory, Handler, Resource, TlsCertificate, TlsKey};
 use crate::role::{dns_api, fixed, mail_certificates};
 use crate::value::{AccountName, DomainName, HostPath, Mode};
@@ -36,6 +38,31 @@ fn of_domain(domain: &DomainName) -> HostPath {
     fixed::<HostPath>(mail_certificates::CERTIFICATES).join("", domain, "")
 }
 
+/// Gives the names by which users call the domain's mail servers.
+fn names(cx: &DomainContext<'_>) -> [DomainName; 2] {
+    ["imap", "smtp"].map(|label| cx.domain.sub(label))
+}
+
+pub(super) fn promises(
+    cx: &DomainContext<'_>,
+    promises: &mut Promises,
+) -> Result<(), Vec<Diagnostic>> {
+    if !cx.domain.has_mail() {
+        return Ok(());
+    }
+    let variables: Variables = cx.on.vars.typed("domain_mail_certificate")?;
+    promises.mail_certificates.push(MailCertificate {
+        domain: cx.domain.name().to_string(),
+        names: names(cx).map(|name| name.to_string()).to_vec(),
+        issuer: if variables.mail_uses_ca {
+            Issuer::Public
+        } else {
+            Issuer::Estate
+        },
+    });
+    Ok(())
+}
+
 pub(super) fn resources(cx: &DomainContext<'_>, made: &mut Made) {
     if !cx.domain.has_mail() {
         return;
@@ -49,7 +76,7 @@ pub(super) fn resources(cx: &DomainContext<'_>, made: &mut Made) {
     let mut folder = Directory::new(of_domain(domain));
     folder.mode = Mode::new(0o700);
     made.add(Resource::Directory(folder));
-    let names = ["imap", "smtp"].map(|label| cx.domain.sub(label));
+    let names = names(cx);
     let hand_over = [mail_certificates::HAND_OVER, domain.as_str()];
     if variables.mail_uses_ca {
         let email = format!("{}@{}", variables.home_domain_admin_user, cx.home_domain);

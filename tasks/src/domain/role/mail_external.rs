@@ -10,8 +10,10 @@ use super::{DomainContext, Made};
 use crate::content::{Content, Segment};
 use crate::diagnostic::Diagnostic;
 use crate::domain::LocalPart;
+use crate::domain::MailUser;
 use crate::estate::Host;
 use crate::input::Input;
+use crate::promise::{self, MailDomain, Promises};
 use crate::resource::{Directory, File, Resource, Symlink};
 use crate::role::fixed;
 use crate::role::mail_external::{CERTIFICATES, credentials, readable_by};
@@ -66,6 +68,36 @@ pub(super) fn resources(cx: &DomainContext<'_>, made: &mut Made) {
         made.add(Resource::File(File::new(path, content)))
             .notifies(&reload());
     }
+}
+
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "the signature is that of the registry's rows"
+)]
+pub(super) fn promises(
+    cx: &DomainContext<'_>,
+    promises: &mut Promises,
+) -> Result<(), Vec<Diagnostic>> {
+    let settings = cx.domain.settings();
+    let mailbox = |user: &MailUser| {
+        let address = format!("{}@{}", user.name, cx.domain.name());
+        let account = user.account.as_ref();
+        let password = settings.user_passwords.get(&user.name);
+        promise::Mailbox {
+            login: account.map_or_else(|| address.clone(), ToString::to_string),
+            address,
+            password: password.cloned().unwrap_or_default(),
+        }
+    };
+    if cx.domain.has_mail() {
+        promises.mail_domains.push(MailDomain {
+            name: cx.domain.name().to_string(),
+            home: cx.is_home(),
+            mailboxes: settings.users.iter().map(mailbox).collect(),
+            gateway_account: settings.mail_gateway.as_ref().map(|it| it.username.clone()),
+        });
+    }
+    Ok(())
 }
 
 fn mailboxes(cx: &DomainContext<'_>, made: &mut Made) {

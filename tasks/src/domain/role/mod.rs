@@ -23,6 +23,7 @@ use schemars::Schema;
 use super::{Domain, Domains, HostLabel, Site, Webhost};
 use crate::diagnostic::Diagnostic;
 use crate::estate::{Estate, Host};
+use crate::promise::Promises;
 use crate::resource::Declared;
 use crate::role::{HostContext, Inputs, arrange};
 use crate::template::Templates;
@@ -44,6 +45,8 @@ pub struct DomainRole {
     pub variables: fn() -> Schema,
     /// Declares what one of those hosts needs.
     pub resources: fn(&DomainContext<'_>, &mut Made),
+    /// Adds what one of those hosts promises the domain's users.
+    pub promises: fn(&DomainContext<'_>, &mut Promises) -> Result<(), Vec<Diagnostic>>,
 }
 
 /// Every domain role, in the order in which they are applied on a host.
@@ -55,6 +58,7 @@ pub const DOMAIN_ROLES: &[DomainRole] = &[
         on: &["dynamic_dns"],
         variables: || schemars::schema_for!(dynamic_dns::Variables),
         resources: dynamic_dns::resources,
+        promises: dynamic_dns::promises,
     },
     DomainRole {
         name: "domain_dns",
@@ -63,6 +67,7 @@ pub const DOMAIN_ROLES: &[DomainRole] = &[
         on: &["dns"],
         variables: || schemars::schema_for!(dns::Variables),
         resources: dns::resources,
+        promises: dns::promises,
     },
     DomainRole {
         name: "domain_mail_certificate",
@@ -71,6 +76,7 @@ pub const DOMAIN_ROLES: &[DomainRole] = &[
         on: &["mail_certificates"],
         variables: || schemars::schema_for!(mail_certificate::Variables),
         resources: mail_certificate::resources,
+        promises: mail_certificate::promises,
     },
     DomainRole {
         name: "home_domain_users",
@@ -79,6 +85,7 @@ pub const DOMAIN_ROLES: &[DomainRole] = &[
         on: &["mail_external", "mail_internal"],
         variables: || schemars::schema_for!(home_users::Variables),
         resources: home_users::resources,
+        promises: nothing,
     },
     DomainRole {
         name: "domain_mail_external",
@@ -87,6 +94,7 @@ pub const DOMAIN_ROLES: &[DomainRole] = &[
         on: &["mail_external"],
         variables: || schemars::schema_for!(mail_external::Variables),
         resources: mail_external::resources,
+        promises: mail_external::promises,
     },
     DomainRole {
         name: "domain_mail_internal",
@@ -95,6 +103,7 @@ pub const DOMAIN_ROLES: &[DomainRole] = &[
         on: &["mail_internal"],
         variables: || schemars::schema_for!(mail_internal::Variables),
         resources: mail_internal::resources,
+        promises: nothing,
     },
     DomainRole {
         name: "domain_wordpress_database",
@@ -103,6 +112,7 @@ pub const DOMAIN_ROLES: &[DomainRole] = &[
         on: &["database"],
         variables: || schemars::schema_for!(wordpress_database::Variables),
         resources: wordpress_database::resources,
+        promises: wordpress_database::promises,
     },
     DomainRole {
         name: "domain_wordpress",
@@ -111,6 +121,7 @@ pub const DOMAIN_ROLES: &[DomainRole] = &[
         on: &["wordpress"],
         variables: || schemars::schema_for!(wordpress::Variables),
         resources: wordpress::resources,
+        promises: wordpress::promises,
     },
     DomainRole {
         name: "domain_reverse_proxy",
@@ -119,8 +130,18 @@ pub const DOMAIN_ROLES: &[DomainRole] = &[
         on: &["reverse_proxy"],
         variables: || schemars::schema_for!(reverse_proxy::Variables),
         resources: reverse_proxy::resources,
+        promises: reverse_proxy::promises,
     },
 ];
+
+/// The promises of a domain role that only helps others to keep theirs.
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "the signature is that of the registry's rows"
+)]
+const fn nothing(_: &DomainContext<'_>, _: &mut Promises) -> Result<(), Vec<Diagnostic>> {
+    Ok(())
+}
 
 /// A part of what a domain can have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -256,7 +277,71 @@ pub struct DomainWork<'e> {
     pub purpose: Purpose,
 }
 
-impl DomainWork<'_> {
+impl<'e> DomainWork<'e> {
+    /// Describes that every domain is set up with all its parts.
+    #[must_use]
+    pub fn setup(domains: &'e Domains) -> Self {
+        Self {
+            domains: domains.iter().collect(),
+            selection: Selection::default(),
+            purpose: Purpose::Setup,
+        }
+    }
+
+    /// Adds what one host promises the users of the domains; gives the mistakes that kept a role from promising.
+    pub(crate) fn promises(
+        &self,
+        estate: &Estate,
+        host: &Host,
+        inputs: &Inputs,
+        templates: &Templates,
+        promises: &mut Promises,
+    ) -> Vec<Diagnostic> {
+        let mut mistakes = Vec::new();
+        for domain in &self.domains {
+            let cx = match self.context(estate, host, inputs, templates, domain) {
+                Ok(cx) => cx,
+                Err(mistake) => {
+                    mistakes.push(mistake);
+                    continue;
+                }
+            };
+            for role in self.roles(host) {
+                let made = (role.promises)(&cx, promises);
+                mistakes.extend(made.err().into_iter().flatten());
+            }
+        }
+        mistakes
+    }
+
+    /// Lists the domain roles that work on a host.
+    fn roles(&self, host: &Host) -> impl Iterator<Item = &'static DomainRole> {
+        DOMAIN_ROLES.iter().filter(|role| {
+            let chosen = role.tags.iter().any(|tag| self.selection.has(*tag));
+            chosen && role.on.iter().any(|on| host.has_role(on))
+        })
+    }
+
+    /// Gathers what domain roles decide from.
+    fn context<'c>(
+        &'c self,
+        estate: &'c Estate,
+        host: &'c Host,
+        inputs: &'c Inputs,
+        templates: &'c Templates,
+        domain: &'c Domain,
+    ) -> Result<DomainContext<'c>, Diagnostic> {
+        let mut on = HostContext::new(estate, host, inputs, templates);
+        on.vars = domain.over(on.vars);
+        let home_domain = home_domain(&on)?;
+        Ok(DomainContext {
+            on,
+            domain,
+            home_domain,
+            selection: &self.selection,
+        })
+    }
+
     /// Gives the resources of one host for the domains, none where they do not concern it.
     pub fn resources(
         &self,
@@ -268,30 +353,19 @@ impl DomainWork<'_> {
         let mut declared = Vec::new();
         let mut mistakes = Vec::new();
         for domain in &self.domains {
-            let mut on = HostContext::new(estate, host, inputs, templates);
-            on.vars = domain.over(on.vars);
-            let home_domain = match home_domain(&on) {
-                Ok(name) => name,
+            let cx = match self.context(estate, host, inputs, templates, domain) {
+                Ok(cx) => cx,
                 Err(mistake) => {
                     mistakes.push(mistake);
                     continue;
                 }
             };
-            let cx = DomainContext {
-                on,
-                domain,
-                home_domain,
-                selection: &self.selection,
-            };
-            for role in DOMAIN_ROLES {
-                let chosen = role.tags.iter().any(|tag| self.selection.has(*tag));
-                if chosen && role.on.iter().any(|on| host.has_role(on)) {
-                    let mut made = Made::new(role.name, self.purpose);
-                    (role.resources)(&cx, &mut made);
-                    match made.finish() {
-                        Ok(resources) => declared.push(resources),
-                        Err(found) => mistakes.extend(found),
-                    }
+            for role in self.roles(host) {
+                let mut made = Made::new(role.name, self.purpose);
+                (role.resources)(&cx, &mut made);
+                match made.finish() {
+                    Ok(resources) => declared.push(resources),
+                    Err(found) => mistakes.extend(found),
                 }
             }
         }
@@ -325,11 +399,7 @@ pub(super) fn mistakes(
     inputs: &Inputs,
     templates: &Templates,
 ) -> Vec<Diagnostic> {
-    let work = DomainWork {
-        domains: domains.iter().collect(),
-        selection: Selection::default(),
-        purpose: Purpose::Setup,
-    };
+    let work = DomainWork::setup(domains);
     if domains.is_empty() {
         return Vec::new();
     }

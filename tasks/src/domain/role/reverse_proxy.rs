@@ -9,6 +9,8 @@ use super::{DomainContext, Made};
 use crate::content::Content;
 use crate::diagnostic::Diagnostic;
 use crate::domain::Site;
+use crate::estate::Location;
+use crate::promise::{Promises, Server, SiteFront};
 use crate::release::Feature;
 use crate::resource::{Command, Directory, File, Handler, Resource, TlsCertificate, TlsKey};
 use crate::role::reverse_proxy::{CERTIFICATES, WEBROOT};
@@ -47,6 +49,26 @@ pub(super) fn resources(cx: &DomainContext<'_>, made: &mut Made) {
             made.refuse([mistake]);
         }
     }
+}
+
+pub(super) fn promises(
+    cx: &DomainContext<'_>,
+    promises: &mut Promises,
+) -> Result<(), Vec<Diagnostic>> {
+    for site in cx.sites()? {
+        if cx.is_host(site.proxy.name()) {
+            promises.site_fronts.push(SiteFront {
+                domain: cx.domain.name().to_string(),
+                name: site.name.to_string(),
+                bare: site.bare.as_ref().map(ToString::to_string),
+                title: cx.domain.settings().organisation.clone(),
+                uses_ssl: site.uses_ssl,
+                outside: site.proxy.location() == Location::External,
+                proxy: Server::of(site.proxy),
+            });
+        }
+    }
+    Ok(())
 }
 
 /// The files of a certificate.

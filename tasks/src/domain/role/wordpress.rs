@@ -15,6 +15,7 @@ use crate::content::Content;
 use crate::diagnostic::Diagnostic;
 use crate::domain::Site;
 use crate::input::Input;
+use crate::promise::{Promises, Server, SiteServer};
 use crate::quote::php;
 use crate::resource::{Command, Cron, Directory, File, Handler, Resource, Symlink, TimeField};
 use crate::role::wordpress::{PROGRAM, THEME, THEMES, UPLOAD};
@@ -27,6 +28,12 @@ pub(super) struct Variables {}
 
 /// The account of the web server.
 const SERVER: &str = "www-data";
+
+/// Runs the program that sets sites up, as the web server.
+const AS_SERVER: [&str; 5] = ["runuser", "-u", SERVER, "--", PROGRAM];
+
+/// Permission bits of files that the web server alone may read.
+const PRIVATE: u32 = 0o640;
 
 /// Says whether what Apache and PHP are about to read can be read.
 const VALIDATION: &str = "apache2ctl -t && for file in /etc/wordpress/config-*.php; do \
@@ -65,6 +72,30 @@ fn declare(cx: &DomainContext<'_>, made: &mut Made, site: &Site<'_>) -> Result<(
     let path = fixed::<HostPath>("/etc/apache2/sites-enabled").join("", &site.name, ".conf");
     made.add(Resource::File(File::new(path, virtual_host)))
         .notifies(&reload);
+    Ok(())
+}
+
+pub(super) fn promises(
+    cx: &DomainContext<'_>,
+    promises: &mut Promises,
+) -> Result<(), Vec<Diagnostic>> {
+    for site in cx.sites()? {
+        if !cx.is_host(site.wordpress.name()) {
+            continue;
+        }
+        let installed = AS_SERVER
+            .into_iter()
+            .chain(["installed", site.name.as_str()]);
+        promises.site_servers.push(SiteServer {
+            name: site.name.to_string(),
+            server: Server::of(site.wordpress),
+            port: site.port,
+            database: Server::of(site.database),
+            private_files: vec![site.configuration(), site.keys()],
+            private_access: format!("root:{SERVER} {PRIVATE:o}"),
+            installed: installed.map(str::to_owned).collect(),
+        });
+    }
     Ok(())
 }
 
@@ -153,7 +184,7 @@ fn configuration(
 fn private(path: HostPath, content: Content) -> File {
     let mut file = File::new(path, content);
     SERVER.clone_into(&mut file.group);
-    file.mode = Mode::new(0o640);
+    file.mode = Mode::new(PRIVATE);
     file
 }
 
@@ -167,9 +198,8 @@ fn install(cx: &DomainContext<'_>, made: &mut Made, site: &Site<'_>) {
         return;
     };
     let name = site.name.as_str();
-    let as_server = ["runuser", "-u", SERVER, "--", PROGRAM];
-    let guard = as_server.into_iter().chain(["installed", name]);
-    let command = as_server.into_iter().chain([
+    let guard = AS_SERVER.into_iter().chain(["installed", name]);
+    let command = AS_SERVER.into_iter().chain([
         "install",
         name,
         settings.organisation.as_str(),

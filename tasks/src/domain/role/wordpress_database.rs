@@ -10,6 +10,7 @@ use super::{DomainContext, Made};
 use crate::content::Content;
 use crate::diagnostic::Diagnostic;
 use crate::domain::Site;
+use crate::promise::{Promises, Server, SiteAccount};
 use crate::resource::{File, MariaDbDatabase, MariaDbUser, Resource};
 use crate::role::{checked, database, fixed};
 use crate::secret::Secret;
@@ -35,6 +36,23 @@ pub(super) fn resources(cx: &DomainContext<'_>, made: &mut Made) {
         let declared = declare(made, &site, password.clone());
         made.take(declared);
     }
+}
+
+pub(super) fn promises(
+    cx: &DomainContext<'_>,
+    promises: &mut Promises,
+) -> Result<(), Vec<Diagnostic>> {
+    for site in cx.sites()? {
+        if cx.is_host(site.database.name()) {
+            promises.site_accounts.push(SiteAccount {
+                site: site.name.to_string(),
+                server: Server::of(site.database),
+                account: site.database_name(),
+                from: site.account_from(),
+            });
+        }
+    }
+    Ok(())
 }
 
 fn declare(made: &mut Made, site: &Site<'_>, password: Secret) -> Result<(), Diagnostic> {

@@ -11,12 +11,13 @@ use std::net::IpAddr;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::backup::{self, COMMANDS, HOME};
+use super::backup::{self, COMMANDS, COMMON_FOLDER, HOME, file_daemon};
 use super::{Declarations, HostContext, database, fixed};
 use crate::Secret;
 use crate::content::{Content, Segment};
 use crate::diagnostic::Diagnostic;
 use crate::estate::{Host, Location};
+use crate::promise::{Copies, Director, Promises};
 use crate::quote::bacula;
 use crate::resource::{
     Command, Debconf, DebconfType, Declared, Directory, File, Handler, Packages, Resource, Service,
@@ -156,6 +157,28 @@ fn known_to_systemd() -> Command {
 pub(super) fn console(cx: &HostContext<'_>) -> Result<Content, Vec<Diagnostic>> {
     let variables: Variables = cx.vars.typed("backup_director")?;
     console_of(cx, &variables, cx.host.address()).map_err(|mistake| vec![mistake])
+}
+
+pub(super) fn promises(
+    cx: &HostContext<'_>,
+    promises: &mut Promises,
+) -> Result<(), Vec<Diagnostic>> {
+    let variables: Variables = cx.vars.typed("backup_director")?;
+    let console = console_of(cx, &variables, cx.host.address()).map_err(|mistake| vec![mistake])?;
+    promises.directors.push(Director {
+        host: cx.host.name().to_owned(),
+        name: variables.backup_director_name,
+        console,
+        catalogue_host: variables.backup_database_host,
+        archive: plan::ARCHIVE,
+        catalogue_job: plan::CATALOGUE.0,
+        copies: cx.host.has_role("backup_dropbox").then_some(Copies {
+            storage: plan::COPIES_STORAGE,
+            catalogue_job: plan::COPY_CATALOGUE,
+        }),
+        common_folder: COMMON_FOLDER,
+    });
+    Ok(())
 }
 
 fn console_of(
@@ -318,7 +341,7 @@ fn configuration(
             bacula,
             &variables.backup_storage_password,
         )
-        .quoted("client", bacula, &client_name(cx.host))
+        .quoted("client", bacula, &file_daemon(cx.host))
         .quoted("own_file_set", bacula, cx.host.name())
         .quoted("dump", bacula, &dump)
         .quoted(
@@ -355,10 +378,6 @@ fn configuration(
     }
 }
 
-fn client_name(host: &Host) -> String {
-    format!("{}-fd", host.name())
-}
-
 /// Gives the client, the file set and the job of a host.
 fn client(cx: &HostContext<'_>, host: &Host) -> Result<Content, Diagnostic> {
     let variable = "backup_client_director_password";
@@ -377,7 +396,7 @@ fn client(cx: &HostContext<'_>, host: &Host) -> Result<Content, Diagnostic> {
     let before = host.has_role("database").then(|| bacula(database::DUMP));
     cx.render("backup_director/client.conf")
         .quoted("host", bacula, host.name())
-        .quoted("client", bacula, &client_name(host))
+        .quoted("client", bacula, &file_daemon(host))
         .quoted("address", bacula, &host.address().to_string())
         .quoted("site", bacula, site)
         .set("paths", &paths(cx, host)?)
@@ -386,11 +405,10 @@ fn client(cx: &HostContext<'_>, host: &Host) -> Result<Content, Diagnostic> {
         .finish()
 }
 
-/// Gives what of a host is backed up: apt's configuration, so that the same packages can be had again, and what its
-/// roles name; nothing twice.
+/// Gives what of a host is backed up: the common folder, and what its roles name; nothing twice.
 fn paths(cx: &HostContext<'_>, host: &Host) -> Result<Vec<String>, Diagnostic> {
     let vars = cx.estate.vars(host);
-    let mut all: Vec<HostPath> = vec![fixed("/etc/apt")];
+    let mut all: Vec<HostPath> = vec![fixed(COMMON_FOLDER)];
     for role in cx.roles.of(host) {
         all.extend((role.backup)(&vars)?);
     }

@@ -15,6 +15,13 @@ use crate::quote::{Inexpressible, bacula};
 /// The kinds of hosts: internal ones, external ones.
 pub(super) const SITES: [&str; 2] = ["on-site", "off-site"];
 
+/// What the director calls the storage of backups, and that of copies; its template has both.
+pub(super) const ARCHIVE: &str = "archive";
+pub(super) const COPIES_STORAGE: &str = "copies";
+
+/// The job that copies what the catalogue's job has written.
+pub(super) const COPY_CATALOGUE: &str = "copy-catalogue";
+
 /// Holds volumes that are treated alike.
 #[derive(Debug, Serialize)]
 pub(super) struct Pool {
@@ -69,15 +76,15 @@ const COPIES: [(&str, &str, &str, &str); 4] = [
         "1st sat at 02:35",
     ),
     (
-        "copy-catalogue",
-        "catalogue",
+        COPY_CATALOGUE,
+        CATALOGUE.0,
         "copies-catalogue",
         "sun-sat at 07:05",
     ),
 ];
 
 /// Pools of the archive besides those of the sites, and pools of the copies, with the days for which they keep a job.
-const CATALOGUE: (&str, u32) = ("catalogue", 3);
+pub(super) const CATALOGUE: (&str, u32) = ("catalogue", 3);
 const OF_COPIES: [(&str, u32); 3] = [
     ("copies-daily", 10),
     ("copies-weekly", 6),
@@ -110,7 +117,7 @@ fn pools(copied: bool) -> Vec<Pool> {
             Pool {
                 next: copy.map(|(_, _, to, _)| *to),
                 name,
-                storage: "archive",
+                storage: ARCHIVE,
                 days,
             }
         })
@@ -118,7 +125,7 @@ fn pools(copied: bool) -> Vec<Pool> {
     if copied {
         pools.extend(OF_COPIES.map(|(name, days)| Pool {
             name: name.to_owned(),
-            storage: "copies",
+            storage: COPIES_STORAGE,
             days,
             next: None,
         }));

@@ -1,0 +1,51 @@
+//! What the daemons of the backup promise.
+
+use crate::content::Content;
+
+/// A director, which answers consoles and starts jobs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Director {
+    /// Name of its host.
+    pub host: String,
+    /// Its name, with which it answers.
+    pub name: String,
+    /// Configuration with which a console on another host reaches it (bconsole.conf), with a password.
+    pub console: Content,
+    /// Name of the host with the catalogue's database.
+    pub catalogue_host: String,
+    /// What it calls the storage of backups.
+    pub archive: &'static str,
+    /// The job that backs the catalogue up.
+    pub catalogue_job: &'static str,
+    /// Copies for outside the office, where they are made.
+    pub copies: Option<Copies>,
+    /// A folder that is backed up on every host.
+    pub common_folder: &'static str,
+}
+
+/// Copies of backups.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Copies {
+    /// What the director calls their storage.
+    pub storage: &'static str,
+    /// The job that copies the catalogue's backups.
+    pub catalogue_job: &'static str,
+}
+
+/// A storage daemon.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StorageDaemon {
+    /// Name of its host.
+    pub host: String,
+    /// Its name, with which it answers.
+    pub name: String,
+}
+
+/// A file daemon, with which a host is backed up by the job that has the host's name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileDaemon {
+    /// Name of its host.
+    pub host: String,
+    /// Its name, with which it answers.
+    pub name: String,
+}

@@ -1,0 +1,132 @@
+//! Promises: what a role or a domain role promises its users, as typed data.
+//!
+//! Where a service is, under which names, what it answers, with whose certificates, whom it refuses, and by when. A role
+//! makes its promises from the variables of which it makes its resources, in the same file, so a port, a name or a default
+//! stands in one place. Who executes promises (`prov verify`) or leads people to a service (`prov client`) knows no role and
+//! reads no variable.
+
+mod backup;
+mod calendar;
+mod dns;
+mod dynamic_dns;
+mod mail;
+mod muttrc;
+mod web;
+
+use std::net::IpAddr;
+
+pub use backup::{Copies, Director, FileDaemon, StorageDaemon};
+pub use calendar::{Calendar, CalendarServer};
+pub use dns::{KnownFrom, MailExchanger, NameServer, PublishedName};
+pub use dynamic_dns::{ApiAccount, KeptRecords, RecordKeeper};
+pub use mail::{
+    HostedMail, IMAP, IMAPS, Issuer, MailCertificate, MailDomain, MailGateway, Mailbox, OfficeMail,
+    SMTP, SUBMISSION, SUBMISSIONS,
+};
+pub use muttrc::{MailClient, MailRoute};
+pub use web::{DatabaseServer, SiteAccount, SiteFront, SiteServer};
+
+use crate::Diagnostic;
+use crate::domain::Domains;
+use crate::domain::role::DomainWork;
+use crate::estate::{Estate, Host};
+use crate::role::{self, HostContext, Inputs};
+use crate::template::Templates;
+
+/// A host that serves something, as its users see it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Server {
+    /// Its name.
+    pub name: String,
+    /// Its address.
+    pub address: IpAddr,
+}
+
+impl Server {
+    /// Describes a host.
+    #[must_use]
+    pub fn of(host: &Host) -> Self {
+        Self {
+            name: host.name().to_owned(),
+            address: host.address(),
+        }
+    }
+}
+
+/// Everything that an estate and its domains promise, by kind, in the order of the hosts and then of the domains; web sites in
+/// the order of their domains and names.
+#[derive(Debug, Clone, Default)]
+pub struct Promises {
+    /// Name servers.
+    pub name_servers: Vec<NameServer>,
+    /// Names of hosted domains.
+    pub published_names: Vec<PublishedName>,
+    /// Who takes mail for hosted domains.
+    pub mail_exchangers: Vec<MailExchanger>,
+    /// Servers of calendars.
+    pub calendar_servers: Vec<CalendarServer>,
+    /// Accounts at the API of the DNS provider.
+    pub api_accounts: Vec<ApiAccount>,
+    /// Hosts that keep records at the DNS provider up to date.
+    pub record_keepers: Vec<RecordKeeper>,
+    /// The records that they keep.
+    pub kept_records: Vec<KeptRecords>,
+    /// Directors of backups.
+    pub directors: Vec<Director>,
+    /// Where backups are stored.
+    pub storage_daemons: Vec<StorageDaemon>,
+    /// Hosts that are backed up.
+    pub file_daemons: Vec<FileDaemon>,
+    /// Mail servers of the office.
+    pub office_mail: Vec<OfficeMail>,
+    /// Mail servers of hosted domains.
+    pub hosted_mail: Vec<HostedMail>,
+    /// Mail servers that stand for everybody else's.
+    pub mail_gateways: Vec<MailGateway>,
+    /// Domains with mail.
+    pub mail_domains: Vec<MailDomain>,
+    /// Certificates of mail servers by the names of hosted domains.
+    pub mail_certificates: Vec<MailCertificate>,
+    /// Web sites as visitors see them.
+    pub site_fronts: Vec<SiteFront>,
+    /// Web sites as their own hosts serve them.
+    pub site_servers: Vec<SiteServer>,
+    /// Accounts of web sites' databases.
+    pub site_accounts: Vec<SiteAccount>,
+    /// Database servers.
+    pub database_servers: Vec<DatabaseServer>,
+}
+
+impl Promises {
+    /// Collects the promises of an estate and its domains, beside the mistakes that kept some from being made.
+    #[must_use]
+    pub fn collect(
+        estate: &Estate,
+        domains: &Domains,
+        templates: &Templates,
+        inputs: &Inputs,
+    ) -> (Self, Vec<Diagnostic>) {
+        let mut promises = Self::default();
+        let mut mistakes = Vec::new();
+        let work = DomainWork::setup(domains);
+        for host in estate.hosts() {
+            let context = HostContext::new(estate, host, inputs, templates);
+            mistakes.extend(role::promises(&context, &mut promises));
+            mistakes.extend(work.promises(estate, host, inputs, templates, &mut promises));
+        }
+        // Of one domain, sites can be on several hosts.
+        promises
+            .site_fronts
+            .sort_by(|one, other| (&one.domain, &one.name).cmp(&(&other.domain, &other.name)));
+        mistakes.sort();
+        mistakes.dedup();
+        (promises, mistakes)
+    }
+
+    /// Finds the name server that a group of hosts asks.
+    #[must_use]
+    pub fn name_server(&self, group: &str) -> Option<&NameServer> {
+        let mut servers = self.name_servers.iter();
+        servers.find(|server| server.group == group)
+    }
+}
