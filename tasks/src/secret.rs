@@ -102,3 +102,41 @@ impl JsonSchema for Secret {
         true
     }
 }
+
+/// Hides the lines of an output that hold a secret.
+///
+/// A validator that does not like a file may quote the very line that holds a password. What would be shown is
+/// searched here, line by line, and a line is hidden as a whole: no other word is touched by it.
+#[must_use]
+pub fn without_secrets(secrets: &[Secret], text: &str) -> String {
+    let shown = |line: &str| {
+        let parts = secrets.iter().flat_map(|secret| secret.expose().lines());
+        // The quotation marks that a file needs are not repeated by everybody.
+        let hidden = parts
+            .map(|part| part.trim().trim_matches(['"', '\'']))
+            .filter(|part| !part.is_empty())
+            .any(|part| line.contains(part));
+        if hidden {
+            "<line hidden: it holds a secret>".to_owned()
+        } else {
+            line.to_owned()
+        }
+    };
+    let lines: Vec<_> = text.lines().map(shown).collect();
+    lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_in_which_a_validator_quotes_a_secret_is_hidden_and_no_other_word_is_touched() {
+        let secrets = ["\"s3cr\\\"et\"", "", " ", "\"\""].map(Secret::new);
+        let output = "error in line 3\n  Password = s3cr\\\"et\nsecret \"service\"";
+        assert_eq!(
+            without_secrets(&secrets, output),
+            "error in line 3\n<line hidden: it holds a secret>\nsecret \"service\""
+        );
+    }
+}

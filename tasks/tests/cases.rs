@@ -89,9 +89,9 @@ fn asked_for(case: &Case) -> Facts {
 fn compare(case: &Case, planned: &Planned) -> Result<(), String> {
     let matches = match (&case.expect, planned) {
         (Expected::Unchanged, Planned::Unchanged) => true,
-        (Expected::Unknown { waits_for: a }, Planned::Unknown { waits_for: b })
-        | (Expected::Deferred { reason: a }, Planned::Deferred { reason: b })
-        | (Expected::Impossible { cause: a }, Planned::Impossible { cause: b, .. }) => a == b,
+        (Expected::Unknown { waits_for: a }, Planned::Unknown(b)) => *a == b.to_string(),
+        (Expected::Deferred { reason: a }, Planned::Deferred(b)) => *a == b.to_string(),
+        (Expected::Impossible { cause: a }, Planned::Impossible { cause: b, .. }) => a == b,
         (Expected::Change(expected), Planned::Change(change)) => {
             let commands: Vec<_> = change
                 .steps
@@ -288,10 +288,10 @@ fn put_case(shown: &mut String, name: &str, case: &Case) {
         .expect("all was asked for")
     {
         Planned::Unchanged => shown.push_str("  unchanged\n"),
-        Planned::Unknown { waits_for } => {
+        Planned::Unknown(waits_for) => {
             let _ = writeln!(shown, "  unknown: waits for {waits_for}");
         }
-        Planned::Deferred { reason } => {
+        Planned::Deferred(reason) => {
             let _ = writeln!(shown, "  deferred: {reason}");
         }
         Planned::Impossible { cause, hint } => {

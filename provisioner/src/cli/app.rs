@@ -186,6 +186,7 @@ impl App {
             target,
             resources,
             phase,
+            release: host.release(),
             exports: Vec::new(),
             secrets: secrets.into_iter().collect(),
         })

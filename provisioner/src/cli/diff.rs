@@ -42,9 +42,9 @@ pub(super) async fn run(app: &App, options: &Diff) -> Result<u8, Problem> {
         }
         let mut plan = SavedPlan::new(app.estate.name(), jobs::now(), key()?);
         for (job, preview) in &previews {
-            if let Some((host_plan, facts)) = &preview.basis {
+            if let Some(basis) = &preview.basis {
                 let shown = json::host(&preview.outcome);
-                plan.add(&job.host, &job.resources, host_plan, facts, shown)?;
+                plan.add(&job.host, &job.resources, basis, shown)?;
             }
         }
         plan.write(path)?;

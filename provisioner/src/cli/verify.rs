@@ -108,7 +108,7 @@ fn not_made(service: &str, problem: Problem) -> Result<Check, Problem> {
             },
         },
         Problem::Failed(failure) if !signals::asked() => {
-            format!("{}; {}", failure.cause, failure.hint)
+            format!("{}; {}", failure.cause, failure.remedy)
         }
         Problem::Failed(_) | Problem::Estate(_) | Problem::Usage(_) | Problem::Hosts(..) => {
             return Err(problem);

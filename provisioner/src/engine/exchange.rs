@@ -11,7 +11,7 @@ use tasks::value::HostPath;
 use tasks::{Input, InputTexts};
 use tokio::sync::{Semaphore, watch};
 
-use super::host::Job;
+use super::job::Job;
 
 /// What is known of an input.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -85,6 +85,19 @@ impl Exchange {
     /// Waits until these are there, or will not come; gives what is there.
     pub(super) async fn settled(&self, inputs: &[Input]) -> InputTexts {
         self.wait(inputs, |known| *known != Known::NotYet).await
+    }
+
+    /// Puts into a job what other hosts have left by now.
+    pub(super) async fn fill(&self, job: &Job) -> Job {
+        let mut filled = job.clone();
+        let inputs = job.inputs();
+        if !inputs.is_empty() {
+            let known = self.looked(&inputs).await;
+            for declared in &mut filled.resources {
+                *declared = declared.with_inputs(&known);
+            }
+        }
+        filled
     }
 
     async fn wait(&self, inputs: &[Input], enough: fn(&Known) -> bool) -> InputTexts {

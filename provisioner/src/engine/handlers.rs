@@ -1,59 +1,36 @@
 //! Handlers at the end of a host's run: validated together, put back where one is refused, run, struck off.
 
-use std::collections::BTreeSet;
-
+use tasks::plan::handlers;
 use tasks::probe::Query;
 use tasks::resource::{Handler, HandlerAction, Handling};
 use tasks::step;
+use tasks::without_secrets;
 
 use super::Event;
-use super::host::{Job, internal};
 use super::outcome::{Failure, HostOutcome};
-use super::run::{Run, without_secrets};
+use super::run::Run;
 use super::script::STATE;
 use super::session::Output;
-
-/// Puts handlers in the order in which the host's resources name them, each once; those of an earlier run that no
-/// resource names any more come last.
-pub(super) fn in_order(job: &Job, due: &[Handler]) -> Vec<Handler> {
-    let mut ordered: Vec<Handler> = Vec::new();
-    let declared = job.resources.iter().flat_map(|declared| &declared.notify);
-    let due_names: BTreeSet<_> = due.iter().map(|handler| handler.name.as_str()).collect();
-    let wanted = declared.filter(|handler| due_names.contains(handler.name.as_str()));
-    for handler in wanted.chain(due) {
-        if ordered.iter().all(|known| known.name != handler.name) {
-            ordered.push(handler.clone());
-        }
-    }
-    ordered
-}
 
 impl Run<'_> {
     /// Validates what is due, then runs it: no service gets a configuration of which another is about to be refused.
     pub(super) async fn handlers(&mut self, outcome: &mut HostOutcome) -> Result<(), Failure> {
-        let mut due = in_order(self.job, &self.due);
+        let due = handlers::in_order(&self.job.resources, &self.due);
         outcome.touched |= !due.is_empty();
         let mut first_failure = None;
-        loop {
-            let mut valid = Vec::new();
-            for handler in &due {
-                match self.validate(handler).await {
-                    Ok(true) => valid.push(handler.clone()),
-                    Ok(false) => {}
-                    Err(failure) => {
-                        outcome.take_back(&std::mem::take(&mut self.put_back));
-                        first_failure
-                            .get_or_insert(failure.of(format!("handler {}", handler.name)));
-                    }
+        let mut validation = handlers::Validation::new(due);
+        while let Some(handler) = validation.next_handler() {
+            match self.validate(&handler).await {
+                Ok(true) => validation.accept(handler),
+                Ok(false) => validation.leave_out(),
+                Err(failure) => {
+                    validation.leave_out();
+                    outcome.take_back(&std::mem::take(&mut self.put_back));
+                    first_failure.get_or_insert(failure.of(format!("handler {}", handler.name)));
                 }
             }
-            // Files that were put back may be part of what was valid a moment ago.
-            let settled = valid.len() == due.len();
-            due = valid;
-            if settled {
-                break;
-            }
         }
+        let due = validation.finish();
         for handler in &due {
             self.progress
                 .send(&self.job.host, Event::Doing(handler.name.clone()));
@@ -85,8 +62,7 @@ impl Run<'_> {
 
     /// Tells whether a handler that an earlier run left is for a service that is gone, and that nothing names any more.
     async fn is_orphan(&mut self, handler: &Handler) -> Result<bool, Failure> {
-        let mut declared = self.job.resources.iter().flat_map(|it| &it.notify);
-        if declared.any(|declared| declared.name == handler.name) {
+        if !handlers::is_left_over(&self.job.resources, handler) {
             return Ok(false);
         }
         let service = match &handler.action {
@@ -96,7 +72,7 @@ impl Run<'_> {
         let query = Query::Service(service.clone());
         let answers = self.session.look(&[query].into_iter().collect()).await?;
         let fact = answers.facts.service(service);
-        Ok(!fact.map_err(|defect| internal(&defect.to_string()))?.known)
+        Ok(!fact.map_err(|defect| Failure::internal(&defect))?.known)
     }
 
     /// Runs a handler; tells whether there was anything to do.

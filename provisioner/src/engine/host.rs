@@ -2,80 +2,20 @@
 
 use std::time::Instant;
 
-use tasks::plan::{self, HostPlan, Item, Phase, Planned};
-use tasks::probe::{Facts, PathQuestion, Query, QuerySet, Read};
-use tasks::resource::{Declared, Handling};
+use tasks::plan::{self, HostPlan, Remedy};
+use tasks::probe::Facts;
+use tasks::resource::{Handler, Handling};
 use tasks::value::HostPath;
-use tasks::{Input, InputTexts, Secret};
-use tokio::sync::watch;
+use tasks::{Input, InputTexts};
 
 use super::exchange::{self, Exchange};
-use super::handlers::in_order;
-use super::outcome::{AGAIN, Failure, HostOutcome};
-use super::run::Run;
-use super::saved::SavedHost;
+use super::job::{Job, files};
+use super::outcome::{Failure, HostOutcome};
+use super::run::{Applying, Run};
 use super::script::LOCK;
-use super::session::{Lock, Opened, ReadSession, WriteSession};
+use super::session::{Opened, ReadSession, WriteSession};
 use super::{Event, Progress};
 use crate::ssh::Target;
-
-/// What is to be done on one host.
-#[derive(Debug, Clone)]
-pub struct Job {
-    /// The host's name.
-    pub host: String,
-    /// How it is reached.
-    pub target: Target,
-    /// Its resources, in the order in which they are applied.
-    pub resources: Vec<Declared>,
-    /// How far its life has come.
-    pub phase: Phase,
-    /// Its files that other hosts need to know.
-    pub exports: Vec<HostPath>,
-    /// What must not be shown when the host quotes it: the secrets of these resources, and of whatever else may be on
-    /// the host, because handlers that an earlier run left judge files of its own.
-    pub secrets: Vec<Secret>,
-}
-
-impl Job {
-    fn queries(&self) -> QuerySet {
-        let mut queries = plan::queries(&self.resources);
-        queries.extend(files(&self.exports));
-        queries
-    }
-
-    /// Gives what must be known of other hosts.
-    #[must_use]
-    pub fn inputs(&self) -> Vec<Input> {
-        let resources = self.resources.iter();
-        resources
-            .flat_map(|declared| declared.resource.manage().inputs())
-            .collect()
-    }
-
-    /// Puts in what other hosts have left by now.
-    async fn filled(&self, exchange: &Exchange) -> Self {
-        let inputs = self.inputs();
-        let mut job = self.clone();
-        if !inputs.is_empty() {
-            let known = exchange.looked(&inputs).await;
-            let filled = job.resources.iter();
-            job.resources = filled
-                .map(|declared| declared.with_inputs(&known))
-                .collect();
-        }
-        job
-    }
-}
-
-pub(super) fn files(paths: &[HostPath]) -> impl Iterator<Item = Query> {
-    paths.iter().map(|path| {
-        Query::Path(PathQuestion {
-            path: path.clone(),
-            read: Read::Body,
-        })
-    })
-}
 
 /// Reads files of a host that others need.
 pub(super) async fn read_files(host: &str, target: &Target, paths: &[HostPath]) -> InputTexts {
@@ -99,12 +39,22 @@ pub(super) async fn read_files(host: &str, target: &Target, paths: &[HostPath]) 
     read.collect()
 }
 
-/// A preview of one host, and the facts it was made from.
+/// What a preview was made of.
+pub struct Basis {
+    /// The plan.
+    pub plan: HostPlan,
+    /// Handlers that would run, or were left by an earlier run.
+    pub handlers: Vec<Handler>,
+    /// The facts.
+    pub facts: Facts,
+}
+
+/// A preview of one host, and what it was made from.
 pub struct Previewed {
     /// What is reported.
     pub outcome: HostOutcome,
-    /// The plan and the facts, unless the host failed before there were any.
-    pub basis: Option<(HostPlan, Facts)>,
+    /// Plan, handlers and facts, unless the host failed before there were any.
+    pub basis: Option<Basis>,
 }
 
 /// Previews one host. Nothing on the host changes.
@@ -135,47 +85,41 @@ async fn look(
     exchange: &Exchange,
     progress: &Progress,
     outcome: &mut HostOutcome,
-) -> Result<(HostPlan, Facts), Failure> {
+) -> Result<Basis, Failure> {
     progress.send(&job.host, looking(&job.target));
     let mut session = ReadSession::open(&job.target).await?;
     let answers = session.look(&job.queries()).await?;
     outcome.round_trips = session.round_trips();
     session.close().await;
     exchange.leave(&job.host, &job.exports, &answers.facts);
-    let job = &job.filled(exchange).await;
+    let job = &exchange.fill(job).await;
+    refuse_other_release(job, &answers.facts)?;
     let plan = preview_plan(job, &answers.facts)?;
     outcome.take(&plan);
-    let notified = plan
-        .changes()
-        .filter_map(|(item, _)| job.resources.get(item.index))
-        .flat_map(|declared| &declared.notify);
-    let due: Vec<_> = notified.chain(&answers.pending).cloned().collect();
-    outcome.handlers = in_order(job, &due)
-        .into_iter()
+    let handlers = plan.handlers(&job.resources, &answers.pending);
+    outcome.handlers = handlers
+        .iter()
         .filter(|handler| handler.action.handling(&answers.facts) != Handling::Nothing)
-        .map(|handler| handler.name)
+        .map(|handler| handler.name.clone())
         .collect();
-    Ok((plan, answers.facts))
+    Ok(Basis {
+        plan,
+        handlers,
+        facts: answers.facts,
+    })
+}
+
+/// Refuses a host that runs another release than its estate says.
+fn refuse_other_release(job: &Job, facts: &Facts) -> Result<(), Failure> {
+    let runs = facts.release.as_ref();
+    match runs.and_then(|runs| runs.refusal(job.release)) {
+        Some((cause, hint)) => Err(Failure::new(cause, hint)),
+        None => Ok(()),
+    }
 }
 
 fn preview_plan(job: &Job, facts: &Facts) -> Result<HostPlan, Failure> {
-    plan::preview(&job.resources, facts, job.phase).map_err(|defect| internal(&defect.to_string()))
-}
-
-pub(super) fn internal(defect: &str) -> Failure {
-    Failure::new(defect, "this is a defect of prov: please report it")
-}
-
-/// How one host is applied.
-pub struct Applying<'a> {
-    /// Who is at work, and how long to wait for others.
-    pub lock: &'a Lock,
-    /// The plan that was saved for this host, if one is applied.
-    pub saved: Option<&'a SavedHost>,
-    /// What hosts tell each other.
-    pub exchange: &'a Exchange,
-    /// Becomes true when the user asks to stop.
-    pub stop: watch::Receiver<bool>,
+    plan::preview(&job.resources, facts, job.phase).map_err(|defect| Failure::internal(&defect))
 }
 
 /// Applies one host's resources and runs the handlers that are due.
@@ -209,7 +153,7 @@ async fn change(
         Opened::Unlockable { answer } => {
             return Err(Failure::new(
                 format!("the host's lock {LOCK} cannot be taken"),
-                format!("look after /run and flock(1) on the host, then {AGAIN}"),
+                Remedy::again_after("look after /run and flock(1) on the host"),
             )
             .output(&answer));
         }
@@ -221,21 +165,27 @@ async fn change(
             };
             return Err(Failure::new(
                 format!("the host is locked by {holder}"),
-                format!("when that run has ended, {AGAIN}, or let it wait with --wait SECONDS"),
+                Remedy::Again {
+                    first: "wait until that run has ended".to_owned(),
+                    note: ", or let it wait with --wait SECONDS".to_owned(),
+                },
             ));
         }
     };
     let facts = answers.facts;
     how.exchange.leave(&job.host, &job.exports, &facts);
-    let mut job = job.filled(how.exchange).await;
+    let mut job = how.exchange.fill(job).await;
+    refuse_other_release(&job, &facts)?;
     let planned = preview_plan(&job, &facts)?;
     // A host that cannot be brought to its end is not touched at all.
-    if let Some(failure) = impossible(&planned) {
+    if let Some((item, cause, hint)) = planned.impossible() {
+        let failure = Failure::new(cause, hint).of(item.name());
         session.close().await;
         return Err(failure);
     }
     if let Some(saved) = how.saved {
-        saved.compare(&job.resources, &planned, &facts)?;
+        let handlers = planned.handlers(&job.resources, &answers.pending);
+        saved.compare(&job.resources, &planned, &handlers, &facts)?;
     }
     let total = planned.changes().count();
     let mut run = Run::new(
@@ -254,20 +204,4 @@ async fn change(
     outcome.round_trips = session.round_trips();
     session.close().await;
     result
-}
-
-fn impossible(plan: &HostPlan) -> Option<Failure> {
-    plan.items.iter().find_map(|item| match &item.outcome {
-        Planned::Impossible { cause, hint } => {
-            Some(Failure::new(cause.clone(), hint.clone()).of(name(item)))
-        }
-        Planned::Unchanged
-        | Planned::Change(_)
-        | Planned::Unknown { .. }
-        | Planned::Deferred { .. } => None,
-    })
-}
-
-pub(super) fn name(item: &Item) -> String {
-    format!("{} {}", item.resource, item.id)
 }

@@ -6,6 +6,7 @@ pub mod answers;
 mod exchange;
 mod handlers;
 mod host;
+mod job;
 mod outcome;
 mod run;
 mod saved;
@@ -26,7 +27,8 @@ use tokio::task::JoinSet;
 use crate::ssh::Target;
 
 pub use exchange::Exchange;
-pub use host::{Applying, Job, Previewed};
+pub use host::{Basis, Previewed};
+pub use job::Job;
 pub use outcome::{ChangeOutcome, Failure, HostOutcome, RunOutcome, Status, Summary, Waiting};
 pub use saved::{SavedHost, SavedPlan};
 pub use session::{CommandSession, Lock, Opened, Output, ReadSession, Stepped, WriteSession};
@@ -112,7 +114,7 @@ pub async fn apply_all(
                 .as_ref()
                 .as_ref()
                 .and_then(|plan| plan.hosts.iter().find(|host| host.host == job.host));
-            let how = Applying {
+            let how = run::Applying {
                 lock: &lock,
                 saved,
                 exchange: &exchange,

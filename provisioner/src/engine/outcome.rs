@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
-use serde::Serialize;
-use tasks::plan::{Action, HostPlan, Item, Planned};
+use serde::ser::SerializeMap as _;
+use serde::{Serialize, Serializer};
+use tasks::plan::{Action, HostPlan, Item, Planned, Reason, Remedy};
+use tasks::step::Step;
+use tasks::value::HostPath;
 
 use crate::ssh::SshError;
 
@@ -43,8 +46,12 @@ pub struct ChangeOutcome {
     pub role: String,
     /// What kind of change.
     pub action: Action,
-    /// Why.
+    /// Why, in words.
     pub reason: String,
+    /// Why, as programs know it.
+    pub reasons: Vec<Reason>,
+    /// The paths that it writes.
+    pub paths: Vec<HostPath>,
     /// What follows the resource's name.
     pub detail: String,
     /// Unified diff, secrets masked.
@@ -58,8 +65,10 @@ pub struct Waiting {
     pub resource: String,
     /// What tells it from others of its kind.
     pub id: String,
-    /// What it waits for.
+    /// What it waits for, in words.
     pub reason: String,
+    /// What it waits for, as programs know it.
+    pub code: &'static str,
 }
 
 /// What became of a host, in a word.
@@ -90,22 +99,33 @@ pub struct Failure {
     #[serde(skip_serializing_if = "String::is_empty")]
     pub output: String,
     /// What to do about it.
-    pub hint: String,
+    #[serde(flatten, serialize_with = "remedy")]
+    pub remedy: Box<Remedy>,
 }
 
-/// The remedy where nothing has to be repaired.
-pub(super) const AGAIN: &str = "run the same command again";
+/// Gives a remedy to people as `hint`, and to programs as `remedy`.
+fn remedy<S: Serializer>(remedy: &Remedy, serializer: S) -> Result<S::Ok, S::Error> {
+    let mut map = serializer.serialize_map(Some(2))?;
+    map.serialize_entry("hint", &remedy.to_string())?;
+    map.serialize_entry("remedy", remedy.code())?;
+    map.end()
+}
 
 impl Failure {
     /// Describes a failure that is not about one resource.
-    pub fn new(cause: impl Into<String>, hint: impl Into<String>) -> Self {
+    pub fn new(cause: impl Into<String>, remedy: impl Into<Remedy>) -> Self {
         Self {
             unreachable: false,
             resource: None,
             cause: cause.into(),
             output: String::new(),
-            hint: hint.into(),
+            remedy: Box::new(remedy.into()),
         }
+    }
+
+    /// Describes a defect of prov.
+    pub fn internal(defect: &impl std::fmt::Display) -> Self {
+        Self::new(defect.to_string(), Remedy::ReportDefect)
     }
 
     /// Names the resource or handler.
@@ -117,9 +137,7 @@ impl Failure {
 
     /// Corrects the remedy where the same command would be refused, because a saved plan is applied once.
     pub fn needs_new_plan(&mut self) {
-        self.hint = self
-            .hint
-            .replace(AGAIN, "make a new plan with `prov diff --out FILE`");
+        *self.remedy = self.remedy.as_ref().clone().with_new_plan();
     }
 
     /// Adds what the host answered.
@@ -134,7 +152,7 @@ impl From<SshError> for Failure {
     fn from(error: SshError) -> Self {
         Self {
             unreachable: error.is_unreachable(),
-            ..Self::new(error.to_string(), error.hint())
+            ..Self::new(error.to_string(), error.remedy())
         }
     }
 }
@@ -175,14 +193,9 @@ impl HostOutcome {
 
     /// Takes out changes that were taken back: what is again as it was has not changed.
     pub fn take_back(&mut self, files: &[String]) {
-        let is_back = |change: &ChangeOutcome| {
-            let rest = files
-                .iter()
-                .filter_map(|file| change.id.strip_prefix(file.as_str()));
-            rest.into_iter()
-                .any(|rest| rest.is_empty() || rest.starts_with(' '))
-        };
-        self.changes.retain(|change| !is_back(change));
+        let is_back = |path: &HostPath| files.iter().any(|file| file == path.as_str());
+        let taken_back = |change: &ChangeOutcome| change.paths.iter().any(is_back);
+        self.changes.retain(|change| !taken_back(change));
     }
 
     /// Takes over everything that a preview found.
@@ -194,10 +207,11 @@ impl HostOutcome {
 
     /// Takes over what was planned for one resource.
     pub fn take_item(&mut self, item: &Item) {
-        let waiting = |reason: &str| Waiting {
+        let waiting = |reason: String, code| Waiting {
             resource: item.resource.to_owned(),
             id: item.id.clone(),
-            reason: reason.to_owned(),
+            reason,
+            code,
         };
         match &item.outcome {
             Planned::Unchanged => self.unchanged += 1,
@@ -207,14 +221,26 @@ impl HostOutcome {
                 role: item.role.clone(),
                 action: change.action,
                 reason: change.reason(),
+                reasons: change.reasons.clone(),
+                paths: change
+                    .steps
+                    .iter()
+                    .filter_map(Step::path)
+                    .cloned()
+                    .collect(),
                 detail: change.detail.clone(),
                 diff: change.diff.to_string(),
             }),
-            Planned::Unknown { waits_for } => self.unknown.push(waiting(waits_for)),
-            Planned::Deferred { reason } => self.deferred.push(waiting(reason)),
+            Planned::Unknown(awaited) => {
+                self.unknown
+                    .push(waiting(awaited.to_string(), awaited.code()));
+            }
+            Planned::Deferred(deferral) => {
+                self.deferred
+                    .push(waiting(deferral.to_string(), deferral.code()));
+            }
             Planned::Impossible { cause, hint } => {
-                let name = format!("{} {}", item.resource, item.id);
-                let failure = Failure::new(cause.clone(), hint.clone()).of(name);
+                let failure = Failure::new(cause.clone(), hint.clone()).of(item.name());
                 self.failed.get_or_insert(failure);
             }
         }

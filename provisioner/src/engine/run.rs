@@ -5,16 +5,30 @@
 
 use std::time::{Duration, Instant};
 
-use tasks::plan::{self, Action, Change, Item, Planned};
+use tasks::plan::{self, Action, Change, Item, Planned, Remedy, is_locked};
 use tasks::probe::Facts;
 use tasks::resource::{Declared, Handler};
-use tasks::{Input, Secret};
+use tasks::{Input, Secret, without_secrets};
+use tokio::sync::watch;
 
 use super::exchange::Exchange;
-use super::host::{Applying, Job, files, internal, name};
+use super::job::{Job, files};
 use super::outcome::{Failure, HostOutcome};
-use super::session::{Output, Stepped, WriteSession};
+use super::saved::SavedHost;
+use super::session::{Lock, Output, Stepped, WriteSession};
 use super::{Event, Progress};
+
+/// How one host is applied.
+pub(super) struct Applying<'a> {
+    /// Who is at work, and how long to wait for others.
+    pub lock: &'a Lock,
+    /// The plan that was saved for this host, if one is applied.
+    pub saved: Option<&'a SavedHost>,
+    /// What hosts tell each other.
+    pub exchange: &'a Exchange,
+    /// Becomes true when the user asks to stop.
+    pub stop: watch::Receiver<bool>,
+}
 
 /// What is under way on a host.
 pub(super) struct Run<'a> {
@@ -73,7 +87,7 @@ impl<'a> Run<'a> {
                     "{}/{} {}",
                     self.done,
                     self.total.max(self.done),
-                    name(&item)
+                    item.name()
                 );
                 self.progress.send(&self.job.host, Event::Doing(doing));
                 outcome.touched = true;
@@ -107,7 +121,7 @@ impl<'a> Run<'a> {
 
     fn plan(&self, declared: &Declared, index: usize) -> Result<Item, Failure> {
         plan::plan_one(declared, index, &self.facts, self.job.phase)
-            .map_err(|defect| internal(&defect.to_string()))
+            .map_err(|defect| Failure::internal(&defect))
     }
 
     /// Makes one change, reads again what it may have altered, and checks that nothing is left to change.
@@ -131,7 +145,7 @@ impl<'a> Run<'a> {
                 .session
                 .apply(&change.steps, &record, &declared.notify, &queries)
                 .await
-                .map_err(|error| Failure::from(error).of(name(item)))?;
+                .map_err(|error| Failure::from(error).of(item.name()))?;
             match &stepped {
                 Stepped::Failed(output) if is_locked(&output.text) && *stop.borrow() => {
                     return Err(stopped(item, self.done - 1));
@@ -148,17 +162,19 @@ impl<'a> Run<'a> {
         };
         let record: Vec<_> = record.into_iter().cloned().collect();
         self.due.extend(record);
-        tracing::debug!(host = self.job.host, resource = name(item), "changed");
+        tracing::debug!(host = self.job.host, resource = item.name(), "changed");
         match stepped {
             Stepped::Done(answers) => {
                 self.facts.update(answers.facts);
                 exchange.leave(&self.job.host, &self.job.exports, &self.facts);
             }
-            Stepped::Failed(output) => return Err(step_failed(item, &output, &self.job.secrets)),
+            Stepped::Failed(output) => {
+                return Err(step_failed(declared, &output, &self.job.secrets));
+            }
         }
         let again = self.plan(declared, index)?;
         match again.outcome {
-            Planned::Unchanged | Planned::Deferred { .. } => Ok(()),
+            Planned::Unchanged | Planned::Deferred(_) => Ok(()),
             Planned::Change(left) => Err(Failure::new(
                 format!(
                     "it was changed, but is still not as it should be: {}",
@@ -173,13 +189,13 @@ impl<'a> Run<'a> {
                     }
                 },
             )
-            .of(name(item))
+            .of(item.name())
             .output(&left.diff.to_string())),
-            Planned::Unknown { waits_for } => Err(internal(&format!(
-                "{} was changed and now waits for {waits_for}",
-                name(item)
+            Planned::Unknown(awaited) => Err(Failure::internal(&format!(
+                "{} was changed and now waits for {awaited}",
+                item.name()
             ))),
-            Planned::Impossible { cause, hint } => Err(Failure::new(cause, hint).of(name(item))),
+            Planned::Impossible { cause, hint } => Err(Failure::new(cause, hint).of(item.name())),
         }
     }
 }
@@ -188,8 +204,8 @@ impl<'a> Run<'a> {
 fn stopped(item: &Item, changes: usize) -> Failure {
     let plural = if changes == 1 { "change" } else { "changes" };
     Failure::new(
-        format!("stopped before {}, after {changes} {plural}", name(item)),
-        "run the same command again: it goes on where this one stopped",
+        format!("stopped before {}, after {changes} {plural}", item.name()),
+        Remedy::again(": it goes on where this one stopped"),
     )
 }
 
@@ -197,79 +213,11 @@ fn stopped(item: &Item, changes: usize) -> Failure {
 /// neither for that of the package lists, nor does `dpkg --configure` wait.
 const LOCKED: Duration = Duration::from_secs(600);
 
-fn is_locked(output: &str) -> bool {
-    output.contains("Could not get lock") || output.contains("locked by another process")
-}
-
-/// Hides the lines of an output that hold a secret.
-///
-/// A validator that does not like a file may quote the very line that holds a password. What would be shown is
-/// searched here, line by line, and a line is hidden as a whole: no other word is touched by it.
-pub(super) fn without_secrets(secrets: &[Secret], text: &str) -> String {
-    let shown = |line: &str| {
-        let parts = secrets.iter().flat_map(|secret| secret.expose().lines());
-        // The quotation marks that a file needs are not repeated by everybody.
-        let hidden = parts
-            .map(|part| part.trim().trim_matches(['"', '\'']))
-            .filter(|part| !part.is_empty())
-            .any(|part| line.contains(part));
-        if hidden {
-            "<line hidden: it holds a secret>".to_owned()
-        } else {
-            line.to_owned()
-        }
-    };
-    let lines: Vec<_> = text.lines().map(shown).collect();
-    lines.join("\n")
-}
-
-fn step_failed(item: &Item, output: &Output, secrets: &[Secret]) -> Failure {
+fn step_failed(declared: &Declared, output: &Output, secrets: &[Secret]) -> Failure {
     let text = without_secrets(secrets, &output.text);
-    let full = [
-        "No space left on device",
-        "enough free space",
-        "Disk quota exceeded",
-    ];
-    let hint = if full.iter().any(|words| text.contains(words)) {
-        "free space on the host (`df -h`), then run the same command again"
-    } else if is_locked(&text) {
-        "another process installs packages on the host; run the same command again when it has ended"
-    } else if text.contains("Packages need to be removed but remove is disabled") {
-        "the package conflicts with one that is installed: declare that one absent"
-    } else if text.contains("Unable to locate package") {
-        "check the package's name and the host's /etc/apt/sources.list"
-    } else if item.resource == "download" {
-        "check the address, the digest, and that the host reaches the server"
-    } else if text.contains("Failed to fetch")
-        || text.contains("Could not resolve")
-        || text.contains("Could not connect")
-        || text.contains("Some index files failed to download")
-    {
-        "check that the host reaches the package archive named in its /etc/apt/sources.list"
-    } else if text.contains("Read-only file system") {
-        "the host's file system is read-only; look at its kernel log"
-    } else if text.contains("invalid user") || text.contains("invalid group") {
-        "declare the user or the group before what it owns"
-    } else if item.resource == "service" {
-        "look at the service's log (`journalctl -u` on a server, `docker logs` for a container), repair the cause, and run the same command again"
-    } else {
-        "read what the host answered, repair the cause, and run the same command again"
-    };
+    let remedy = plan::after_failed_step(declared.resource.manage(), &text);
     let cause = format!("the step failed with exit code {}", output.exit);
-    Failure::new(cause, hint).of(name(item)).output(&text)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_line_in_which_a_validator_quotes_a_secret_is_hidden_and_no_other_word_is_touched() {
-        let secrets = ["\"s3cr\\\"et\"", "", " ", "\"\""].map(Secret::new);
-        let output = "error in line 3\n  Password = s3cr\\\"et\nsecret \"service\"";
-        assert_eq!(
-            without_secrets(&secrets, output),
-            "error in line 3\n<line hidden: it holds a secret>\nsecret \"service\""
-        );
-    }
+    Failure::new(cause, remedy)
+        .of(declared.name())
+        .output(&text)
 }

@@ -10,13 +10,13 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use tasks::plan::HostPlan;
 use tasks::probe::{Facts, QuerySet};
-use tasks::resource::Declared;
+use tasks::resource::{Declared, Handler};
 
-use super::host::internal;
+use super::host::Basis;
 use super::outcome::Failure;
 
 /// The form of the file; a later one cannot be applied by this prov.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// A saved plan.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -70,8 +70,7 @@ impl SavedPlan {
         &mut self,
         host: &str,
         resources: &[Declared],
-        plan: &HostPlan,
-        facts: &Facts,
+        basis: &Basis,
         shown: serde_json::Value,
     ) -> Result<(), Failure> {
         let key = self.key.as_bytes();
@@ -83,11 +82,11 @@ impl SavedPlan {
                 .map(|declared| {
                     Ok(SavedResource {
                         name: declared.name(),
-                        before: before(declared, facts, key)?,
+                        before: before(declared, &basis.facts, key)?,
                     })
                 })
                 .collect::<Result<_, Failure>>()?,
-            steps: plan.fingerprint(key),
+            steps: digest(&basis.plan, &basis.handlers, key)?,
             shown,
         };
         self.hosts.push(saved);
@@ -199,6 +198,7 @@ impl SavedHost {
         &self,
         resources: &[Declared],
         plan: &HostPlan,
+        handlers: &[Handler],
         facts: &Facts,
     ) -> Result<(), Failure> {
         let key = self.key.as_bytes();
@@ -226,7 +226,7 @@ impl SavedHost {
                 again,
             ));
         }
-        if plan.fingerprint(key) != self.steps {
+        if digest(plan, handlers, key)? != self.steps {
             return Err(Failure::new(
                 "the estate wants something else than when the plan was made",
                 again,
@@ -236,10 +236,15 @@ impl SavedHost {
     }
 }
 
+fn digest(plan: &HostPlan, handlers: &[Handler], key: &[u8]) -> Result<String, Failure> {
+    let digest = plan.fingerprint(handlers, key);
+    digest.map_err(|defect| Failure::internal(&defect))
+}
+
 fn before(declared: &Declared, facts: &Facts, key: &[u8]) -> Result<String, Failure> {
     let queries: QuerySet = declared.resource.manage().probe().into_iter().collect();
     let digest = facts.subset(&queries).fingerprint(key);
-    digest.map_err(|defect| internal(&defect.to_string()))
+    digest.map_err(|defect| Failure::internal(&defect))
 }
 
 #[cfg(test)]

@@ -124,7 +124,7 @@ impl Problem {
                     &mut text,
                     &format!("{what}{}", failure.cause),
                     &failure.output,
-                    Some(&failure.hint),
+                    Some(&failure.remedy.to_string()),
                 );
             }
             Self::Docker(problem) => {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tasks::plan::Action;
+use tasks::plan::{Action, Reason};
 use tasks::{Diagnostic, Place};
 
 use super::problem::{Problem, exit};
@@ -21,6 +21,8 @@ fn outcome() -> RunOutcome {
         role: "dns".into(),
         action: Action::Create,
         reason: "not installed".into(),
+        reasons: vec![Reason::NotInstalled],
+        paths: Vec::new(),
         detail: "dnsmasq".into(),
         diff: String::new(),
     });
@@ -30,6 +32,8 @@ fn outcome() -> RunOutcome {
         role: "mta".into(),
         action: Action::Update,
         reason: "content differs".into(),
+        reasons: vec![Reason::ContentDiffers],
+        paths: Vec::new(),
         detail: String::new(),
         diff: "@@ -1 +1 @@\n-root: postmaster\n+root: user1fname\n".into(),
     });
@@ -37,6 +41,7 @@ fn outcome() -> RunOutcome {
         resource: "service".into(),
         id: "dnsmasq".into(),
         reason: "no service manager runs here".into(),
+        code: "no_service_manager",
     });
     changed.handlers.push("restart dnsmasq".into());
     let mut failed = HostOutcome::new("dns-external");
@@ -85,6 +90,8 @@ fn nothing_that_a_host_says_can_draw_on_the_terminal() {
         role: "r".into(),
         action: Action::Update,
         reason: "target differs".into(),
+        reasons: vec![Reason::TargetDiffers],
+        paths: Vec::new(),
         detail: "\u{1b}[2J → /etc/target".into(),
         diff: String::new(),
     });

@@ -162,8 +162,9 @@ fn failure(text: &mut String, failure: &Failure) {
     for line in last_lines(&failure.output, 15) {
         let _ = writeln!(text, "      {} {line}", paint(style::FAINT, "|"));
     }
-    if !failure.hint.is_empty() {
-        let _ = writeln!(text, "  {} {}", paint(style::WAIT, "hint:"), failure.hint);
+    let hint = failure.remedy.to_string();
+    if !hint.is_empty() {
+        let _ = writeln!(text, "  {} {hint}", paint(style::WAIT, "hint:"));
     }
 }
 

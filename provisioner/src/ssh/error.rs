@@ -1,6 +1,7 @@
 //! What can go wrong between here and a root shell, and what to do about it.
 
 use std::path::PathBuf;
+use tasks::plan::Remedy;
 
 use thiserror::Error;
 
@@ -105,8 +106,8 @@ impl SshError {
 
     /// Gives the remedy.
     #[must_use]
-    pub fn hint(&self) -> String {
-        match self {
+    pub fn remedy(&self) -> Remedy {
+        let words = match self {
             Self::Refused { port, .. } => {
                 format!("check that sshd runs on the host and listens on port {port}")
             }
@@ -141,11 +142,12 @@ impl SshError {
                 "give {user} the right to run `sudo sh` on the host (on Debian: `adduser {user} sudo`)"
             ),
             Self::Closed { .. } | Self::Silent { .. } | Self::Protocol(_) => {
-                "run the same command again: what was done is kept, and the rest is made up for".into()
+                return Remedy::again(": what was done is kept, and the rest is made up for");
             }
             Self::Answer(_) => {
                 "check what the login shell of the user prints, and that /bin/sh on the host is a POSIX shell".into()
             }
-        }
+        };
+        Remedy::Words(words)
     }
 }

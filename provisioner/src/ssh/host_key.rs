@@ -211,7 +211,11 @@ mod tests {
             matches!(&other, SshError::HostKeyOfOtherKind { known, .. } if known == "ssh-rsa"),
             "{other:?}"
         );
-        assert!(other.hint().contains("UpdateHostKeys"), "{}", other.hint());
+        assert!(
+            other.remedy().to_string().contains("UpdateHostKeys"),
+            "{}",
+            other.remedy()
+        );
     }
 
     #[test]

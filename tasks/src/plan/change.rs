@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::diff::Diff;
+use super::waiting::{Awaited, Deferral};
 use crate::step::Step;
 
 /// What becomes of a resource.
@@ -14,20 +15,14 @@ pub enum Planned {
     /// It must change, and it is known how.
     Change(Change),
     /// It cannot be told before something else has been applied.
-    Unknown {
-        /// What it waits for, for instance `packages exim4-config`.
-        waits_for: String,
-    },
+    Unknown(Awaited),
     /// It must change, but only once something is there that is not there yet.
-    Deferred {
-        /// What is not there yet.
-        reason: String,
-    },
+    Deferred(Deferral),
     /// It cannot be made so: the host is in a state that the resource refuses to touch.
     Impossible {
         /// Why.
         cause: String,
-        /// What to do about it.
+        /// What to do about it, in words.
         hint: String,
     },
 }

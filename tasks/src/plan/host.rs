@@ -2,9 +2,10 @@
 
 use serde::Serialize;
 
-use super::{Change, Planned};
+use super::handlers;
+use super::{Awaited, Change, Deferral, Planned};
 use crate::probe::{Facts, NotAsked};
-use crate::resource::Declared;
+use crate::resource::{Declared, Handler};
 use crate::step::Step;
 use crate::{Input, Secret};
 
@@ -33,6 +34,14 @@ pub struct Item {
     pub outcome: Planned,
 }
 
+impl Item {
+    /// Gives kind and id, for instance `file /etc/aliases`.
+    #[must_use]
+    pub fn name(&self) -> String {
+        format!("{} {}", self.resource, self.id)
+    }
+}
+
 /// What would change on a host.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct HostPlan {
@@ -46,9 +55,21 @@ impl HostPlan {
         self.items.iter().filter_map(|item| match &item.outcome {
             Planned::Change(change) => Some((item, change)),
             Planned::Unchanged
-            | Planned::Unknown { .. }
-            | Planned::Deferred { .. }
+            | Planned::Unknown(_)
+            | Planned::Deferred(_)
             | Planned::Impossible { .. } => None,
+        })
+    }
+
+    /// Gives the first resource that cannot be made as it should be, with cause and remedy.
+    #[must_use]
+    pub fn impossible(&self) -> Option<(&Item, &str, &str)> {
+        self.items.iter().find_map(|item| match &item.outcome {
+            Planned::Impossible { cause, hint } => Some((item, cause.as_str(), hint.as_str())),
+            Planned::Unchanged
+            | Planned::Change(_)
+            | Planned::Unknown(_)
+            | Planned::Deferred(_) => None,
         })
     }
 
@@ -71,14 +92,10 @@ pub fn plan_one(
     let manage = declared.resource.manage();
     let mut outcome = match manage.inputs().as_slice() {
         [] => manage.plan(facts)?,
-        [input, ..] => Planned::Unknown {
-            waits_for: input.to_string(),
-        },
+        [input, ..] => Planned::Unknown(Awaited::Input(input.clone())),
     };
     if matches!(outcome, Planned::Change(_)) && phase < declared.phase {
-        outcome = Planned::Deferred {
-            reason: "a container would lose it; `prov complete` does it".to_owned(),
-        };
+        outcome = Planned::Deferred(Deferral::LostByContainer);
     }
     Ok(Item {
         index,
@@ -92,9 +109,7 @@ pub fn plan_one(
 /// Gives what becomes of a resource that needs something of another host which does not come in this run.
 #[must_use]
 pub fn without_input(input: &Input) -> Planned {
-    Planned::Deferred {
-        reason: format!("needs {input}, which is not there; apply that host too"),
-    }
+    Planned::Deferred(Deferral::OtherHost(input.clone()))
 }
 
 /// Plans every resource of a host, each against the facts as the changes before it will have left them.
@@ -114,23 +129,47 @@ pub fn preview(resources: &[Declared], facts: &Facts, phase: Phase) -> Result<Ho
 }
 
 impl HostPlan {
-    /// Digests what would be done under a key (SHA-256, hexadecimal): equal digests, equal steps and bytes, and no
-    /// secret can be read from it or tried out without the key.
+    /// Gives the handlers that the changes notify, and those that are due already, in the order in which the host's
+    /// resources name them.
     #[must_use]
-    pub fn fingerprint(&self, key: &[u8]) -> String {
+    pub fn handlers(&self, resources: &[Declared], due: &[Handler]) -> Vec<Handler> {
+        let changed = self.changes();
+        let notified = changed
+            .filter_map(|(item, _)| resources.get(item.index))
+            .flat_map(|declared| &declared.notify);
+        let due: Vec<_> = notified.chain(due).cloned().collect();
+        handlers::in_order(resources, &due)
+    }
+
+    /// Digests what would be done under a key (SHA-256, hexadecimal), handlers included: equal digests, equal steps and
+    /// bytes, and no secret can be read from it or tried out without the key.
+    pub fn fingerprint(
+        &self,
+        handlers: &[Handler],
+        key: &[u8],
+    ) -> Result<String, serde_json::Error> {
+        // The length of each part stands before it, so that no two plans give the same text.
         let mut text = String::new();
+        let mut add = |part: &str| {
+            text.push_str(&part.len().to_string());
+            text.push(' ');
+            text.push_str(part);
+        };
         for (item, change) in self.changes() {
-            text.push_str(item.resource);
-            text.push_str(&item.id);
+            add(item.resource);
+            add(&item.id);
             for step in change.steps.iter().filter(|step| !prepares(step)) {
                 // Steps serialise with their secrets masked; the digests of the contents stand for them.
-                text.push_str(&serde_json::to_string(step).unwrap_or_default());
+                add(&serde_json::to_string(step)?);
                 if let Some(content) = step.content() {
-                    text.push_str(&Secret::new(content.expose()).digest(key));
+                    add(&Secret::new(content.expose()).digest(key));
                 }
             }
         }
-        Secret::new(text).digest(key)
+        for handler in handlers {
+            add(&serde_json::to_string(handler)?);
+        }
+        Ok(Secret::new(text).digest(key))
     }
 }
 
@@ -169,7 +208,8 @@ mod tests {
             let wanted = Declared::new("r", Resource::Packages(Packages::new([name])));
             preview(&[wanted], &facts, Phase::Apply)
                 .unwrap()
-                .fingerprint(b"k")
+                .fingerprint(&[], b"k")
+                .unwrap()
         };
         assert_eq!(digest("dnsmasq", 10), digest("dnsmasq", 1_000_000));
         assert_ne!(digest("dnsmasq", 10), digest("bacula-fd", 10));

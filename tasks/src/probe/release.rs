@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Answers, Broken, Kind};
 use crate::Secret;
+use crate::release::Release;
 
 /// What a host says of its operating system.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -13,6 +14,35 @@ pub struct ReleaseFact {
     pub id: String,
     /// Its `VERSION_CODENAME`, for instance `trixie`; empty where it has none.
     pub codename: String,
+}
+
+impl ReleaseFact {
+    /// Says why a host that runs this is not one of a release, and what to do about it; `None` where it is.
+    #[must_use]
+    pub fn refusal(&self, wanted: Release) -> Option<(String, String)> {
+        let known = Release::of_codename(&self.codename).filter(|_| self.id == "debian");
+        if known == Some(wanted) {
+            return None;
+        }
+        let runs = match (self.id.as_str(), self.codename.as_str()) {
+            ("", _) => "says of no operating system that it runs it (/etc/os-release)".to_owned(),
+            (id, "") => format!("runs {id} without the name of a release, as testing and sid do"),
+            (id, codename) => format!("runs {id} {codename}"),
+        };
+        let cause = format!(
+            "the host {runs}, and the estate says that it runs debian {}; nothing was changed",
+            wanted.codename()
+        );
+        let hint = match known {
+            Some(runs) => format!(
+                "set `release: {}` for it in estate.yml if that is what it should run",
+                runs.codename()
+            ),
+            None => "prov knows only the releases of Debian that `release` in estate.yml can name"
+                .to_owned(),
+        };
+        Some((cause, hint))
+    }
 }
 
 /// The kind of this module.
@@ -50,5 +80,35 @@ impl Kind for OfHost {
 
     fn samples() -> Vec<()> {
         vec![()]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_of_another_release_is_refused_with_both_names() {
+        let runs = |id: &str, codename: &str| ReleaseFact {
+            id: id.to_owned(),
+            codename: codename.to_owned(),
+        };
+        assert_eq!(runs("debian", "bookworm").refusal(Release::Bookworm), None);
+        let (cause, hint) = runs("debian", "trixie").refusal(Release::Bookworm).unwrap();
+        assert!(
+            cause.contains("trixie") && cause.contains("bookworm"),
+            "{cause}"
+        );
+        assert!(hint.contains("`release: trixie`"), "{hint}");
+        for (id, codename, words) in [
+            ("ubuntu", "bookworm", "runs ubuntu bookworm"),
+            ("debian", "forky", "runs debian forky"),
+            ("debian", "", "testing and sid"),
+            ("", "", "/etc/os-release"),
+        ] {
+            let (cause, hint) = runs(id, codename).refusal(Release::Trixie).unwrap();
+            assert!(cause.contains(words), "{cause}");
+            assert!(hint.contains("can name"), "{hint}");
+        }
     }
 }

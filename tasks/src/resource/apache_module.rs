@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Manage, State};
+use super::{Manage, Resource, State};
 use crate::plan::{Action, Change, Planned, Reason};
 use crate::probe::{Becomes, Effect, Facts, NotAsked, PathFact, PathQuestion, Query, Read};
 use crate::step::Run;
@@ -80,9 +80,7 @@ impl Manage for ApacheModule {
             }
             // The package may enable by itself what it brings.
             (State::Present | State::Absent, false) if !available && !facts.coming.is_empty() => {
-                Planned::Unknown {
-                    waits_for: super::packages::waiting(facts),
-                }
+                super::packages::waiting(facts)
             }
             (State::Present, false) => Planned::Impossible {
                 cause: format!("Apache has no module {}", self.name),
@@ -96,5 +94,9 @@ impl Manage for ApacheModule {
                 PathFact::Missing,
             ),
         })
+    }
+
+    fn absent(&self) -> Option<Resource> {
+        None
     }
 }

@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::edit::{self, Splice};
-use super::{Manage, State};
+use super::{Manage, Resource, State};
 use crate::content::{Content, Segment};
 use crate::plan::{Action, Change, Diff, Planned, Reason};
 use crate::probe::{
@@ -402,13 +402,17 @@ impl Manage for AuthorizedKey {
                 hint: format!("give the key `home: {}`", user.home),
             }),
             None if self.state == State::Absent => Ok(Planned::Unchanged),
-            None if !facts.coming.is_empty() => Ok(Planned::Unknown {
-                waits_for: super::packages::waiting(facts),
-            }),
+            None if !facts.coming.is_empty() => Ok(super::packages::waiting(facts)),
             None => Ok(Planned::Impossible {
                 cause: format!("the user {} does not exist", self.user),
                 hint: format!("declare a user {} before the key", self.user),
             }),
         }
+    }
+
+    fn absent(&self) -> Option<Resource> {
+        let mut gone = self.clone();
+        gone.state = State::Absent;
+        Some(Resource::AuthorizedKey(gone))
     }
 }

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::edit::{self, Anchor, LineOf, Refusal, Splice, Target};
-use super::{Manage, State};
+use super::{Manage, Resource, State};
 use crate::content::{Content, Segment};
 use crate::plan::Planned;
 use crate::probe::{Facts, NotAsked, Query};
@@ -246,10 +246,6 @@ impl Manage for Block {
         "block"
     }
 
-    fn secrets(&self) -> Vec<crate::Secret> {
-        self.block.secrets()
-    }
-
     fn id(&self) -> String {
         match &self.name {
             Some(name) => format!("{} '{name}'", self.path),
@@ -271,5 +267,19 @@ impl Manage for Block {
             &|text, _| self.decide(text),
             "give the block markers that are found in no other line",
         )
+    }
+
+    fn absent(&self) -> Option<Resource> {
+        let mut gone = self.clone();
+        gone.state = State::Absent;
+        Some(Resource::Block(gone))
+    }
+
+    fn contents(&self) -> Vec<&Content> {
+        vec![&self.block]
+    }
+
+    fn contents_mut(&mut self) -> Vec<&mut Content> {
+        vec![&mut self.block]
     }
 }

@@ -8,10 +8,10 @@ use quick_xml::escape::partial_escape;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Manage, checked, invalid};
+use super::{Manage, Resource, checked, invalid};
 use crate::Secret;
 use crate::content::{Content, Segment};
-use crate::plan::{Action, Change, Planned, Reason};
+use crate::plan::{Action, Change, Deferral, Planned, Reason};
 use crate::probe::{
     Becomes, CalendarFact, CalendarRequest, Effect, Facts, NotAsked, Query, ServiceManager,
 };
@@ -249,35 +249,31 @@ impl Manage for CaldavCalendar {
             (CalendarFact::Unreachable(_), ServiceManager::Systemd) if !facts.coming.is_empty() => {
                 self.create()
             }
-            (CalendarFact::Unreachable(_), ServiceManager::None) => Planned::Deferred {
-                reason: "no CalDAV server runs here yet; `prov test` starts it, `prov complete` makes the calendar"
-                    .to_owned(),
-            },
+            (CalendarFact::Unreachable(_), ServiceManager::None) => {
+                Planned::Deferred(Deferral::NoCalendarServer)
+            }
             // None of these is impossible: what comes before the calendar may be what sets it right.
             (CalendarFact::Unreachable(why), ServiceManager::Systemd | ServiceManager::Runit) => {
-                Planned::Deferred {
-                    reason: format!(
-                        "the CalDAV server does not answer ({why}); see why in its log, start it, and run this again"
-                    ),
-                }
+                Planned::Deferred(Deferral::CalendarServerSilent(why.clone()))
             }
-            (CalendarFact::Refused(status), _) => Planned::Deferred {
-                reason: format!(
-                    "the CalDAV server does not let '{}' in (HTTP status {status}); check the password, and run this \
-                     again once the server has been restarted",
-                    self.user
-                ),
-            },
-            (CalendarFact::Failed(status), _) => Planned::Deferred {
-                reason: format!(
-                    "the CalDAV server fails (HTTP status {status}); see why in its log, and run this again"
-                ),
-            },
+            (CalendarFact::Refused(status), _) => {
+                Planned::Deferred(Deferral::CalendarServerRefuses {
+                    user: self.user.clone(),
+                    status: *status,
+                })
+            }
+            (CalendarFact::Failed(status), _) => {
+                Planned::Deferred(Deferral::CalendarServerFails(*status))
+            }
         })
     }
 
     fn secrets(&self) -> Vec<Secret> {
         self.password.iter().cloned().collect()
+    }
+
+    fn absent(&self) -> Option<Resource> {
+        None
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Manage;
+use super::{Manage, Resource};
 use crate::content::Content;
 use crate::plan::{Action, Change, Planned, Reason};
 use crate::probe::{
@@ -151,9 +151,7 @@ impl Command {
             return Ok(if facts.coming.is_empty() {
                 Ok(false)
             } else {
-                Err(Planned::Unknown {
-                    waits_for: super::packages::waiting(facts),
-                })
+                Err(super::packages::waiting(facts))
             });
         }
         Ok(Ok(true))
@@ -198,10 +196,6 @@ impl Manage for Command {
         "command"
     }
 
-    fn secrets(&self) -> Vec<crate::Secret> {
-        self.stdin.iter().flat_map(Content::secrets).collect()
-    }
-
     fn id(&self) -> String {
         self.argv.join(" ")
     }
@@ -243,5 +237,17 @@ impl Manage for Command {
             effects: self.effects(),
         };
         Ok(Change::new(Action::Run, vec![Reason::NotDone], vec![run.into()]).into())
+    }
+
+    fn absent(&self) -> Option<Resource> {
+        None
+    }
+
+    fn contents(&self) -> Vec<&Content> {
+        self.stdin.iter().collect()
+    }
+
+    fn contents_mut(&mut self) -> Vec<&mut Content> {
+        self.stdin.iter_mut().collect()
     }
 }

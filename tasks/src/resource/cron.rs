@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::{File, Manage, State};
+use super::{File, Manage, Resource, State};
 use crate::content::Content;
 use crate::plan::Planned;
 use crate::probe::{Facts, NotAsked, Query, UserQuestion};
@@ -326,6 +326,12 @@ impl Manage for Cron {
             });
         }
         file.plan(facts)
+    }
+
+    fn absent(&self) -> Option<Resource> {
+        let mut gone = self.clone();
+        gone.state = State::Absent;
+        Some(Resource::Cron(gone))
     }
 }
 

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Manage;
+use super::{Manage, Resource, Stage};
 use crate::content::{Content, Segment};
 use crate::plan::{Action, Change, Diff, Planned, Reason};
 use crate::probe::{Becomes, Effect, Facts, NotAsked, Query};
@@ -174,5 +174,22 @@ impl Manage for Debconf {
         Ok(Change::new(action, vec![reason], vec![run.into()])
             .diff(Diff::between(&before, &Content::of(after)))
             .into())
+    }
+
+    fn absent(&self) -> Option<Resource> {
+        None
+    }
+
+    /// Packages are configured by the answers while they are installed.
+    fn stage(&self) -> Stage {
+        Stage::BeforePackages
+    }
+
+    fn contents(&self) -> Vec<&Content> {
+        vec![&self.value]
+    }
+
+    fn contents_mut(&mut self) -> Vec<&mut Content> {
+        vec![&mut self.value]
     }
 }

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Manage, State};
+use super::{Manage, Resource, State};
 use crate::plan::{Action, Change, Planned, Reason};
 use crate::probe::{Attributes, Facts, NotAsked, PathFact, PathQuestion, Query, Read};
 use crate::step::Step;
@@ -124,6 +124,12 @@ impl Manage for Directory {
                 }
             }
         })
+    }
+
+    fn absent(&self) -> Option<Resource> {
+        let mut folder = Self::new(self.path.clone());
+        folder.state = State::Absent;
+        Some(Resource::Directory(folder))
     }
 }
 

@@ -3,8 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Manage;
-use crate::plan::{Action, Change, Planned, Reason};
+use super::{File, Manage, Resource};
+use crate::plan::{Action, Change, Planned, Reason, Remedy};
 use crate::probe::{Attributes, Facts, NotAsked, PathFact, PathQuestion, Query, Read};
 use crate::step::Step;
 use crate::value::{HostPath, HttpUrl, Mode};
@@ -154,5 +154,13 @@ impl Manage for Download {
                     .into()
             }
         })
+    }
+
+    fn absent(&self) -> Option<Resource> {
+        Some(Resource::File(File::gone(self.path.clone())))
+    }
+
+    fn remedy(&self, _: &str) -> Option<Remedy> {
+        Some(Remedy::Download)
     }
 }

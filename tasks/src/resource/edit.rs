@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::State;
 use crate::content::{Content, Segment};
 use crate::pattern::LinePattern;
-use crate::plan::{Action, Change, Diff, Planned, Reason};
+use crate::plan::{Action, Awaited, Change, Diff, Planned, Reason};
 use crate::probe::{Attributes, Facts, FileFact, NotAsked, PathFact, PathQuestion, Query, Read};
 use crate::secret::Secret;
 use crate::step::Step;
@@ -172,7 +172,6 @@ impl Target<'_> {
                 hint: hint.to_owned(),
             })
         };
-        let waits = |waits_for| Found::Stop(Planned::Unknown { waits_for });
         let path = self.path;
         Ok(match facts.path(path)? {
             PathFact::File(file) => readable(path, file),
@@ -183,7 +182,7 @@ impl Target<'_> {
                 Found::Missing
             }
             PathFact::Missing | PathFact::Link { .. } if !facts.coming.is_empty() => {
-                waits(super::packages::waiting(facts))
+                Found::Stop(super::packages::waiting(facts))
             }
             PathFact::Missing => match self.state {
                 State::Absent => Found::Stop(Planned::Unchanged),
@@ -240,9 +239,7 @@ fn readable<'f>(path: &'f HostPath, file: &'f FileFact) -> Found<'f> {
             }
         } else {
             // A preview knows that a command makes this file, not what it writes into it.
-            Planned::Unknown {
-                waits_for: format!("the command that makes {path}"),
-            }
+            Planned::Unknown(Awaited::Made(path.clone()))
         });
     };
     match body.text() {

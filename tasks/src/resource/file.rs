@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Manage, State};
+use super::{Manage, Resource, State};
 use crate::content::Content;
 use crate::plan::{Action, Change, Diff, Planned, Reason};
 use crate::probe::{Attributes, Facts, NotAsked, PathFact, PathQuestion, Query, Read};
@@ -63,6 +63,16 @@ impl File {
         }
     }
 
+    /// Describes that there is no file.
+    #[must_use]
+    pub fn gone(path: HostPath) -> Self {
+        Self {
+            content: None,
+            state: State::Absent,
+            ..Self::new(path, Content::default())
+        }
+    }
+
     fn attributes(&self) -> Attributes {
         Attributes {
             owner: self.owner.clone(),
@@ -93,9 +103,7 @@ impl File {
                         hint: "give its content, or declare what brings it before it".to_owned(),
                     }
                 } else {
-                    Planned::Unknown {
-                        waits_for: super::packages::waiting(facts),
-                    }
+                    super::packages::waiting(facts)
                 });
             }
             (PathFact::Missing, Some(content)) => {
@@ -154,14 +162,6 @@ impl Manage for File {
         "file"
     }
 
-    fn secrets(&self) -> Vec<crate::Secret> {
-        self.content.iter().flat_map(Content::secrets).collect()
-    }
-
-    fn inputs(&self) -> Vec<crate::Input> {
-        self.content.iter().flat_map(Content::inputs).collect()
-    }
-
     fn id(&self) -> String {
         self.path.to_string()
     }
@@ -192,6 +192,18 @@ impl Manage for File {
                 Ok(Change::new(Action::Remove, vec![Reason::Present], vec![step]).into())
             }
         }
+    }
+
+    fn absent(&self) -> Option<Resource> {
+        Some(Resource::File(File::gone(self.path.clone())))
+    }
+
+    fn contents(&self) -> Vec<&Content> {
+        self.content.iter().collect()
+    }
+
+    fn contents_mut(&mut self) -> Vec<&mut Content> {
+        self.content.iter_mut().collect()
     }
 }
 

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Manage, State};
+use super::{Manage, Resource, State};
 use crate::plan::{Action, Change, Planned, Reason};
 use crate::probe::{Becomes, Effect, Facts, GroupFact, NotAsked, Query, UNKNOWN_ID};
 use crate::step::Run;
@@ -108,5 +108,11 @@ impl Manage for Group {
                 .into(),
             (State::Absent, None, _) | (State::Present, Some(_), _) => Planned::Unchanged,
         })
+    }
+
+    fn absent(&self) -> Option<Resource> {
+        let mut gone = self.clone();
+        gone.state = State::Absent;
+        Some(Resource::Group(gone))
     }
 }

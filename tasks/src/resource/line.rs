@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::edit::{self, Anchor, Splice, Target};
-use super::{Manage, State};
+use super::{Manage, Resource, State};
 use crate::content::{Content, Segment};
 use crate::pattern::{LinePattern, Template};
 use crate::plan::Planned;
@@ -192,10 +192,6 @@ impl Manage for Line {
         "line"
     }
 
-    fn secrets(&self) -> Vec<crate::Secret> {
-        self.line.iter().flat_map(Content::secrets).collect()
-    }
-
     fn id(&self) -> String {
         let which = match (&self.regexp, &self.line) {
             (Some(regexp), _) => regexp.as_str().to_owned(),
@@ -224,5 +220,19 @@ impl Manage for Line {
             },
             "make `regexp` match the line that it puts in, and no other line",
         )
+    }
+
+    fn absent(&self) -> Option<Resource> {
+        let mut gone = self.clone();
+        gone.state = State::Absent;
+        Some(Resource::Line(gone))
+    }
+
+    fn contents(&self) -> Vec<&Content> {
+        self.line.iter().collect()
+    }
+
+    fn contents_mut(&mut self) -> Vec<&mut Content> {
+        self.line.iter_mut().collect()
     }
 }

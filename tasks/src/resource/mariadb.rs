@@ -1,7 +1,7 @@
 //! What the resources of MariaDB share: how the server is spoken to, and what to do where it cannot be.
 
 use crate::content::Content;
-use crate::plan::Planned;
+use crate::plan::{Deferral, Planned};
 use crate::probe::{CLIENT, DatabaseServer, Facts, ServiceManager};
 use crate::step::Run;
 
@@ -17,14 +17,9 @@ pub(super) fn cannot_be_asked(facts: &Facts) -> Option<Planned> {
         (DatabaseServer::Running, _) => None,
         // On a server the package starts what it brings, and a new MariaDB has nothing of its own.
         (DatabaseServer::Down, ServiceManager::Systemd) if !facts.coming.is_empty() => None,
-        (DatabaseServer::Down, ServiceManager::None) => Some(Planned::Deferred {
-            reason: "MariaDB does not run here yet; `prov complete` does it once it does"
-                .to_owned(),
-        }),
+        (DatabaseServer::Down, ServiceManager::None) => Some(Planned::Deferred(Deferral::NoDatabaseServer)),
         (DatabaseServer::Down, ServiceManager::Systemd | ServiceManager::Runit) => {
-            Some(Planned::Deferred {
-                reason: "MariaDB does not answer on this host; look at its log".to_owned(),
-            })
+            Some(Planned::Deferred(Deferral::DatabaseServerSilent))
         }
         (DatabaseServer::Failed(answer), _) => Some(Planned::Impossible {
             cause: format!("MariaDB stopped answering half-way: {answer}"),

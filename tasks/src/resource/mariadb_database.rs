@@ -3,8 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::mariadb;
 use super::{Manage, State};
+use super::{Resource, mariadb};
 use crate::content::Content;
 use crate::plan::{Action, Change, Planned, Reason};
 use crate::probe::{DatabaseFact, Effect, Facts, MariaDbEffect, MariaDbQuestion, NotAsked, Query};
@@ -116,5 +116,11 @@ impl Manage for MariaDbDatabase {
                 self.change(Action::Update, Reason::ValueDiffers, "ALTER", fact)
             }
         })
+    }
+
+    fn absent(&self) -> Option<Resource> {
+        let mut gone = self.clone();
+        gone.state = State::Absent;
+        Some(Resource::MariaDbDatabase(gone))
     }
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use sha1::{Digest, Sha1};
 
 use super::mariadb::{self, pattern};
-use super::{Manage, State};
+use super::{Manage, Resource, State};
 use crate::content::{Content, Segment};
 use crate::plan::{Action, Change, Diff, Planned, Reason};
 use crate::probe::{
@@ -303,6 +303,12 @@ impl Manage for MariaDbUser {
             (State::Present, Some(password), have) => self.plan_present(password, have),
             (State::Present, None, _) => super::invalid("`password` is needed".to_owned()),
         })
+    }
+
+    fn absent(&self) -> Option<Resource> {
+        let mut gone = self.clone();
+        gone.state = State::Absent;
+        Some(Resource::MariaDbUser(gone))
     }
 }
 

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Manage, State};
-use crate::plan::{Action, Change, Diff, Planned, Reason};
+use super::{Manage, Resource, State};
+use crate::plan::{Action, Awaited, Change, Diff, Planned, Reason, Remedy, is_locked};
 use crate::probe::{AptRequest, AptVerb, Becomes, Effect, Facts, NotAsked, PackageFact, Query};
 use crate::step::{Run, Step};
 use crate::value::PackageName;
@@ -258,12 +258,33 @@ fn list(names: &[&PackageName]) -> String {
     names.join(" ")
 }
 
-/// Says what a resource waits for that depends on files of packages to come.
-pub(super) fn waiting(facts: &Facts) -> String {
-    format!(
-        "packages {}",
-        list(&facts.coming.iter().collect::<Vec<_>>())
-    )
+/// Gives what becomes of a resource that depends on files of packages to come.
+pub(super) fn waiting(facts: &Facts) -> Planned {
+    let names = facts.coming.iter().cloned().collect();
+    Planned::Unknown(Awaited::Packages(names))
+}
+
+/// Reads what apt said of a transaction that failed.
+fn remedy(output: &str) -> Option<Remedy> {
+    let says = |words: &[&str]| words.iter().any(|words| output.contains(words));
+    if is_locked(output) {
+        Some(Remedy::again_after(
+            "wait until the other process on the host has installed its packages",
+        ))
+    } else if says(&["Packages need to be removed but remove is disabled"]) {
+        Some(Remedy::RemoveConflictingPackage)
+    } else if says(&["Unable to locate package"]) {
+        Some(Remedy::PackageSource)
+    } else if says(&[
+        "Failed to fetch",
+        "Could not resolve",
+        "Could not connect",
+        "Some index files failed to download",
+    ]) {
+        Some(Remedy::PackageArchive)
+    } else {
+        None
+    }
 }
 
 impl Manage for Packages {
@@ -291,5 +312,13 @@ impl Manage for Packages {
             State::Present => self.plan_present(facts),
             State::Absent => self.plan_absent(facts),
         }
+    }
+
+    fn absent(&self) -> Option<Resource> {
+        None
+    }
+
+    fn remedy(&self, output: &str) -> Option<Remedy> {
+        remedy(output)
     }
 }

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::edit::{Splice, Target};
-use super::{Manage, State};
+use super::{Manage, Resource, State};
 use crate::pattern::{Template, TextPattern};
 use crate::plan::Planned;
 use crate::probe::{Facts, NotAsked, Query};
@@ -142,5 +142,9 @@ impl Manage for Replace {
             &|text, private| Ok(self.decide(text, private)),
             "the regexp also matches its replacement; make it match only what is to be replaced",
         )
+    }
+
+    fn absent(&self) -> Option<Resource> {
+        None
     }
 }

@@ -3,8 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Manage;
-use crate::plan::{Action, Change, Planned, Reason};
+use super::{Manage, Resource};
+use crate::plan::{Action, Change, Deferral, Planned, Reason, Remedy};
 use crate::probe::{Becomes, Effect, Facts, NotAsked, Query, ServiceManager};
 use crate::step::Run;
 use crate::value::ServiceName;
@@ -53,9 +53,7 @@ impl Service {
             return Ok(if self.running && self.enabled {
                 Planned::Unchanged
             } else {
-                Planned::Unknown {
-                    waits_for: super::packages::waiting(facts),
-                }
+                super::packages::waiting(facts)
             });
         }
         if !fact.known && (self.running || self.enabled) {
@@ -100,9 +98,7 @@ impl Service {
         let mut fact = *facts.service(&self.name)?;
         if !fact.known {
             return Ok(if self.running {
-                Planned::Deferred {
-                    reason: "this container does not run it yet; `prov test` adds it".to_owned(),
-                }
+                Planned::Deferred(Deferral::ServiceNotInContainer)
             } else {
                 Planned::Unchanged
             });
@@ -168,9 +164,15 @@ impl Manage for Service {
             ServiceManager::Systemd => self.plan_systemd(facts),
             ServiceManager::Runit => self.plan_runit(facts),
             ServiceManager::None if !self.running => Ok(Planned::Unchanged),
-            ServiceManager::None => Ok(Planned::Deferred {
-                reason: "no service manager runs here; `prov test` starts it".to_owned(),
-            }),
+            ServiceManager::None => Ok(Planned::Deferred(Deferral::NoServiceManager)),
         }
+    }
+
+    fn absent(&self) -> Option<Resource> {
+        None
+    }
+
+    fn remedy(&self, _: &str) -> Option<Remedy> {
+        Some(Remedy::ServiceLog)
     }
 }

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Manage, State};
+use super::{Manage, Resource, State};
 use crate::plan::{Action, Change, Planned, Reason};
 use crate::probe::{Facts, NotAsked, PathFact, PathQuestion, Query, Read};
 use crate::step::Step;
@@ -144,5 +144,11 @@ impl Manage for Symlink {
             (_, PathFact::Directory(_)) => self.in_the_way("a directory", look()),
             (_, PathFact::Other) => self.in_the_way("a device, socket or pipe", look()),
         })
+    }
+
+    fn absent(&self) -> Option<Resource> {
+        let mut link = Self::new(self.path.clone(), "");
+        link.state = State::Absent;
+        Some(Resource::Symlink(link))
     }
 }

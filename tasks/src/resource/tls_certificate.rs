@@ -3,12 +3,12 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Manage;
 use super::directory::{attribute_change, attribute_reasons, attribute_text};
 use super::tls_key::{beside, renamed};
+use super::{File, Manage, Resource};
 use crate::authority::{Authority, Issued, MOST_COMMON_NAME, digest_of_key};
 use crate::content::Content;
-use crate::plan::{Action, Change, Diff, Planned, Reason};
+use crate::plan::{Action, Awaited, Change, Diff, Planned, Reason};
 use crate::probe::{
     Attributes, Facts, FileFact, NotAsked, PathFact, PathQuestion, PublicKeyFact, Query, Read,
 };
@@ -248,9 +248,7 @@ impl Manage for TlsCertificate {
         let key = match facts.public_key(&self.key)? {
             PublicKeyFact::There(key) => key,
             PublicKeyFact::Coming => {
-                return Ok(Planned::Unknown {
-                    waits_for: format!("tls_key {}", self.key),
-                });
+                return Ok(Planned::Unknown(Awaited::Key(self.key.clone())));
             }
             PublicKeyFact::Unusable => {
                 return Ok(Planned::Impossible {
@@ -277,5 +275,9 @@ impl Manage for TlsCertificate {
             cause: format!("no certificate can be issued: {cause}"),
             hint: "check the estate's authority and the host's private key".to_owned(),
         }))
+    }
+
+    fn absent(&self) -> Option<Resource> {
+        Some(Resource::File(File::gone(self.path.clone())))
     }
 }

@@ -3,8 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Manage;
 use super::directory::{attribute_change, attribute_reasons, attribute_text};
+use super::{File, Manage, Resource};
 use crate::plan::{Action, Change, Planned, Reason};
 use crate::probe::{
     Attributes, Becomes, Effect, Facts, FileFact, NotAsked, PathFact, PathQuestion, PublicKeyFact,
@@ -167,5 +167,9 @@ impl Manage for TlsKey {
         Ok(Change::new(Action::Update, reasons, vec![step])
             .detail(attribute_change(&have, &wanted))
             .into())
+    }
+
+    fn absent(&self) -> Option<Resource> {
+        Some(Resource::File(File::gone(self.path.clone())))
     }
 }

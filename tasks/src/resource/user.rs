@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Manage, State};
+use super::{Manage, Resource, State};
 use crate::content::{Content, Segment};
 use crate::plan::{Action, Change, Planned, Reason};
 use crate::probe::{
@@ -428,11 +428,17 @@ impl Manage for User {
                 cause: format!("the user {} does not exist", self.name),
                 hint: "declare the package that makes it before it, or drop `existing`".to_owned(),
             }),
-            None if self.existing => Ok(Planned::Unknown {
-                waits_for: super::packages::waiting(facts),
-            }),
+            None if self.existing => Ok(super::packages::waiting(facts)),
             None => self.create(facts),
             Some(have) => Ok(self.amend(have)),
         }
+    }
+
+    fn absent(&self) -> Option<Resource> {
+        let mut gone = self.clone();
+        gone.remove_home = true;
+        gone.password_hash = None;
+        gone.state = State::Absent;
+        Some(Resource::User(gone))
     }
 }

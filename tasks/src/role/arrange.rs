@@ -3,7 +3,7 @@
 //! Owns that packages are one transaction, that each thing is declared once, and that no two roles contradict each other.
 
 use crate::diagnostic::Diagnostic;
-use crate::resource::{Declared, Packages, Resource, State};
+use crate::resource::{Declared, Packages, Resource, Stage, State};
 
 /// Puts what must come before packages first, then the packages, then the rest in the order of the roles.
 pub(crate) fn arrange(
@@ -15,39 +15,22 @@ pub(crate) fn arrange(
     let mut rest: Vec<Declared> = Vec::new();
     let mut mistakes = Vec::new();
     for declaration in declared {
-        match &declaration.resource {
-            Resource::Debconf(_) => before.push(declaration),
-            Resource::Packages(wanted) => {
-                let merged = packages.iter_mut().any(|(first, together)| {
-                    let merged = together.merge(wanted);
-                    if merged && first.role != declaration.role {
-                        first.role = format!("{}, {}", first.role, declaration.role);
-                    }
-                    merged
-                });
-                if !merged {
-                    packages.push((declaration.clone(), wanted.clone()));
+        if let Resource::Packages(wanted) = &declaration.resource {
+            let merged = packages.iter_mut().any(|(first, together)| {
+                let merged = together.merge(wanted);
+                if merged && first.role != declaration.role {
+                    first.role = format!("{}, {}", first.role, declaration.role);
                 }
+                merged
+            });
+            if !merged {
+                packages.push((declaration.clone(), wanted.clone()));
             }
-            Resource::Group(_)
-            | Resource::User(_)
-            | Resource::AuthorizedKey(_)
-            | Resource::Directory(_)
-            | Resource::File(_)
-            | Resource::Download(_)
-            | Resource::Symlink(_)
-            | Resource::Line(_)
-            | Resource::Block(_)
-            | Resource::Replace(_)
-            | Resource::Cron(_)
-            | Resource::ApacheModule(_)
-            | Resource::Command(_)
-            | Resource::TlsKey(_)
-            | Resource::TlsCertificate(_)
-            | Resource::MariaDbDatabase(_)
-            | Resource::MariaDbUser(_)
-            | Resource::CaldavCalendar(_)
-            | Resource::Service(_) => rest.push(declaration),
+            continue;
+        }
+        match declaration.resource.manage().stage() {
+            Stage::BeforePackages => before.push(declaration),
+            Stage::InOrder => rest.push(declaration),
         }
     }
     for (one, wanted) in &packages {

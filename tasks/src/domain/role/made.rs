@@ -2,7 +2,7 @@
 
 use super::Purpose;
 use crate::diagnostic::Diagnostic;
-use crate::resource::{Declared, Directory, File, Resource, State, Symlink};
+use crate::resource::{Declared, Resource};
 use crate::role::Declarations;
 
 /// Collects what a domain role makes on a host.
@@ -96,60 +96,9 @@ impl Made {
     }
 
     fn without(&mut self, resource: Resource) -> &mut Declared {
-        match absent(resource) {
-            Ok(absent) => self.role.add(absent),
-            Err(resource) => self.unwanted.add(*resource),
+        match resource.manage().absent() {
+            Some(absent) => self.role.add(absent),
+            None => self.unwanted.add(resource),
         }
-    }
-}
-
-/// Gives what has a resource be gone, or the resource itself where it leaves nothing to be taken away.
-fn absent(resource: Resource) -> Result<Resource, Box<Resource>> {
-    macro_rules! gone {
-        ($kind:ident, $resource:ident) => {{
-            $resource.state = State::Absent;
-            Ok(Resource::$kind($resource))
-        }};
-    }
-    let file = |path| {
-        let mut file = File::new(path, crate::content::Content::default());
-        file.content = None;
-        file.state = State::Absent;
-        Ok(Resource::File(file))
-    };
-    match resource {
-        Resource::File(it) => file(it.path),
-        Resource::TlsKey(it) => file(it.path),
-        Resource::TlsCertificate(it) => file(it.path),
-        Resource::Download(it) => file(it.path),
-        Resource::Directory(it) => {
-            let mut folder = Directory::new(it.path);
-            folder.state = State::Absent;
-            Ok(Resource::Directory(folder))
-        }
-        Resource::Symlink(it) => {
-            let mut link = Symlink::new(it.path, "");
-            link.state = State::Absent;
-            Ok(Resource::Symlink(link))
-        }
-        Resource::User(mut it) => {
-            it.remove_home = true;
-            it.password_hash = None;
-            gone!(User, it)
-        }
-        Resource::Group(mut it) => gone!(Group, it),
-        Resource::AuthorizedKey(mut it) => gone!(AuthorizedKey, it),
-        Resource::Line(mut it) => gone!(Line, it),
-        Resource::Block(mut it) => gone!(Block, it),
-        Resource::Cron(mut it) => gone!(Cron, it),
-        Resource::MariaDbDatabase(mut it) => gone!(MariaDbDatabase, it),
-        Resource::MariaDbUser(mut it) => gone!(MariaDbUser, it),
-        Resource::Packages(_)
-        | Resource::Debconf(_)
-        | Resource::Replace(_)
-        | Resource::ApacheModule(_)
-        | Resource::Command(_)
-        | Resource::CaldavCalendar(_)
-        | Resource::Service(_) => Err(Box::new(resource)),
     }
 }

@@ -1,0 +1,57 @@
+//! What is to be done on one host.
+
+use tasks::plan::{self, Phase};
+use tasks::probe::{PathQuestion, Query, QuerySet, Read};
+use tasks::release::Release;
+use tasks::resource::Declared;
+use tasks::value::HostPath;
+use tasks::{Input, Secret};
+
+use crate::ssh::Target;
+
+/// What is to be done on one host.
+#[derive(Debug, Clone)]
+pub struct Job {
+    /// The host's name.
+    pub host: String,
+    /// How it is reached.
+    pub target: Target,
+    /// The release that it runs, as the estate says.
+    pub release: Release,
+    /// Its resources, in the order in which they are applied.
+    pub resources: Vec<Declared>,
+    /// How far its life has come.
+    pub phase: Phase,
+    /// Its files that other hosts need to know.
+    pub exports: Vec<HostPath>,
+    /// What must not be shown when the host quotes it: the secrets of these resources, and of whatever else may be on
+    /// the host, because handlers that an earlier run left judge files of its own.
+    pub secrets: Vec<Secret>,
+}
+
+impl Job {
+    pub(super) fn queries(&self) -> QuerySet {
+        let mut queries = plan::queries(&self.resources);
+        queries.extend(files(&self.exports));
+        queries
+    }
+
+    /// Gives what must be known of other hosts.
+    #[must_use]
+    pub fn inputs(&self) -> Vec<Input> {
+        let resources = self.resources.iter();
+        resources
+            .flat_map(|declared| declared.resource.manage().inputs())
+            .collect()
+    }
+}
+
+/// Asks for the bytes of files.
+pub(super) fn files(paths: &[HostPath]) -> impl Iterator<Item = Query> {
+    paths.iter().map(|path| {
+        Query::Path(PathQuestion {
+            path: path.clone(),
+            read: Read::Body,
+        })
+    })
+}

@@ -1,0 +1,75 @@
+//! What every resource can tell of itself.
+
+use super::Resource;
+use crate::content::Content;
+use crate::plan::{Planned, Remedy};
+use crate::probe::{Facts, NotAsked, Query};
+use crate::{Input, InputTexts, Secret};
+
+/// What every resource can tell.
+pub trait Manage {
+    /// Gives the kind's name, as in [`super::KINDS`].
+    fn kind(&self) -> &'static str;
+
+    /// Gives what tells this resource from others of its kind on the same host, for instance a path.
+    fn id(&self) -> String;
+
+    /// Says what must be read before the resource can be planned.
+    fn probe(&self) -> Vec<Query>;
+
+    /// Decides what must change.
+    fn plan(&self, facts: &Facts) -> Result<Planned, NotAsked>;
+
+    /// Gives what has the resource be gone; `None` where it leaves nothing that could be taken away.
+    fn absent(&self) -> Option<Resource>;
+
+    /// Says when the resource has its turn on a host.
+    fn stage(&self) -> Stage {
+        Stage::InOrder
+    }
+
+    /// Gives the texts that the resource brings to the host.
+    fn contents(&self) -> Vec<&Content> {
+        Vec::new()
+    }
+
+    /// Gives the same texts, to put in what is known of other hosts.
+    fn contents_mut(&mut self) -> Vec<&mut Content> {
+        Vec::new()
+    }
+
+    /// Gives what must be known of other hosts before the resource can be planned.
+    fn inputs(&self) -> Vec<Input> {
+        let contents = self.contents().into_iter();
+        contents.flat_map(Content::inputs).collect()
+    }
+
+    /// Puts in what is known of other hosts.
+    fn fill(&mut self, known: &InputTexts) {
+        for content in self.contents_mut() {
+            *content = content.with_inputs(known);
+        }
+    }
+
+    /// Gives the secrets that the resource carries to the host, so that what a program on the host says about them
+    /// can be kept from being shown.
+    fn secrets(&self) -> Vec<Secret> {
+        let contents = self.contents().into_iter();
+        contents.flat_map(Content::secrets).collect()
+    }
+
+    /// Says what to do after a step failed whose program said this, where the kind knows better than anybody.
+    fn remedy(&self, output: &str) -> Option<Remedy> {
+        let _ = output;
+        None
+    }
+}
+
+/// When a resource has its turn on a host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stage {
+    /// Before packages are installed: it says how.
+    BeforePackages,
+    /// After the packages, in the order in which roles declare it.
+    InOrder,
+}
