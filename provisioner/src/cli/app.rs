@@ -1,23 +1,17 @@
 //! What most commands need: the estate, its templates, the container engine, the selected hosts.
 
-use std::collections::BTreeSet;
-
 use tasks::domain::Domains;
-use tasks::domain::role::DomainWork;
 use tasks::estate::{ALL, Estate, Host, StandIn};
-use tasks::plan::Phase;
-use tasks::role::{Catalogue, HostContext, Inputs};
+use tasks::role::{Catalogue, Inputs};
 use tasks::template::Templates;
 
 use super::arguments::{Global, Names, Output};
-use super::domain;
-use super::jobs::Work;
 use crate::authority;
 use crate::docker::{Engine, EstateContainers, host_resolvers};
-use crate::engine::{Failure, Job};
+use crate::engine::Failure;
 use crate::files;
 use crate::report::problem::Problem;
-use crate::ssh::{Target, UserConfig};
+use crate::ssh::UserConfig;
 use crate::state::{State, home};
 
 /// The loaded estate with the user's wishes.
@@ -157,39 +151,6 @@ impl App {
 
     pub(super) fn state(&self) -> Result<State, Problem> {
         State::of(self.estate.name(), &self.global.estate)
-    }
-
-    /// Gives what is to be done on a host, and how it is reached.
-    pub(super) fn job(&self, host: &Host, target: Target, work: Work<'_>) -> Result<Job, Problem> {
-        let roles = || {
-            let context = HostContext::new(&self.estate, host, &self.inputs, &self.templates);
-            tasks::role::resources(&context)
-        };
-        let domains = |work: &DomainWork<'_>| {
-            work.resources(&self.estate, host, &self.inputs, &self.templates)
-        };
-        let (resources, phase) = match work {
-            Work::Roles(phase) => (roles()?, phase),
-            Work::Domains(work) => (domains(work)?, Phase::Completion),
-            Work::Resources(resources) => (resources.to_vec(), Phase::Completion),
-        };
-        // A mistake in what this is not about is no reason to refuse it.
-        let mut others = domains(&domain::all(self)).unwrap_or_default();
-        if !matches!(work, Work::Roles(_)) {
-            others.extend(roles().unwrap_or_default());
-        }
-        let declared = resources.iter().chain(&others);
-        let secrets = declared.flat_map(|one| one.resource.manage().secrets());
-        let secrets: BTreeSet<_> = secrets.chain(host.connection().password.clone()).collect();
-        Ok(Job {
-            host: host.name().to_owned(),
-            target,
-            resources,
-            phase,
-            release: host.release(),
-            exports: Vec::new(),
-            secrets: secrets.into_iter().collect(),
-        })
     }
 }
 

@@ -87,7 +87,7 @@ pub(super) async fn complete(app: &App, options: &Complete) -> Result<u8, Proble
     let jobs = Jobs::gather(app, &hosts, Work::Roles(Phase::Completion)).await?;
     let outcome = jobs::apply(app, jobs, options.waiting.wait, None).await;
     let code = jobs::code(&outcome);
-    match still_deferred(&outcome) {
+    match jobs::still_deferred(&outcome) {
         Some(failure) if code == exit::DONE => {
             Ok(jobs::print_failed(app, &outcome, Tense::Did, failure))
         }
@@ -96,26 +96,4 @@ pub(super) async fn complete(app: &App, options: &Complete) -> Result<u8, Proble
             Ok(code)
         }
     }
-}
-
-/// Says what is still deferred once everything should be there.
-pub(super) fn still_deferred(outcome: &RunOutcome) -> Option<Failure> {
-    let left: Vec<_> = outcome
-        .hosts
-        .iter()
-        .flat_map(|host| {
-            let deferred = host.deferred.iter();
-            deferred.map(|waiting| {
-                format!(
-                    "{}: {} {}: {}",
-                    host.host, waiting.resource, waiting.id, waiting.reason
-                )
-            })
-        })
-        .collect();
-    let failure = Failure::new(
-        "some things are still deferred",
-        "start the services with `prov test`, then run `prov complete` again",
-    );
-    (!left.is_empty()).then(|| failure.output(&left.join("\n")))
 }

@@ -8,7 +8,6 @@ use tasks::domain::role::{DomainWork, Purpose, Selection, Tag};
 use tasks::estate::Host;
 
 use super::app::App;
-use super::apply;
 use super::arguments::{Domain, DomainTag};
 use super::jobs::{self, Jobs, Work};
 use crate::docker::Mode;
@@ -59,7 +58,7 @@ pub(super) async fn run(app: &App, options: &Domain) -> Result<u8, Problem> {
     let jobs = Jobs::gather(app, &hosts, Work::Domains(&work)).await?;
     let outcome = jobs::apply(app, jobs, options.waiting.wait, None).await;
     let code = jobs::code(&outcome);
-    match apply::still_deferred(&outcome) {
+    match jobs::still_deferred(&outcome) {
         Some(failure) if code == exit::DONE => {
             Ok(jobs::print_failed(app, &outcome, Tense::Did, failure))
         }
@@ -194,13 +193,4 @@ fn confirm(options: &Domain) -> Result<(), Problem> {
         "--purge-data removes mailboxes, databases and files of web sites, and was not confirmed; nothing was changed",
         format!("confirm it with --confirm '{names}'"),
     ))
-}
-
-/// Gives the work of setting every domain up.
-pub(super) fn all(app: &App) -> DomainWork<'_> {
-    DomainWork {
-        domains: app.domains.iter().collect(),
-        selection: Selection::default(),
-        purpose: Purpose::Setup,
-    }
 }

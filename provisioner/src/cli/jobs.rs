@@ -1,6 +1,5 @@
 //! Previews and applications of many hosts, with progress; what diff, apply, complete, up and task share.
 
-use crate::report::print::outln;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
@@ -9,6 +8,7 @@ use tasks::domain::role::DomainWork;
 use tasks::estate::Host;
 use tasks::plan::Phase;
 use tasks::resource::Declared;
+use tasks::role::HostContext;
 use tasks::value::HostPath;
 
 use super::app::App;
@@ -16,9 +16,11 @@ use super::signals;
 use crate::engine::{
     self, Failure, HostOutcome, Job, Lock, Previewed, Progress, RunOutcome, SavedPlan, Status,
 };
+use crate::report::print::outln;
 use crate::report::problem::{Problem, exit};
 use crate::report::text::{self, Tense};
 use crate::report::{json, progress};
+use crate::ssh::Target;
 
 /// The jobs of hosts that can be reached, and what to report of the others.
 pub(super) struct Jobs {
@@ -40,6 +42,38 @@ pub(super) enum Work<'a> {
     Resources(&'a [Declared]),
 }
 
+/// Gives what is to be done on a host, and how it is reached.
+fn job(app: &App, host: &Host, target: Target, work: Work<'_>) -> Result<Job, Problem> {
+    let roles = || {
+        let context = HostContext::new(&app.estate, host, &app.inputs, &app.templates);
+        tasks::role::resources(&context)
+    };
+    let domains =
+        |work: &DomainWork<'_>| work.resources(&app.estate, host, &app.inputs, &app.templates);
+    let (resources, phase) = match work {
+        Work::Roles(phase) => (roles()?, phase),
+        Work::Domains(work) => (domains(work)?, Phase::Completion),
+        Work::Resources(resources) => (resources.to_vec(), Phase::Completion),
+    };
+    // A mistake in what this is not about is no reason to refuse it.
+    let mut others = domains(&DomainWork::setup(&app.domains)).unwrap_or_default();
+    if !matches!(work, Work::Roles(_)) {
+        others.extend(roles().unwrap_or_default());
+    }
+    let declared = resources.iter().chain(&others);
+    let secrets = declared.flat_map(|one| one.resource.manage().secrets());
+    let secrets: BTreeSet<_> = secrets.chain(host.connection().password.clone()).collect();
+    Ok(Job {
+        host: host.name().to_owned(),
+        target,
+        resources,
+        phase,
+        release: host.release(),
+        exports: Vec::new(),
+        secrets: secrets.into_iter().collect(),
+    })
+}
+
 impl Jobs {
     /// Gathers the jobs of hosts. Mistakes in the estate end the command here, before any host is touched.
     pub(super) async fn gather(
@@ -56,7 +90,7 @@ impl Jobs {
         };
         for (host, (name, target)) in hosts.iter().zip(targets) {
             match target {
-                Ok(target) => jobs.ready.push(app.job(host, target, work)?),
+                Ok(target) => jobs.ready.push(job(app, host, target, work)?),
                 Err(failure) => {
                     let mut outcome = HostOutcome::new(&name);
                     outcome.failed = Some(failure);
@@ -219,4 +253,26 @@ pub(super) fn failure(outcome: &RunOutcome, doing: &str) -> Option<Failure> {
             "repair what is said above, then run the same command again: it goes on where this one stopped",
         )
     })
+}
+
+/// Says what is still deferred once everything should be there.
+pub(super) fn still_deferred(outcome: &RunOutcome) -> Option<Failure> {
+    let left: Vec<_> = outcome
+        .hosts
+        .iter()
+        .flat_map(|host| {
+            let deferred = host.deferred.iter();
+            deferred.map(|waiting| {
+                format!(
+                    "{}: {} {}: {}",
+                    host.host, waiting.resource, waiting.id, waiting.reason
+                )
+            })
+        })
+        .collect();
+    let failure = Failure::new(
+        "some things are still deferred",
+        "start the services with `prov test`, then run `prov complete` again",
+    );
+    (!left.is_empty()).then(|| failure.output(&left.join("\n")))
 }

@@ -7,13 +7,14 @@ use crate::report::print::outln;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
+use tasks::domain::role::DomainWork;
 use tasks::estate::Host;
 use tasks::plan::Phase;
 
 use super::app::App;
 use super::arguments::{Names, Up};
 use super::jobs::{self, Jobs, Work};
-use super::{apply, containers, domain, signals, verify};
+use super::{containers, domain, signals, verify};
 use crate::docker::HostState;
 use crate::engine::{Failure, RunOutcome, Status};
 use crate::report::problem::{Problem, exit};
@@ -93,7 +94,7 @@ pub(super) async fn run(app: &App, options: &Up) -> Result<u8, Problem> {
     completed(app, &hosts, Work::Roles(Phase::Completion), "completing").await?;
     phases.end("complete");
 
-    let work = domain::all(app);
+    let work = DomainWork::setup(&app.domains);
     let on = domain::concerned(app, &work, &hosts)?;
     if !on.is_empty() {
         let names: Vec<_> = app.domains.names().collect();
@@ -160,7 +161,7 @@ async fn applied(
 /// Applies what nothing may be left of.
 async fn completed(app: &App, hosts: &[&Host], work: Work<'_>, doing: &str) -> Result<(), Problem> {
     let outcome = applied(app, hosts, work, doing).await?;
-    match apply::still_deferred(&outcome) {
+    match jobs::still_deferred(&outcome) {
         Some(failure) => Err(Problem::Hosts(Box::new(outcome), failure)),
         None => Ok(()),
     }

@@ -4,12 +4,12 @@ use std::time::Instant;
 
 use tasks::plan::{self, HostPlan, Remedy};
 use tasks::probe::Facts;
-use tasks::resource::{Handler, Handling};
+use tasks::resource::Handling;
 use tasks::value::HostPath;
 use tasks::{Input, InputTexts};
 
 use super::exchange::{self, Exchange};
-use super::job::{Job, files};
+use super::job::{Basis, Job, files};
 use super::outcome::{Failure, HostOutcome};
 use super::run::{Applying, Run};
 use super::script::LOCK;
@@ -37,16 +37,6 @@ pub(super) async fn read_files(host: &str, target: &Target, paths: &[HostPath]) 
         Some((input, text))
     });
     read.collect()
-}
-
-/// What a preview was made of.
-pub struct Basis {
-    /// The plan.
-    pub plan: HostPlan,
-    /// Handlers that would run, or were left by an earlier run.
-    pub handlers: Vec<Handler>,
-    /// The facts.
-    pub facts: Facts,
 }
 
 /// A preview of one host, and what it was made from.

@@ -1,9 +1,9 @@
 //! What is to be done on one host.
 
-use tasks::plan::{self, Phase};
-use tasks::probe::{PathQuestion, Query, QuerySet, Read};
+use tasks::plan::{self, HostPlan, Phase};
+use tasks::probe::{Facts, PathQuestion, Query, QuerySet, Read};
 use tasks::release::Release;
-use tasks::resource::Declared;
+use tasks::resource::{Declared, Handler};
 use tasks::value::HostPath;
 use tasks::{Input, Secret};
 
@@ -44,6 +44,16 @@ impl Job {
             .flat_map(|declared| declared.resource.manage().inputs())
             .collect()
     }
+}
+
+/// What a preview was made of.
+pub struct Basis {
+    /// The plan.
+    pub plan: HostPlan,
+    /// Handlers that would run, or were left by an earlier run.
+    pub handlers: Vec<Handler>,
+    /// The facts.
+    pub facts: Facts,
 }
 
 /// Asks for the bytes of files.

@@ -27,8 +27,8 @@ use tokio::task::JoinSet;
 use crate::ssh::Target;
 
 pub use exchange::Exchange;
-pub use host::{Basis, Previewed};
-pub use job::Job;
+pub use host::Previewed;
+pub use job::{Basis, Job};
 pub use outcome::{ChangeOutcome, Failure, HostOutcome, RunOutcome, Status, Summary, Waiting};
 pub use saved::{SavedHost, SavedPlan};
 pub use session::{CommandSession, Lock, Opened, Output, ReadSession, Stepped, WriteSession};

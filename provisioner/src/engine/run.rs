@@ -215,7 +215,7 @@ const LOCKED: Duration = Duration::from_secs(600);
 
 fn step_failed(declared: &Declared, output: &Output, secrets: &[Secret]) -> Failure {
     let text = without_secrets(secrets, &output.text);
-    let remedy = plan::after_failed_step(declared.resource.manage(), &text);
+    let remedy = plan::after_failed_step(declared.resource.manage().remedy(&text), &text);
     let cause = format!("the step failed with exit code {}", output.exit);
     Failure::new(cause, remedy)
         .of(declared.name())

@@ -12,7 +12,7 @@ use tasks::plan::HostPlan;
 use tasks::probe::{Facts, QuerySet};
 use tasks::resource::{Declared, Handler};
 
-use super::host::Basis;
+use super::job::Basis;
 use super::outcome::Failure;
 
 /// The form of the file; a later one cannot be applied by this prov.

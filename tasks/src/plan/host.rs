@@ -3,21 +3,11 @@
 use serde::Serialize;
 
 use super::handlers;
-use super::{Awaited, Change, Deferral, Planned};
+use super::{Awaited, Change, Deferral, Phase, Planned};
 use crate::probe::{Facts, NotAsked};
 use crate::resource::{Declared, Handler};
 use crate::step::Step;
 use crate::{Input, Secret};
-
-/// Says how far the host's life has come, which decides what is deferred.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Phase {
-    /// `prov apply` on a container: what a new container would lose again is left to completion.
-    Apply,
-    /// `prov complete`, and everything on real servers.
-    Completion,
-}
 
 /// One resource in a plan.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

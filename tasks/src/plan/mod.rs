@@ -7,12 +7,14 @@ mod change;
 mod diff;
 pub mod handlers;
 mod host;
+mod phase;
 mod remedy;
 mod waiting;
 
 pub use altered::{altered, queries};
 pub use change::{Action, Change, Planned, Reason};
 pub use diff::Diff;
-pub use host::{HostPlan, Item, Phase, plan_one, preview, without_input};
+pub use host::{HostPlan, Item, plan_one, preview, without_input};
+pub use phase::Phase;
 pub use remedy::{Remedy, after_failed_step, is_locked};
 pub use waiting::{Awaited, Deferral};

@@ -2,8 +2,6 @@
 
 use std::fmt;
 
-use crate::resource::Manage;
-
 /// Says what to do about a failure.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Remedy {
@@ -158,9 +156,9 @@ pub fn is_locked(output: &str) -> bool {
     output.contains("Could not get lock") || output.contains("locked by another process")
 }
 
-/// Says what to do after a step of a resource failed whose program said this.
+/// Says what to do after a step failed whose program said this; the resource may know better than anybody.
 #[must_use]
-pub fn after_failed_step(resource: &dyn Manage, output: &str) -> Remedy {
+pub fn after_failed_step(of_resource: Option<Remedy>, output: &str) -> Remedy {
     let says = |words: &[&str]| words.iter().any(|words| output.contains(words));
     if says(&[
         "No space left on device",
@@ -172,24 +170,25 @@ pub fn after_failed_step(resource: &dyn Manage, output: &str) -> Remedy {
         Remedy::ReadOnlyFileSystem
     } else if says(&["invalid user", "invalid group"]) {
         Remedy::DeclareOwner
-    } else if let Some(remedy) = resource.remedy(output) {
-        remedy
     } else {
-        Remedy::again_after("read what the host answered, repair the cause")
+        of_resource
+            .unwrap_or_else(|| Remedy::again_after("read what the host answered, repair the cause"))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::resource::{Packages, Service};
+    use crate::resource::{Manage, Packages, Service};
     use crate::value::{PackageName, ServiceName};
 
     #[test]
     fn a_full_disk_is_told_whatever_the_resource_and_a_kind_knows_its_own_programs() {
         let packages = Packages::new([PackageName::new("nginx").unwrap()]);
         let service = Service::new(ServiceName::new("nginx").unwrap());
-        let code = |resource: &dyn Manage, output| after_failed_step(resource, output).code();
+        let code = |resource: &dyn Manage, output| {
+            after_failed_step(resource.remedy(output), output).code()
+        };
         assert_eq!(code(&service, "cp: No space left on device"), "run_again");
         assert_eq!(
             code(&service, "Job for nginx.service failed"),
