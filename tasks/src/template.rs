@@ -7,7 +7,9 @@
 //! Nothing is escaped: what a value needs in the syntax of a daemon is the role's business. An undefined variable is
 //! an error, and so is a plain value that contains the characters which mark the place of a secret.
 
-mod built_in;
+mod built_in {
+    include!(concat!(env!("OUT_DIR"), "/built_in.rs"));
+}
 
 use serde::Serialize;
 use tera::{Context, ErrorKind, Tera};
