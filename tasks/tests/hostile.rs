@@ -19,6 +19,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use tasks::domain::Domains;
 use tasks::estate::{Estate, Source, Sources, from_node, parse};
+use tasks::promise::Promises;
 use tasks::role::{self, Inputs};
 use tasks::template::Templates;
 
@@ -58,7 +59,7 @@ impl Sample {
         Self { files }
     }
 
-    /// Does what `prov check` does; gives the number of mistakes.
+    /// Does what `prov check` does, and collects the promises; gives the number of mistakes of the check.
     fn check(&self, templates: &Templates) -> usize {
         let (mut estate, mut domains) = (Sources::new("e"), Sources::new("d"));
         for (is_domain, name, value) in &self.files {
@@ -75,7 +76,13 @@ impl Sample {
             container_host_resolvers: vec![[192, 0, 2, 53].into()],
         };
         match (Estate::load(&estate, &[]), Domains::load(&domains)) {
-            (Ok(estate), Ok(domains)) => role::check(&estate, &domains, templates, &inputs).len(),
+            (Ok(estate), Ok(domains)) => {
+                // What is promised of a sound estate is known; of another one, it must not matter what is wrong.
+                let (_, missing) = Promises::collect(&estate, &domains, templates, &inputs);
+                let mistakes = role::check(&estate, &domains, templates, &inputs).len();
+                assert!(mistakes > 0 || missing.is_empty(), "{missing:?}");
+                mistakes
+            }
             (estate, domains) => {
                 let mistakes = [estate.err(), domains.err()];
                 mistakes.into_iter().flatten().flatten().count()

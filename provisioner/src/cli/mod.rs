@@ -14,6 +14,7 @@ mod mail_client;
 mod reference;
 mod reports;
 mod run;
+mod scope;
 mod signals;
 mod ssh;
 mod stand_ins;

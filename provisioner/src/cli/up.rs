@@ -14,6 +14,7 @@ use tasks::plan::Phase;
 use super::app::App;
 use super::arguments::{Names, Up};
 use super::jobs::{self, Jobs, Work};
+use super::verify::Services;
 use super::{containers, domain, signals, verify};
 use crate::docker::HostState;
 use crate::engine::{Failure, RunOutcome, Status};
@@ -124,11 +125,13 @@ pub(super) async fn run(app: &App, options: &Up) -> Result<u8, Problem> {
 }
 
 /// Selects what to verify: the services that were named; all that have checks if none was.
-fn services(app: &App, names: &Names) -> Result<Vec<&'static str>, Problem> {
-    let all = verify::services(app, &Names::default())?;
-    let wanted =
-        |service: &&str| names.names.is_empty() || names.names.iter().any(|name| name == service);
-    Ok(all.into_iter().filter(wanted).collect())
+fn services(app: &App, names: &Names) -> Result<Services, Problem> {
+    let mut all = verify::services(app, &Names::default())?;
+    if !names.names.is_empty() {
+        all.services
+            .retain(|service| names.names.iter().any(|name| name == service.name));
+    }
+    Ok(all)
 }
 
 /// Applies and sums it up for a person; hosts that failed end the command.

@@ -1,34 +1,27 @@
 //! `prov verify`: proves that services work, with real clients.
 
-mod backup;
-mod calendar;
-mod dns;
-mod dynamic_dns;
-mod mail;
-mod web;
-
 use std::error::Error as _;
+use std::path::Path;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde_json::json;
-use tasks::estate::Location;
 
 use super::app::App;
 use super::arguments::{Names, Verify};
-use super::client;
 use super::containers::Shown;
+use super::scope::Scopes;
 use super::signals;
-use crate::docker::{ClientSession, DockerError, EstateContainers, archive_host};
+use crate::docker::{DockerError, archive_host};
 use crate::engine::Failure;
 use crate::report::checks::{self as report, failed};
 use crate::report::print::outln;
 use crate::report::problem::{Problem, exit};
-use crate::verify::{self, Check, DnsExpectations};
+use crate::verify::{
+    Acceptance, Bench, Check, Client, EvidenceKind, Missing, SERVICES, Service, Surroundings, Sweep,
+};
 
-pub(super) use calendar::server as calendar_server;
-
-/// Services that have acceptance checks.
-const SERVICES: [&str; 6] = ["backup", "calendar", "dns", "dynamic_dns", "mail", "web"];
+/// Folder of the current one in which pictures of pages are kept.
+const ARTEFACTS: &str = ".artefacts";
 
 pub(super) async fn run(app: &App, options: &Verify) -> Result<u8, Problem> {
     let started = Instant::now();
@@ -40,19 +33,27 @@ pub(super) async fn run(app: &App, options: &Verify) -> Result<u8, Problem> {
     Ok(finish(app, &checks, elapsed))
 }
 
+/// The services to verify.
+pub(super) struct Services {
+    pub(super) services: Vec<&'static Service>,
+    /// Whether they were asked for by their names.
+    pub(super) by_name: bool,
+}
+
 /// Selects the services to verify: those named, or all that have checks.
-pub(super) fn services(app: &App, names: &Names) -> Result<Vec<&'static str>, Problem> {
-    let mut chosen = Vec::new();
+pub(super) fn services(app: &App, names: &Names) -> Result<Services, Problem> {
+    let known = |name: &str| app.estate.services().any(|service| service == name);
+    let mut services = Vec::new();
     for name in &names.names {
-        let known = app.estate.services().any(|service| service == name);
-        match SERVICES.iter().find(|service| *service == name) {
-            Some(service) if known => chosen.push(*service),
+        match SERVICES.iter().find(|service| service.name == name) {
+            Some(service) if known(name) => services.push(service),
             Some(_) | None => {
-                let hint = tasks::nearest(name, SERVICES).map_or_else(
-                    || format!("services with checks are: {}", SERVICES.join(", ")),
+                let all = SERVICES.map(|service| service.name);
+                let hint = tasks::nearest(name, all).map_or_else(
+                    || format!("services with checks are: {}", all.join(", ")),
                     |nearest| format!("did you mean '{nearest}'?"),
                 );
-                let what = if known {
+                let what = if known(name) {
                     "has no acceptance checks yet"
                 } else {
                     "is no service of the estate"
@@ -61,38 +62,86 @@ pub(super) fn services(app: &App, names: &Names) -> Result<Vec<&'static str>, Pr
             }
         }
     }
-    if names.names.is_empty() {
-        let known = |service: &&&str| app.estate.services().any(|name| name == **service);
-        chosen.extend(SERVICES.iter().filter(known));
+    let by_name = !names.names.is_empty();
+    if !by_name {
+        services.extend(SERVICES.iter().filter(|service| known(service.name)));
     }
-    Ok(chosen)
+    Ok(Services { services, by_name })
 }
 
 /// Runs the checks of services.
 pub(super) async fn checks(
     app: &App,
-    services: &[&str],
+    Services { services, by_name }: &Services,
     upstream_name: Option<&str>,
 ) -> Result<Vec<Check>, Problem> {
     // While this is held, Ctrl-C ends nothing by itself: clients that are being opened are closed again.
     let _stop = signals::stop_when_asked();
+    let scopes = Scopes::of(app);
+    let promises = scopes.promises()?;
+    let upstream_name = upstream_name.map(str::to_owned).or_else(archive_host);
+    let surroundings = Surroundings {
+        stand_ins: app.estate.stand_ins(),
+        upstream_name: upstream_name.as_deref(),
+    };
     let mut checks = Vec::new();
     for service in services {
-        let made = match *service {
-            "backup" => backup::run(app).await,
-            "calendar" => calendar(app).await,
-            "dns" => dns(app, upstream_name).await,
-            "dynamic_dns" => dynamic_dns(app).await,
-            "mail" => mail::run(app).await,
-            "web" => web::run(app).await,
-            _ => Ok(Vec::new()),
+        let acceptance = match (service.checks)(promises, &surroundings) {
+            Ok(acceptance) => acceptance,
+            Err(missing) => {
+                checks.extend(missed(service.name, &missing, *by_name));
+                continue;
+            }
         };
-        match made {
+        match made(app, &scopes, acceptance.as_ref()).await {
             Ok(made) => checks.extend(made),
             // One container that does not run must not hide what is known of the others.
-            Err(problem) => checks.push(not_made(service, problem)?),
+            Err(problem) => checks.push(not_made(service.name, problem)?),
         }
     }
+    Ok(checks)
+}
+
+/// Turns what is missing for a service's checks into one that failed. Where nothing is promised, that is no failure for
+/// whoever did not ask for the service by its name.
+fn missed(service: &str, missing: &Missing, by_name: bool) -> Option<Check> {
+    let fails = by_name || !missing.nothing_promised;
+    fails.then(|| Check::not_made(service, missing.to_string()))
+}
+
+/// Makes the checks of a service with the clients that they need.
+async fn made(
+    app: &App,
+    scopes: &Scopes<'_>,
+    acceptance: &dyn Acceptance,
+) -> Result<Vec<Check>, Problem> {
+    let standing = |client: Client| {
+        let scope = scopes.client(client.name, client.location)?;
+        Ok((client, scope))
+    };
+    let clients = acceptance.clients().into_iter().map(standing);
+    let clients = clients.collect::<Result<Vec<_>, Problem>>()?;
+    let containers = app.containers().await?;
+    let shown = Shown::new(app);
+    let progress = |host: &str, doing: &str| shown.show(host, doing);
+    let bench = Bench::open(containers, run_word(), clients, &progress).await;
+    shown.clear();
+    let bench = bench?;
+    let checks = unless_stopped(acceptance.make(&bench)).await;
+    let sweep = match &checks {
+        Ok(checks) => (failed(checks) > 0).then_some(Sweep::Failed),
+        Err(_) => Some(Sweep::GivenUp),
+    };
+    let swept = match sweep {
+        Some(why) => acceptance.sweep(&bench, why).await,
+        None => Ok(()),
+    };
+    // The clients' containers must go, also when the user has seen enough.
+    let closed = bench.close().await;
+    let mut checks = checks?;
+    swept?;
+    closed?;
+    keep(app, &mut checks)?;
     Ok(checks)
 }
 
@@ -117,98 +166,6 @@ fn not_made(service: &str, problem: Problem) -> Result<Check, Problem> {
     Ok(Check::not_made(service, came))
 }
 
-async fn dns(app: &App, upstream_name: Option<&str>) -> Result<Vec<Check>, Problem> {
-    let (inside, outside) = (
-        client::scope(app, "internal")?,
-        client::scope(app, "external")?,
-    );
-    let upstream_name = match upstream_name {
-        Some(name) => name.to_owned(),
-        None => archive_host().ok_or_else(|| {
-            Problem::Failed(Failure::new(
-                "this machine's apt configuration names no package archive",
-                "name a host that your upstream servers know with --upstream-name NAME",
-            ))
-        })?,
-    };
-    let hosts = |location: Location| {
-        let hosts = app
-            .estate
-            .hosts()
-            .iter()
-            .filter(move |host| host.location() == location);
-        hosts
-            .map(|host| (host.name().to_owned(), host.address()))
-            .collect::<Vec<_>>()
-    };
-    let internal = hosts(Location::Internal);
-    let names = dns::names(app)?;
-    let expectations = DnsExpectations {
-        home_domain: inside.search.clone().unwrap_or_default(),
-        upstream_name,
-        aliases: aliases(app, &internal)?,
-        inside: names.inside,
-        everywhere: names.everywhere,
-        mail: names.mail,
-        internal,
-        external: hosts(Location::External),
-    };
-    let containers = app.containers().await?;
-    let shown = Shown::new(app);
-    let progress = |host: &str, doing: &str| shown.show(host, doing);
-    let inside = containers.open_client("dig", &inside, &progress).await?;
-    let outside = match containers.open_client("dig", &outside, &progress).await {
-        Ok(outside) => outside,
-        Err(error) => {
-            inside.close().await?;
-            return Err(error.into());
-        }
-    };
-    shown.clear();
-    // The clients' containers must go, also when the user has seen enough.
-    let checks = unless_stopped(verify::dns(&expectations, &inside, &outside)).await;
-    let closed = (inside.close().await, outside.close().await);
-    let checks = checks?;
-    closed.0?;
-    closed.1?;
-    Ok(checks)
-}
-
-async fn calendar(app: &App) -> Result<Vec<Check>, Problem> {
-    let expectations = calendar::expectations(app)?;
-    let (_, cadaver) = inside(app, "cadaver").await?;
-    let run = run_word();
-    let checks = unless_stopped(verify::calendar(&expectations, &cadaver, &run)).await;
-    let swept = match checks {
-        Ok(_) => Ok(()),
-        Err(_) => verify::calendar_sweep(&expectations, &cadaver, &run).await,
-    };
-    let closed = cadaver.close().await;
-    let checks = checks?;
-    swept?;
-    closed?;
-    Ok(checks)
-}
-
-async fn dynamic_dns(app: &App) -> Result<Vec<Check>, Problem> {
-    let expectations = dynamic_dns::expectations(app)?;
-    let (containers, curl) = inside(app, "curl").await?;
-    let checks = unless_stopped(verify::dynamic_dns(&expectations, &containers, &curl)).await;
-    curl.close().await?;
-    checks
-}
-
-/// Opens a client inside.
-async fn inside(app: &App, client: &str) -> Result<(EstateContainers, ClientSession), Problem> {
-    let scope = client::scope(app, "internal")?;
-    let containers = app.containers().await?;
-    let shown = Shown::new(app);
-    let progress = |host: &str, doing: &str| shown.show(host, doing);
-    let session = containers.open_client(client, &scope, &progress).await;
-    shown.clear();
-    Ok((containers, session?))
-}
-
 /// Makes a word by which what this run leaves behind is known.
 fn run_word() -> String {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
@@ -228,27 +185,27 @@ async fn unless_stopped(
     }
 }
 
-/// Finds the aliases that the internal server should know.
-fn aliases(
-    app: &App,
-    internal: &[(String, std::net::IpAddr)],
-) -> Result<Vec<(String, std::net::IpAddr)>, Problem> {
-    let mut found = Vec::new();
-    for host in app.estate.hosts_with_role("dns") {
-        let vars = app.estate.vars(host);
-        let aliases = tasks::role::aliases(&app.estate, &vars).map_err(|mistake| vec![mistake])?;
-        for (alias, host) in aliases {
-            let address = internal.iter().find(|(name, _)| *name == host);
-            if let Some((_, address)) = address {
-                let entry = (alias, *address);
-                let is_host = internal.iter().any(|(name, _)| *name == entry.0);
-                if !is_host && !found.contains(&entry) {
-                    found.push(entry);
-                }
-            }
-        }
+/// Keeps the pictures of pages as files.
+fn keep(app: &App, checks: &mut [Check]) -> Result<(), Problem> {
+    let failed = |path: &Path, error: &std::io::Error| {
+        Problem::file(
+            "write",
+            path,
+            error,
+            "run prov in a folder in which you may write",
+        )
+    };
+    for evidence in checks.iter_mut().flat_map(|check| &mut check.evidence) {
+        let EvidenceKind::Png { bytes, file } = &mut evidence.kind else {
+            continue;
+        };
+        let folder = Path::new(ARTEFACTS);
+        std::fs::create_dir_all(folder).map_err(|error| failed(folder, &error))?;
+        let path = folder.join(format!("{}-{}.png", app.estate.name(), evidence.title));
+        std::fs::write(&path, bytes).map_err(|error| failed(&path, &error))?;
+        *file = Some(path.display().to_string());
     }
-    Ok(found)
+    Ok(())
 }
 
 /// Prints the results and gives the exit code.
@@ -256,14 +213,21 @@ fn finish(app: &App, checks: &[Check], elapsed: Duration) -> u8 {
     if app.json() {
         outln!("{:#}", json(checks, elapsed));
     } else if checks.is_empty() {
-        outln!("what was named has no acceptance checks");
+        outln!(
+            "nothing was checked: nothing is promised of any service that has acceptance checks"
+        );
     } else {
         print(app, checks, elapsed);
     }
-    if failed(checks) == 0 {
-        exit::DONE
-    } else {
+    exit_code(checks)
+}
+
+/// Gives the exit code of checks; none prove nothing.
+fn exit_code(checks: &[Check]) -> u8 {
+    if checks.is_empty() || failed(checks) > 0 {
         exit::FAILED
+    } else {
+        exit::DONE
     }
 }
 
@@ -293,6 +257,23 @@ mod tests {
         assert_eq!(check.service, "web");
         assert!(check.came.contains("does not run"), "{}", check.came);
         assert!(check.came.contains("`prov test proxy`"), "{}", check.came);
+    }
+
+    #[test]
+    fn a_service_that_is_named_and_cannot_be_checked_fails_and_says_what_is_missing() {
+        let yet = Missing::nothing_promised("no domain has a web site", "name one");
+        let broken = Missing::new("no host answers", "give a host the role");
+        for (missing, named) in [(&yet, true), (&broken, true), (&broken, false)] {
+            let check = missed("web", missing, named).unwrap();
+            assert_eq!(exit_code(std::slice::from_ref(&check)), exit::FAILED);
+            assert_eq!(check.came, missing.to_string());
+        }
+        assert_eq!(missed("web", &yet, false), None);
+    }
+
+    #[test]
+    fn no_checks_are_no_success() {
+        assert_eq!(exit_code(&[]), exit::FAILED);
     }
 
     #[test]

@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
-use futures_util::{StreamExt as _, TryStreamExt as _};
+use futures_util::future::BoxFuture;
+use futures_util::{FutureExt as _, StreamExt as _, TryStreamExt as _};
+use tasks::promise::{Director, FileDaemon, Promises};
 
-use super::{Check, Open};
-use crate::docker::{ClientSession, DockerError, EstateContainers};
+use super::{Acceptance, Bench, Check, Checks, Client, Missing, Open, Surroundings, Sweep};
+use crate::docker::{ClientSession, DockerError, EstateContainers, HostState, Mode};
 
-const SERVICE: &str = "backup";
+pub(super) const SERVICE: &str = "backup";
 
 /// How many daemons are asked at once.
 const AT_ONCE: usize = 4;
@@ -15,103 +17,177 @@ const AT_ONCE: usize = 4;
 /// How long a job may take; those of the checks are small.
 const PATIENCE: Duration = Duration::from_secs(300);
 
-/// A file that nothing else uses, in a folder that is backed up on every host.
-const MARKER: &str = "/etc/apt/prov-verify";
+const CONSOLE: Client = Client::inside("bconsole");
 
-/// What the checks must know of the estate.
-#[derive(Debug, Clone)]
-pub struct BackupExpectations {
-    /// Name of the director.
-    pub director: String,
-    /// Name of the storage daemon.
-    pub storage: String,
-    /// Hosts whose file daemons run.
-    pub clients: Vec<String>,
-    /// The host on which a file is lost and comes back.
-    pub subject: String,
-    /// Whether copies are made for outside the office.
-    pub copies: bool,
+/// What is asked of the director, and of the daemons that it commands.
+struct Backup {
+    director: Director,
+    /// The storage daemon's name.
+    storage: String,
+    file_daemons: Vec<FileDaemon>,
+}
+
+pub(super) fn checks(promises: &Promises, _: &Surroundings<'_>) -> Checks {
+    let Some(director) = promises.directors.first() else {
+        return Err(Missing::new(
+            "no host of the estate is the backup's director",
+            "give a host the role backup_director",
+        ));
+    };
+    let Some(storage) = promises.storage_daemons.first() else {
+        return Err(Missing::new(
+            "no host of the estate stores backups",
+            "give a host the role backup_storage",
+        ));
+    };
+    Ok(Box::new(Backup {
+        director: director.clone(),
+        storage: storage.name.clone(),
+        file_daemons: promises.file_daemons.clone(),
+    }))
+}
+
+impl Acceptance for Backup {
+    fn clients(&self) -> Vec<Client> {
+        vec![CONSOLE]
+    }
+
+    fn make<'b>(&'b self, bench: &'b Bench) -> BoxFuture<'b, Result<Vec<Check>, DockerError>> {
+        async {
+            let running = self.running(&bench.containers).await?;
+            let Some(subject) = self.subject(&running) else {
+                let why = "no host with a file daemon runs in test mode; bring the service up with `prov up backup`";
+                return Ok(vec![Check::not_made(SERVICE, why.to_owned())]);
+            };
+            let console = bench.client(CONSOLE)?;
+            self.checks(&running, subject, console, &bench.containers)
+                .await
+        }
+        .boxed()
+    }
+
+    /// Takes away what checks that were given up have left on the host. A restore that the director has begun may still
+    /// bring it back, so it is looked for some seconds long.
+    fn sweep<'b>(&'b self, bench: &'b Bench, why: Sweep) -> BoxFuture<'b, Result<(), DockerError>> {
+        async move {
+            match why {
+                Sweep::Failed => return Ok(()),
+                Sweep::GivenUp => {}
+            }
+            let running = self.running(&bench.containers).await?;
+            let Some(subject) = self.subject(&running) else {
+                return Ok(());
+            };
+            let sweep = "for i in 1 2 3 4 5; do rm -f \"$1\"; sleep 1; done; rm -f \"$1\"";
+            let marker = self.marker();
+            let argv = ["sh", "-c", sweep, "sh", &marker];
+            match bench.containers.exec(&subject.host, &argv, b"").await {
+                // On a host that does not run there is nobody to take it away.
+                Ok(_) | Err(DockerError::NotRunning { .. } | DockerError::NoContainer { .. }) => {
+                    Ok(())
+                }
+                Err(error) => Err(error),
+            }
+        }
+        .boxed()
+    }
 }
 
 /// A check that passed, or what is to be told instead.
 type Step = Result<Check, DockerError>;
 
-/// Runs the checks with a console of the director.
-pub async fn backup(
-    expectations: &BackupExpectations,
-    console: &ClientSession,
-    containers: &EstateContainers,
-) -> Result<Vec<Check>, DockerError> {
-    let director = &expectations.director;
-    let first = status(console, "director", "the director answers", director).await?;
-    let answers = first.passed;
-    let mut checks = vec![first];
-    // Without a director every further question would wait for it, and tell nothing more.
-    if !answers {
-        return Ok(checks);
+impl Backup {
+    /// Lists the file daemons of the hosts that run in test mode: a service can be tried without all hosts of the estate.
+    async fn running(
+        &self,
+        containers: &EstateContainers,
+    ) -> Result<Vec<&FileDaemon>, DockerError> {
+        let hosts = containers.list().await?;
+        let runs = |daemon: &&FileDaemon| {
+            hosts.iter().any(|status| {
+                status.host == daemon.host
+                    && status.state == HostState::Running
+                    && status.mode == Mode::Test
+            })
+        };
+        Ok(self.file_daemons.iter().filter(runs).collect())
     }
-    let storage = &expectations.storage;
-    let shows = "the storage daemon answers the director";
-    let archive = status(console, "storage=archive", shows, storage).await?;
-    let has_archive = archive.passed;
-    checks.push(archive);
-    if expectations.copies {
-        let shows = "the storage daemon knows the device of the copies";
-        checks.push(status(console, "storage=copies", shows, storage).await?);
-    }
-    let clients = expectations.clients.iter().map(|host| async move {
-        let name = format!("{host}-fd");
-        let shows = format!("the file daemon of {host} answers the director");
-        status(console, &format!("client={name}"), &shows, &name).await
-    });
-    let clients: Vec<Check> = futures_util::stream::iter(clients)
-        .buffered(AT_ONCE)
-        .try_collect()
-        .await?;
-    let subject = format!("client={}-fd", expectations.subject);
-    let can_be_read = clients
-        .iter()
-        .any(|check| check.passed && check.asked.ends_with(&subject));
-    checks.extend(clients);
-    // A job waits minutes for a daemon that does not answer, and that was told already.
-    if !has_archive || !can_be_read {
-        return Ok(checks);
-    }
-    let lost = lose_and_restore(&expectations.subject, console, containers).await;
-    // Whatever came of it, the file must go.
-    let removed = ["rm", "-f", MARKER];
-    containers
-        .exec(&expectations.subject, &removed, b"")
-        .await?;
-    checks.extend(lost?);
-    let (_, check) = job(
-        console,
-        "run job=catalogue yes",
-        "the catalogue is dumped and backed up".to_owned(),
-    )
-    .await?;
-    checks.push(check);
-    if expectations.copies {
-        let shows = "what the catalogue's job wrote is copied for outside the office";
-        let (id, check) = job(console, "run job=copy-catalogue yes", shows.to_owned()).await?;
-        checks.push(check);
-        checks.push(copied(console, id).await?);
-    }
-    Ok(checks)
-}
 
-/// Takes away what checks that were given up have left on the host. A restore that the director has begun may still bring
-/// it back, so it is looked for some seconds long.
-pub async fn backup_sweep(
-    expectations: &BackupExpectations,
-    containers: &EstateContainers,
-) -> Result<(), DockerError> {
-    let sweep = "for i in 1 2 3 4 5; do rm -f \"$1\"; sleep 1; done; rm -f \"$1\"";
-    let argv = ["sh", "-c", sweep, "sh", MARKER];
-    match containers.exec(&expectations.subject, &argv, b"").await {
-        // On a host that does not run there is nobody to take it away.
-        Ok(_) | Err(DockerError::NotRunning { .. } | DockerError::NoContainer { .. }) => Ok(()),
-        Err(error) => Err(error),
+    /// Chooses the host on which a file is lost and comes back: that of the catalogue says most, as its databases are
+    /// dumped for the backup.
+    fn subject<'d>(&self, running: &[&'d FileDaemon]) -> Option<&'d FileDaemon> {
+        let mut daemons = running.iter();
+        let catalogue = daemons.find(|daemon| daemon.host == self.director.catalogue_host);
+        catalogue.or(running.first()).copied()
+    }
+
+    /// Names a file that nothing else uses, in a folder that is backed up on every host.
+    fn marker(&self) -> String {
+        format!("{}/prov-verify", self.director.common_folder)
+    }
+
+    async fn checks(
+        &self,
+        running: &[&FileDaemon],
+        subject: &FileDaemon,
+        console: &ClientSession,
+        containers: &EstateContainers,
+    ) -> Result<Vec<Check>, DockerError> {
+        let Self {
+            director, storage, ..
+        } = self;
+        let first = status(console, "director", "the director answers", &director.name).await?;
+        let answers = first.passed;
+        let mut checks = vec![first];
+        // Without a director every further question would wait for it, and tell nothing more.
+        if !answers {
+            return Ok(checks);
+        }
+        let shows = "the storage daemon answers the director";
+        let archive = format!("storage={}", director.archive);
+        let archive = status(console, &archive, shows, storage).await?;
+        let has_archive = archive.passed;
+        checks.push(archive);
+        if let Some(copies) = &director.copies {
+            let shows = "the storage daemon knows the device of the copies";
+            let copies = format!("storage={}", copies.storage);
+            checks.push(status(console, &copies, shows, storage).await?);
+        }
+        let daemons: Vec<_> = running
+            .iter()
+            .map(|daemon| file_daemon_answers(console, daemon).boxed())
+            .collect();
+        let daemons: Vec<Check> = futures_util::stream::iter(daemons)
+            .buffered(AT_ONCE)
+            .try_collect()
+            .await?;
+        let asked = format!("client={}", subject.name);
+        let can_be_read = daemons
+            .iter()
+            .any(|check| check.passed && check.asked.ends_with(&asked));
+        checks.extend(daemons);
+        // A job waits minutes for a daemon that does not answer, and that was told already.
+        if !has_archive || !can_be_read {
+            return Ok(checks);
+        }
+        let marker = self.marker();
+        let lost = lose_and_restore(subject, &marker, console, containers).await;
+        // Whatever came of it, the file must go.
+        let removed = ["rm", "-f", &marker];
+        containers.exec(&subject.host, &removed, b"").await?;
+        checks.extend(lost?);
+        let run = |job: &str| format!("run job={job} yes");
+        let shows = "the catalogue is dumped and backed up".to_owned();
+        let (_, check) = job(console, &run(director.catalogue_job), shows).await?;
+        checks.push(check);
+        if let Some(copies) = &director.copies {
+            let shows = "what the catalogue's job wrote is copied for outside the office";
+            let command = run(copies.catalogue_job);
+            let (id, check) = job(console, &command, shows.to_owned()).await?;
+            checks.push(check);
+            checks.push(copied(console, id).await?);
+        }
+        Ok(checks)
     }
 }
 
@@ -165,31 +241,39 @@ async fn status(console: &ClientSession, what: &str, shows: &str, name: &str) ->
     ))
 }
 
+/// Shows that the file daemon of a host answers the director.
+async fn file_daemon_answers(console: &ClientSession, daemon: &FileDaemon) -> Step {
+    let shows = format!("the file daemon of {} answers the director", daemon.host);
+    let client = format!("client={}", daemon.name);
+    status(console, &client, &shows, &daemon.name).await
+}
+
 /// Makes a file, backs the host up, deletes the file, restores it and compares.
 async fn lose_and_restore(
-    host: &str,
+    daemon: &FileDaemon,
+    marker: &str,
     console: &ClientSession,
     containers: &EstateContainers,
 ) -> Result<Vec<Check>, DockerError> {
+    let (host, client) = (daemon.host.as_str(), daemon.name.as_str());
     let write = [
         "sh",
         "-c",
         "umask 027; cat /proc/sys/kernel/random/uuid >\"$1\"; cat \"$1\"; stat -c '%U:%G %a' \"$1\"",
         "sh",
-        MARKER,
+        marker,
     ];
     let before = containers.exec(host, &write, b"").await?.text();
     let shows = format!("{host} is backed up");
     let (id, check) = job(console, &format!("run job={host} yes"), shows).await?;
     let backed_up = check.passed;
     let mut checks = vec![check];
-    containers.exec(host, &["rm", "-f", MARKER], b"").await?;
+    containers.exec(host, &["rm", "-f", marker], b"").await?;
     let Some(id) = id.filter(|_| backed_up) else {
         return Ok(checks);
     };
-    let command = format!(
-        "restore client={host}-fd jobid={id} file={MARKER} where=/ replace=always done yes"
-    );
+    let command =
+        format!("restore client={client} jobid={id} file={marker} where=/ replace=always done yes");
     let shows = format!("a file of {host} is restored after it was deleted");
     let (_, check) = job(console, &command, shows).await?;
     checks.push(check);
@@ -198,12 +282,12 @@ async fn lose_and_restore(
         "-c",
         "cat \"$1\"; stat -c '%U:%G %a' \"$1\"",
         "sh",
-        MARKER,
+        marker,
     ];
     let open = Open::new(
         SERVICE,
         format!("the restored file of {host} is what it was"),
-        format!("cat {MARKER}; stat {MARKER}"),
+        format!("cat {marker}; stat {marker}"),
         one_line(&before),
     );
     let after = containers.exec(host, &read, b"").await?;

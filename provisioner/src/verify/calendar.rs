@@ -1,92 +1,116 @@
 //! The `calendar` service: cadaver, as a user's program would ask.
 
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
 use tasks::Secret;
+use tasks::promise::{Calendar, CalendarServer, Promises};
+use tasks::resource::Component;
 
-use super::{Check, Open};
+use super::{Acceptance, Bench, Check, Checks, Client, Missing, Open, Surroundings, Sweep};
 use crate::docker::{ClientSession, DockerError};
 
-const SERVICE: &str = "calendar";
+pub(super) const SERVICE: &str = "calendar";
 
-/// What the checks must know of the estate.
-#[derive(Debug, Clone)]
-pub struct CalendarExpectations {
-    /// Address of the server, without a slash at its end.
-    pub server: String,
-    /// Who has a calendar, and the password where the server asks for one.
-    pub users: Vec<(String, Option<Secret>)>,
+const CADAVER: Client = Client::inside("cadaver");
+
+pub(super) fn checks(promises: &Promises, _: &Surroundings<'_>) -> Checks {
+    match promises.calendar_servers.first() {
+        Some(server) => Ok(Box::new(server.clone())),
+        None => Err(Missing::new(
+            "no host of the estate has calendars",
+            "give a host the role calendar",
+        )),
+    }
 }
 
-/// What every calendar that prov makes has, by the end of the name of the property as cadaver shows it.
-fn properties(user: &str) -> [(&'static str, Vec<String>); 5] {
-    let one = |text: &str| vec![text.to_owned()];
-    let component = |name: &&str| format!("comp name='{name}'");
-    let components = ["VEVENT", "VJOURNAL", "VTODO"];
+impl Acceptance for CalendarServer {
+    fn clients(&self) -> Vec<Client> {
+        vec![CADAVER]
+    }
+
+    fn make<'b>(&'b self, bench: &'b Bench) -> BoxFuture<'b, Result<Vec<Check>, DockerError>> {
+        async {
+            let user = User::of(self, bench)?;
+            let mut checks = Vec::new();
+            if self.open {
+                checks.push(user.collections(&self.calendars).await?);
+            } else {
+                checks.push(user.strangers(&self.calendars).await?);
+            }
+            for calendar in &self.calendars {
+                user.log_in(&calendar.user, calendar.password.as_ref())
+                    .await?;
+                checks.push(user.properties(calendar).await?);
+                checks.push(user.event(&calendar.user).await?);
+            }
+            Ok(checks)
+        }
+        .boxed()
+    }
+
+    /// Takes away the events that checks which were given up have left.
+    fn sweep<'b>(&'b self, bench: &'b Bench, why: Sweep) -> BoxFuture<'b, Result<(), DockerError>> {
+        async move {
+            match why {
+                Sweep::Failed => return Ok(()),
+                Sweep::GivenUp => {}
+            }
+            let user = User::of(self, bench)?;
+            for calendar in &self.calendars {
+                user.log_in(&calendar.user, calendar.password.as_ref())
+                    .await?;
+                let path = user.path(&calendar.user);
+                user.ask(&format!("delete {path}")).await?;
+            }
+            Ok(())
+        }
+        .boxed()
+    }
+}
+
+/// What a new calendar has, by the end of the name of the property: cadaver writes the namespace before it, in some releases
+/// without a blank between.
+fn properties(calendar: &Calendar) -> [(&'static str, Vec<String>); 5] {
+    let component = |component: &Component| format!("comp name='{}'", component.name());
     [
-        ("resourcetype", one("urn:ietf:params:xml:ns:caldavcalendar")),
-        ("displayname", one(user)),
-        ("calendar-description", vec![format!("Calendar for {user}")]),
-        ("calendar-color", one("#2c8323ff")),
+        (
+            "resourcetype",
+            vec!["urn:ietf:params:xml:ns:caldavcalendar".to_owned()],
+        ),
+        ("displayname", vec![calendar.display_name.clone()]),
+        ("calendar-description", vec![calendar.description.clone()]),
+        ("calendar-color", vec![calendar.color.clone()]),
         (
             "supported-calendar-component-set",
-            components.iter().map(component).collect(),
+            calendar.components.iter().map(component).collect(),
         ),
     ]
 }
 
-/// Runs the checks with a cadaver inside. `run` is a word of letters and digits by which the events of this run are known.
-pub async fn calendar(
-    expectations: &CalendarExpectations,
-    cadaver: &ClientSession,
-    run: &str,
-) -> Result<Vec<Check>, DockerError> {
-    let client = Client {
-        server: &expectations.server,
-        session: cadaver,
-        run,
-    };
-    let mut checks = Vec::new();
-    let open = expectations
-        .users
-        .iter()
-        .all(|(_, password)| password.is_none());
-    if open {
-        checks.push(client.collections(&expectations.users).await?);
-    } else {
-        checks.push(client.strangers(&expectations.users).await?);
-    }
-    for (user, password) in &expectations.users {
-        client.log_in(user, password.as_ref()).await?;
-        checks.push(client.properties(user).await?);
-        checks.push(client.event(user).await?);
-    }
-    Ok(checks)
+/// Finds the value of a property in what cadaver printed: `- DAV: displayname = x`, or `- DAV:displayname = x`.
+fn value<'p>(printed: &'p str, name: &str) -> Option<&'p str> {
+    printed.lines().find_map(|line| {
+        let (property, value) = line.split_once(" = ")?;
+        property.trim_end().ends_with(name).then(|| value.trim())
+    })
 }
 
-/// Takes away the events that checks which were given up have left.
-pub async fn calendar_sweep(
-    expectations: &CalendarExpectations,
-    cadaver: &ClientSession,
-    run: &str,
-) -> Result<(), DockerError> {
-    let client = Client {
-        server: &expectations.server,
-        session: cadaver,
-        run,
-    };
-    for (user, password) in &expectations.users {
-        client.log_in(user, password.as_ref()).await?;
-        client.ask(&format!("delete {}", client.path(user))).await?;
-    }
-    Ok(())
-}
-
-struct Client<'s> {
+/// Somebody with cadaver.
+struct User<'s> {
     server: &'s str,
     session: &'s ClientSession,
     run: &'s str,
 }
 
-impl Client<'_> {
+impl<'s> User<'s> {
+    fn of(server: &'s CalendarServer, bench: &'s Bench) -> Result<Self, DockerError> {
+        Ok(Self {
+            server: &server.url,
+            session: bench.client(CADAVER)?,
+            run: &bench.run,
+        })
+    }
+
     /// Gives cadaver one command; returns what it printed, without the echo of the command.
     async fn ask(&self, command: &str) -> Result<String, DockerError> {
         let input = format!("{command}\nquit\n");
@@ -129,8 +153,8 @@ impl Client<'_> {
             .map(drop)
     }
 
-    async fn collections(&self, users: &[(String, Option<Secret>)]) -> Result<Check, DockerError> {
-        let names: Vec<&str> = users.iter().map(|(user, _)| user.as_str()).collect();
+    async fn collections(&self, calendars: &[Calendar]) -> Result<Check, DockerError> {
+        let names: Vec<&str> = calendars.iter().map(|it| it.user.as_str()).collect();
         let open = Open::new(
             SERVICE,
             "the office and each of the staff have a collection".to_owned(),
@@ -151,8 +175,8 @@ impl Client<'_> {
         Ok(open.close(came, passed))
     }
 
-    async fn strangers(&self, users: &[(String, Option<Secret>)]) -> Result<Check, DockerError> {
-        let user = users.first().map_or("", |(user, _)| user.as_str());
+    async fn strangers(&self, calendars: &[Calendar]) -> Result<Check, DockerError> {
+        let user = calendars.first().map_or("", |it| it.user.as_str());
         let command = format!("propget {user}/calendar");
         let open = Open::new(
             SERVICE,
@@ -166,8 +190,9 @@ impl Client<'_> {
         Ok(open.close(said(&printed), passed))
     }
 
-    async fn properties(&self, user: &str) -> Result<Check, DockerError> {
-        let wanted = properties(user);
+    async fn properties(&self, calendar: &Calendar) -> Result<Check, DockerError> {
+        let user = &calendar.user;
+        let wanted = properties(calendar);
         let command = format!("propget {user}/calendar");
         let expected: Vec<_> = wanted
             .iter()
@@ -180,24 +205,17 @@ impl Client<'_> {
             expected.join(", "),
         );
         let printed = self.ask(&command).await?;
-        let value = |name: &str| {
-            let mut lines = printed.lines();
-            lines.find_map(|line| {
-                let (property, value) = line.split_once(" = ")?;
-                (property.split(' ').next_back() == Some(name)).then(|| value.trim())
-            })
-        };
         let wrong: Vec<_> = wanted
             .iter()
             .filter(|(name, values)| {
-                let found = value(name).unwrap_or_default();
+                let found = value(&printed, name).unwrap_or_default();
                 // One property holds one text exactly; the others hold XML.
                 match values.as_slice() {
                     [text] if !text.starts_with("urn:") => found != text,
                     texts => !texts.iter().all(|text| found.contains(text.as_str())),
                 }
             })
-            .map(|(name, _)| format!("{name} = {}", value(name).unwrap_or("(none)")))
+            .map(|(name, _)| format!("{name} = {}", value(&printed, name).unwrap_or("(none)")))
             .collect();
         let came = match (printed.contains("displayname"), wrong.is_empty()) {
             (true, true) => "as expected".to_owned(),
@@ -245,4 +263,20 @@ impl Client<'_> {
 fn said(printed: &str) -> String {
     let words: Vec<_> = printed.split_whitespace().collect();
     words.join(" ").chars().take(200).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_property_is_found_in_the_forms_of_old_and_new_cadavers() {
+        let old = "- DAV: displayname = office\n- urn:ietf:params:xml:ns:caldav calendar-description = A B\n";
+        let new = "- DAV:displayname = office\n- urn:ietf:params:xml:ns:caldavcalendar-description = A B\n";
+        for printed in [old, new] {
+            assert_eq!(value(printed, "displayname"), Some("office"));
+            assert_eq!(value(printed, "calendar-description"), Some("A B"));
+            assert_eq!(value(printed, "calendar-color"), None);
+        }
+    }
 }

@@ -2,33 +2,80 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use futures_util::{StreamExt as _, TryStreamExt as _};
+use futures_util::future::BoxFuture;
+use futures_util::{FutureExt as _, StreamExt as _, TryStreamExt as _};
+use tasks::estate::Location;
+use tasks::promise::{KnownFrom, MailExchanger, NameServer, Promises, PublishedName};
 
-use super::{Check, Evidence, Open};
+use super::{Acceptance, Bench, Check, Checks, Client, Evidence, Missing, Open, Surroundings};
 use crate::docker::{ClientSession, DockerError};
+
+pub(super) const SERVICE: &str = "dns";
 
 /// How many questions are under way at once; more would only queue in the container engine.
 const AT_ONCE: usize = 8;
 
-/// What the checks must know of the estate.
-#[derive(Debug, Clone)]
-pub struct DnsExpectations {
-    /// The firm's domain.
-    pub home_domain: String,
+const INSIDE: Client = Client::inside("dig");
+const OUTSIDE: Client = Client::outside("dig");
+
+/// What is asked of the name servers of both sides.
+struct Dns {
+    inside: NameServer,
+    outside: NameServer,
+    published_names: Vec<PublishedName>,
+    mail_exchangers: Vec<MailExchanger>,
     /// A name that only upstream servers know.
-    pub upstream_name: String,
-    /// Internal hosts: name and address.
-    pub internal: Vec<(String, IpAddr)>,
-    /// External hosts: name and address.
-    pub external: Vec<(String, IpAddr)>,
-    /// Aliases of internal hosts: alias and address.
-    pub aliases: Vec<(String, IpAddr)>,
-    /// Names of hosted domains that only the office knows: name and address.
-    pub inside: Vec<(String, IpAddr)>,
-    /// Names of hosted domains that everybody knows: name and address.
-    pub everywhere: Vec<(String, IpAddr)>,
-    /// Hosted domains with mail: the domain, and who takes it: preference and name of the server.
-    pub mail: Vec<(String, String)>,
+    upstream_name: String,
+}
+
+pub(super) fn checks(promises: &Promises, surroundings: &Surroundings<'_>) -> Checks {
+    let server = |location: Location| {
+        let server = promises.name_server(location.as_str()).cloned();
+        server.ok_or_else(|| {
+            Missing::new(
+                format!("no host answers for the group '{location}'"),
+                "give a host the role dns and set its 'dns_group'",
+            )
+        })
+    };
+    let (inside, outside) = (server(Location::Internal)?, server(Location::External)?);
+    let Some(upstream_name) = surroundings.upstream_name else {
+        return Err(Missing::new(
+            "this machine's apt configuration names no package archive",
+            "name a host that your upstream servers know with --upstream-name NAME",
+        ));
+    };
+    Ok(Box::new(Dns {
+        inside,
+        outside,
+        published_names: promises.published_names.clone(),
+        mail_exchangers: promises.mail_exchangers.clone(),
+        upstream_name: upstream_name.to_owned(),
+    }))
+}
+
+impl Acceptance for Dns {
+    fn clients(&self) -> Vec<Client> {
+        vec![INSIDE, OUTSIDE]
+    }
+
+    fn make<'b>(&'b self, bench: &'b Bench) -> BoxFuture<'b, Result<Vec<Check>, DockerError>> {
+        async {
+            let (inside, outside) = (bench.client(INSIDE)?, bench.client(OUTSIDE)?);
+            let asked = self.questions().into_iter().map(|question| async move {
+                let session = match question.location {
+                    Location::Internal => inside,
+                    Location::External => outside,
+                };
+                ask(session, question).await
+            });
+            futures_util::stream::iter(asked)
+                .buffered(AT_ONCE)
+                .try_collect()
+                .await
+        }
+        .boxed()
+    }
 }
 
 /// What a name should resolve to.
@@ -54,108 +101,100 @@ impl Expected {
     }
 }
 
-/// Runs the checks with a `dig` in each scope.
-pub async fn dns(
-    expectations: &DnsExpectations,
-    inside: &ClientSession,
-    outside: &ClientSession,
-) -> Result<Vec<Check>, DockerError> {
-    let domain = &expectations.home_domain;
-    let mut questions: Vec<(&ClientSession, &str, String, Expected, String)> = Vec::new();
-    for (scope, session) in [("internal", inside), ("external", outside)] {
-        let shows = format!("the {scope} server asks upstream servers");
-        let name = expectations.upstream_name.clone();
-        questions.push((session, scope, name, Expected::Some, shows));
-    }
-    for (name, address) in &expectations.internal {
-        for name in [name.clone(), format!("{name}.{domain}")] {
-            let shows = format!("{name} is known inside");
-            questions.push((
-                inside,
-                "internal",
-                name.clone(),
-                Expected::Address(*address),
-                shows,
-            ));
-            let shows = format!("{name} is not known outside");
-            questions.push((outside, "external", name, Expected::Nothing, shows));
-        }
-    }
-    for (name, address) in &expectations.external {
-        for name in [name.clone(), format!("{name}.{domain}")] {
-            let shows = format!("{name} is known outside");
-            questions.push((
-                outside,
-                "external",
-                name.clone(),
-                Expected::Address(*address),
-                shows,
-            ));
-            let shows = format!("{name} is known inside, through the external server");
-            questions.push((inside, "internal", name, Expected::Address(*address), shows));
-        }
-    }
-    for (alias, address) in &expectations.aliases {
-        for name in [alias.clone(), format!("{alias}.{domain}")] {
-            let shows = format!("the alias {name} is known inside");
-            questions.push((inside, "internal", name, Expected::Address(*address), shows));
-        }
-    }
-    for (name, address) in &expectations.inside {
-        for name in [name.clone(), format!("{name}.{domain}")] {
-            let shows = format!("{name} is the office's own inside");
-            questions.push((inside, "internal", name, Expected::Address(*address), shows));
-        }
-    }
-    for (name, address) in &expectations.everywhere {
-        for (session, scope, place) in [
-            (outside, "external", "outside"),
-            (inside, "internal", "inside"),
-        ] {
-            let shows = format!("{name} is known {place}");
-            questions.push((
-                session,
-                scope,
-                name.clone(),
-                Expected::Address(*address),
-                shows,
-            ));
-        }
-    }
-    for (name, server) in &expectations.mail {
-        let shows = format!("the world knows who takes mail for {name}");
-        let expected = Expected::Mail(server.clone());
-        questions.push((outside, "external", name.clone(), expected, shows));
-    }
-    let nobody = format!("no-such-host.{domain}");
-    for (scope, session) in [("internal", inside), ("external", outside)] {
-        let shows = format!("a host that does not exist is not known to the {scope} server");
-        questions.push((session, scope, nobody.clone(), Expected::Nothing, shows));
-    }
-    let asked = questions
-        .into_iter()
-        .map(|(session, scope, name, expected, shows)| async move {
-            ask(session, scope, &name, &expected, shows).await
-        });
-    futures_util::stream::iter(asked)
-        .buffered(AT_ONCE)
-        .try_collect()
-        .await
+/// A name, whom to ask for it, and what should come.
+struct Question {
+    location: Location,
+    name: String,
+    expected: Expected,
+    shows: String,
 }
 
-async fn ask(
-    session: &ClientSession,
-    scope: &str,
-    name: &str,
-    expected: &Expected,
-    shows: String,
-) -> Result<Check, DockerError> {
-    let (record, kind) = match expected {
+impl Dns {
+    fn questions(&self) -> Vec<Question> {
+        use Location::{External, Internal};
+        let mut questions = Vec::new();
+        let mut ask = |location, name: &str, expected, shows: String| {
+            questions.push(Question {
+                location,
+                name: name.to_owned(),
+                expected,
+                shows,
+            });
+        };
+        let both = [(External, "outside"), (Internal, "inside")];
+        // A host is known by its name and by its name in the home domain.
+        let domain = &self.inside.home_domain;
+        let names = |name: &str| [name.to_owned(), format!("{name}.{domain}")];
+        for location in Location::EVERY {
+            let shows = format!("the {location} server asks upstream servers");
+            ask(location, &self.upstream_name, Expected::Some, shows);
+        }
+        for (name, address) in &self.inside.hosts {
+            for name in names(name) {
+                let shows = format!("{name} is known inside");
+                ask(Internal, &name, Expected::Address(*address), shows);
+                let shows = format!("{name} is not known outside");
+                ask(External, &name, Expected::Nothing, shows);
+            }
+        }
+        for (name, address) in &self.outside.hosts {
+            for name in names(name) {
+                let shows = format!("{name} is known outside");
+                ask(External, &name, Expected::Address(*address), shows);
+                let shows = format!("{name} is known inside, through the external server");
+                ask(Internal, &name, Expected::Address(*address), shows);
+            }
+        }
+        for (alias, address) in &self.inside.aliases {
+            for name in names(alias) {
+                let shows = format!("the alias {name} is known inside");
+                ask(Internal, &name, Expected::Address(*address), shows);
+            }
+        }
+        for published in &self.published_names {
+            let expected = || Expected::Address(published.address);
+            match published.known_from {
+                KnownFrom::Inside => {
+                    for name in names(&published.name) {
+                        let shows = format!("{name} is the office's own inside");
+                        ask(Internal, &name, expected(), shows);
+                    }
+                }
+                KnownFrom::Everywhere => {
+                    for (location, place) in both {
+                        let shows = format!("{} is known {place}", published.name);
+                        ask(location, &published.name, expected(), shows);
+                    }
+                }
+            }
+        }
+        for exchanger in &self.mail_exchangers {
+            let shows = format!("the world knows who takes mail for {}", exchanger.domain);
+            let expected = format!("{} {}", exchanger.preference, exchanger.server);
+            ask(External, &exchanger.domain, Expected::Mail(expected), shows);
+        }
+        for location in Location::EVERY {
+            let shows = format!("a host that does not exist is not known to the {location} server");
+            let nobody = format!("no-such-host.{domain}");
+            ask(location, &nobody, Expected::Nothing, shows);
+        }
+        questions
+    }
+}
+
+async fn ask(session: &ClientSession, question: Question) -> Result<Check, DockerError> {
+    let Question {
+        location,
+        name,
+        expected,
+        shows,
+    } = question;
+    let (record, kind) = match &expected {
         Expected::Mail(_) => ("MX", " MX"),
         Expected::Address(_) | Expected::Some | Expected::Nothing => ("A", ""),
     };
-    let asked = format!("dig {scope} {name}{kind}");
-    let mut open = Open::new("dns", shows, asked, expected.text());
+    let asked = format!("dig {location} {name}{kind}");
+    let mut open = Open::new(SERVICE, shows, asked, expected.text());
     // No search list: what is asked is what the server is asked.
     let output = session
         .run(&[
@@ -165,13 +204,13 @@ async fn ask(
             "+noall",
             "+comments",
             "+answer",
-            name,
+            &name,
             record,
         ])
         .await?;
     let text = output.text();
     let answer = Answer::read(&text);
-    let passed = match expected {
+    let passed = match &expected {
         Expected::Address(address) => answer.status == "NOERROR" && answer.addresses == [*address],
         Expected::Mail(server) => answer.status == "NOERROR" && answer.mail == [server.clone()],
         Expected::Some => answer.status == "NOERROR" && !answer.addresses.is_empty(),

@@ -1,16 +1,18 @@
 //! The `dynamic_dns` service: a record is changed at the stand-in of the provider's API, as its portal would, and the next
 //! check of the host must set it right and say so in the log.
 
-use std::net::IpAddr;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
 use serde::Deserialize;
 use tasks::Secret;
+use tasks::promise::{Promises, RecordKeeper};
 
-use super::{Check, Open};
+use super::{Acceptance, Bench, Check, Checks, Client, Missing, Open, Surroundings};
 use crate::docker::{ClientSession, DockerError, EstateContainers};
 
-const SERVICE: &str = "dynamic_dns";
+pub(super) const SERVICE: &str = "dynamic_dns";
 
 const LOG: &str = "/var/log/syslog";
 
@@ -23,21 +25,75 @@ const GRACE: Duration = Duration::from_secs(30);
 /// How long the line that ends a check may take after the record was set right.
 const LAST_LINE: Duration = Duration::from_secs(30);
 
-/// What the checks must know of the estate.
-#[derive(Debug, Clone)]
-pub struct DynamicDnsExpectations {
-    /// The host that checks.
-    pub host: String,
-    /// Its address, as the API sees it.
-    pub address: IpAddr,
-    /// Minutes between two checks.
-    pub stride: u64,
+const CURL: Client = Client::inside("curl");
+
+/// The stand-in that the checks need.
+const STAND_IN: &str = "linode";
+
+/// One record, who keeps it, and how it is reached.
+struct DynamicDns {
+    keeper: RecordKeeper,
     /// The domain.
-    pub domain: String,
+    domain: String,
     /// Address of the record in the API.
-    pub record: String,
+    record: String,
     /// The token for the API.
-    pub token: Secret,
+    token: Secret,
+}
+
+/// Refuses where the API is not the stand-in: the checks change a record.
+pub(super) fn checks(promises: &Promises, surroundings: &Surroundings<'_>) -> Checks {
+    let Some(keeper) = promises.record_keepers.first() else {
+        return Err(Missing::new(
+            "no host of the estate keeps DNS records up to date",
+            "give a host the role dynamic_dns",
+        ));
+    };
+    let host = &keeper.server.name;
+    let mut stand_ins = surroundings.stand_ins.iter();
+    let is_stand_in = stand_ins.any(|stand_in| {
+        let own = format!("http://{}/", stand_in.address());
+        stand_in.name() == STAND_IN && keeper.api.starts_with(&own)
+    });
+    if !is_stand_in {
+        return Err(Missing::new(
+            format!("host {host}: 'dns_linode_base_url' is not that of the stand-in '{STAND_IN}'"),
+            "the checks change a record, so they are made at a stand-in alone: give the estate's containers one",
+        ));
+    }
+    let kept = promises.kept_records.iter().filter(|it| it.host == *host);
+    // The first domain by name.
+    let first = kept
+        .filter_map(|kept| Some((&kept.domain, kept.id, kept.records.first()?)))
+        .min();
+    let Some((domain, id, record)) = first else {
+        return Err(Missing::new(
+            format!("host {host}: no domain has a record that it keeps"),
+            "declare 'dynamic_dns' in a domain's file; the stand-in then has it, too",
+        ));
+    };
+    let mut accounts = promises.api_accounts.iter();
+    let account = accounts.find(|account| account.host == *host);
+    Ok(Box::new(DynamicDns {
+        keeper: keeper.clone(),
+        domain: domain.clone(),
+        record: format!("{}/{id}/records/{record}", keeper.api),
+        token: account.map(|it| it.token.clone()).unwrap_or_default(),
+    }))
+}
+
+impl Acceptance for DynamicDns {
+    fn clients(&self) -> Vec<Client> {
+        vec![CURL]
+    }
+
+    fn make<'b>(&'b self, bench: &'b Bench) -> BoxFuture<'b, Result<Vec<Check>, DockerError>> {
+        async {
+            let curl = bench.client(CURL)?;
+            self.checks(&bench.containers, curl).await
+        }
+        .boxed()
+    }
 }
 
 /// A record as the API describes it.
@@ -47,39 +103,43 @@ struct Record {
     target: String,
 }
 
-/// Runs the checks with a curl inside.
-pub async fn dynamic_dns(
-    expectations: &DynamicDnsExpectations,
-    containers: &EstateContainers,
-    curl: &ClientSession,
-) -> Result<Vec<Check>, DockerError> {
-    let portal = Portal { expectations, curl };
-    between_checks().await;
-    let host = &expectations.host;
-    let before = containers.exec(host, &["wc", "-l", LOG], b"").await?;
-    let before = before.text();
-    let before = before
-        .split(' ')
-        .next()
-        .and_then(|lines| lines.parse().ok());
-    let (changed, name) = portal.change().await?;
-    if !changed.passed {
-        return Ok(vec![changed]);
+impl DynamicDns {
+    async fn checks(
+        &self,
+        containers: &EstateContainers,
+        curl: &ClientSession,
+    ) -> Result<Vec<Check>, DockerError> {
+        let portal = Portal {
+            expected: self,
+            curl,
+        };
+        between_checks().await;
+        let host = &self.keeper.server.name;
+        let before = containers.exec(host, &["wc", "-l", LOG], b"").await?;
+        let before = before.text();
+        let before = before
+            .split(' ')
+            .next()
+            .and_then(|lines| lines.parse().ok());
+        let (changed, name) = portal.change().await?;
+        if !changed.passed {
+            return Ok(vec![changed]);
+        }
+        let corrected = portal.corrected().await?;
+        // What an earlier run of these checks has caused proves nothing about this one.
+        let log = Log {
+            host,
+            containers,
+            skipped: before.unwrap_or(0),
+        };
+        let patience = if corrected.passed {
+            LAST_LINE
+        } else {
+            Duration::ZERO
+        };
+        let lines = log.lines(self, &name, patience).await?;
+        Ok([vec![changed, corrected], lines].concat())
     }
-    let corrected = portal.corrected().await?;
-    // What an earlier run of these checks has caused proves nothing about this one.
-    let log = Log {
-        host: &expectations.host,
-        containers,
-        skipped: before.unwrap_or(0),
-    };
-    let patience = if corrected.passed {
-        LAST_LINE
-    } else {
-        Duration::ZERO
-    };
-    let lines = log.lines(expectations, &name, patience).await?;
-    Ok([vec![changed, corrected], lines].concat())
 }
 
 /// Waits until no check is about to begin: one that has read the record already would set it right without having
@@ -95,7 +155,7 @@ async fn between_checks() {
 }
 
 struct Portal<'e> {
-    expectations: &'e DynamicDnsExpectations,
+    expected: &'e DynamicDns,
     curl: &'e ClientSession,
 }
 
@@ -105,8 +165,8 @@ impl Portal<'_> {
         // The token is on standard input, not in the process list.
         let configuration = format!(
             "url = \"{}\"\nheader = \"Authorization: Bearer {}\"\nsilent\nshow-error\nmax-time = 20\n{more}",
-            self.expectations.record,
-            self.expectations.token.expose()
+            self.expected.record,
+            self.expected.token.expose()
         );
         let arguments = ["-q", "-K", "-"];
         let output = self
@@ -125,7 +185,7 @@ impl Portal<'_> {
         let open = Open::new(
             SERVICE,
             "a record can be changed at the API's stand-in".to_owned(),
-            format!("PUT {}", self.expectations.record),
+            format!("PUT {}", self.expected.record),
             format!("target {ELSEWHERE}"),
         );
         let body = format!(
@@ -146,12 +206,12 @@ impl Portal<'_> {
     }
 
     async fn corrected(&self) -> Result<Check, DockerError> {
-        let stride = self.expectations.stride;
+        let stride = u64::from(self.expected.keeper.stride);
         let open = Open::new(
             SERVICE,
             format!("the record is set right within two strides of {stride} min"),
-            format!("GET {}", self.expectations.record),
-            format!("target {}", self.expectations.address),
+            format!("GET {}", self.expected.record),
+            format!("target {}", self.expected.keeper.server.address),
         );
         let patience = Duration::from_secs(2 * 60 * stride) + GRACE;
         let started = Instant::now();
@@ -161,7 +221,7 @@ impl Portal<'_> {
                 Err(came) => came,
             };
             if came != ELSEWHERE || started.elapsed() > patience {
-                let passed = came == self.expectations.address.to_string();
+                let passed = came == self.expected.keeper.server.address.to_string();
                 return Ok(open.close(format!("target {came}"), passed));
             }
             tokio::time::sleep(Duration::from_secs(1)).await;
@@ -187,13 +247,11 @@ impl Log<'_> {
     /// Looks for the three lines of one check.
     async fn lines(
         &self,
-        expectations: &DynamicDnsExpectations,
+        expected: &DynamicDns,
         record: &str,
         patience: Duration,
     ) -> Result<Vec<Check>, DockerError> {
-        let DynamicDnsExpectations {
-            address, domain, ..
-        } = expectations;
+        let (address, domain) = (expected.keeper.server.address, &expected.domain);
         let change = format!(
             "The target was changed from {ELSEWHERE} to {address} for record {record} in domain {domain}"
         );

@@ -1,7 +1,8 @@
-//! Acceptance checks: what a service promises, proved with real clients from inside the estate's network.
+//! Acceptance checks: what an estate promises, proved with real clients from inside its network.
 //!
 //! Each check states what was asked, what was expected and what came. A check never repairs anything.
 
+mod acceptance;
 mod backup;
 mod calendar;
 mod dns;
@@ -10,21 +11,18 @@ mod evidence;
 mod junit;
 mod mail;
 mod matrix;
+mod service;
 mod web;
 
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-pub use backup::{BackupExpectations, backup, backup_sweep};
-pub use calendar::{CalendarExpectations, calendar, calendar_sweep};
-pub use dns::{DnsExpectations, dns};
-pub use dynamic_dns::{DynamicDnsExpectations, dynamic_dns};
+pub use acceptance::{Acceptance, Bench, Checks, Client, Missing, Surroundings, Sweep};
 pub use evidence::{Evidence, EvidenceKind};
 pub use junit::junit;
-pub use mail::{MailDomain, MailExpectations, MailServer, Mailbox, mail, mail_sweep};
 pub use matrix::{Cell, Matrix, matrices};
-pub use web::{WebScope, WebServer, WebSite, web};
+pub use service::{SERVICES, Service};
 
 /// One acceptance check with its result.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

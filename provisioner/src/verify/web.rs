@@ -3,137 +3,169 @@
 //! Names come from the DNS server of the scope, and no certificate is trusted but those of the estate's authority. Sites
 //! inside are asked for inside, those outside from both sides.
 
+mod hosts;
 mod page;
 
-use std::net::IpAddr;
-
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
 use tasks::authority::Issued;
+use tasks::estate::Location;
+use tasks::promise::{DatabaseServer, Promises, SiteAccount, SiteFront, SiteServer};
 
-use super::{Check, Evidence, Open};
-use crate::docker::{ClientSession, DockerError, EstateContainers};
+use super::{Acceptance, Bench, Check, Checks, Client, Evidence, Missing, Open, Surroundings};
+use crate::docker::{BROWSER, ClientSession, DockerError};
 
+use hosts::{closed, installed, only_from, unreadable};
 use page::{Picture, fold, title};
 
-const SERVICE: &str = "web";
+pub(super) const SERVICE: &str = "web";
 
-/// Port of MariaDB.
-const DATABASE: u16 = 3306;
+/// A program that trusts the estate's authority alone.
+const CURL: &str = "curl";
 
-/// A host, as its name and address.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct WebServer {
-    /// Its name.
-    pub name: String,
-    /// Its address.
-    pub address: IpAddr,
+/// The sites, what their hosts keep, and the servers of their databases.
+struct Web {
+    fronts: Vec<SiteFront>,
+    servers: Vec<SiteServer>,
+    accounts: Vec<SiteAccount>,
+    databases: Vec<DatabaseServer>,
 }
 
-/// What to expect of a site.
-#[derive(Debug, Clone)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each is an independent fact of the site"
-)]
-pub struct WebSite {
-    /// Full name.
-    pub name: String,
-    /// The domain itself, where it leads to the site.
-    pub bare: Option<String>,
-    /// Title.
-    pub organisation: String,
-    /// Whether it is served with TLS.
-    pub uses_ssl: bool,
-    /// Whether it is for the world, and not for the office alone.
-    pub outside: bool,
-    /// Whether a page of it is looked at in a browser.
-    pub pictured: bool,
-    /// Host in front.
-    pub proxy: WebServer,
-    /// Host of the site itself, and the port there.
-    pub wordpress: (WebServer, u16),
-    /// Host of the database.
-    pub database: WebServer,
-    /// Whether the database's host answers others.
-    pub database_exposed: bool,
-    /// Account of the database.
-    pub account: String,
-    /// From where that account is used.
-    pub account_from: String,
-    /// Files that the web server alone may read.
-    pub private_files: Vec<String>,
-}
-
-impl WebSite {
-    fn address(&self) -> String {
-        let scheme = if self.uses_ssl { "https" } else { "http" };
-        format!("{scheme}://{}", self.name)
+pub(super) fn checks(promises: &Promises, _: &Surroundings<'_>) -> Checks {
+    if promises.site_fronts.is_empty() {
+        return Err(Missing::nothing_promised(
+            "no domain of the estate has a web site",
+            "name 'webhosts' in a domain's file, and set it up with `prov domain NAME`",
+        ));
     }
+    let accounts = &promises.site_accounts;
+    let mut databases: Vec<DatabaseServer> = Vec::new();
+    for account in accounts {
+        let mut servers = promises.database_servers.iter();
+        let server = servers.find(|it| it.server == account.server);
+        let server = server.filter(|it| !databases.contains(it));
+        databases.extend(server.cloned());
+    }
+    Ok(Box::new(Web {
+        fronts: promises.site_fronts.clone(),
+        servers: promises.site_servers.clone(),
+        accounts: accounts.clone(),
+        databases,
+    }))
 }
 
-/// Clients of one scope.
-pub struct WebScope {
+/// One side from which sites are asked for.
+struct View<'b> {
     /// `inside` or `outside`.
-    pub name: &'static str,
-    /// A curl that trusts the estate's authority alone.
-    pub curl: ClientSession,
-    /// A browser that does, where a page is looked at from here.
-    pub browser: Option<ClientSession>,
+    name: &'static str,
+    curl: &'b ClientSession,
 }
 
-impl WebScope {
-    /// Removes the clients' containers.
-    pub async fn close(self) -> Result<(), DockerError> {
-        let curl = self.curl.close().await;
-        if let Some(browser) = self.browser {
-            browser.close().await?;
-        }
-        curl
+impl<'b> View<'b> {
+    fn of(bench: &'b Bench, location: Location) -> Result<Self, DockerError> {
+        let name = match location {
+            Location::Internal => "inside",
+            Location::External => "outside",
+        };
+        let curl = Client {
+            name: CURL,
+            location,
+        };
+        Ok(Self {
+            name,
+            curl: bench.client(curl)?,
+        })
     }
 }
 
-/// Runs the checks of all sites.
-pub async fn web(
-    sites: &[WebSite],
-    containers: &EstateContainers,
-    inside: &WebScope,
-    outside: &WebScope,
-) -> Result<Vec<Check>, DockerError> {
-    let mut checks = Vec::new();
-    for site in sites {
-        let scopes = if site.outside {
-            vec![outside, inside]
-        } else {
-            vec![inside]
-        };
-        for scope in &scopes {
-            checks.extend(served(site, scope).await?);
+/// Gives the side on which a site is.
+const fn location(site: &SiteFront) -> Location {
+    if site.outside {
+        Location::External
+    } else {
+        Location::Internal
+    }
+}
+
+/// Gives a browser on the side on which a site is.
+const fn browser(site: &SiteFront) -> Client {
+    Client {
+        name: BROWSER,
+        location: location(site),
+    }
+}
+
+fn address(site: &SiteFront) -> String {
+    let scheme = if site.uses_ssl { "https" } else { "http" };
+    format!("{scheme}://{}", site.name)
+}
+
+impl Web {
+    /// Tells whether a page of a site is looked at in a browser: of each domain's sites, the one that the domain's name
+    /// leads to, or the first where it leads to none.
+    fn is_pictured(&self, site: &SiteFront) -> bool {
+        let mut sites = self.fronts.iter().filter(|it| it.domain == site.domain);
+        let first = sites.clone().next();
+        sites.find(|it| it.bare.is_some()).or(first) == Some(site)
+    }
+
+    async fn site(&self, site: &SiteFront, bench: &Bench) -> Result<Vec<Check>, DockerError> {
+        let mut checks = Vec::new();
+        let view = View::of(bench, location(site))?;
+        let inside = View::of(bench, Location::Internal)?;
+        checks.extend(served(site, &view).await?);
+        if site.outside {
+            checks.extend(served(site, &inside).await?);
         }
         // What follows is the same from everywhere.
-        let scope = scopes[0];
         if site.uses_ssl {
-            checks.push(certificate(site, scope).await?);
+            checks.push(certificate(site, &view).await?);
         }
         for (from, to) in redirections(site) {
-            checks.push(redirection(scope, &from, &to).await?);
+            checks.push(redirection(&view, &from, &to).await?);
         }
-        checks.push(past_the_proxy(site, inside).await?);
-        checks.push(unreadable(site, containers).await?);
-        checks.extend(database(site, containers).await?);
-        if let Some(browser) = scope.browser.as_ref().filter(|_| site.pictured) {
-            checks.push(picture(site, scope, browser).await?);
+        for server in self.servers.iter().filter(|it| it.name == site.name) {
+            checks.push(past_the_proxy(server, &inside).await?);
+            checks.push(unreadable(server, &bench.containers).await?);
+            checks.push(installed(server, &bench.containers).await?);
         }
-    }
-    let mut servers: Vec<(&WebServer, bool)> = Vec::new();
-    for site in sites {
-        let server = (&site.database, site.database_exposed);
-        if !servers.contains(&server) {
-            servers.push(server);
+        for account in self.accounts.iter().filter(|it| it.site == site.name) {
+            checks.push(only_from(account, &bench.containers).await?);
         }
+        if self.is_pictured(site) {
+            let browser = bench.client(browser(site))?;
+            checks.push(picture(site, &view, browser).await?);
+        }
+        Ok(checks)
     }
-    for (server, exposed) in servers {
-        checks.push(closed(server, exposed, inside).await?);
+}
+
+impl Acceptance for Web {
+    fn clients(&self) -> Vec<Client> {
+        let pictured = self.fronts.iter().filter(|site| self.is_pictured(site));
+        let mut clients = vec![Client::inside(CURL), Client::outside(CURL)];
+        for browser in pictured.map(browser) {
+            if !clients.contains(&browser) {
+                clients.push(browser);
+            }
+        }
+        clients
     }
-    Ok(checks)
+
+    fn make<'b>(&'b self, bench: &'b Bench) -> BoxFuture<'b, Result<Vec<Check>, DockerError>> {
+        async {
+            let mut checks = Vec::new();
+            for site in &self.fronts {
+                checks.extend(self.site(site, bench).await?);
+            }
+            let inside = View::of(bench, Location::Internal)?;
+            for server in &self.databases {
+                checks.push(closed(server, &inside).await?);
+            }
+            Ok(checks)
+        }
+        .boxed()
+    }
 }
 
 /// What curl was answered.
@@ -195,9 +227,9 @@ fn read(body: String, said: &str) -> Answer {
 }
 
 /// Shows that a site is reached by its name through its proxy, and that it is the one.
-async fn served(site: &WebSite, scope: &WebScope) -> Result<[Check; 2], DockerError> {
-    let url = format!("{}/", site.address());
-    let asked = format!("curl {} {url}", scope.name);
+async fn served(site: &SiteFront, view: &View<'_>) -> Result<[Check; 2], DockerError> {
+    let url = format!("{}/", address(site));
+    let asked = format!("curl {} {url}", view.name);
     let how = if site.uses_ssl {
         "with TLS by its proxy"
     } else {
@@ -205,7 +237,7 @@ async fn served(site: &WebSite, scope: &WebScope) -> Result<[Check; 2], DockerEr
     };
     let reached = Open::new(
         SERVICE,
-        format!("{} is served {how}, {}", site.name, scope.name),
+        format!("{} is served {how}, {}", site.name, view.name),
         asked.clone(),
         format!("200 from {}", site.proxy.address),
     );
@@ -213,12 +245,12 @@ async fn served(site: &WebSite, scope: &WebScope) -> Result<[Check; 2], DockerEr
         SERVICE,
         format!(
             "{} has the organisation as its title, {}",
-            site.name, scope.name
+            site.name, view.name
         ),
         asked,
-        site.organisation.clone(),
+        site.title.clone(),
     );
-    let answer = ask(&scope.curl, &[], &url).await?;
+    let answer = ask(view.curl, &[], &url).await?;
     let is_proxy = answer.address == site.proxy.address.to_string();
     let passed = answer.status == 200 && is_proxy;
     let found = title(&answer.body);
@@ -231,14 +263,14 @@ async fn served(site: &WebSite, scope: &WebScope) -> Result<[Check; 2], DockerEr
 }
 
 /// Tells whether a title is that of the site: the organisation, and behind it the tagline, if its users have given it one.
-fn is_titled(title: &str, site: &WebSite) -> bool {
-    let (title, organisation) = (fold(title), fold(&site.organisation));
+fn is_titled(title: &str, site: &SiteFront) -> bool {
+    let (title, organisation) = (fold(title), fold(&site.title));
     let rest = title.strip_prefix(&organisation);
     rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(" - "))
 }
 
 /// Shows for whom the certificate is. Whether it can be trusted is shown by every request that is answered.
-async fn certificate(site: &WebSite, scope: &WebScope) -> Result<Check, DockerError> {
+async fn certificate(site: &SiteFront, view: &View<'_>) -> Result<Check, DockerError> {
     let mut names: Vec<_> = [&site.name].into_iter().chain(&site.bare).collect();
     names.sort_unstable();
     let names = names.into_iter().map(String::as_str);
@@ -247,10 +279,10 @@ async fn certificate(site: &WebSite, scope: &WebScope) -> Result<Check, DockerEr
     let open = Open::new(
         SERVICE,
         format!("the certificate of {} has the site's names", site.name),
-        format!("curl {} {url}", scope.name),
+        format!("curl {} {url}", view.name),
         expected.clone(),
     );
-    let answer = ask(&scope.curl, &["--head"], &url).await?;
+    let answer = ask(view.curl, &["--head"], &url).await?;
     let pem = block(&answer.certificates);
     let issued = pem.ok_or_else(|| answer.told()).and_then(Issued::read);
     let came = match issued {
@@ -271,9 +303,9 @@ fn block(text: &str) -> Option<&str> {
 }
 
 /// Lists the addresses that lead to a site, and where each leads.
-fn redirections(site: &WebSite) -> Vec<(String, String)> {
+fn redirections(site: &SiteFront) -> Vec<(String, String)> {
     const PATH: &str = "/some/page?and=more";
-    let to = format!("{}{PATH}", site.address());
+    let to = format!("{}{PATH}", address(site));
     let mut from = Vec::new();
     if site.uses_ssl {
         from.push(format!("http://{}{PATH}", site.name));
@@ -287,23 +319,22 @@ fn redirections(site: &WebSite) -> Vec<(String, String)> {
     from.into_iter().map(|from| (from, to.clone())).collect()
 }
 
-async fn redirection(scope: &WebScope, from: &str, to: &str) -> Result<Check, DockerError> {
+async fn redirection(view: &View<'_>, from: &str, to: &str) -> Result<Check, DockerError> {
     let address = from.split("/some").next().unwrap_or(from);
     let open = Open::new(
         SERVICE,
         format!("{address} leads to the site for good"),
-        format!("curl {} {from}", scope.name),
+        format!("curl {} {from}", view.name),
         format!("301 to {to}"),
     );
-    let answer = ask(&scope.curl, &[], from).await?;
+    let answer = ask(view.curl, &[], from).await?;
     let passed = answer.status == 301 && answer.redirection == to;
     Ok(open.close(answer.told(), passed))
 }
 
 /// Shows that the web server behind answers the proxy alone: it believes what it is told of the visitor.
-async fn past_the_proxy(site: &WebSite, inside: &WebScope) -> Result<Check, DockerError> {
-    let (server, port) = &site.wordpress;
-    let url = format!("http://{}:{port}/", server.address);
+async fn past_the_proxy(site: &SiteServer, inside: &View<'_>) -> Result<Check, DockerError> {
+    let url = format!("http://{}:{}/", site.server.address, site.port);
     let open = Open::new(
         SERVICE,
         format!("{} is not served past its proxy", site.name),
@@ -311,135 +342,24 @@ async fn past_the_proxy(site: &WebSite, inside: &WebScope) -> Result<Check, Dock
         "403, or nobody listens".to_owned(),
     );
     let host = format!("Host: {}", site.name);
-    let answer = ask(&inside.curl, &["-H", &host], &url).await?;
+    let answer = ask(inside.curl, &["-H", &host], &url).await?;
     let refused = answer.problem.starts_with("curl: (7)");
     let passed = answer.status == 403 || answer.status == 0 && refused;
     Ok(open.close(answer.told(), passed))
 }
 
-/// Shows that an account of the host without rights cannot read the site's password.
-async fn unreadable(site: &WebSite, containers: &EstateContainers) -> Result<Check, DockerError> {
-    const SCRIPT: &str = "for file; do \
-        printf '%s ' \"$(stat -c '%U:%G %a' -- \"$file\" 2>&1)\"; \
-        if runuser -u nobody -- cat -- \"$file\" >/dev/null 2>&1; then echo 'anybody reads it'; else echo; fi; done";
-    let host = &site.wordpress.0.name;
-    let files: Vec<&str> = site.private_files.iter().map(String::as_str).collect();
-    let open = Open::new(
-        SERVICE,
-        format!(
-            "nobody but the web server reads the secrets of {}",
-            site.name
-        ),
-        format!(
-            "stat, and cat as nobody, of {} on {host}",
-            files.join(" and ")
-        ),
-        "root:www-data 640".to_owned(),
-    );
-    let command = [&["sh", "-c", SCRIPT, "sh"], files.as_slice()].concat();
-    let output = containers.exec(host, &command, b"").await?;
-    let text = output.text();
-    let mut lines: Vec<_> = text.lines().map(str::trim).collect();
-    let passed =
-        lines.len() == files.len() && lines.iter().all(|line| *line == "root:www-data 640");
-    lines.dedup();
-    Ok(open.close(lines.join("; "), passed))
-}
-
-/// Shows that the site's host has its database, and that the account is for that host alone.
-async fn database(
-    site: &WebSite,
-    containers: &EstateContainers,
-) -> Result<[Check; 2], DockerError> {
-    let (host, server) = (&site.wordpress.0.name, &site.database.name);
-    let used = Open::new(
-        SERVICE,
-        format!("{} reaches its database on {server}", site.name),
-        format!("wordpress-site installed {} on {host}", site.name),
-        "it does".to_owned(),
-    );
-    let command = [
-        "runuser",
-        "-u",
-        "www-data",
-        "--",
-        "/usr/local/sbin/wordpress-site",
-    ];
-    let command = [&command[..], &["installed", &site.name]].concat();
-    let output = containers.exec(host, &command, b"").await?;
-    let came = match (output.code, output.errors()) {
-        (0, _) => "it does".to_owned(),
-        (_, said) if said.is_empty() => "the site is not installed".to_owned(),
-        (_, said) => said,
-    };
-    let used = used.close(came, output.code == 0);
-    let only = Open::new(
-        SERVICE,
-        format!("the account of {} is for its host alone", site.name),
-        format!("accounts {} on {server}", site.account),
-        format!("from {}", site.account_from),
-    );
-    let query = format!(
-        "SELECT Host FROM mysql.user WHERE User = '{}' ORDER BY Host",
-        site.account
-    );
-    let command = ["mariadb", "--batch", "--skip-column-names"];
-    let output = containers.exec(server, &command, query.as_bytes()).await?;
-    let text = output.text();
-    let from: Vec<_> = text.lines().collect();
-    let came = match (from.as_slice(), output.code) {
-        ([], 0) => "there is none".to_owned(),
-        (from, 0) => format!("from {}", from.join(", ")),
-        (_, _) => output.errors(),
-    };
-    let passed = from == [site.account_from.as_str()];
-    Ok([used, only.close(came, passed)])
-}
-
-/// Shows that a database's server turns away who comes from elsewhere, before any account is asked for.
-async fn closed(
-    server: &WebServer,
-    exposed: bool,
-    inside: &WebScope,
-) -> Result<Check, DockerError> {
-    // A server greets whom it would let in; whom it would not gets one message.
-    const SCRIPT: &str =
-        "exec 2>&1 3<>\"/dev/tcp/$1/$2\" && timeout 15 head -c 70 <&3 | tr -c '[:print:]' ' '";
-    let expected = if exposed {
-        "not allowed to connect"
-    } else {
-        "Connection refused"
-    };
-    let (address, port) = (server.address.to_string(), DATABASE.to_string());
-    let open = Open::new(
-        SERVICE,
-        format!("the databases on {} are closed to other hosts", server.name),
-        format!("a connection to {address} port {port}, {}", inside.name),
-        expected.to_owned(),
-    );
-    let command = ["bash", "-c", SCRIPT, "bash", &address, &port];
-    let output = inside.curl.other(&command, b"").await?;
-    let text = output.text();
-    let line = text.lines().next().unwrap_or_default();
-    // Before the message there are its length and its number; before the shell's, its own name.
-    let from = line.find("Host ").or_else(|| Some(line.rfind(": ")? + 2));
-    let came = line[from.unwrap_or(0)..].trim().to_owned();
-    let passed = came.contains(expected);
-    Ok(open.close(came, passed))
-}
-
 /// Shows a page as a browser does.
 async fn picture(
-    site: &WebSite,
-    scope: &WebScope,
+    site: &SiteFront,
+    view: &View<'_>,
     browser: &ClientSession,
 ) -> Result<Check, DockerError> {
-    let url = format!("{}/", site.address());
+    let url = format!("{}/", address(site));
     let open = Open::new(
         SERVICE,
         format!("a browser shows {}", site.name),
-        format!("chromium {} {url}", scope.name),
-        format!("a page with the title {}", site.organisation),
+        format!("chromium {} {url}", view.name),
+        format!("a page with the title {}", site.title),
     );
     let shown = browser.page(&url).await?;
     if let Some(problem) = shown.problem {

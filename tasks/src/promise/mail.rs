@@ -3,6 +3,12 @@
 use super::Server;
 use crate::Secret;
 
+/// What the server is called that people read mail at, in the office or before the name of their domain.
+pub const IMAP_NAME: &str = "imap";
+
+/// What the server is called that people hand mail to, in the same way.
+pub const SMTP_NAME: &str = "smtp";
+
 /// Port of IMAP, in which a password is taken from the office alone (RFC 9051).
 pub const IMAP: u16 = 143;
 
@@ -18,11 +24,15 @@ pub const SUBMISSION: u16 = 587;
 /// Port at which users hand in mail with TLS from the beginning (RFC 8314).
 pub const SUBMISSIONS: u16 = 465;
 
-/// The office's mail server: `imap` and `smtp` inside, without TLS; it takes what the office sends, whoever sends it.
+/// The office's mail server, without TLS; it takes what the office sends, whoever sends it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OfficeMail {
     /// The host.
     pub server: Server,
+    /// The name by which people read mail there.
+    pub imap: String,
+    /// The name by which they send it.
+    pub smtp: String,
 }
 
 /// The mail server of hosted domains. Users log in with TLS and send as their own domain only.
@@ -54,6 +64,10 @@ pub struct MailDomain {
     pub name: String,
     /// Whether it is the firm's own, whose mail is read inside only.
     pub home: bool,
+    /// The name by which its users read mail from anywhere.
+    pub imap: String,
+    /// The name by which they send it.
+    pub smtp: String,
     /// Its users, at least one.
     pub mailboxes: Vec<Mailbox>,
     /// Account at the gateway with which its mail leaves, where it has one of its own.

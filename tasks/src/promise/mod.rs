@@ -7,6 +7,7 @@
 
 mod backup;
 mod calendar;
+mod collect;
 mod dns;
 mod dynamic_dns;
 mod mail;
@@ -20,18 +21,13 @@ pub use calendar::{Calendar, CalendarServer};
 pub use dns::{KnownFrom, MailExchanger, NameServer, PublishedName};
 pub use dynamic_dns::{ApiAccount, KeptRecords, RecordKeeper};
 pub use mail::{
-    HostedMail, IMAP, IMAPS, Issuer, MailCertificate, MailDomain, MailGateway, Mailbox, OfficeMail,
-    SMTP, SUBMISSION, SUBMISSIONS,
+    HostedMail, IMAP, IMAP_NAME, IMAPS, Issuer, MailCertificate, MailDomain, MailGateway, Mailbox,
+    OfficeMail, SMTP, SMTP_NAME, SUBMISSION, SUBMISSIONS,
 };
 pub use muttrc::{MailClient, MailRoute};
 pub use web::{DatabaseServer, SiteAccount, SiteFront, SiteServer};
 
-use crate::Diagnostic;
-use crate::domain::Domains;
-use crate::domain::role::DomainWork;
-use crate::estate::{Estate, Host};
-use crate::role::{self, HostContext, Inputs};
-use crate::template::Templates;
+use crate::estate::Host;
 
 /// A host that serves something, as its users see it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -98,31 +94,6 @@ pub struct Promises {
 }
 
 impl Promises {
-    /// Collects the promises of an estate and its domains, beside the mistakes that kept some from being made.
-    #[must_use]
-    pub fn collect(
-        estate: &Estate,
-        domains: &Domains,
-        templates: &Templates,
-        inputs: &Inputs,
-    ) -> (Self, Vec<Diagnostic>) {
-        let mut promises = Self::default();
-        let mut mistakes = Vec::new();
-        let work = DomainWork::setup(domains);
-        for host in estate.hosts() {
-            let context = HostContext::new(estate, host, inputs, templates);
-            mistakes.extend(role::promises(&context, &mut promises));
-            mistakes.extend(work.promises(estate, host, inputs, templates, &mut promises));
-        }
-        // Of one domain, sites can be on several hosts.
-        promises
-            .site_fronts
-            .sort_by(|one, other| (&one.domain, &one.name).cmp(&(&other.domain, &other.name)));
-        mistakes.sort();
-        mistakes.dedup();
-        (promises, mistakes)
-    }
-
     /// Finds the name server that a group of hosts asks.
     #[must_use]
     pub fn name_server(&self, group: &str) -> Option<&NameServer> {

@@ -63,12 +63,6 @@ const SERVICES: [(&str, &str); 4] = [
     ("smtp", "mail_internal"),
 ];
 
-/// Gives the other names of hosts, alias to host: those of services, and those that a host's variables add.
-pub fn aliases(estate: &Estate, vars: &Vars<'_>) -> Result<BTreeMap<String, String>, Diagnostic> {
-    let given: Option<BTreeMap<String, String>> = vars.value("dns_aliases")?;
-    Ok(all_aliases(estate, &given.unwrap_or_default()))
-}
-
 /// Gives the name by which people call a service of a host: the alias, where it leads there, or else the host's own.
 pub(super) fn name_of<'n>(
     estate: &Estate,
@@ -76,14 +70,15 @@ pub(super) fn name_of<'n>(
     alias: &'n str,
     host: &'n Host,
 ) -> Result<&'n str, Diagnostic> {
-    let aliases = aliases(estate, vars)?;
+    let given: Option<BTreeMap<String, String>> = vars.value("dns_aliases")?;
+    let aliases = aliases(estate, &given.unwrap_or_default());
     let leads = aliases
         .get(alias)
         .is_some_and(|target| target == host.name());
     Ok(if leads { alias } else { host.name() })
 }
 
-fn all_aliases(estate: &Estate, given: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+fn aliases(estate: &Estate, given: &BTreeMap<String, String>) -> BTreeMap<String, String> {
     let service = |(alias, role): (&str, &str)| {
         let host = *estate.hosts_with_role(role).first()?;
         let free = estate.host(alias).is_none();
@@ -124,7 +119,7 @@ pub(crate) fn restart() -> Handler {
 pub(super) fn resources(cx: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagnostic>> {
     let variables: Variables = cx.vars.typed("dns")?;
     let mut role = Declarations::new("dns");
-    let aliases = all_aliases(cx.estate, &variables.dns_aliases);
+    let aliases = aliases(cx.estate, &variables.dns_aliases);
     let entries = entries(cx, &variables, &aliases)?;
     let upstream = upstream(cx, &variables)?;
     let restart = restart();
@@ -164,7 +159,7 @@ pub(super) fn promises(
     promises: &mut Promises,
 ) -> Result<(), Vec<Diagnostic>> {
     let variables: Variables = cx.vars.typed("dns")?;
-    let aliases = all_aliases(cx.estate, &variables.dns_aliases);
+    let aliases = aliases(cx.estate, &variables.dns_aliases);
     let mut server = NameServer {
         server: Server::of(cx.host),
         group: variables.dns_group.clone(),

@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::{Declarations, HostContext, fixed, mail, mta};
 use crate::diagnostic::Diagnostic;
-use crate::promise::{OfficeMail, Promises, Server};
+use crate::promise::{IMAP_NAME, OfficeMail, Promises, SMTP_NAME, Server};
 use crate::resource::{Declared, File, Handler, Packages, Resource, Service};
 use crate::value::Network;
 
@@ -63,6 +63,8 @@ pub(super) fn promises(
     let _: Variables = cx.vars.typed("mail_internal")?;
     promises.office_mail.push(OfficeMail {
         server: Server::of(cx.host),
+        imap: IMAP_NAME.to_owned(),
+        smtp: SMTP_NAME.to_owned(),
     });
     Ok(())
 }

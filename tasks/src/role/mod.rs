@@ -36,17 +36,9 @@ pub(crate) use catalogue::{promises, variable_names};
 pub use check::check;
 pub use context::{HostContext, Inputs};
 pub(crate) use declarations::Declarations;
-pub use dns::aliases;
 pub use registry::Role;
 
-use crate::content::Content;
 use crate::diagnostic::Diagnostic;
-
-/// Gives the configuration with which a console reaches the backup's director: the director's host is that of the
-/// context.
-pub fn backup_console(context: &HostContext<'_>) -> Result<Content, Vec<Diagnostic>> {
-    backup_director::console(context)
-}
 
 /// Gives a value that is made of a text which may hold what an estate says.
 pub(crate) fn checked<T: TryFrom<String, Error = String>>(text: String) -> Result<T, Diagnostic> {

@@ -4,10 +4,11 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::{Duration, Instant};
 
 use futures_util::future::BoxFuture;
+use tasks::promise::{SMTP, SUBMISSIONS};
 
 use super::client::{Folder, Missing, Smtp};
-use super::received::{From, Head, Hop, With};
-use super::{Bench, MailDomain, SERVICE};
+use super::received::{Head, Hop, Sender, Transfer};
+use super::{Correspondence, Domain, SERVICE};
 use crate::docker::{AUTHORITY, ClientSession, DockerError};
 use crate::verify::{Cell, Check, Evidence, Open};
 
@@ -36,7 +37,7 @@ impl Scope {
 /// Who sends or receives: a domain of the estate's, or everybody else.
 #[derive(Clone, Copy)]
 enum Party<'e> {
-    Ours(&'e MailDomain),
+    Ours(&'e Domain),
     Other,
 }
 
@@ -56,8 +57,10 @@ pub(super) struct Flow<'e> {
 }
 
 /// Gives a check for every flow.
-pub(super) fn checks<'e>(bench: Bench<'e>) -> Vec<BoxFuture<'e, Result<Check, DockerError>>> {
-    let ours = || bench.expectations.domains.iter();
+pub(super) fn checks<'e>(
+    correspondence: Correspondence<'e>,
+) -> Vec<BoxFuture<'e, Result<Check, DockerError>>> {
+    let ours = || correspondence.mail.domains.iter();
     let mut flows = Vec::new();
     for from in ours() {
         for to in ours().map(Party::Ours).chain([Party::Other]) {
@@ -65,7 +68,7 @@ pub(super) fn checks<'e>(bench: Bench<'e>) -> Vec<BoxFuture<'e, Result<Check, Do
         }
     }
     // The firm's own people write from inside alone.
-    for from in ours().filter(|domain| !domain.home) {
+    for from in ours().filter(|domain| !domain.promised.home) {
         for to in ours().map(Party::Ours).chain([Party::Other]) {
             flows.push((Scope::Outside, Party::Ours(from), to));
         }
@@ -73,17 +76,17 @@ pub(super) fn checks<'e>(bench: Bench<'e>) -> Vec<BoxFuture<'e, Result<Check, Do
     flows.extend(ours().map(|to| (Scope::Outside, Party::Other, Party::Ours(to))));
     let flows = flows.into_iter().enumerate();
     let checks = flows.map(|(number, (scope, from, to))| {
-        let flow = bench.flow(number, scope, from, to);
+        let flow = correspondence.flow(number, scope, from, to);
         Box::pin(flow.check()) as BoxFuture<'e, _>
     });
     checks.collect()
 }
 
-impl<'e> Bench<'e> {
+impl<'e> Correspondence<'e> {
     fn name(self, party: Party<'e>) -> &'e str {
         match party {
-            Party::Ours(domain) => &domain.name,
-            Party::Other => &self.expectations.other_domain,
+            Party::Ours(domain) => &domain.promised.name,
+            Party::Other => &self.mail.other.domain,
         }
     }
 
@@ -109,7 +112,7 @@ impl<'e> Bench<'e> {
         let shows = format!("{}: {row} → {column}", scope.matrix());
         let asked = format!("{}, read at {}", message.typed(), folder.typed());
         let open = Open::new(SERVICE, shows, asked, expected);
-        let fetched = way.iter().any(|hop| hop.with == With::Fetched);
+        let fetched = way.iter().any(|hop| hop.transfer == Transfer::Fetched);
         Flow {
             open: open.cell(Cell::new(scope.matrix(), row, column)),
             message,
@@ -119,7 +122,7 @@ impl<'e> Bench<'e> {
             read_by,
             way,
             accounts,
-            home_domain: &self.expectations.home_domain,
+            home_domain: &self.mail.external.home_domain,
             patience: if fetched { FETCHED } else { PATIENCE },
         }
     }
@@ -128,16 +131,16 @@ impl<'e> Bench<'e> {
     fn message(self, scope: Scope, from: Party<'e>, to: Party<'e>) -> (Smtp, &'e ClientSession) {
         let to = match to {
             Party::Ours(domain) => &domain.recipient.address,
-            Party::Other => &self.expectations.somebody.address,
+            Party::Other => &self.mail.somebody.address,
         };
         match (scope, from) {
             // Inside, the office's own server takes what its people send, whoever they are.
             (Scope::Inside, Party::Ours(domain)) => {
-                let message = Smtp::new("smtp", 25, &domain.sender.address, to);
+                let message = Smtp::new(&self.mail.internal.smtp, SMTP, &domain.sender.address, to);
                 (message, self.inside)
             }
             (Scope::Outside, Party::Ours(domain)) => (
-                self.submission(domain, &domain.sender.address, to),
+                Self::submission(domain, &domain.sender.address, to),
                 self.outside,
             ),
             (Scope::Inside | Scope::Outside, Party::Other) => (self.strange(to), self.outside),
@@ -145,11 +148,11 @@ impl<'e> Bench<'e> {
     }
 
     /// A message that a customer outside hands to the own server.
-    pub(super) fn submission(self, domain: &MailDomain, from: &str, to: &str) -> Smtp {
-        let server = format!("smtp.{}", domain.name);
-        let message = Smtp::new(&server, 465, from, to);
-        let message = message.with(&["--tls-on-connect", "--tls-sni", &server]);
-        let message = if self.expectations.authority {
+    pub(super) fn submission(domain: &Domain, from: &str, to: &str) -> Smtp {
+        let server = &domain.promised.smtp;
+        let message = Smtp::new(server, SUBMISSIONS, from, to);
+        let message = message.with(&["--tls-on-connect", "--tls-sni", server]);
+        let message = if domain.certified {
             message.with(&["--tls-verify", "--tls-ca-path", AUTHORITY])
         } else {
             message
@@ -159,18 +162,16 @@ impl<'e> Bench<'e> {
 
     /// A message that somebody in the world hands to the own server.
     pub(super) fn strange(self, to: &str) -> Smtp {
-        let expectations = self.expectations;
-        let from = &expectations.somebody.address;
-        Smtp::new(&expectations.other.name, 25, from, to)
-            .with(&["--helo", &expectations.other_domain])
+        let (from, other) = (&self.mail.somebody.address, &self.mail.other);
+        Smtp::new(&other.server.name, SMTP, from, to).with(&["--helo", &other.domain])
     }
 
     /// Tells where a recipient's mail is, and with which client it is read.
     fn folder(self, to: Party<'e>) -> (Folder, &'e ClientSession) {
         match to {
-            Party::Ours(domain) if domain.home => {
+            Party::Ours(domain) if domain.promised.home => {
                 let folder = Folder {
-                    url: "imap://imap/INBOX".to_owned(),
+                    url: format!("imap://{}/INBOX", self.mail.internal.imap),
                     mailbox: domain.recipient.clone(),
                 };
                 (folder, self.inside)
@@ -178,8 +179,8 @@ impl<'e> Bench<'e> {
             Party::Ours(domain) => (customers_folder(domain, "INBOX"), self.outside),
             Party::Other => {
                 let folder = Folder {
-                    url: format!("imaps://{}/INBOX", self.expectations.other.name),
-                    mailbox: self.expectations.somebody.clone(),
+                    url: format!("imaps://{}/INBOX", self.mail.other.server.name),
+                    mailbox: self.mail.somebody.clone(),
                 };
                 (folder, self.outside)
             }
@@ -193,57 +194,60 @@ impl<'e> Bench<'e> {
 
     /// Gives the stations of a message.
     fn way(self, scope: Scope, from: Party<'e>, to: Party<'e>) -> Vec<Hop> {
-        let expectations = self.expectations;
         let (internal, external, other) = (
-            &expectations.internal,
-            &expectations.external,
-            &expectations.other,
+            &self.mail.internal.server,
+            &self.mail.external.server,
+            &self.mail.other.server,
         );
-        let hop = |by: &str, with, from| Hop {
+        let hop = |by: &str, transfer, from| Hop {
             by: by.to_owned(),
-            with,
+            transfer,
             from,
         };
-        let of = |address: IpAddr| Some(From::Address(address));
-        let to_home = matches!(to, Party::Ours(domain) if domain.home);
+        let of = |address: IpAddr| Some(Sender::Address(address));
+        let to_home = matches!(to, Party::Ours(domain) if domain.promised.home);
         let mut way = Vec::new();
         match (scope, from) {
             (Scope::Inside, _) => {
-                way.push(hop(&internal.name, With::Smtp, None));
+                way.push(hop(&internal.name, Transfer::Smtp, None));
                 if to_home {
                     return way;
                 }
                 let last = of(internal.address);
-                way.push(hop(&external.name, With::Authenticated, last));
+                way.push(hop(&external.name, Transfer::Authenticated, last));
             }
             (Scope::Outside, Party::Ours(_)) => {
-                way.push(hop(&external.name, With::Authenticated, None));
+                way.push(hop(&external.name, Transfer::Authenticated, None));
             }
             (Scope::Outside, Party::Other) => {
-                way.push(hop(&other.name, With::Smtp, None));
-                way.push(hop(&external.name, With::Smtp, of(other.address)));
+                way.push(hop(&other.name, Transfer::Smtp, None));
+                way.push(hop(&external.name, Transfer::Smtp, of(other.address)));
             }
         }
         match to {
             Party::Other => {
-                way.push(hop(&other.name, With::Authenticated, of(external.address)));
+                way.push(hop(
+                    &other.name,
+                    Transfer::Authenticated,
+                    of(external.address),
+                ));
             }
             Party::Ours(_) if to_home => {
-                let server = Some(From::Name(external.name.clone()));
-                way.push(hop(&internal.name, With::Fetched, server));
+                let server = Some(Sender::Name(external.name.clone()));
+                way.push(hop(&internal.name, Transfer::Fetched, server));
                 let own = IpAddr::V4(Ipv4Addr::LOCALHOST);
-                way.push(hop(&internal.name, With::Smtp, of(own)));
+                way.push(hop(&internal.name, Transfer::Smtp, of(own)));
             }
-            Party::Ours(_) => way.push(hop(&external.name, With::Lmtp, None)),
+            Party::Ours(_) => way.push(hop(&external.name, Transfer::Lmtp, None)),
         }
         way
     }
 }
 
 /// Gives a folder of a customer's recipient.
-pub(super) fn customers_folder(domain: &MailDomain, folder: &str) -> Folder {
+pub(super) fn customers_folder(domain: &Domain, folder: &str) -> Folder {
     Folder {
-        url: format!("imaps://imap.{}/{folder}", domain.name),
+        url: format!("imaps://{}/{folder}", domain.promised.imap),
         mailbox: domain.recipient.clone(),
     }
 }
@@ -273,7 +277,10 @@ impl Flow<'_> {
                 return Ok(self.open.close(came, false));
             }
         };
-        let head = Head::of(&message);
+        let Some(head) = Head::of(&message) else {
+            let came = "what arrived has no head".to_owned();
+            return Ok(self.open.close(came, false));
+        };
         let (came, passed) = match self.mistake(&head) {
             None => {
                 let way: Vec<_> = head.way().iter().map(ToString::to_string).collect();
@@ -291,7 +298,7 @@ impl Flow<'_> {
     }
 
     /// Tells what is wrong with a message's way.
-    fn mistake(&self, head: &Head) -> Option<String> {
+    fn mistake(&self, head: &Head<'_>) -> Option<String> {
         let way = head.way();
         for (index, hop) in self.way.iter().enumerate() {
             let Some(received) = way.get(index) else {
@@ -305,7 +312,7 @@ impl Flow<'_> {
             return Some(format!("also by way of {received}"));
         }
         let expected = self.accounts.as_ref()?;
-        let accounts: Vec<_> = head.all("X-Gateway-Account").collect();
+        let accounts = head.all("X-Gateway-Account");
         (accounts != *expected)
             .then(|| format!("the gateway's account is '{}'", accounts.join(", ")))
     }

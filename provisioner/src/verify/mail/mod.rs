@@ -9,106 +9,175 @@ mod flow;
 mod received;
 mod refusal;
 
-use std::net::IpAddr;
+use futures_util::future::BoxFuture;
+use futures_util::{FutureExt as _, StreamExt as _, TryStreamExt as _};
+use tasks::promise::{HostedMail, Issuer, MailDomain, MailGateway, Mailbox, OfficeMail, Promises};
 
-use futures_util::{StreamExt as _, TryStreamExt as _, future::BoxFuture};
-use tasks::Secret;
+use super::{Acceptance, Bench, Check, Checks, Client, Missing, Surroundings, Sweep};
+use crate::docker::{ClientSession, DockerError};
 
-use super::Check;
-use crate::docker::{ClientSession, DockerError, EstateContainers};
-
-const SERVICE: &str = "mail";
+pub(super) const SERVICE: &str = "mail";
 
 /// How many checks are under way at once; each is a program or two in a client's container.
 const AT_ONCE: usize = 16;
 
-/// What the checks must know of the estate.
-#[derive(Debug, Clone)]
-pub struct MailExpectations {
-    /// The firm's domain.
-    pub home_domain: String,
-    /// The server of the office.
-    pub internal: MailServer,
-    /// The server of the customers.
-    pub external: MailServer,
-    /// Everybody else's server, which is the paid gateway, too.
-    pub other: MailServer,
-    /// The domains: the firm's own, if it has mail, and that of a customer.
-    pub domains: Vec<MailDomain>,
-    /// The domain of everybody else.
-    pub other_domain: String,
-    /// Somebody there.
-    pub somebody: Mailbox,
-    /// Whether the servers' certificates are of the estate's own authority, which clients then trust and nobody else.
-    pub authority: bool,
-}
+const INSIDE: Client = Client::inside("mail");
+const OUTSIDE: Client = Client::outside("mail");
 
-/// A mail server.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MailServer {
-    /// The host's name.
-    pub name: String,
-    /// Its address, by which others see it.
-    pub address: IpAddr,
+/// Who writes to whom, by way of which servers.
+struct Mail {
+    /// The server of the office.
+    internal: OfficeMail,
+    /// The server of the customers.
+    external: HostedMail,
+    /// Everybody else's server, which is the paid gateway, too.
+    other: MailGateway,
+    /// Somebody there.
+    somebody: Mailbox,
+    /// The domains: the firm's own, if it has mail, and that of a customer.
+    domains: Vec<Domain>,
 }
 
 /// A domain with mail.
-#[derive(Debug, Clone)]
-pub struct MailDomain {
-    /// Its name.
-    pub name: String,
-    /// Whether it is the firm's own.
-    pub home: bool,
+struct Domain {
+    /// What is promised of it.
+    promised: MailDomain,
     /// Who sends.
-    pub sender: Mailbox,
+    sender: Mailbox,
     /// Who receives.
-    pub recipient: Mailbox,
+    recipient: Mailbox,
     /// Account at the gateway with which its mail leaves.
-    pub gateway_account: Option<String>,
-}
-
-/// Somebody's mail.
-#[derive(Debug, Clone)]
-pub struct Mailbox {
-    /// The address.
-    pub address: String,
-    /// The name to log in with.
-    pub login: String,
-    /// The password.
-    pub password: Secret,
+    gateway_account: Option<String>,
+    /// Whether its servers' certificate is of the estate's own authority, which clients then trust and nobody else.
+    certified: bool,
 }
 
 /// What the checks are made with.
 #[derive(Clone, Copy)]
-struct Bench<'e> {
-    expectations: &'e MailExpectations,
+struct Correspondence<'e> {
+    mail: &'e Mail,
     inside: &'e ClientSession,
     outside: &'e ClientSession,
     /// What all messages of this run have in their subjects.
     run: &'e str,
 }
 
-/// Runs the checks with a client of the image `mail` in each scope. `run` is a word of letters and digits by which the
-/// messages of this run are known.
-pub async fn mail(
-    expectations: &MailExpectations,
-    inside: &ClientSession,
-    outside: &ClientSession,
-    run: &str,
-) -> Result<Vec<Check>, DockerError> {
-    let bench = Bench {
-        expectations,
-        inside,
-        outside,
-        run,
+pub(super) fn checks(promises: &Promises, _: &Surroundings<'_>) -> Checks {
+    let needed = |cause: &str| {
+        Missing::new(
+            cause,
+            "the checks of mail need servers with the roles mail_internal, mail_external and mail_gateway",
+        )
     };
-    let checks = flow::checks(bench)
-        .into_iter()
-        .chain(refusal::checks(bench));
-    let checks = at_once(checks.collect()).await?;
-    // Dovecot lets everybody wait at whose address a wrong password came from.
-    let wrong = at_once(refusal::wrong_passwords(bench)).await?;
-    Ok([checks, wrong].concat())
+    let external = promises.hosted_mail.first();
+    let external =
+        external.ok_or_else(|| needed("no host of the estate has the role mail_external"))?;
+    let other = promises.mail_gateways.first();
+    let other = other.ok_or_else(|| needed("no host of the estate has the role mail_gateway"))?;
+    let internal = promises.office_mail.first();
+    let internal =
+        internal.ok_or_else(|| needed("no host of the estate has the role mail_internal"))?;
+    let home = promises.mail_domains.iter().find(|domain| domain.home);
+    let customer = promises.mail_domains.iter().find(|domain| !domain.home);
+    let domains = home.into_iter().chain(customer);
+    let domains: Vec<_> = domains
+        .filter_map(|domain| Domain::of(domain, external, promises))
+        .collect();
+    if domains.is_empty() {
+        return Err(Missing::new(
+            "no domain of the estate has mail",
+            "name 'users' in a domain's file, and set it up with `prov domain NAME`",
+        ));
+    }
+    let Some(somebody) = other.somebody.clone() else {
+        return Err(Missing::new(
+            format!(
+                "host {}: no password of an account is known whose mail could be read",
+                other.server.name
+            ),
+            "set 'user' and 'password' in 'connection' of the estate",
+        ));
+    };
+    Ok(Box::new(Mail {
+        internal: internal.clone(),
+        external: external.clone(),
+        other: other.clone(),
+        somebody,
+        domains,
+    }))
+}
+
+impl Domain {
+    /// Chooses who writes and who receives in a domain.
+    fn of(domain: &MailDomain, external: &HostedMail, promises: &Promises) -> Option<Self> {
+        let mut certificates = promises.mail_certificates.iter();
+        let own = &domain.gateway_account;
+        Some(Self {
+            sender: domain.mailboxes.first()?.clone(),
+            recipient: domain.mailboxes.last()?.clone(),
+            gateway_account: own.as_ref().or(external.gateway_account.as_ref()).cloned(),
+            certified: certificates
+                .any(|it| it.domain == domain.name && it.issuer == Issuer::Estate),
+            promised: domain.clone(),
+        })
+    }
+}
+
+impl Acceptance for Mail {
+    fn clients(&self) -> Vec<Client> {
+        vec![INSIDE, OUTSIDE]
+    }
+
+    fn make<'b>(&'b self, bench: &'b Bench) -> BoxFuture<'b, Result<Vec<Check>, DockerError>> {
+        async {
+            let correspondence = Correspondence {
+                mail: self,
+                inside: bench.client(INSIDE)?,
+                outside: bench.client(OUTSIDE)?,
+                run: &bench.run,
+            };
+            let checks = flow::checks(correspondence)
+                .into_iter()
+                .chain(refusal::checks(correspondence));
+            let checks = at_once(checks.collect()).await?;
+            // Dovecot lets everybody wait at whose address a wrong password came from.
+            let wrong = at_once(refusal::wrong_passwords(correspondence)).await?;
+            Ok([checks, wrong].concat())
+        }
+        .boxed()
+    }
+
+    /// Takes away what a run may have left where a check of it failed: messages in queues, reports about them, and what
+    /// has arrived late or somewhere else.
+    fn sweep<'b>(&'b self, bench: &'b Bench, _: Sweep) -> BoxFuture<'b, Result<(), DockerError>> {
+        async {
+            let people = self
+                .domains
+                .iter()
+                .flat_map(|domain| [&domain.sender, &domain.recipient])
+                .chain([&self.somebody]);
+            let mut words = vec![bench.run.clone()];
+            words.extend(people.map(|mailbox| mailbox.login.clone()));
+            // In the order in which they hand messages on, and the first one again: reports come back to it.
+            for server in [
+                &self.internal.server,
+                &self.external.server,
+                &self.other.server,
+                &self.internal.server,
+            ] {
+                let mut command = vec!["sh", "-s", "--"];
+                command.extend(words.iter().map(String::as_str));
+                match bench.containers.exec(&server.name, &command, SWEEP).await {
+                    // A server that does not run is one of the things that the checks have told.
+                    Ok(_)
+                    | Err(DockerError::NotRunning { .. } | DockerError::NoContainer { .. }) => {}
+                    Err(error) => return Err(error),
+                }
+            }
+            Ok(())
+        }
+        .boxed()
+    }
 }
 
 async fn at_once(
@@ -116,38 +185,6 @@ async fn at_once(
 ) -> Result<Vec<Check>, DockerError> {
     let checks = futures_util::stream::iter(checks);
     checks.buffered(AT_ONCE).try_collect().await
-}
-
-/// Takes away what a run may have left where a check of it failed: messages in queues, reports about them, and what has
-/// arrived late or somewhere else.
-pub async fn mail_sweep(
-    expectations: &MailExpectations,
-    containers: &EstateContainers,
-    run: &str,
-) -> Result<(), DockerError> {
-    let people = expectations
-        .domains
-        .iter()
-        .flat_map(|domain| [&domain.sender, &domain.recipient])
-        .chain([&expectations.somebody]);
-    let mut words = vec![run.to_owned()];
-    words.extend(people.map(|mailbox| mailbox.login.clone()));
-    // In the order in which they hand messages on, and the first one again: reports come back to it.
-    for server in [
-        &expectations.internal,
-        &expectations.external,
-        &expectations.other,
-        &expectations.internal,
-    ] {
-        let mut command = vec!["sh", "-s", "--"];
-        command.extend(words.iter().map(String::as_str));
-        match containers.exec(&server.name, &command, SWEEP).await {
-            // A server that does not run is one of the things that the checks have told.
-            Ok(_) | Err(DockerError::NotRunning { .. } | DockerError::NoContainer { .. }) => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(())
 }
 
 /// Takes away from a server what has the first word in it: from the queue, then from the mailboxes of those who are named

@@ -3,9 +3,11 @@
 use std::fmt;
 use std::net::IpAddr;
 
+use mail_parser::{HeaderName, Host, Message, MessageParser, Protocol, Received};
+
 /// How a server got a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum With {
+pub(super) enum Transfer {
     /// SMTP, with or without TLS.
     Smtp,
     /// SMTP with TLS, from somebody who has logged in.
@@ -16,14 +18,14 @@ pub(super) enum With {
     Fetched,
 }
 
-impl With {
-    /// Gives the word of a `Received` field, or the beginning of it.
-    const fn word(self) -> &'static str {
+impl Transfer {
+    /// Lists the protocols that say so, the usual one first.
+    const fn protocols(self) -> &'static [Protocol] {
         match self {
-            Self::Smtp => "esmtp",
-            Self::Authenticated => "esmtpsa",
-            Self::Lmtp => "LMTP",
-            Self::Fetched => "IMAP",
+            Self::Smtp => &[Protocol::ESMTP, Protocol::ESMTPS, Protocol::SMTP],
+            Self::Authenticated => &[Protocol::ESMTPSA],
+            Self::Lmtp => &[Protocol::LMTP],
+            Self::Fetched => &[Protocol::IMAP],
         }
     }
 }
@@ -34,14 +36,14 @@ pub(super) struct Hop {
     /// The host that got the message.
     pub(super) by: String,
     /// How.
-    pub(super) with: With,
+    pub(super) transfer: Transfer,
     /// From where: an address for SMTP, a name for what was fetched; `None` where it does not matter.
-    pub(super) from: Option<From>,
+    pub(super) from: Option<Sender>,
 }
 
 /// Who handed a message on.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum From {
+pub(super) enum Sender {
     /// A host's address.
     Address(IpAddr),
     /// A host's name.
@@ -50,90 +52,95 @@ pub(super) enum From {
 
 impl fmt::Display for Hop {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{} ({}", self.by, self.with.word())?;
+        write!(formatter, "{} (", self.by)?;
+        if let [usual, ..] = self.transfer.protocols() {
+            write!(formatter, "{usual}")?;
+        }
         match &self.from {
             None => {}
-            Some(From::Address(address)) => write!(formatter, " from {address}")?,
-            Some(From::Name(name)) => write!(formatter, " from {name}")?,
+            Some(Sender::Address(address)) => write!(formatter, " from {address}")?,
+            Some(Sender::Name(name)) => write!(formatter, " from {name}")?,
         }
         formatter.write_str(")")
     }
 }
 
 /// A `Received` field as it came.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Received<'m> {
-    from: &'m str,
-    by: &'m str,
-    with: &'m str,
-    text: &'m str,
-}
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Station<'m>(&'m Received<'m>);
 
-impl fmt::Display for Received<'_> {
+impl fmt::Display for Station<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { from, by, with, .. } = self;
-        write!(formatter, "{by} ({with} from {from})")
+        let name = |host: &Option<Host<'_>>| {
+            let name = host.as_ref().map(Host::to_string);
+            name.unwrap_or_else(|| "?".to_owned())
+        };
+        let with = self.0.with.map_or("?", |protocol| protocol.as_str());
+        let (by, from) = (name(&self.0.by), name(&self.0.from));
+        write!(formatter, "{by} ({with} from {from}")?;
+        match self.address() {
+            Some(address) if address.to_string() != from => write!(formatter, " [{address}])"),
+            Some(_) | None => formatter.write_str(")"),
+        }
     }
 }
 
-impl Received<'_> {
+impl Station<'_> {
     /// Tells whether this is a station as it should be. Servers name themselves with and without the home domain.
-    pub(super) fn is(&self, hop: &Hop, home_domain: &str) -> bool {
-        let short = |name: &str| {
-            let name = name.strip_suffix(home_domain).unwrap_or(name);
-            name.trim_end_matches('.').to_owned()
+    pub(super) fn is(self, hop: &Hop, home_domain: &str) -> bool {
+        let is_host = |host: &Option<Host<'_>>, name: &str| match host {
+            Some(Host::Name(host)) => {
+                let short = host.strip_suffix(home_domain).unwrap_or(host);
+                short.trim_end_matches('.') == name
+            }
+            Some(Host::IpAddr(_)) | None => false,
         };
-        let with = match hop.with {
-            With::Smtp => ["esmtp", "esmtps", "smtp", "smtps"].contains(&self.with),
-            With::Authenticated | With::Lmtp | With::Fetched => self.with == hop.with.word(),
-        };
+        let protocols = hop.transfer.protocols();
+        let transfer = self.0.with.is_some_and(|with| protocols.contains(&with));
         let from = match &hop.from {
             None => true,
-            Some(From::Name(name)) => short(self.from) == *name,
-            Some(From::Address(address)) => self.text.contains(&format!("[{address}]")),
+            Some(Sender::Name(name)) => is_host(&self.0.from, name),
+            Some(Sender::Address(address)) => self.address() == Some(*address),
         };
-        with && from && short(self.by) == hop.by
+        transfer && from && is_host(&self.0.by, &hop.by)
+    }
+
+    /// Gives the address from which the message came, where the server noted it.
+    fn address(self) -> Option<IpAddr> {
+        self.0.from_ip.or(match self.0.from {
+            Some(Host::IpAddr(address)) => Some(address),
+            Some(Host::Name(_)) | None => None,
+        })
     }
 }
 
-/// The head of a message, its fields unfolded.
+/// The head of a message.
 #[derive(Debug)]
-pub(super) struct Head(Vec<(String, String)>);
+pub(super) struct Head<'m>(Message<'m>);
 
-impl Head {
-    pub(super) fn of(message: &str) -> Self {
-        let mut fields: Vec<(String, String)> = Vec::new();
-        for line in message.lines().take_while(|line| !line.is_empty()) {
-            if line.starts_with([' ', '\t']) {
-                if let Some((_, value)) = fields.last_mut() {
-                    value.push(' ');
-                    value.push_str(line.trim());
-                }
-            } else if let Some((name, value)) = line.split_once(':') {
-                fields.push((name.to_owned(), value.trim().to_owned()));
-            }
-        }
-        Self(fields)
+impl<'m> Head<'m> {
+    /// Reads the head; `None` where there is none.
+    pub(super) fn of(message: &'m str) -> Option<Self> {
+        MessageParser::default().parse_headers(message).map(Self)
     }
 
-    /// Gives the values of a field.
-    pub(super) fn all<'h>(&'h self, name: &str) -> impl DoubleEndedIterator<Item = &'h str> {
-        let is = move |field: &&(String, String)| field.0.eq_ignore_ascii_case(name);
-        let fields: Vec<_> = self.0.iter().filter(is).collect();
-        fields.into_iter().map(|(_, value)| value.as_str())
+    /// Gives the values of a field, unfolded.
+    pub(super) fn all(&self, name: &str) -> Vec<String> {
+        let fields = self.0.headers_raw();
+        fields
+            .filter(|(known, _)| known.eq_ignore_ascii_case(name))
+            .map(|(_, value)| unfolded(value))
+            .collect()
     }
 
     /// Gives the stations, the first one first.
-    pub(super) fn way(&self) -> Vec<Received<'_>> {
-        let fields = self.all("Received").rev();
-        fields
-            .map(|text| Received {
-                from: after(text, "from"),
-                by: after(text, "by"),
-                with: after(text, "with"),
-                text,
-            })
-            .collect()
+    pub(super) fn way(&self) -> Vec<Station<'_>> {
+        let fields = self.0.header_values(HeaderName::Received);
+        let mut way: Vec<_> = fields
+            .filter_map(|value| value.as_received().map(Station))
+            .collect();
+        way.reverse();
+        way
     }
 
     /// Gives what tells of the way, for a person to read.
@@ -145,21 +152,18 @@ impl Head {
             "Envelope-to",
             "Subject",
         ];
-        let mut text = String::new();
-        for (name, value) in &self.0 {
-            if told.contains(&name.as_str()) {
-                text.extend([name, ": ", value, "\n"]);
-            }
-        }
-        text
+        let fields = self.0.headers_raw();
+        let lines: Vec<_> = fields
+            .filter(|(name, _)| told.iter().any(|known| known.eq_ignore_ascii_case(name)))
+            .map(|(name, value)| format!("{name}: {}\n", unfolded(value)))
+            .collect();
+        lines.concat()
     }
 }
 
-/// Gives the word after another.
-fn after<'t>(text: &'t str, word: &str) -> &'t str {
-    let mut words = text.split_whitespace();
-    words.find(|it| *it == word);
-    words.next().unwrap_or("?")
+/// Makes one line of a field's lines (RFC 5322, section 2.2.3).
+fn unfolded(value: &str) -> String {
+    value.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]
@@ -176,34 +180,35 @@ mod tests {
         \tby mail-external with esmtps  (TLS1.3) tls TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384\n\t(Exim 4.96)\n\tid 2\n\
         X-Gateway-Account: gateway-home\n\nReceived: by nobody\n";
 
-    fn hop(by: &str, with: With, from: Option<From>) -> Hop {
+    fn hop(by: &str, transfer: Transfer, from: Option<Sender>) -> Hop {
         let by = by.to_owned();
-        Hop { by, with, from }
+        Hop { by, transfer, from }
     }
 
     #[test]
     fn the_way_is_read_from_the_head_alone_the_first_station_first() {
-        let head = Head::of(FETCHED);
+        let head = Head::of(FETCHED).unwrap();
         let way = head.way();
-        let name = |name: &str| Some(From::Name(name.to_owned()));
-        let address = |text: &str| Some(From::Address(text.parse().unwrap()));
+        let name = |name: &str| Some(Sender::Name(name.to_owned()));
+        let address = |text: &str| Some(Sender::Address(text.parse().unwrap()));
         let expected = [
-            hop("mail-external", With::Smtp, address("10.98.3.111")),
-            hop("mail-internal", With::Fetched, name("mail-external")),
-            hop("mail-internal", With::Smtp, address("127.0.0.1")),
+            hop("mail-external", Transfer::Smtp, address("10.98.3.111")),
+            hop("mail-internal", Transfer::Fetched, name("mail-external")),
+            hop("mail-internal", Transfer::Smtp, address("127.0.0.1")),
         ];
         assert_eq!(way.len(), 3);
         for (received, hop) in way.iter().zip(&expected) {
             assert!(received.is(hop, "home.com"), "{received} is not {hop}");
         }
         assert!(!way[0].is(&expected[1], "home.com"));
-        let elsewhere = hop("mail-external", With::Smtp, address("10.98.3.11"));
+        let elsewhere = hop("mail-external", Transfer::Smtp, address("10.98.3.11"));
         assert!(!way[0].is(&elsewhere, "home.com"));
-        let authenticated = hop("mail-external", With::Authenticated, None);
+        let authenticated = hop("mail-external", Transfer::Authenticated, None);
         assert!(!way[0].is(&authenticated, "home.com"));
-        assert_eq!(
-            head.all("x-gateway-account").collect::<Vec<_>>(),
-            ["gateway-home"]
-        );
+        assert_eq!(head.all("x-gateway-account"), ["gateway-home"]);
+        let shown: Vec<_> = way.iter().map(ToString::to_string).collect();
+        let first = "mail-external (ESMTPS from prov-mail-mail-other.prov-mail [10.98.3.111])";
+        assert_eq!(shown[0], first);
+        assert_eq!(shown[2], "mail-internal (ESMTP from 127.0.0.1)");
     }
 }

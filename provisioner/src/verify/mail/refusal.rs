@@ -4,10 +4,11 @@
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
+use tasks::promise::{IMAP, IMAPS, MailDomain, SMTP, SUBMISSION, SUBMISSIONS};
 
 use super::client::{self, Missing, NO_LOGIN, NO_RECIPIENT, Smtp};
 use super::flow::customers_folder;
-use super::{Bench, MailDomain, SERVICE};
+use super::{Correspondence, Domain, SERVICE};
 use crate::docker::{ClientSession, DockerError};
 use crate::verify::{Check, Evidence, Open};
 
@@ -19,77 +20,92 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// Number of the message that is spam, after those of the flows.
 const SPAM: usize = 90;
 
-/// The ports with the customers' certificates, and what is spoken there before STARTTLS.
-const PORTS: [(&str, u16, Option<&str>); 3] = [
-    ("imap", 993, None),
-    ("smtp", 465, None),
-    ("smtp", 587, Some("smtp")),
-];
-
 /// Gives the checks that may be made together with the flows.
-pub(super) fn checks<'e>(bench: Bench<'e>) -> Checks<'e> {
+pub(super) fn checks<'e>(correspondence: Correspondence<'e>) -> Checks<'e> {
     let mut checks: Checks<'e> = Vec::new();
-    let expectations = bench.expectations;
-    let domains = || expectations.domains.iter();
-    if expectations.authority {
-        for domain in domains() {
-            for (label, port, starttls) in PORTS {
-                let name = format!("{label}.{}", domain.name);
-                checks.push(Box::pin(certificate(bench.outside, name, port, starttls)));
-            }
+    let mail = correspondence.mail;
+    let domains = || mail.domains.iter();
+    for domain in domains().filter(|domain| domain.certified) {
+        let MailDomain { imap, smtp, .. } = &domain.promised;
+        // Where TLS does not begin with the connection, the protocol in which it is asked for.
+        let ports = [
+            (imap, IMAPS, None),
+            (smtp, SUBMISSIONS, None),
+            (smtp, SUBMISSION, Some("smtp")),
+        ];
+        for (name, port, starttls) in ports {
+            checks.push(Box::pin(certificate(
+                correspondence.outside,
+                name,
+                port,
+                starttls,
+            )));
         }
     }
-    let customers = || domains().filter(|domain| !domain.home);
+    let customers = || domains().filter(|domain| !domain.promised.home);
     for domain in customers() {
-        checks.push(Box::pin(imap_in_the_clear(bench, domain)));
-        for port in [25, 587] {
-            checks.push(Box::pin(smtp_in_the_clear(bench, domain, port)));
+        checks.push(Box::pin(imap_in_the_clear(correspondence, domain)));
+        for port in [SMTP, SUBMISSION] {
+            checks.push(Box::pin(smtp_in_the_clear(correspondence, domain, port)));
         }
-        checks.push(Box::pin(spam(bench, domain)));
-        let shows = format!("a customer of {} sends as the own domain only", domain.name);
-        let somebody = &expectations.somebody.address;
-        let message = bench.submission(domain, somebody, somebody);
-        checks.push(Box::pin(recipient(bench.outside, shows, message)));
+        checks.push(Box::pin(spam(correspondence, domain)));
+        let shows = format!(
+            "a customer of {} sends as the own domain only",
+            domain.promised.name
+        );
+        let somebody = &mail.somebody.address;
+        let message = Correspondence::submission(domain, somebody, somebody);
+        checks.push(Box::pin(recipient(correspondence.outside, shows, message)));
     }
-    let external = &expectations.external.name;
-    let somebody = &expectations.somebody.address;
+    let external = &mail.external.server.name;
+    let somebody = &mail.somebody.address;
     let senders = customers().map(|domain| &domain.sender.address);
     for from in senders.chain([somebody]) {
         let shows = format!("a stranger who calls himself {from} cannot send through {external}");
-        let message = Smtp::new(external, 25, from, somebody);
-        checks.push(Box::pin(recipient(bench.outside, shows, message)));
+        let message = Smtp::new(external, SMTP, from, somebody);
+        checks.push(Box::pin(recipient(correspondence.outside, shows, message)));
     }
     for domain in domains() {
-        let nobody = format!("{}@{}", bench.token(SPAM + 1), domain.name);
-        let shows = format!("{external} refuses mail to nobody in {}", domain.name);
-        let message = Smtp::new(external, 25, somebody, &nobody);
-        checks.push(Box::pin(recipient(bench.outside, shows, message)));
-        if domain.home {
-            let internal = &expectations.internal.name;
-            let shows = format!("{internal} refuses mail to nobody in {}", domain.name);
-            let message = Smtp::new("smtp", 25, &domain.sender.address, &nobody);
-            checks.push(Box::pin(recipient(bench.inside, shows, message)));
+        let nobody = format!(
+            "{}@{}",
+            correspondence.token(SPAM + 1),
+            domain.promised.name
+        );
+        let shows = format!(
+            "{external} refuses mail to nobody in {}",
+            domain.promised.name
+        );
+        let message = Smtp::new(external, SMTP, somebody, &nobody);
+        checks.push(Box::pin(recipient(correspondence.outside, shows, message)));
+        if domain.promised.home {
+            let internal = &mail.internal.server.name;
+            let shows = format!(
+                "{internal} refuses mail to nobody in {}",
+                domain.promised.name
+            );
+            let message = Smtp::new(&mail.internal.smtp, SMTP, &domain.sender.address, &nobody);
+            checks.push(Box::pin(recipient(correspondence.inside, shows, message)));
         }
     }
     checks
 }
 
 /// Gives the checks with wrong passwords, after which a server may make everybody at the client's address wait.
-pub(super) fn wrong_passwords<'e>(bench: Bench<'e>) -> Checks<'e> {
+pub(super) fn wrong_passwords<'e>(correspondence: Correspondence<'e>) -> Checks<'e> {
     let mut checks: Checks<'e> = Vec::new();
-    for domain in &bench.expectations.domains {
-        if domain.home {
+    for domain in &correspondence.mail.domains {
+        if domain.promised.home {
             continue;
         }
-        checks.push(Box::pin(wrong_at_imap(bench, domain)));
-        checks.push(Box::pin(wrong_at_smtp(bench, domain)));
+        checks.push(Box::pin(wrong_at_imap(correspondence, domain)));
+        checks.push(Box::pin(wrong_at_smtp(correspondence, domain)));
     }
     checks
 }
 
 async fn certificate(
     outside: &ClientSession,
-    name: String,
+    name: &str,
     port: u16,
     starttls: Option<&str>,
 ) -> Result<Check, DockerError> {
@@ -99,7 +115,7 @@ async fn certificate(
         format!("openssl s_client -connect {name}:{port} -verify_hostname {name}"),
         format!("verified by the estate's authority alone, for {name}"),
     );
-    let output = client::certificate(outside, &name, port, starttls).await?;
+    let output = client::certificate(outside, name, port, starttls).await?;
     let text = output.text();
     let find = |start: &str| {
         text.lines()
@@ -118,8 +134,11 @@ async fn certificate(
     Ok(open.evidence(said).close(came, false))
 }
 
-async fn imap_in_the_clear(bench: Bench<'_>, domain: &MailDomain) -> Result<Check, DockerError> {
-    let server = format!("imap.{}:143", domain.name);
+async fn imap_in_the_clear(
+    correspondence: Correspondence<'_>,
+    domain: &Domain,
+) -> Result<Check, DockerError> {
+    let server = format!("{}:{IMAP}", domain.promised.imap);
     let open = Open::new(
         SERVICE,
         format!("outside, {server} takes no password without TLS"),
@@ -134,7 +153,7 @@ async fn imap_in_the_clear(bench: Bench<'_>, domain: &MailDomain) -> Result<Chec
         literal(&mailbox.login),
         literal(mailbox.password.expose())
     );
-    let answer = client::say(bench.outside, &server, &lines).await?;
+    let answer = client::say(correspondence.outside, &server, &lines).await?;
     let line = answer.lines().find(|line| line.starts_with("a "));
     let passed = line.is_some_and(|line| line.starts_with("a NO"));
     let came = line.or_else(|| answer.lines().next_back());
@@ -142,13 +161,13 @@ async fn imap_in_the_clear(bench: Bench<'_>, domain: &MailDomain) -> Result<Chec
 }
 
 async fn smtp_in_the_clear(
-    bench: Bench<'_>,
-    domain: &MailDomain,
+    correspondence: Correspondence<'_>,
+    domain: &Domain,
     port: u16,
 ) -> Result<Check, DockerError> {
-    let server = format!("smtp.{}", domain.name);
+    let server = &domain.promised.smtp;
     let mailbox = &domain.sender;
-    let message = Smtp::new(&server, port, &mailbox.address, &mailbox.address)
+    let message = Smtp::new(server, port, &mailbox.address, &mailbox.address)
         .with(&["--quit-after", "AUTH"])
         .login(mailbox);
     let open = Open::new(
@@ -157,7 +176,7 @@ async fn smtp_in_the_clear(
         message.typed(),
         "no offer to log in".to_owned(),
     );
-    let told = message.run(bench.outside).await?;
+    let told = message.run(correspondence.outside).await?;
     let passed = told.code == NO_LOGIN && !told.offers_login();
     let came = if passed {
         "no offer to log in".to_owned()
@@ -196,10 +215,10 @@ fn conversation(open: Open, transcript: &str, passed: bool) -> Open {
     }
 }
 
-async fn spam(bench: Bench<'_>, domain: &MailDomain) -> Result<Check, DockerError> {
-    let token = bench.token(SPAM);
+async fn spam(correspondence: Correspondence<'_>, domain: &Domain) -> Result<Check, DockerError> {
+    let token = correspondence.token(SPAM);
     let subject = format!("Subject: {token}");
-    let message = bench.strange(&domain.recipient.address).with(&[
+    let message = correspondence.strange(&domain.recipient.address).with(&[
         "--header",
         &subject,
         "--add-header",
@@ -212,21 +231,29 @@ async fn spam(bench: Bench<'_>, domain: &MailDomain) -> Result<Check, DockerErro
         format!("{}, read at {}", message.typed(), folder.typed()),
         "the message in the folder Junk".to_owned(),
     );
-    let told = message.run(bench.outside).await?;
+    let told = message.run(correspondence.outside).await?;
     if told.code != 0 {
         let came = format!("it could not be sent: {}", told.refusal());
         return Ok(conversation(open, &told.transcript, false).close(came, false));
     }
-    Ok(match folder.take(bench.outside, &token, PATIENCE).await? {
-        Ok(_) => open.close("the message in the folder Junk".to_owned(), true),
-        Err(Missing::Late(problem) | Missing::Unreadable(problem)) => {
-            open.close(format!("not there: {problem}"), false)
-        }
-    })
+    Ok(
+        match folder
+            .take(correspondence.outside, &token, PATIENCE)
+            .await?
+        {
+            Ok(_) => open.close("the message in the folder Junk".to_owned(), true),
+            Err(Missing::Late(problem) | Missing::Unreadable(problem)) => {
+                open.close(format!("not there: {problem}"), false)
+            }
+        },
+    )
 }
 
-async fn wrong_at_imap(bench: Bench<'_>, domain: &MailDomain) -> Result<Check, DockerError> {
-    let url = format!("imaps://imap.{}/", domain.name);
+async fn wrong_at_imap(
+    correspondence: Correspondence<'_>,
+    domain: &Domain,
+) -> Result<Check, DockerError> {
+    let url = format!("imaps://{}/", domain.promised.imap);
     let mailbox = &domain.recipient;
     let open = Open::new(
         SERVICE,
@@ -235,7 +262,8 @@ async fn wrong_at_imap(bench: Bench<'_>, domain: &MailDomain) -> Result<Check, D
         "login denied".to_owned(),
     );
     let wrong = mailbox.password.map(|right| format!("{right}x"));
-    let output = client::imap_login(bench.outside, &url, &mailbox.login, wrong.expose()).await?;
+    let output =
+        client::imap_login(correspondence.outside, &url, &mailbox.login, wrong.expose()).await?;
     // curl's exit code for a login that was refused.
     let passed = output.code == 67;
     let came = if output.code == 0 {
@@ -246,11 +274,13 @@ async fn wrong_at_imap(bench: Bench<'_>, domain: &MailDomain) -> Result<Check, D
     Ok(open.close(came, passed))
 }
 
-async fn wrong_at_smtp(bench: Bench<'_>, domain: &MailDomain) -> Result<Check, DockerError> {
+async fn wrong_at_smtp(
+    correspondence: Correspondence<'_>,
+    domain: &Domain,
+) -> Result<Check, DockerError> {
     let mailbox = &domain.sender;
     let wrong = mailbox.password.map(|right| format!("{right}x"));
-    let message = bench
-        .submission(domain, &mailbox.address, &mailbox.address)
+    let message = Correspondence::submission(domain, &mailbox.address, &mailbox.address)
         .with(&["--quit-after", "AUTH"])
         .login_with(mailbox, wrong);
     let open = Open::new(
@@ -259,7 +289,7 @@ async fn wrong_at_smtp(bench: Bench<'_>, domain: &MailDomain) -> Result<Check, D
         format!("{}, with a wrong password", message.typed()),
         "535".to_owned(),
     );
-    let told = message.run(bench.outside).await?;
+    let told = message.run(correspondence.outside).await?;
     let refusal = told.refusal();
     let passed = told.code == NO_LOGIN && refusal.starts_with("535");
     let came = if told.code == 0 {

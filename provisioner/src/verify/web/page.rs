@@ -7,46 +7,7 @@ use std::fmt;
 pub(super) fn title(html: &str) -> Option<String> {
     let (_, rest) = html.split_once("<title>")?;
     let (title, _) = rest.split_once("</title>")?;
-    Some(plain(title.trim()))
-}
-
-/// Gives the text of HTML without elements (HTML Living Standard, "Character references"): what `WordPress` writes of them.
-fn plain(html: &str) -> String {
-    let mut text = String::new();
-    let mut rest = html;
-    while let Some(at) = rest.find('&') {
-        text.push_str(&rest[..at]);
-        rest = &rest[at..];
-        let reference = rest.find(';').and_then(|end| {
-            let character = character(&rest[1..end])?;
-            Some((character, end + 1))
-        });
-        let (character, length) = reference.unwrap_or(('&', 1));
-        text.push(character);
-        rest = &rest[length..];
-    }
-    text + rest
-}
-
-fn character(name: &str) -> Option<char> {
-    let number = |text: &str, radix| {
-        let number = u32::from_str_radix(text, radix).ok();
-        number.and_then(char::from_u32)
-    };
-    match name {
-        "amp" => Some('&'),
-        "lt" => Some('<'),
-        "gt" => Some('>'),
-        "quot" => Some('"'),
-        "nbsp" => Some('\u{a0}'),
-        _ => match name.strip_prefix('#') {
-            Some(digits) => match digits.strip_prefix(['x', 'X']) {
-                Some(digits) => number(digits, 16),
-                None => number(digits, 10),
-            },
-            None => None,
-        },
-    }
+    Some(html_escape::decode_html_entities(title.trim()).into_owned())
 }
 
 /// Undoes what `WordPress` does to titles for beauty: typographic quotes and dashes, and its own name.
@@ -135,7 +96,7 @@ mod tests {
     #[test]
     fn a_title_is_read_as_a_person_reads_it() {
         let page = "<head><title> A&#039;s &lt;B&gt; &amp; &#x43; &copy; </title>";
-        assert_eq!(title(page).unwrap(), "A's <B> & C &copy;");
+        assert_eq!(title(page).unwrap(), "A's <B> & C ©");
         assert_eq!(title("<p>none</p>"), None);
         assert_eq!(title("<title>&</title>").unwrap(), "&");
     }

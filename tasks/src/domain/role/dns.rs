@@ -12,7 +12,7 @@ use super::{DomainContext, Made, Tag};
 use crate::diagnostic::Diagnostic;
 use crate::domain::HostLabel;
 use crate::estate::{Host, Location};
-use crate::promise::{KnownFrom, MailExchanger, Promises, PublishedName};
+use crate::promise::{IMAP_NAME, KnownFrom, MailExchanger, Promises, PublishedName, SMTP_NAME};
 use crate::resource::{File, Handler, Resource};
 use crate::role::{dns, fixed};
 use crate::value::{DomainName, HostPath};
@@ -34,10 +34,6 @@ struct Entry {
 
 /// How the names of files begin that concern a domain's mail.
 const MAIL: &str = "domain-mail-";
-
-/// What mail servers are called.
-const IMAP: &str = "imap";
-const SMTP: &str = "smtp";
 
 /// Preference of the one server that takes the domain's mail (RFC 5321, section 5.1).
 const PREFERENCE: u16 = 50;
@@ -89,7 +85,7 @@ pub(super) fn promises(
         let server = mail_server(cx, inside).map_err(|mistake| vec![mistake])?;
         // In the office, the firm's own mail servers are those of the office, by short names.
         let office = !cx.on.estate.hosts_with_role("mail_internal").is_empty();
-        for label in [IMAP, SMTP] {
+        for label in [IMAP_NAME, SMTP_NAME] {
             match (inside, cx.is_home() && office) {
                 (true, true) => publish(KnownFrom::Inside, label.to_owned(), server.address()),
                 (false, false) => {
@@ -130,13 +126,13 @@ fn mail(cx: &DomainContext<'_>, made: &mut Made, inside: bool) {
     if inside {
         // `smtp` is an alias of the estate's; mail of other domains is read outside.
         if cx.is_home() {
-            let names = vec![IMAP.to_owned()];
+            let names = vec![IMAP_NAME.to_owned()];
             let address = server.address();
             hosts(cx, made, MAIL, domain, &[Entry { address, names }]);
         }
         return;
     }
-    let names = [IMAP, SMTP].map(|label| cx.domain.sub(label).to_string());
+    let names = [IMAP_NAME, SMTP_NAME].map(|label| cx.domain.sub(label).to_string());
     let entry = Entry {
         address: server.address(),
         names: names.to_vec(),

@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::{DomainContext, Made};
 use crate::diagnostic::Diagnostic;
-use crate::promise::{Issuer, MailCertificate, Promises};
+use crate::promise::{IMAP_NAME, Issuer, MailCertificate, Promises, SMTP_NAME};
 use crate::resource::{Command, Directory, Handler, Resource, TlsCertificate, TlsKey};
 use crate::role::{dns_api, fixed, mail_certificates};
 use crate::value::{AccountName, DomainName, HostPath, Mode};
@@ -40,7 +40,7 @@ fn of_domain(domain: &DomainName) -> HostPath {
 
 /// Gives the names by which users call the domain's mail servers.
 fn names(cx: &DomainContext<'_>) -> [DomainName; 2] {
-    ["imap", "smtp"].map(|label| cx.domain.sub(label))
+    [IMAP_NAME, SMTP_NAME].map(|label| cx.domain.sub(label))
 }
 
 pub(super) fn promises(

@@ -13,7 +13,7 @@ use crate::domain::LocalPart;
 use crate::domain::MailUser;
 use crate::estate::Host;
 use crate::input::Input;
-use crate::promise::{self, MailDomain, Promises};
+use crate::promise::{self, IMAP_NAME, MailDomain, Promises, SMTP_NAME};
 use crate::resource::{Directory, File, Resource, Symlink};
 use crate::role::fixed;
 use crate::role::mail_external::{CERTIFICATES, credentials, readable_by};
@@ -93,6 +93,8 @@ pub(super) fn promises(
         promises.mail_domains.push(MailDomain {
             name: cx.domain.name().to_string(),
             home: cx.is_home(),
+            imap: cx.domain.sub(IMAP_NAME).to_string(),
+            smtp: cx.domain.sub(SMTP_NAME).to_string(),
             mailboxes: settings.users.iter().map(mailbox).collect(),
             gateway_account: settings.mail_gateway.as_ref().map(|it| it.username.clone()),
         });

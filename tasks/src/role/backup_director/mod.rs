@@ -153,12 +153,6 @@ fn known_to_systemd() -> Command {
     Command::unless(["sh", "-c", guard], ["systemctl", "daemon-reload"])
 }
 
-/// Gives the configuration of a console on another host.
-pub(super) fn console(cx: &HostContext<'_>) -> Result<Content, Vec<Diagnostic>> {
-    let variables: Variables = cx.vars.typed("backup_director")?;
-    console_of(cx, &variables, cx.host.address()).map_err(|mistake| vec![mistake])
-}
-
 pub(super) fn promises(
     cx: &HostContext<'_>,
     promises: &mut Promises,

@@ -1,0 +1,156 @@
+//! Where a client stands, and what it is given there: the DNS server, the authority that it trusts, its configuration.
+//!
+//! Everything comes from what the estate promises; a client's container is made of it by the container engine.
+
+use std::net::IpAddr;
+
+use tasks::Diagnostic;
+use tasks::estate::{Host, Location};
+use tasks::promise::{MailGateway, Promises};
+
+use super::app::App;
+use crate::docker::{ClientFile, ClientScope};
+use crate::report::problem::Problem;
+
+/// The client that speaks the director's own protocol, in which it finds its password in a file.
+const CONSOLE: &str = "bconsole";
+
+/// What an estate promises, as far as it can be told.
+pub(super) struct Scopes<'a> {
+    app: &'a App,
+    promises: Promises,
+    /// What kept some promises from being made.
+    mistakes: Vec<Diagnostic>,
+}
+
+impl<'a> Scopes<'a> {
+    pub(super) fn of(app: &'a App) -> Self {
+        let (promises, mistakes) =
+            Promises::collect(&app.estate, &app.domains, &app.templates, &app.inputs);
+        Self {
+            app,
+            promises,
+            mistakes,
+        }
+    }
+
+    /// Gives all promises; an error where a mistake of the estate leaves some out.
+    pub(super) fn promises(&self) -> Result<&Promises, Problem> {
+        if self.mistakes.is_empty() {
+            Ok(&self.promises)
+        } else {
+            Err(self.mistakes.clone().into())
+        }
+    }
+
+    /// Describes where a client stands.
+    pub(super) fn client(&self, client: &str, location: Location) -> Result<ClientScope, Problem> {
+        if client == CONSOLE {
+            self.console(location)
+        } else {
+            self.scope(location, None)
+        }
+    }
+
+    /// Gives the address of the estate's CalDAV server.
+    pub(super) fn calendar_server(&self) -> Result<&str, Problem> {
+        let server = self.promises.calendar_servers.first();
+        let missing = (
+            "no host of the estate has calendars",
+            "give a host the role calendar, or name another server",
+        );
+        Ok(&self.found(server, missing)?.url)
+    }
+
+    /// Finds the server that stands for everybody else's mail.
+    pub(super) fn mail_gateway(&self) -> Result<&MailGateway, Problem> {
+        let missing = (
+            "no host of the estate stands for everybody else's mail",
+            "give a host the role mail_gateway",
+        );
+        self.found(self.promises.mail_gateways.first(), missing)
+    }
+
+    /// Describes where a console of the backup's director stands, with the configuration that holds its password.
+    fn console(&self, location: Location) -> Result<ClientScope, Problem> {
+        let missing = (
+            "no host of the estate is the backup's director",
+            "give a host the role backup_director",
+        );
+        let director = self.found(self.promises.directors.first(), missing)?;
+        let mut scope = self.scope(location, self.app.estate.host(&director.host))?;
+        scope.files.push(ClientFile {
+            path: "/etc/bacula/bconsole.conf",
+            mode: 0o600,
+            content: director.console.clone(),
+        });
+        Ok(scope)
+    }
+
+    /// Describes where a client stands that may speak a host's own protocol.
+    fn scope(&self, location: Location, speaks_to: Option<&Host>) -> Result<ClientScope, Problem> {
+        let group = location.as_str();
+        let mut servers = self.promises.name_servers.iter().filter_map(|server| {
+            let address = match server.server.address {
+                IpAddr::V4(address) => address,
+                IpAddr::V6(_) => return None,
+            };
+            (server.group == group).then_some((server, address))
+        });
+        let missing = format!("no host answers for the group '{group}'");
+        let hint = "give a host the role dns and set its 'dns_group'";
+        let (server, nameserver) = self.found(servers.next(), (&missing, hint))?;
+        let mut scope = ClientScope {
+            nameserver,
+            search: Some(server.home_domain.clone()),
+            release: self
+                .app
+                .estate
+                .client_release(speaks_to)
+                .codename()
+                .to_owned(),
+            files: Vec::new(),
+        };
+        if let Some(authority) = &self.app.inputs.authority {
+            scope.trust(&authority.certificate);
+        }
+        Ok(scope)
+    }
+
+    /// Gives what is promised; the mistakes of the estate, which may be why it is not, are told as well.
+    fn found<T>(&self, found: Option<T>, (missing, hint): (&str, &str)) -> Result<T, Problem> {
+        found.ok_or_else(|| {
+            let mut told = vec![Diagnostic::new(missing).hint(hint)];
+            told.extend(self.mistakes.iter().cloned());
+            Problem::Usage(told)
+        })
+    }
+}
+
+/// Tells whether a word says where a client stands.
+pub(super) fn is_location(word: &str) -> bool {
+    Location::EVERY.iter().any(|known| known.as_str() == word)
+}
+
+/// Reads where a client stands.
+pub(super) fn location(word: &str) -> Result<Location, Problem> {
+    let mut known = Location::EVERY.into_iter();
+    known.find(|known| known.as_str() == word).ok_or_else(|| {
+        let hint = tasks::nearest(word, Location::EVERY.map(Location::as_str)).map_or_else(
+            || "a scope is internal or external".to_owned(),
+            |nearest| format!("did you mean '{nearest}'?"),
+        );
+        Problem::usage(format!("there is no scope '{word}'"), hint)
+    })
+}
+
+/// Takes where a client stands from the beginning of its arguments, if they say so.
+pub(super) fn split_location(arguments: &[String], usual: Location) -> (Location, &[String]) {
+    match arguments.split_first() {
+        Some((first, rest)) => match location(first) {
+            Ok(location) => (location, rest),
+            Err(_) => (usual, arguments),
+        },
+        None => (usual, arguments),
+    }
+}

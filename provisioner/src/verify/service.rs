@@ -1,0 +1,76 @@
+//! The services that have acceptance checks: one row and one file each, all of one shape.
+//!
+//! A row makes the checks of its service from what the estate promises. The checks say which clients they need and are
+//! made with those. None of them knows a role, a variable or a default.
+
+use tasks::promise::Promises;
+
+use super::{Checks, Surroundings, backup, calendar, dns, dynamic_dns, mail, web};
+
+/// A row of the table.
+#[derive(Debug)]
+pub struct Service {
+    /// Its name, as in an estate's `services`.
+    pub name: &'static str,
+    /// Makes its checks from what is promised, or says what is missing.
+    pub checks: fn(&Promises, &Surroundings<'_>) -> Checks,
+}
+
+/// Every service that has acceptance checks.
+pub const SERVICES: [Service; 6] = [
+    Service {
+        name: backup::SERVICE,
+        checks: backup::checks,
+    },
+    Service {
+        name: calendar::SERVICE,
+        checks: calendar::checks,
+    },
+    Service {
+        name: dns::SERVICE,
+        checks: dns::checks,
+    },
+    Service {
+        name: dynamic_dns::SERVICE,
+        checks: dynamic_dns::checks,
+    },
+    Service {
+        name: mail::SERVICE,
+        checks: mail::checks,
+    },
+    Service {
+        name: web::SERVICE,
+        checks: web::checks,
+    },
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_service_that_nothing_is_promised_of_says_what_is_missing_and_what_to_do() {
+        let surroundings = Surroundings {
+            stand_ins: &[],
+            upstream_name: None,
+        };
+        let missing = |service: &Service| {
+            let made = (service.checks)(&Promises::default(), &surroundings);
+            (service.name, made.err())
+        };
+        let told: Vec<_> = SERVICES
+            .iter()
+            .map(missing)
+            .map(|(name, missing)| {
+                let missing = missing.unwrap_or_else(|| panic!("{name} has checks of nothing"));
+                format!("{name}: {missing} ({})", missing.nothing_promised)
+            })
+            .collect();
+        insta::assert_snapshot!(told.join("\n"));
+    }
+
+    #[test]
+    fn the_rows_are_in_the_order_of_their_names() {
+        assert!(SERVICES.map(|service| service.name).is_sorted());
+    }
+}
