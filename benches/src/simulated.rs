@@ -25,6 +25,9 @@ use crate::{Failure, Result, container, ensure};
 /// The file in which hosts name themselves.
 const NAMED: &str = "/etc/bacula/bacula-fd.conf";
 
+/// The answer that holds the digests of files.
+const DIGESTS: &str = "paths:sha256";
+
 /// The converged container that is asked.
 #[derive(Debug, Clone)]
 pub struct Model {
@@ -39,9 +42,17 @@ pub struct Model {
 struct Record {
     /// The script, without what differs between hosts.
     script: String,
-    frames: Vec<(String, Vec<u8>)>,
+    frames: Vec<Frame>,
     /// The file [`NAMED`] of the model.
     named: String,
+}
+
+/// One answer of the model.
+struct Frame {
+    name: String,
+    text: String,
+    /// Whether it ended with the mark of a complete answer.
+    whole: bool,
 }
 
 /// What all simulated hosts share.
@@ -165,14 +176,13 @@ impl Host {
         ensure(record.script == general(script, &self.nonce), || {
             "a script asks something else than the first".to_owned()
         })?;
-        let name = names.get(&self.address).ok_or("this host has no name")?;
+        let own = names.get(&self.address).ok_or("this host has no name")?;
         let old_line = host_line(&model.address, &model.host);
-        let new_line = host_line(&self.address, name);
-        let digest = sha256(&rename(&record.named, &model.host, name));
+        let new_line = host_line(&self.address, own);
+        let digest = sha256(&rename(&record.named, &model.host, own));
         let mut answer = String::new();
-        for (frame, bytes) in &record.frames {
-            let text = String::from_utf8_lossy(bytes);
-            let bytes = if frame == "sha256" {
+        for Frame { name, text, whole } in &record.frames {
+            let mut text = if name == DIGESTS {
                 let line = |line: &str| match line.strip_suffix(NAMED) {
                     Some(_) => format!("{digest}  {NAMED}\n"),
                     None => format!("{line}\n"),
@@ -180,16 +190,19 @@ impl Host {
                 text.lines().map(line).collect()
             } else if text.contains(&old_line) {
                 text.replace(&old_line, &new_line)
-            } else if text == record.named {
+            } else if *text == record.named {
                 // The model sends this file because its digest is not the one that was asked about.
                 continue;
             } else {
-                text.into_owned()
+                text.clone()
             };
-            let encoded = STANDARD.encode(bytes);
+            if *whole {
+                text.push_str(&mark(&self.nonce));
+            }
+            let encoded = STANDARD.encode(text);
             let length = encoded.len();
             // Writing to a string cannot fail.
-            let _ = writeln!(answer, "@{} {frame} {length} {encoded}", self.nonce);
+            let _ = writeln!(answer, "@{} {name} {length} {encoded}", self.nonce);
         }
         let _ = writeln!(answer, "@{} end 1", self.nonce);
         Ok(answer)
@@ -213,17 +226,29 @@ async fn ask(model: &Model, script: &str, nonce: &str) -> Result<Record> {
     for line in String::from_utf8(output.stdout)?.lines() {
         let mut words = line.strip_prefix(&prefix).unwrap_or_default().split(' ');
         if let (Some(name), Some(_), Some(encoded)) = (words.next(), words.next(), words.next()) {
-            frames.push((name.to_owned(), STANDARD.decode(encoded)?));
+            let bytes = STANDARD.decode(encoded)?;
+            let text = String::from_utf8_lossy(&bytes);
+            let complete = text.strip_suffix(mark(nonce).as_str());
+            frames.push(Frame {
+                name: name.to_owned(),
+                text: complete.unwrap_or(&text).to_owned(),
+                whole: complete.is_some(),
+            });
         }
     }
-    ensure(frames.len() > 3, || {
-        "the model answered next to nothing".to_owned()
+    ensure(frames.iter().any(|frame| frame.name == DIGESTS), || {
+        "the model did not say what is in its files".to_owned()
     })?;
     Ok(Record {
         script: general(script, nonce),
         frames,
         named: container::run(&model.estate, &model.host, &format!("cat {NAMED}"))?,
     })
+}
+
+/// Gives what stands at the end of an answer that is complete.
+fn mark(nonce: &str) -> String {
+    format!("\n{nonce}")
 }
 
 fn host_line(address: &str, name: &str) -> String {

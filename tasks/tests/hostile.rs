@@ -11,20 +11,23 @@
     reason = "a test fails by panicking, and is the shell that hands texts to the core"
 )]
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use schemars::Schema;
 use serde_json::{Value, json};
 use tasks::domain::Domains;
+use tasks::domain::role::DOMAIN_ROLES;
 use tasks::estate::{Estate, Source, Sources, from_node, parse};
 use tasks::promise::Promises;
 use tasks::role::{self, Inputs};
 use tasks::template::Templates;
 
 /// Runs that `./check` has time for.
-const RUNS: u64 = 200;
+const RUNS: u64 = 100;
 
 /// No run may take longer than this; most take milliseconds.
 const DEADLINE: Duration = Duration::from_secs(20);
@@ -60,7 +63,7 @@ impl Sample {
     }
 
     /// Does what `prov check` does, and collects the promises; gives the number of mistakes of the check.
-    fn check(&self, templates: &Templates) -> usize {
+    fn check(&self, templates: &Templates, settings: &[String]) -> usize {
         let (mut estate, mut domains) = (Sources::new("e"), Sources::new("d"));
         for (is_domain, name, value) in &self.files {
             let sources = if *is_domain {
@@ -75,7 +78,7 @@ impl Sample {
             authority: None,
             container_host_resolvers: vec![[192, 0, 2, 53].into()],
         };
-        match (Estate::load(&estate, &[]), Domains::load(&domains)) {
+        match (Estate::load(&estate, settings), Domains::load(&domains)) {
             (Ok(estate), Ok(domains)) => {
                 // What is promised of a sound estate is known; of another one, it must not matter what is wrong.
                 let (_, missing) = Promises::collect(&estate, &domains, templates, &inputs);
@@ -244,6 +247,35 @@ fn number(name: &str, usual: u64) -> u64 {
     std::env::var(name).map_or(usual, |text| text.parse().unwrap())
 }
 
+/// Variables of all roles, of hosts and of domains.
+fn variables() -> BTreeSet<String> {
+    let catalogue = tasks::role::Catalogue::default();
+    let hosts = catalogue.iter().map(|role| (role.variables)());
+    let domains = DOMAIN_ROLES.iter().map(|role| (role.variables)());
+    let names = |schema: Schema| {
+        let fields = schema.get("properties").and_then(Value::as_object).cloned();
+        fields.unwrap_or_default().into_iter().map(|(name, _)| name)
+    };
+    hosts.chain(domains).flat_map(names).collect()
+}
+
+#[test]
+fn no_variable_of_a_role_makes_the_check_panic() {
+    let sample = Sample::read("estate/docker", "domains");
+    let templates = Templates::load(&Sources::new("e")).map_err(|_| "templates");
+    let templates = templates.unwrap();
+    let variables = variables();
+    assert!(variables.contains("dynamic_dns_domains_dir"));
+    for variable in variables {
+        for value in ["/", "\"'`$(x)\\"] {
+            let setting = format!("{variable}={value}");
+            let check = || sample.check(&templates, std::slice::from_ref(&setting));
+            let outcome = catch_unwind(AssertUnwindSafe(check));
+            assert!(outcome.is_ok(), "{setting} panicked");
+        }
+    }
+}
+
 #[test]
 fn no_value_makes_the_check_panic_or_hang() {
     let samples = [
@@ -254,7 +286,11 @@ fn no_value_makes_the_check_panic_or_hang() {
     let templates = Templates::load(&Sources::new("e")).map_err(|_| "templates");
     let templates = templates.unwrap();
     for sample in &samples {
-        assert_eq!(sample.check(&templates), 0, "the samples have no mistakes");
+        assert_eq!(
+            sample.check(&templates, &[]),
+            0,
+            "the samples have no mistakes"
+        );
     }
     let (first, runs) = (
         number("PROV_HOSTILE_FIRST", 0),
@@ -269,7 +305,7 @@ fn no_value_makes_the_check_panic_or_hang() {
         };
         let done = spoil(&mut sample, &mut numbers);
         let started = Instant::now();
-        let outcome = catch_unwind(AssertUnwindSafe(|| sample.check(&templates)));
+        let outcome = catch_unwind(AssertUnwindSafe(|| sample.check(&templates, &[])));
         let took = started.elapsed();
         let Ok(mistakes) = outcome else {
             panic!("run {run} panicked: {done}");

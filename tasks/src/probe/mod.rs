@@ -114,7 +114,7 @@ pub struct Written<'a> {
 pub struct NotAsked(pub String);
 
 macro_rules! kinds {
-    ($($(#[$about:meta])* $variant:ident $field:ident: $kind:ty, $(#[$serde:meta])*;)+) => {
+    ($($(#[$about:meta])* $variant:ident $field:ident: $kind:ty;)+) => {
         /// Asks for one thing on a host.
         #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
         pub enum Query {
@@ -196,7 +196,7 @@ macro_rules! kinds {
         #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
         #[serde(default, deny_unknown_fields)]
         pub struct Facts {
-            $($(#[$about])* $(#[$serde])* pub $field: <$kind as Kind>::Known,)+
+            $($(#[$about])* pub $field: <$kind as Kind>::Known,)+
             /// Packages that a preview has planned to install: what they bring is not known.
             pub coming: BTreeSet<PackageName>,
         }
@@ -253,35 +253,35 @@ macro_rules! kinds {
 
 kinds! {
     /// What looks after daemons on the host; asked of every host.
-    ServiceManager manager: service_manager::OfHost,;
+    ServiceManager manager: service_manager::OfHost;
     /// What operating system the host runs; asked of every host.
-    Release release: release::OfHost,;
+    Release release: release::OfHost;
     /// What is at a path.
-    Path paths: path::Paths,;
+    Path paths: path::Paths;
     /// Whether a package is installed, and in which version.
-    Package packages: package::Packages,;
+    Package packages: package::Packages;
     /// How long ago the package lists were fetched.
-    PackageLists apt_lists_age: package_lists::Lists,;
+    PackageLists apt_lists_age: package_lists::Lists;
     /// What apt would do, package by package, if some of these packages are not as they should be.
-    Apt apt: apt::Simulations,;
+    Apt apt: apt::Simulations;
     /// A user account.
-    User users: account::Accounts,;
+    User users: account::Accounts;
     /// A group.
-    Group groups: group::Groups,;
+    Group groups: group::Groups;
     /// A service's state, asked of the service manager.
-    Service services: service::Services,;
+    Service services: service::Services;
     /// The answer to a debconf question, for instance `exim4/mailname`.
-    Debconf debconf: debconf::Questions,;
+    Debconf debconf: debconf::Questions;
     /// The host's clock, in seconds since 1970.
-    Time time: time::Clock, #[serde(skip_serializing)];
+    Time time: time::Clock;
     /// The public key of a private key, as `openssl pkey -pubout` gives it.
-    PublicKey public_keys: public_key::Keys,;
+    PublicKey public_keys: public_key::Keys;
     /// A database or an account of the host's MariaDB server.
-    MariaDb mariadb: mariadb::Server,;
+    MariaDb mariadb: mariadb::Server;
     /// Whether a calendar exists on a CalDAV server.
-    Calendar calendars: calendar::Calendars,;
+    Calendar calendars: calendar::Calendars;
     /// The exit code of a command that reads and does not write.
-    Guard guards: guard::Commands,;
+    Guard guards: guard::Commands;
 }
 
 fn gather<K: Kind + ?Sized>(gathered: &mut BTreeMap<KeyOf<K>, K::Question>, question: K::Question) {
