@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use tasks::content::Content;
@@ -104,4 +105,37 @@ impl State {
 /// Gives the user's home directory.
 pub(crate) fn home() -> PathBuf {
     std::env::home_dir().unwrap_or_else(|| PathBuf::from("/"))
+}
+
+/// Gives the name of the user who runs prov, as the list of accounts has it.
+pub(crate) fn local_user() -> String {
+    account().map_or_else(
+        || std::env::var("USER").unwrap_or_else(|_| "root".to_owned()),
+        |(name, _)| name.clone(),
+    )
+}
+
+/// Gives the home directory that the list of accounts names, whatever `$HOME` says.
+pub(crate) fn account_home() -> Option<&'static Path> {
+    account().map(|(_, home)| home.as_path())
+}
+
+/// Reads name and home directory of who runs prov from `/etc/passwd`; accounts of directory services are not in it.
+fn account() -> Option<&'static (String, PathBuf)> {
+    static ACCOUNT: OnceLock<Option<(String, PathBuf)>> = OnceLock::new();
+    let read = || {
+        let user = rustix::process::getuid().as_raw().to_string();
+        let bytes = std::fs::read("/etc/passwd").ok()?;
+        let text = String::from_utf8_lossy(&bytes);
+        text.lines().find_map(|line| {
+            let fields: Vec<_> = line.split(':').collect();
+            match fields.as_slice() {
+                [name, _, number, _, _, home, ..] if *number == user => {
+                    Some(((*name).to_owned(), PathBuf::from(*home)))
+                }
+                _ => None,
+            }
+        })
+    };
+    ACCOUNT.get_or_init(read).as_ref()
 }

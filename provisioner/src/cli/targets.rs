@@ -3,18 +3,18 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use tasks::estate::{Host, Jump, Sudo as EstateSudo};
+use futures_util::future::join_all;
+use tasks::estate::{Host, Sudo as EstateSudo};
 
 use super::app::App;
 use crate::docker::{EstateContainers, HostState, HostStatus, Mode, start_again};
 use crate::engine::Failure;
 use crate::report::print::errln;
 use crate::report::problem::Problem;
-use crate::ssh::{Auth, HostKeys, Sudo, Target};
-use crate::state::{PinnedKey, home};
+use crate::ssh::{Algorithms, Auth, HostKeys, Sudo, Target, Wanted, Way, route};
+use crate::state::PinnedKey;
 
 impl App {
     /// Finds out how hosts are reached. For containers Docker says where they are and what their host keys are, and
@@ -24,8 +24,8 @@ impl App {
         hosts: &[&Host],
     ) -> Result<Vec<(String, Result<Target, Failure>)>, Problem> {
         if self.estate.network().is_none() {
-            let target = |host: &&Host| (host.name().to_owned(), self.server(host));
-            return Ok(hosts.iter().map(target).collect());
+            let target = async |host: &&Host| (host.name().to_owned(), self.server(host).await);
+            return Ok(join_all(hosts.iter().map(target)).await);
         }
         let containers = self.containers().await?;
         let running = containers.list().await?;
@@ -69,60 +69,31 @@ impl App {
                 from: "the host's container".to_owned(),
             },
             sudo: sudo(host),
-            jump: None,
+            way: Way::Direct,
+            algorithms: Algorithms::default(),
             timeout: Duration::from_secs(self.global.timeout),
         })
     }
 
-    /// Gives the way to a real server: the estate first, then the user's SSH configuration, then SSH's defaults. Only
+    /// Gives the way to a real server: the estate first, then the configuration of ssh, then SSH's defaults. Only
     /// where the server is, the configuration knows better: every host of an estate has an address, which may be one
     /// that cannot be reached from here, and whoever writes `HostName` means to be led elsewhere.
-    fn server(&self, host: &Host) -> Result<Target, Failure> {
+    async fn server(&self, host: &Host) -> Result<Target, Failure> {
         let connection = host.connection();
-        let entry = self.user_config.query(host.name());
-        let address = entry
-            .host_name
-            .unwrap_or_else(|| host.address().to_string());
-        self.tell_of_another_address(host, &address);
-        let port = connection.port.or(entry.port).unwrap_or(22);
-        let user = connection.user.clone().or(entry.user);
-        let identities = match &connection.identity {
-            Some(identity) => vec![expand(identity)],
-            None => entry.identities,
-        };
-        let mut auth = self.keys(identities, true);
-        auth.extend(connection.password.iter().cloned().map(Auth::Password));
-        let jump = match (&connection.jump, entry.proxy_jump) {
-            (Some(jump), _) => Some(jump.clone()),
-            (None, Some(jump)) => Some(proxy_jump(&jump)?),
-            (None, None) => None,
-        };
-        Ok(Target {
-            host: host.name().to_owned(),
-            host_keys: self.known_hosts(&address, port),
-            address,
-            port,
-            user: user.unwrap_or_else(user_name),
-            auth,
+        let wanted = Wanted {
+            name: host.name().to_owned(),
+            address: host.address().to_string(),
+            user: connection.user.clone(),
+            port: connection.port,
+            identity: connection.identity.clone(),
+            password: connection.password.clone(),
+            jump: connection.jump.clone(),
             sudo: sudo(host),
-            jump: jump.map(|jump| Box::new(self.jump(&jump))),
             timeout: Duration::from_secs(self.global.timeout),
-        })
-    }
-
-    /// Puts keys in the order in which they are offered: those that somebody named, then the agent's, which may be more
-    /// than a host waits for, and if none was named those of ssh itself.
-    fn keys(&self, identities: Vec<PathBuf>, named: bool) -> Vec<Auth> {
-        let others = if identities.is_empty() {
-            self.user_config.default_identities()
-        } else {
-            Vec::new()
         };
-        let identity = |named| move |path| Auth::Identity { path, named };
-        let mut auth: Vec<_> = identities.into_iter().map(identity(named)).collect();
-        auth.push(Auth::Agent);
-        auth.extend(others.into_iter().map(identity(false)));
-        auth
+        let target = route(&self.user_config, wanted).await?;
+        self.tell_of_another_address(host, &target.address);
+        Ok(target)
     }
 
     /// Says, if more is to be shown, that a server is not looked for where the estate says.
@@ -130,45 +101,9 @@ impl App {
         let known = host.address().to_string();
         if self.global.verbose > 0 && address != known {
             let host = host.name();
-            errln!("{host}: at {address}, as ~/.ssh/config says, not at {known}");
+            errln!("{host}: at {address}, as the configuration of ssh says, not at {known}");
         }
     }
-
-    fn jump(&self, jump: &Jump) -> Target {
-        let entry = self.user_config.query(&jump.host);
-        let address = entry.host_name.unwrap_or_else(|| jump.host.clone());
-        let port = jump.port.or(entry.port).unwrap_or(22);
-        let user = jump.user.clone().or(entry.user);
-        Target {
-            host: jump.host.clone(),
-            host_keys: self.known_hosts(&address, port),
-            address,
-            port,
-            user: user.unwrap_or_else(user_name),
-            auth: self.keys(entry.identities, false),
-            sudo: Sudo::No,
-            jump: None,
-            timeout: Duration::from_secs(self.global.timeout),
-        }
-    }
-
-    fn known_hosts(&self, address: &str, port: u16) -> HostKeys {
-        HostKeys::KnownHosts {
-            files: self.user_config.known_hosts(),
-            name: address.to_owned(),
-            port,
-        }
-    }
-}
-
-/// Reads what the user's SSH configuration says of the host to go through.
-fn proxy_jump(text: &str) -> Result<Jump, Failure> {
-    text.parse().map_err(|reason| {
-        Failure::new(
-            format!("`ProxyJump {text}` of ~/.ssh/config cannot be used: {reason}"),
-            "write it as [USER@]HOST[:PORT], or name the host to go through as `jump` under `connection` in estate.yml",
-        )
-    })
 }
 
 /// Finds a host's running container.
@@ -239,13 +174,4 @@ fn sudo(host: &Host) -> Sudo {
             None => Sudo::Free,
         },
     }
-}
-
-fn expand(path: &str) -> std::path::PathBuf {
-    path.strip_prefix("~/")
-        .map_or_else(|| Path::new(path).to_owned(), |rest| home().join(rest))
-}
-
-fn user_name() -> String {
-    std::env::var("USER").unwrap_or_else(|_| "root".to_owned())
 }

@@ -37,14 +37,14 @@ pub(super) async fn authenticate(
     let mut unusable = None;
     for auth in &target.auth {
         let accepted = match auth {
-            Auth::Agent => by_agent(session, &target.user, None, &mut tried).await,
+            Auth::Agent(_) => by_agent(session, target, None, &mut tried).await,
             Auth::Identity { path, named } => match russh::keys::load_secret_key(path, None) {
                 Ok(key) => by_key(session, &target.user, path, key, &mut tried).await?,
                 Err(error) => {
                     let locked = public_half(path);
                     let only = locked.as_ref();
                     let accepted =
-                        only.is_some() && by_agent(session, &target.user, only, &mut tried).await;
+                        only.is_some() && by_agent(session, target, only, &mut tried).await;
                     // A default key that is missing or locked is no reason to fail; the next way may work.
                     if *named {
                         unusable.get_or_insert_with(|| SshError::Identity {
@@ -109,11 +109,18 @@ async fn by_key(
 /// Offers the keys that the agent holds, or only this one of them.
 async fn by_agent(
     session: &mut Handle<Verifier>,
-    user: &str,
+    target: &Target,
     only: Option<&PublicKey>,
     tried: &mut Tried,
 ) -> bool {
-    let Ok(mut agent) = AgentClient::connect_env().await else {
+    let socket = target.auth.iter().find_map(|auth| match auth {
+        Auth::Agent(socket) => Some(socket),
+        Auth::Identity { .. } | Auth::Password(_) => None,
+    });
+    let Some(socket) = socket else {
+        return false;
+    };
+    let Ok(mut agent) = AgentClient::connect_uds(socket).await else {
         return false;
     };
     let Ok(identities) = agent.request_identities().await else {
@@ -130,7 +137,7 @@ async fn by_agent(
         tried.ways.push(format!("agent key {comment}"));
         tried.keys.push(key.clone());
         let answer = session
-            .authenticate_publickey_with(user, key, None, &mut agent)
+            .authenticate_publickey_with(target.user.as_str(), key, None, &mut agent)
             .await;
         if matches!(answer, Ok(AuthResult::Success)) {
             return true;

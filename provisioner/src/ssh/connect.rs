@@ -1,16 +1,20 @@
-//! Connecting: TCP or a jump host, key exchange, host key, authentication.
+//! Connecting: TCP, a jump host or a program, key exchange, host key, authentication.
 
-use std::borrow::Cow;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use russh::AlgorithmKind;
 use russh::client::{self, Handle};
+use tokio::io::{AsyncRead, AsyncWrite};
 
+use super::algorithms::preferred;
 use super::error::SshError;
-use super::host_key::{Verifier, preferred_algorithms};
-use super::{Target, auth};
+use super::greeting::{Greeting, Speaks};
+use super::host_key::Verifier;
+use super::proxy::ProxyCommand;
+use super::{Target, Way, auth};
 
 /// Seconds without a sign of life after which a question is sent to see whether the host is still there.
 const KEEPALIVE: Duration = Duration::from_secs(15);
@@ -21,9 +25,20 @@ const WINDOW: u32 = 8 * 1024 * 1024;
 /// An authenticated connection to a host.
 pub struct Connection {
     pub(super) handle: Handle<Verifier>,
-    /// The connection that this one goes through, which must live as long.
-    _jump: Option<Box<Connection>>,
+    /// What this one goes through, which must live as long.
+    _through: Through,
 }
+
+/// What a connection goes through.
+enum Through {
+    Nothing,
+    Host(#[expect(dead_code, reason = "it is kept alive")] Box<Connection>),
+    Program(Box<ProxyCommand>),
+}
+
+trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
 
 /// Connects to a host and authenticates, within the target's time-out.
 pub async fn connect(target: &Target) -> Result<Connection, SshError> {
@@ -48,10 +63,7 @@ fn establish(
             keepalive_interval: Some(KEEPALIVE),
             keepalive_max: 4,
             nodelay: true,
-            preferred: russh::Preferred {
-                key: Cow::Owned(preferred_algorithms(&known)),
-                ..russh::Preferred::default()
-            },
+            preferred: preferred(&target.algorithms, &known)?,
             ..client::Config::default()
         };
         tracing::debug!(
@@ -61,47 +73,120 @@ fn establish(
             "connecting"
         );
         let verifier = Verifier::new(&target.address, &target.host_keys, known);
-        let (jump, session) = match &target.jump {
-            None => {
-                let stream = tcp(target).await?;
-                (
-                    None,
-                    client::connect_stream(Arc::new(config), stream, verifier.clone()).await,
-                )
-            }
-            Some(jump) => {
-                let through = Box::new(establish(jump).await?);
-                let channel = through
-                    .handle
-                    .channel_open_direct_tcpip(
-                        target.address.clone(),
-                        u32::from(target.port),
-                        "127.0.0.1",
-                        0,
-                    )
-                    .await
-                    .map_err(|error| SshError::Unreachable {
-                        address: target.address.clone(),
-                        port: target.port,
-                        cause: format!("{} could not open the way: {error}", jump.address),
-                    })?;
-                let stream = channel.into_stream();
-                let session =
-                    client::connect_stream(Arc::new(config), stream, verifier.clone()).await;
-                (Some(through), session)
-            }
-        };
+        let (mut through, stream) = open(target).await?;
+        let greeting = Greeting::default();
+        let stream = greeting.of(stream);
+        let session = client::connect_stream(Arc::new(config), stream, verifier.clone()).await;
         let mut handle = match session {
             Ok(handle) => handle,
-            Err(error) => return Err(verifier.refusal().unwrap_or(SshError::Protocol(error))),
+            Err(error) => {
+                if let Some(refusal) = verifier.refusal() {
+                    return Err(refusal);
+                }
+                return Err(not_begun(target, &mut through, &greeting, error).await);
+            }
         };
         auth::authenticate(&mut handle, target).await?;
         tracing::debug!(host = target.host, user = target.user, "authenticated");
         Ok(Connection {
             handle,
-            _jump: jump,
+            _through: through,
         })
     })
+}
+
+/// Opens the way to a host.
+async fn open(target: &Target) -> Result<(Through, Box<dyn Stream>), SshError> {
+    let unreachable = |cause: String| SshError::Unreachable {
+        address: target.address.clone(),
+        port: target.port,
+        cause,
+    };
+    match &target.way {
+        Way::Direct => Ok((Through::Nothing, Box::new(tcp(target).await?))),
+        Way::Command(command) => {
+            let (program, stream) = ProxyCommand::start(command)
+                .map_err(|error| proxy_failed(target, command, error.to_string()))?;
+            Ok((Through::Program(Box::new(program)), Box::new(stream)))
+        }
+        Way::Jump(jump) => {
+            let through = establish(jump).await?;
+            let channel = through
+                .handle
+                .channel_open_direct_tcpip(
+                    target.address.clone(),
+                    u32::from(target.port),
+                    "127.0.0.1",
+                    0,
+                )
+                .await
+                .map_err(|error| {
+                    unreachable(format!("{} could not open the way: {error}", jump.address))
+                })?;
+            let stream = Box::new(channel.into_stream());
+            Ok((Through::Host(Box::new(through)), stream))
+        }
+    }
+}
+
+fn proxy_failed(target: &Target, command: &str, cause: String) -> SshError {
+    SshError::ProxyCommand {
+        address: target.address.clone(),
+        port: target.port,
+        command: command.to_owned(),
+        cause,
+    }
+}
+
+/// Says why a session did not begin.
+async fn not_begun(
+    target: &Target,
+    through: &mut Through,
+    greeting: &Greeting,
+    error: russh::Error,
+) -> SshError {
+    if let (Through::Program(program), Way::Command(command)) = (through, &target.way)
+        && greeting.speaks() == Speaks::Nothing
+        && let Some(cause) = program.verdict().await
+    {
+        return proxy_failed(target, command, cause);
+    }
+    let (address, port) = (target.address.clone(), target.port);
+    if let russh::Error::NoCommonAlgo { kind, ours, theirs } = error {
+        let (kind, keyword) = named(&kind);
+        let list = |mut names: Vec<String>| {
+            // What is no algorithm but announces an extension is nothing to choose.
+            names.retain(|name| !name.starts_with("ext-info-") && !name.starts_with("kex-strict-"));
+            names.join(", ")
+        };
+        return SshError::NothingInCommon {
+            address,
+            kind,
+            keyword,
+            ours: list(ours),
+            theirs: list(theirs),
+        };
+    }
+    match greeting.speaks() {
+        Speaks::Otherwise(said) => SshError::NotSsh {
+            address,
+            port,
+            said,
+        },
+        Speaks::Nothing => SshError::ClosedAtOnce { address, port },
+        Speaks::Ssh => SshError::Protocol(error),
+    }
+}
+
+/// Names a kind of algorithm, and what sets it in `sshd_config(5)`.
+fn named(kind: &AlgorithmKind) -> (&'static str, &'static str) {
+    match kind {
+        AlgorithmKind::Kex => ("key exchange", "KexAlgorithms"),
+        AlgorithmKind::Key => ("kind of host key", "HostKey"),
+        AlgorithmKind::Cipher => ("cipher", "Ciphers"),
+        AlgorithmKind::Compression => ("compression", "Compression"),
+        AlgorithmKind::Mac => ("message authentication code", "MACs"),
+    }
 }
 
 async fn tcp(target: &Target) -> Result<tokio::net::TcpStream, SshError> {

@@ -12,6 +12,8 @@ use thiserror::Error;
     reason = "the message of each variant says what its fields are"
 )]
 pub enum SshError {
+    #[error("the configuration of ssh: {cause}")]
+    Config { cause: String, remedy: String },
     #[error("{address}:{port} refused the connection")]
     Refused { address: String, port: u16 },
     #[error("{address}:{port} did not answer within {seconds} s")]
@@ -26,27 +28,59 @@ pub enum SshError {
         port: u16,
         cause: String,
     },
-    #[error("the host key of {address} is not the one that is known: {offered}")]
-    HostKeyChanged {
+    #[error("{address}:{port} cannot be reached through `{command}`: {cause}")]
+    ProxyCommand {
         address: String,
-        offered: String,
-        known_in: String,
+        port: u16,
+        command: String,
+        cause: String,
     },
-    #[error("the host key of {address} is not known: {offered}")]
-    HostKeyUnknown {
+    #[error("{address}:{port} is no SSH server: it says {said}")]
+    NotSsh {
         address: String,
+        port: u16,
+        said: String,
+    },
+    #[error("{address}:{port} took the connection and closed it without a word")]
+    ClosedAtOnce { address: String, port: u16 },
+    #[error("{address} and prov have no {kind} in common; prov has {ours}; the host has {theirs}")]
+    NothingInCommon {
+        address: String,
+        kind: &'static str,
+        keyword: &'static str,
+        ours: String,
+        theirs: String,
+    },
+    #[error("the host key of {name} is not the one that is known from {place}: {offered}")]
+    HostKeyChanged {
+        name: String,
         offered: String,
-        looked_in: String,
+        place: String,
+        forget: String,
+    },
+    #[error("the host key of {name} is revoked in {place}: {offered}")]
+    HostKeyRevoked {
+        name: String,
+        offered: String,
+        place: String,
+    },
+    #[error("the host key of {name} is not known: {offered}")]
+    HostKeyUnknown {
+        name: String,
+        offered: String,
+        remedy: String,
     },
     #[error(
-        "the host key of {address} is not known: {offered}; of it only keys of other kinds are known: {known}"
+        "the host key of {name} is not known: {offered}; of it only keys of other kinds are known: {known}"
     )]
     HostKeyOfOtherKind {
-        address: String,
+        name: String,
         offered: String,
         known: String,
-        looked_in: String,
+        remedy: String,
     },
+    #[error("the host key of {name} is not known, and its certificate does not count: {reason}")]
+    HostCertificate { name: String, reason: String },
     #[error("cannot read {}: {cause}", path.display())]
     KnownHosts { path: PathBuf, cause: String },
     #[error("the key file {} cannot be used: {cause}", path.display())]
@@ -87,10 +121,19 @@ impl SshError {
     #[must_use]
     pub const fn is_unreachable(&self) -> bool {
         match self {
-            Self::Refused { .. } | Self::Timeout { .. } | Self::Unreachable { .. } => true,
-            Self::HostKeyChanged { .. }
+            Self::Refused { .. }
+            | Self::Timeout { .. }
+            | Self::Unreachable { .. }
+            | Self::ProxyCommand { .. }
+            | Self::NotSsh { .. }
+            | Self::ClosedAtOnce { .. } => true,
+            Self::Config { .. }
+            | Self::NothingInCommon { .. }
+            | Self::HostKeyChanged { .. }
+            | Self::HostKeyRevoked { .. }
             | Self::HostKeyUnknown { .. }
             | Self::HostKeyOfOtherKind { .. }
+            | Self::HostCertificate { .. }
             | Self::KnownHosts { .. }
             | Self::Identity { .. }
             | Self::NotAuthenticated { .. }
@@ -108,21 +151,36 @@ impl SshError {
     #[must_use]
     pub fn remedy(&self) -> Remedy {
         let words = match self {
+            Self::Config { remedy, .. }
+            | Self::HostKeyUnknown { remedy, .. }
+            | Self::HostKeyOfOtherKind { remedy, .. } => remedy.clone(),
             Self::Refused { port, .. } => {
                 format!("check that sshd runs on the host and listens on port {port}")
             }
             Self::Timeout { .. } | Self::Unreachable { .. } => {
                 "check that the host is up, its address in estate.yml, and the network between".into()
             }
-            Self::HostKeyChanged { known_in, .. } => format!(
-                "somebody may be listening in: find out why the key changed, and only then remove the old one from {known_in}"
+            Self::ProxyCommand { .. } => {
+                "run that program by itself; it is the `ProxyCommand` of ssh's configuration, and a connection is what goes in and comes out of it".into()
+            }
+            Self::NotSsh { .. } => {
+                "check the host's address, and the port of its SSH server: `port` under `connection` in estate.yml, or `Port` in ~/.ssh/config".into()
+            }
+            Self::ClosedAtOnce { .. } => {
+                "look at the log of sshd on the host (`journalctl -u ssh`): it may have too many connections (`MaxStartups`), or turn this address away".into()
+            }
+            Self::NothingInCommon { keyword, .. } => format!(
+                "allow one of those that prov has in /etc/ssh/sshd_config on the host (`{keyword}`), or bring its SSH server up to date"
             ),
-            Self::HostKeyUnknown { looked_in, .. } => format!(
-                "compare the fingerprint with the host's own (`ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub`), then add the key to {looked_in}, for instance with `ssh-keyscan`"
+            Self::HostKeyChanged { forget, .. } => format!(
+                "somebody may be listening in: find out why the key changed, and only then {forget}"
             ),
-            Self::HostKeyOfOtherKind { address, looked_in, .. } => format!(
-                "prov uses Ed25519 and ECDSA keys, not RSA; ssh adds them to {looked_in} by the key that it knows: `ssh -o UpdateHostKeys=yes {address} true`"
+            Self::HostKeyRevoked { place, .. } => format!(
+                "a key is revoked because somebody else may have it: give the host a new one (there: `ssh-keygen -A`, once the old files are gone); {place} stays"
             ),
+            Self::HostCertificate { .. } => {
+                "have the host's certificate made anew (`ssh-keygen -s CA -h -n NAME`), or add the key of its authority to ~/.ssh/known_hosts as a line that begins with `@cert-authority`".into()
+            }
             Self::KnownHosts { path, .. } => {
                 format!("repair the permissions or contents of {}", path.display())
             }

@@ -3,18 +3,27 @@
 //! This module connects, verifies the host key, authenticates, becomes root and exchanges framed scripts. It refuses
 //! to talk to a host whose key it cannot verify, and never puts anything secret on a command line.
 
+mod algorithms;
 mod auth;
+mod certificate;
 mod config;
 mod connect;
 mod error;
+mod greeting;
 mod host_key;
+mod known_hosts;
+mod proxy;
+mod route;
 mod shell;
 mod terminal;
 
+pub use algorithms::Algorithms;
 pub use config::UserConfig;
 pub use connect::{Connection, connect};
 pub use error::SshError;
 pub use host_key::HostKeys;
+pub use known_hosts::KeyName;
+pub use route::{Wanted, route};
 #[cfg(test)]
 pub(crate) use shell::frames;
 pub use shell::{Frame, RootShell};
@@ -42,17 +51,30 @@ pub struct Target {
     pub host_keys: HostKeys,
     /// How to become root.
     pub sudo: Sudo,
-    /// A host to go through.
-    pub jump: Option<Box<Target>>,
+    /// What the connection goes through.
+    pub way: Way,
+    /// Limits to what is offered in the key exchange.
+    pub algorithms: Algorithms,
     /// How long connecting may take, from the first packet to the root shell.
     pub timeout: Duration,
+}
+
+/// What a connection goes through.
+#[derive(Debug, Clone)]
+pub enum Way {
+    /// Nothing but the network.
+    Direct,
+    /// Another host.
+    Jump(Box<Target>),
+    /// A program whose standard input and output are the connection.
+    Command(String),
 }
 
 /// One way to authenticate.
 #[derive(Debug, Clone)]
 pub enum Auth {
-    /// The keys that the agent at `$SSH_AUTH_SOCK` holds.
-    Agent,
+    /// The keys that the agent at this socket holds.
+    Agent(PathBuf),
     /// A private key file, which must not need a passphrase.
     Identity {
         /// The file.
