@@ -102,7 +102,7 @@ pub(super) struct Block {
     /// which is asked too. By default those of `~/.ssh/config`, else `~/.ssh/id_ed25519` and `~/.ssh/id_ecdsa`.
     #[serde(default)]
     identity: Option<Text>,
-    /// Host to go through, `[USER@]HOST[:PORT]`; by default that of `~/.ssh/config`.
+    /// Host to go through, `[USER@]HOST[:PORT]`; by default those of `~/.ssh/config`, where there may be several.
     #[serde(default)]
     jump: Option<Jump>,
 }

@@ -89,6 +89,12 @@ pub(super) struct Containers {
     _stand_ins: IgnoredAny,
 }
 
+/// The TCP port of an SSH server that nothing is said about.
+const SSH_PORT: u16 = 22;
+
+/// Where hosts are reached, each with the host's name.
+type Places<'n> = HashMap<(IpAddr, u16), (&'n str, &'n Mark)>;
+
 /// Holds what was read so far.
 pub(super) struct Inventory<'n, 'm> {
     mistakes: &'m mut Vec<Diagnostic>,
@@ -238,11 +244,7 @@ impl<'n, 'm> Inventory<'n, 'm> {
     }
 
     /// Reads the hosts; gives the addresses that are taken.
-    fn hosts(
-        &mut self,
-        root: &'n Node,
-        private: Option<&'n Node>,
-    ) -> HashMap<IpAddr, (&'n str, &'n Mark)> {
+    fn hosts(&mut self, root: &'n Node, private: Option<&'n Node>) -> Places<'n> {
         if let Some(private) = private {
             self.sections(private, &["connection", "hosts"]);
         }
@@ -280,19 +282,25 @@ impl<'n, 'm> Inventory<'n, 'm> {
             };
             let mark = node.get("address").map_or(&key.mark, |node| &node.mark);
             self.address(entry.address, mark);
-            self.unique(&mut addresses, entry.address, &key.text, mark);
             if let Some(volumes) = node.get("volumes") {
                 self.volumes(&entry.volumes, volumes);
             }
             let secret = secrets.get(key.text.as_str()).cloned().unwrap_or_default();
             let own = secret.or(&connection);
+            let connection = own.or(&defaults).finish();
+            // Servers behind one address, such as that of a router, are told apart by their ports.
+            let port = match self.network {
+                None => connection.port.unwrap_or(SSH_PORT),
+                Some(_) => SSH_PORT,
+            };
+            self.unique(&mut addresses, (entry.address, port), &key.text, mark);
             self.hosts.push(Host {
                 name: key.text.clone(),
                 address: entry.address,
                 location: entry.location,
                 release: entry.release.unwrap_or(release),
                 volumes: entry.volumes,
-                connection: own.or(&defaults).finish(),
+                connection,
                 groups: Vec::new(),
                 services: Vec::new(),
                 roles: Vec::new(),
@@ -307,16 +315,22 @@ impl<'n, 'm> Inventory<'n, 'm> {
     /// Takes an address; says so if it is taken already.
     fn unique(
         &mut self,
-        taken: &mut HashMap<IpAddr, (&'n str, &'n Mark)>,
-        address: IpAddr,
+        taken: &mut Places<'n>,
+        place: (IpAddr, u16),
         name: &'n str,
         mark: &'n Mark,
     ) {
-        if let Some((other, first)) = taken.insert(address, (name, mark)) {
-            let message = format!("address {address} is that of host '{other}' already");
+        if let Some((other, first)) = taken.insert(place, (name, mark)) {
+            let message = format!("address {} is that of host '{other}' already", place.0);
             let mistake = Diagnostic::at(mark.place(), message);
+            let behind = match self.network {
+                None => {
+                    "; servers behind one address have each a `port` of its own under `connection`"
+                }
+                Some(_) => "",
+            };
             self.mistakes
-                .push(mistake.hint(format!("first used at {first}")));
+                .push(mistake.hint(format!("first used at {first}{behind}")));
         }
     }
 

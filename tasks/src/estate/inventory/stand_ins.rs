@@ -3,22 +3,16 @@
 //! Owns the field `stand_ins` of the section `containers`. Refuses names that no stand-in has or that stand for something
 //! else, and addresses that a host has.
 
-use std::collections::HashMap;
 use std::net::IpAddr;
 
 use super::super::node::{Node, shorten};
-use super::super::sources::Mark;
 use super::super::{STAND_INS, StandIn, fault, from_node};
-use super::Inventory;
+use super::{Inventory, Places, SSH_PORT};
 use crate::Diagnostic;
 
 impl<'n> Inventory<'n, '_> {
     /// Reads the stand-ins, once the hosts and their addresses are known.
-    pub(super) fn stand_ins(
-        &mut self,
-        root: &'n Node,
-        mut addresses: HashMap<IpAddr, (&'n str, &'n Mark)>,
-    ) -> Vec<StandIn> {
+    pub(super) fn stand_ins(&mut self, root: &'n Node, mut addresses: Places<'n>) -> Vec<StandIn> {
         let node = root.get("containers");
         let Some(node) = node.and_then(|node| node.get("stand_ins")) else {
             return Vec::new();
@@ -36,7 +30,7 @@ impl<'n> Inventory<'n, '_> {
                 continue;
             };
             self.address(address, &node.mark);
-            self.unique(&mut addresses, address, name, &node.mark);
+            self.unique(&mut addresses, (address, SSH_PORT), name, &node.mark);
             if let IpAddr::V4(address) = address {
                 stand_ins.push(StandIn {
                     name: name.to_owned(),

@@ -3,7 +3,7 @@
 use insta::assert_snapshot;
 
 use super::super::Estate;
-use super::sample::{INVENTORY, added, render, replaced, wrong};
+use super::sample::{INVENTORY, added, render, replaced, sources, wrong};
 
 #[test]
 fn folder_without_inventory_is_no_estate() {
@@ -84,6 +84,29 @@ fn duplicate_addresses_show_both_places() {
     |                            ^
     hint: first used at e/estate.yml:5:27
     "#);
+}
+
+#[test]
+fn servers_behind_one_address_have_ports_of_their_own() {
+    let servers = |first: &str, second: &str| {
+        let text = format!(
+            "name: tiny\nhosts:\n  a: {{address: 192.0.2.7, location: internal{first}}}\n  b: {{address: 192.0.2.7, location: internal{second}}}\n"
+        );
+        let loaded = Estate::load(&sources(&[("estate.yml", &text)]), &[]);
+        loaded.map_or_else(|mistakes| render(&mistakes), |_| String::new())
+    };
+    let port = |port: u16| format!(", connection: {{port: {port}}}");
+    assert_eq!(servers("", &port(2222)), "");
+    assert_eq!(servers(&port(2201), &port(2202)), "");
+    for (first, second) in [
+        (String::new(), String::new()),
+        (String::new(), port(22)),
+        (port(2222), port(2222)),
+    ] {
+        let told = servers(&first, &second);
+        assert!(told.contains("is that of host 'a' already"), "{told}");
+        assert!(told.contains("`port` of its own"), "{told}");
+    }
 }
 
 #[test]
