@@ -85,7 +85,7 @@ fn a_server_is_known_by_its_host_key_or_not_spoken_to() {
     servers.write_home(".ssh/known_hosts", &only_rsa);
     let ran = servers.prov(LOOK).run();
     ran.exits(1)
-        .failed("one", &["is not known", "ssh-rsa", "UpdateHostKeys"]);
+        .failed("one", &["is not known", "ssh-rsa", "ssh-keyscan"]);
 
     let wrong = estate
         .known_host("two")

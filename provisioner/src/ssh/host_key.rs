@@ -126,11 +126,12 @@ fn quoted(file: &Path) -> String {
 /// Gives the algorithms that host keys may have, those of known keys first, so that the host offers a key that can be
 /// compared. Signatures with SHA-1 are not among them.
 pub(super) fn preferred_algorithms(known: &Known) -> Vec<Algorithm> {
-    let sha1 = Algorithm::Rsa { hash: None };
+    // The library cannot verify signatures of RSA.
+    let is_offered = |one: &&Algorithm| !matches!(one, Algorithm::Rsa { .. });
     let defaults: Vec<_> = russh::Preferred::DEFAULT
         .key
         .iter()
-        .filter(|one| **one != sha1)
+        .filter(is_offered)
         .collect();
     let keys = known.keys.iter().chain(&known.without_port);
     let mut order: Vec<Algorithm> = Vec::new();
