@@ -188,8 +188,8 @@ checked_name!(
     /// a pattern in which `%` stands for anything.
     DatabaseAccount,
     "database account",
-    "an account NAME@HOST of a database server; use letters, digits, '_', '.', '$' and '-' in the name, at most 80, \
-     and a name, address or pattern with '%' as the host",
+    "an account NAME@HOST of a database server, without quotes; use letters, digits, '_', '.', '$' and '-' in the name, \
+     at most 80, and a name in lower case, an address or a pattern with '%' as the host",
     |account| account.split_once('@').is_some_and(|(name, host)| {
         let consists = |text: &str, more: &[u8]| {
             text.bytes()
@@ -199,6 +199,8 @@ checked_name!(
             && (1..=255).contains(&host.len())
             && consists(name, b"_.$-")
             && consists(host, b"_.:%/-")
+            // The server keeps it in lower case.
+            && !host.contains(|c: char| c.is_ascii_uppercase())
     })
 );
 

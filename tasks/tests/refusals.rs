@@ -26,6 +26,53 @@ fn what_cannot_be_meant_is_refused_with_a_reason() {
     let cut = &key[..60];
     for (kind, fields, reason) in [
         ("symlink", json!({"path": path}), "has no target"),
+        (
+            "user",
+            json!({"name": "root", "state": "absent"}),
+            "needs its administrator",
+        ),
+        (
+            "user",
+            json!({"name": "root", "shell": "/usr/sbin/nologin"}),
+            "lets nobody in",
+        ),
+        ("user", json!({"name": "root", "uid": 5}), "has the number 0"),
+        ("user", json!({"name": "toor", "uid": 0}), "0 is root's"),
+        (
+            "group",
+            json!({"name": "root", "state": "absent"}),
+            "a host needs it",
+        ),
+        (
+            "mariadb_database",
+            json!({"name": "mysql", "state": "absent"}),
+            "neither dropped nor altered",
+        ),
+        (
+            "mariadb_database",
+            json!({"name": "INFORMATION_SCHEMA", "charset": "utf8mb4"}),
+            "neither dropped nor altered",
+        ),
+        (
+            "mariadb_user",
+            json!({"account": "root@localhost", "state": "absent"}),
+            "neither removed nor given another password",
+        ),
+        (
+            "mariadb_user",
+            json!({"account": "mariadb.sys@localhost", "password": "x"}),
+            "neither removed nor given another password",
+        ),
+        (
+            "mariadb_user",
+            json!({"account": "wp@LOCALHOST", "password": "x"}),
+            "a name in lower case",
+        ),
+        (
+            "mariadb_user",
+            json!({"account": "wp@%", "password": "x", "grants": {"w": ["GRANT OPTION"]}}),
+            "not given by prov",
+        ),
         ("line", json!({"path": path}), "`line` is needed"),
         (
             "line",

@@ -181,6 +181,29 @@ fn drift_is_seen_and_repaired(estate: &Estate) {
         "privileges differ",
         &user,
     );
+    // What comes with a role, or with another account as which it may act, is the account's as well.
+    both(
+        &format!("CREATE ROLE admins; GRANT ALL ON *.* TO admins; GRANT admins TO {account};"),
+        "privileges differ",
+        &user,
+    );
+    both(
+        &format!("DROP ROLE admins; GRANT PROXY ON root@localhost TO {account};"),
+        "privileges differ",
+        &user,
+    );
+    both(
+        &format!("ALTER USER {account} IDENTIFIED VIA mysql_native_password USING PASSWORD('x') OR unix_socket;"),
+        "password differs",
+        &user,
+    );
+    // Whatever root's own client would do: the server of this host is asked, as root.
+    estate.on(
+        "one",
+        "printf '[client]\nhost=192.0.2.1\nuser=nosuch\npassword=wrong\n' >/root/.my.cnf",
+    );
+    on_one(estate, "complete").unchanged("one");
+    estate.on("one", "rm /root/.my.cnf");
     both("DROP DATABASE cata_logue;", "missing", &[&database]);
     both(&format!("DROP USER {account};"), "missing", &user);
     on_one(estate, "complete").unchanged("one");

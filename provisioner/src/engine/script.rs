@@ -14,6 +14,11 @@ pub fn encode(bytes: &[u8]) -> String {
     STANDARD.encode(bytes)
 }
 
+/// Variables by which root's environment on a host would have programs read other files, speak to other servers or
+/// write in other ways than they do for everybody. Proxies are kept: a host may reach its package archive by one alone.
+const FOREIGN: &str = "MYSQL_*|MARIADB_*|PG*|CURL_*|SSL_CERT_*|OPENSSL_*|APT_*|DPKG_*|DEBCONF_*|DEBIAN_*|GIT_*|PERL*|PYTHON*|LD_*|SYSTEMD_*|\
+LC_*|LANG|LANGUAGE|ENV|BASH_ENV|CDPATH|TMPDIR|TAR_OPTIONS|POSIXLY_CORRECT|QUOTING_STYLE|TIME_STYLE|BLOCK_SIZE|GREP_*|UCF_*|NEEDRESTART_*";
+
 /// Gives what comes first in every session: a plain environment, and the functions with which a script answers. Their
 /// names begin with `prov_`, as a function takes the place of a program of its name.
 ///
@@ -25,7 +30,9 @@ pub fn encode(bytes: &[u8]) -> String {
 #[must_use]
 pub fn preamble(nonce: &str) -> String {
     format!(
-        r#"LC_ALL=C.UTF-8; PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+        r#"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+for prov_variable in $(env | sed -n 's/^\([A-Za-z_][A-Za-z0-9_]*\)=.*/\1/p'); do case $prov_variable in ({FOREIGN}) unset "$prov_variable";; esac; done
+LC_ALL=C.UTF-8
 DEBIAN_FRONTEND=noninteractive; APT_LISTCHANGES_FRONTEND=none
 export LC_ALL PATH DEBIAN_FRONTEND APT_LISTCHANGES_FRONTEND
 umask 022; cd /
@@ -141,6 +148,26 @@ mod tests {
                 .unwrap();
             assert_eq!(String::from_utf8_lossy(&output.stdout), word);
         }
+    }
+
+    #[test]
+    fn programs_of_the_host_get_none_of_what_roots_environment_would_have_them_do() {
+        let output = std::process::Command::new("sh")
+            .args(["-c", &format!("{}\nenv", preamble("n"))])
+            .env("MYSQL_HOST", "other.example")
+            .env("APT_CONFIG", "/root/apt.conf")
+            .env("LC_MESSAGES", "de_DE.UTF-8")
+            .env("http_proxy", "http://proxy.example:3128")
+            .env("ODD", "a\nCURL_HOME=x")
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{output:?}");
+        let text = String::from_utf8_lossy(&output.stdout);
+        let has = |name: &str| text.lines().any(|line| line.starts_with(name));
+        for gone in ["MYSQL_", "APT_CONFIG", "LC_MESSAGES"] {
+            assert!(!has(gone), "{text}");
+        }
+        assert!(has("http_proxy=http://proxy") && has("LC_ALL=C.UTF-8"), "{text}");
     }
 
     #[test]

@@ -19,6 +19,8 @@ pub enum Awaited {
     Key(HostPath),
     /// A line of a file of another host.
     Input(Input),
+    /// A service that is about to be started.
+    Service(String),
 }
 
 impl Awaited {
@@ -30,6 +32,7 @@ impl Awaited {
             Self::Made(_) => "command",
             Self::Key(_) => "tls_key",
             Self::Input(_) => "other_host",
+            Self::Service(_) => "service",
         }
     }
 }
@@ -44,6 +47,7 @@ impl fmt::Display for Awaited {
             Self::Made(path) => write!(f, "the command that makes {path}"),
             Self::Key(path) => write!(f, "tls_key {path}"),
             Self::Input(input) => write!(f, "{input}"),
+            Self::Service(name) => write!(f, "the service {name}, which is to be started"),
         }
     }
 }

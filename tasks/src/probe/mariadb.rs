@@ -21,6 +21,12 @@ pub(crate) const CLIENT: [&str; 5] = [
     "--batch",
 ];
 
+/// What stands before the account as which another one may act, among [`DatabaseUserFact::beyond`].
+pub(crate) const PROXY: &str = "PROXY ON ";
+
+/// What the client says where nobody listens, or greets it.
+const SILENT: [&str; 3] = ["ERROR 2002 ", "ERROR 2006 ", "ERROR 2013 "];
+
 /// The first answer of a server that can be asked, and the last of one that was asked everything.
 const READY: &str = "ready";
 const DONE: &str = "done";
@@ -41,6 +47,8 @@ pub enum MariaDbEffect {
     Database(DatabaseName, Option<DatabaseFact>),
     /// An account is there, or gone.
     User(DatabaseAccount, Option<DatabaseUserFact>),
+    /// The server is started, if it did not run.
+    Starts,
 }
 
 /// What is known of a MariaDB server.
@@ -49,6 +57,8 @@ pub enum MariaDbEffect {
 pub struct MariaDbFacts {
     /// Whether it can be asked.
     pub server: DatabaseServer,
+    /// The account as which it lets prov in: `root@localhost`.
+    pub own: Option<String>,
     /// Databases that were asked for; `None` where there is none.
     pub databases: BTreeMap<DatabaseName, Option<DatabaseFact>>,
     /// Accounts that were asked for; `None` where there is none.
@@ -62,6 +72,10 @@ pub enum DatabaseServer {
     /// It does not run, or is not installed.
     #[default]
     Down,
+    /// Nobody answers at its socket; in its client's words.
+    Silent(String),
+    /// Its service is about to be started; only in previews.
+    Starting,
     /// It answers.
     Running,
     /// It runs and does not let root in; in its own words.
@@ -90,7 +104,7 @@ pub struct DatabaseUserFact {
     #[serde(default)]
     pub global: BTreeSet<String>,
     /// Privileges of kinds that are never given, in words such as ``SELECT ON `shop`.`orders` ``: on tables, columns and
-    /// routines, and to pass privileges on.
+    /// routines, to pass privileges on, and what comes with roles and with other accounts as which it may act.
     #[serde(default)]
     pub beyond: BTreeSet<String>,
     /// Privileges on databases, by the pattern of their names as `GRANT` takes it.
@@ -125,6 +139,7 @@ impl Known for MariaDbFacts {
             return;
         }
         self.server = newer.server;
+        self.own = newer.own;
         self.databases.extend(newer.databases);
         self.users.extend(newer.users);
     }
@@ -133,6 +148,7 @@ impl Known for MariaDbFacts {
         let mut selected = Self::default();
         for key in keys {
             selected.server.clone_from(&self.server);
+            selected.own.clone_from(&self.own);
             match key {
                 MariaDbQuestion::Database(name) => {
                     if let Some(fact) = self.databases.get(name) {
@@ -151,8 +167,15 @@ impl Known for MariaDbFacts {
 
     /// A command that worked shows that the server runs.
     fn carry_out(&mut self, effect: MariaDbEffect) {
+        if effect == MariaDbEffect::Starts {
+            if matches!(self.server, DatabaseServer::Down | DatabaseServer::Silent(_)) {
+                self.server = DatabaseServer::Starting;
+            }
+            return;
+        }
         self.server = DatabaseServer::Running;
         match effect {
+            MariaDbEffect::Starts => {}
             MariaDbEffect::Database(name, fact) => {
                 self.databases.insert(name, fact);
             }
@@ -175,7 +198,7 @@ impl Kind for Server {
     }
 
     fn script(questions: &[MariaDbQuestion]) -> String {
-        let mut sql = format!("SELECT '{READY}';\n");
+        let mut sql = format!("SELECT '{READY}', CURRENT_USER();\n");
         for question in questions {
             match question {
                 // Writing to a string cannot fail.
@@ -204,15 +227,20 @@ impl Kind for Server {
             return Ok(known(questions, DatabaseServer::Down, &Rows::default()));
         };
         let rows = Rows::of(text);
-        let server = match (rows.ready, rows.done, rows.error) {
-            (true, true, None) => DatabaseServer::Running,
-            (true, _, error) => {
-                DatabaseServer::Failed(error.unwrap_or("its client said nothing more").to_owned())
+        let ready = rows.own.is_some();
+        let server = match (ready, rows.done, rows.error.or(rows.words)) {
+            (true, true, _) if rows.error.is_none() => DatabaseServer::Running,
+            (true, _, _) | (false, _, None) => {
+                let words = rows.error.unwrap_or("its client said nothing more");
+                DatabaseServer::Failed(words.to_owned())
             }
             (false, _, Some(error)) if error.contains("Access denied") => {
                 DatabaseServer::Refused(error.to_owned())
             }
-            (false, _, _) => DatabaseServer::Down,
+            (false, _, Some(error)) if SILENT.iter().any(|code| error.contains(code)) => {
+                DatabaseServer::Silent(error.to_owned())
+            }
+            (false, _, Some(error)) => DatabaseServer::Failed(error.to_owned()),
         };
         Ok(known(questions, server, &rows))
     }
@@ -236,14 +264,15 @@ fn ask_for_account(sql: &mut String, account: &DatabaseAccount) {
     // Writing to a string cannot fail.
     let _ = writeln!(
         sql,
-        "SELECT 'user', '{account}', plugin, authentication_string FROM mysql.user \
+        "SELECT 'user', '{account}', IF(JSON_EXISTS(Priv, '$.auth_or'), 'several', plugin), authentication_string \
+         FROM mysql.user JOIN mysql.global_priv USING (User, Host) \
          WHERE BINARY User = '{name}' AND Host = '{host}';\n\
          SELECT 'global', '{account}', privilege_type FROM information_schema.user_privileges \
          WHERE {grantee} AND privilege_type <> 'USAGE';\n\
          SELECT 'grant', '{account}', table_schema, privilege_type FROM information_schema.schema_privileges \
          WHERE {grantee};"
     );
-    // Privileges of kinds that are never given.
+    // Privileges of kinds that are never given. What a role or another account may do, the account may do as well.
     let schema = "information_schema";
     let on_table = "' ON `', table_schema, '`.`', table_name, '`'";
     for (words, from) in [
@@ -258,6 +287,14 @@ fn ask_for_account(sql: &mut String, account: &DatabaseAccount) {
         (
             "UPPER(Proc_priv), ' ON `', Db, '`.`', Routine_name, '`'".to_owned(),
             format!("mysql.procs_priv WHERE BINARY User = '{name}' AND Host = '{host}'"),
+        ),
+        (
+            "'ROLE `', Role, '`'".to_owned(),
+            format!("mysql.roles_mapping WHERE BINARY User = '{name}' AND Host = '{host}'"),
+        ),
+        (
+            format!("'{PROXY}', Proxied_user, '@', Proxied_host"),
+            format!("mysql.proxies_priv WHERE BINARY User = '{name}' AND Host = '{host}'"),
         ),
         (
             "'GRANT OPTION ON `', table_schema, '`.*'".to_owned(),
@@ -278,9 +315,11 @@ fn ask_for_account(sql: &mut String, account: &DatabaseAccount) {
 /// The rows of an answer.
 #[derive(Default)]
 struct Rows<'a> {
-    ready: bool,
+    own: Option<&'a str>,
     done: bool,
     error: Option<&'a str>,
+    /// The first line that is no row: what the client says before it has begun.
+    words: Option<&'a str>,
     databases: BTreeMap<&'a str, DatabaseFact>,
     users: BTreeMap<&'a str, DatabaseUserFact>,
 }
@@ -299,7 +338,7 @@ impl<'a> Rows<'a> {
         // The client writes a backslash as two.
         let plain = |text: &str| text.replace("\\\\", "\\");
         match *columns.as_slice() {
-            [READY] => self.ready = true,
+            [READY, own] => self.own = Some(own),
             [DONE] => self.done = true,
             ["database", name, charset, collation] => {
                 let fact = DatabaseFact {
@@ -338,6 +377,9 @@ impl<'a> Rows<'a> {
                 self.error.get_or_insert(words);
             }
             // Whatever else the client says, a warning for instance, is no row.
+            [words] if !words.trim().is_empty() => {
+                self.words.get_or_insert(words);
+            }
             _ => {}
         }
     }
@@ -346,6 +388,7 @@ impl<'a> Rows<'a> {
 fn known(questions: &[MariaDbQuestion], server: DatabaseServer, rows: &Rows<'_>) -> MariaDbFacts {
     let mut facts = MariaDbFacts {
         server,
+        own: rows.own.map(str::to_owned),
         ..MariaDbFacts::default()
     };
     for question in questions {
@@ -376,7 +419,7 @@ mod tests {
     #[test]
     fn rows_become_databases_accounts_and_privileges() {
         let facts = asked(
-            "ready\ndatabase\tshop\tutf8mb4\tutf8mb4_bin\nuser\tshop@localhost\tmysql_native_password\t*AA\n\
+            "ready\troot@localhost\ndatabase\tshop\tutf8mb4\tutf8mb4_bin\nuser\tshop@localhost\tmysql_native_password\t*AA\n\
              global\tshop@localhost\tSUPER\ngrant\tshop@localhost\ta\\\\_b\tSELECT\n\
              beyond\tshop@localhost\tSELECT ON `a`.`b`\ndone\n",
         );
@@ -392,7 +435,7 @@ mod tests {
 
     #[test]
     fn a_client_that_stops_half_way_has_said_nothing_about_privileges() {
-        let begun = "ready\nuser\tshop@localhost\tmysql_native_password\t*AA\n";
+        let begun = "ready\troot@localhost\nuser\tshop@localhost\tmysql_native_password\t*AA\n";
         let lost = "ERROR 2013 (HY000): Lost connection";
         for (rest, words) in [(lost, lost), ("", "its client said nothing more")] {
             let facts = asked(&format!("{begun}{rest}"));
@@ -402,10 +445,22 @@ mod tests {
 
     #[test]
     fn a_server_that_is_down_and_one_that_lets_nobody_in_are_told_apart() {
-        let down = asked("ERROR 2002 (HY000): Can't connect to local server\n");
-        assert_eq!(down.server, DatabaseServer::Down);
+        let silent = "ERROR 2002 (HY000): Can't connect to local server";
+        assert_eq!(
+            asked(silent).server,
+            DatabaseServer::Silent(silent.to_owned())
+        );
         let denied = "ERROR 1045 (28000): Access denied for user 'root'@'localhost'";
         let refused = DatabaseServer::Refused(denied.to_owned());
         assert_eq!(asked(denied).server, refused);
+        for words in [
+            "ERROR 1040 (08004): Too many connections",
+            "mariadb: unknown variable 'x=1'",
+        ] {
+            let failed = DatabaseServer::Failed(words.to_owned());
+            assert_eq!(asked(words).server, failed);
+        }
+        let empty = asked("").server;
+        assert!(matches!(empty, DatabaseServer::Failed(_)), "{empty:?}");
     }
 }

@@ -16,6 +16,7 @@ mod debconf;
 mod group;
 mod guard;
 mod known;
+mod login;
 mod mariadb;
 mod package;
 mod package_lists;
@@ -44,7 +45,8 @@ pub use calendar::{CalendarFact, CalendarRequest};
 pub use group::GroupFact;
 pub use guard::{GuardFact, Guards};
 pub use known::{Becomes, Known};
-pub(crate) use mariadb::CLIENT;
+pub(crate) use mariadb::{CLIENT, PROXY};
+pub use login::LoginFact;
 pub use mariadb::{
     DatabaseFact, DatabaseServer, DatabaseUserFact, MariaDbEffect, MariaDbFacts, MariaDbQuestion,
 };
@@ -266,6 +268,8 @@ kinds! {
     Apt apt: apt::Simulations;
     /// A user account.
     User users: account::Accounts;
+    /// The account that prov logs in with.
+    Login login: login::OfSession;
     /// A group.
     Group groups: group::Groups;
     /// A service's state, asked of the service manager.

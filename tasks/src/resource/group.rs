@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Manage, Resource, State};
+use super::{Manage, Resource, State, essential};
 use crate::plan::{Action, Change, Planned, Reason};
 use crate::probe::{Becomes, Effect, Facts, GroupFact, NotAsked, Query, UNKNOWN_ID};
 use crate::step::Run;
@@ -12,13 +12,14 @@ use crate::value::AccountName;
 /// Manages a group: that it is there, with its number; or, when absent, that it is gone.
 ///
 /// Reads its line of `/etc/group` (group(5)); members are the business of `user`. Uses `groupadd`, `groupmod` and
-/// `groupdel` of the package passwd.
+/// `groupdel` of the package passwd. Groups of the base system (numbers below 100, `nogroup` and the like) and those of the
+/// account that prov logs in with are not removed.
 ///
 /// ```yaml
 /// group: {name: radicale, system: true}
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(remote = "Self", deny_unknown_fields)]
 pub struct Group {
     /// Name.
     pub name: AccountName,
@@ -33,6 +34,8 @@ pub struct Group {
     pub state: State,
 }
 
+super::checked!(Group);
+
 impl Group {
     /// Describes a group with any number.
     #[must_use]
@@ -42,6 +45,30 @@ impl Group {
             gid: None,
             system: false,
             state: State::Present,
+        }
+    }
+
+    fn check(&self) -> Result<(), String> {
+        let is_root = self.name == AccountName::root();
+        if is_root && (self.state == State::Absent || self.gid.is_some_and(|gid| gid != 0)) {
+            return Err("group root: a host needs it, with the number 0".to_owned());
+        }
+        Ok(())
+    }
+
+    /// Refuses to take away what the host or prov stands on.
+    fn refusal(&self, have: Option<&GroupFact>, facts: &Facts) -> Option<Planned> {
+        let have = have?;
+        let name = self.name.as_str();
+        match (self.state, self.gid) {
+            (State::Absent, _) => essential::removing_group(name, have.gid, facts),
+            (State::Present, Some(gid)) if gid != have.gid && have.gid == 0 => {
+                Some(Planned::Impossible {
+                    cause: format!("{name} has the number 0 and keeps it"),
+                    hint: "leave `gid` out".to_owned(),
+                })
+            }
+            (State::Present, _) => None,
         }
     }
 
@@ -68,12 +95,19 @@ impl Manage for Group {
     }
 
     fn probe(&self) -> Vec<Query> {
-        vec![Query::Group(self.name.clone())]
+        vec![Query::Group(self.name.clone()), Query::Login(())]
     }
 
     fn plan(&self, facts: &Facts) -> Result<Planned, NotAsked> {
+        if let Err(cause) = self.check() {
+            return Ok(super::invalid(cause));
+        }
+        let have = facts.group(&self.name)?;
+        if let Some(problem) = self.refusal(have, facts) {
+            return Ok(problem);
+        }
         let gid = self.gid.map(|gid| gid.to_string());
-        Ok(match (self.state, facts.group(&self.name)?, self.gid) {
+        Ok(match (self.state, have, self.gid) {
             (State::Absent, Some(_), _) => self
                 .change(
                     Action::Remove,

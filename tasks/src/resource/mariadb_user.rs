@@ -8,11 +8,11 @@ use serde::{Deserialize, Serialize};
 use sha1::{Digest, Sha1};
 
 use super::mariadb::{self, pattern};
-use super::{Manage, Resource, State};
+use super::{Manage, Resource, State, essential};
 use crate::content::{Content, Segment};
 use crate::plan::{Action, Change, Diff, Planned, Reason};
 use crate::probe::{
-    DatabaseUserFact, Effect, Facts, MariaDbEffect, MariaDbQuestion, NotAsked, Query,
+    DatabaseUserFact, Effect, Facts, MariaDbEffect, MariaDbQuestion, NotAsked, PROXY, Query,
 };
 use crate::secret::{Secret, hex};
 use crate::value::{DatabaseAccount, DatabaseName};
@@ -40,12 +40,29 @@ const ALL: [&str; 19] = [
     "UPDATE",
 ];
 
+/// What later releases know beside these.
+const LATER: [&str; 1] = ["SHOW CREATE ROUTINE"];
+
+/// Writes a privilege as the server does.
+fn spelt(privilege: &str) -> String {
+    let words: Vec<_> = privilege.split_whitespace().collect();
+    match words.join(" ").to_ascii_uppercase().as_str() {
+        "ALL PRIVILEGES" => "ALL".to_owned(),
+        other => other.to_owned(),
+    }
+}
+
+fn is_all(privileges: &BTreeSet<String>) -> bool {
+    privileges.iter().any(|privilege| spelt(privilege) == "ALL")
+}
+
 /// Manages an account of the MariaDB server that runs on the host: its password and its privileges on databases.
 ///
 /// Asks the server as root through its socket. Where the server does not run the account is deferred. The password is
 /// compared by its hash (`mysql_native_password`), and only the hash is sent; nothing of either is shown. The account
 /// has exactly the privileges that are given: others are revoked, also those on other databases, on everything, on single
-/// tables, columns and routines, and the right to pass privileges on.
+/// tables, columns and routines, the right to pass privileges on, roles, and the right to act as another account. What the
+/// server, its package and prov work with (`root@localhost`, `mysql@localhost`, `mariadb.sys@localhost`) is refused.
 ///
 /// ```yaml
 /// mariadb_user: {account: wp@10.0.0.113, password: "sample", grants: {wp: [ALL]}}
@@ -58,7 +75,8 @@ pub struct MariaDbUser {
     /// Password. Needed unless the account should not be there.
     #[serde(default)]
     pub password: Option<Secret>,
-    /// Privileges by database, as `GRANT` takes them: `ALL`, `SELECT`, `CREATE VIEW`…
+    /// Privileges by database, as `GRANT` takes them: `ALL` (or `ALL PRIVILEGES`), `SELECT`, `CREATE VIEW`…, in upper or
+    /// lower case.
     #[serde(default)]
     pub grants: BTreeMap<DatabaseName, BTreeSet<String>>,
     /// Whether it should be there.
@@ -82,6 +100,12 @@ impl MariaDbUser {
 
     fn check(&self) -> Result<(), String> {
         let refuse = |problem: String| Err(format!("mariadb_user {}: {problem}", self.account));
+        let (name, host) = self.account.parts();
+        if essential::is_account_of_server(name, host) {
+            return refuse(
+                "the server, its package or prov works with this account; it is neither removed nor given another password or privileges".to_owned(),
+            );
+        }
         if self.state == State::Present
             && self
                 .password
@@ -91,9 +115,11 @@ impl MariaDbUser {
             return refuse("`password` is needed".to_owned());
         }
         for privilege in self.grants.values().flatten() {
-            if privilege != "ALL" && !ALL.contains(&privilege.as_str()) {
+            let spelt = spelt(privilege);
+            if spelt != "ALL" && !ALL.contains(&spelt.as_str()) && !LATER.contains(&spelt.as_str()) {
                 return refuse(format!(
-                    "'{privilege}' is no privilege on a database; use ALL, or of {}",
+                    "'{privilege}' is no privilege on a database; use ALL, or of {}. What is global, or for one table or \
+                     routine, and GRANT OPTION are not given by prov",
                     ALL.join(", ")
                 ));
             }
@@ -112,10 +138,10 @@ impl MariaDbUser {
 
     fn wanted(&self) -> BTreeMap<String, BTreeSet<String>> {
         let expanded = |privileges: &BTreeSet<String>| {
-            if privileges.contains("ALL") {
+            if is_all(privileges) {
                 ALL.map(str::to_owned).into()
             } else {
-                privileges.clone()
+                privileges.iter().map(|name| spelt(name)).collect()
             }
         };
         self.grants
@@ -126,6 +152,7 @@ impl MariaDbUser {
 
     fn grant(&self, sql: &mut String) {
         for (name, privileges) in &self.grants {
+            let privileges: BTreeSet<_> = privileges.iter().map(|name| spelt(name)).collect();
             let privileges: Vec<_> = privileges.iter().map(String::as_str).collect();
             // Writing to a string cannot fail.
             let _ = writeln!(
@@ -143,7 +170,12 @@ impl MariaDbUser {
         let mut sql = String::new();
         let quoted = self.quoted();
         if !have.global.is_empty() || !have.beyond.is_empty() {
+            // Roles go with the privileges, the right to act as another account does not.
             let _ = writeln!(sql, "REVOKE ALL PRIVILEGES, GRANT OPTION FROM {quoted};");
+            for proxied in proxied(have).filter_map(|account| DatabaseAccount::new(account).ok()) {
+                let (name, host) = proxied.parts();
+                let _ = writeln!(sql, "REVOKE PROXY ON '{name}'@'{host}' FROM {quoted};");
+            }
             self.grant(&mut sql);
             return sql;
         }
@@ -161,7 +193,7 @@ impl MariaDbUser {
             else {
                 continue;
             };
-            let enough = if privileges.contains("ALL") {
+            let enough = if is_all(privileges) {
                 have.is_superset(wanted)
             } else {
                 have == wanted
@@ -175,6 +207,23 @@ impl MariaDbUser {
             self.grant(&mut sql);
         }
         sql
+    }
+
+    /// Refuses an account that may act as one whose name cannot be written into a statement as it is.
+    fn unreadable_proxy(&self, have: &DatabaseUserFact) -> Option<Planned> {
+        let unreadable = |account: &&str| DatabaseAccount::new(*account).is_err();
+        let account = proxied(have).find(unreadable)?;
+        Some(Planned::Impossible {
+            cause: format!(
+                "{} may act as the account {account:?}, whose name prov does not write into statements",
+                self.account
+            ),
+            hint: format!(
+                "take that from it by hand: REVOKE PROXY ON … FROM {}, as SHOW GRANTS FOR {} writes it",
+                self.quoted(),
+                self.quoted()
+            ),
+        })
     }
 
     fn change(
@@ -240,6 +289,12 @@ impl MariaDbUser {
     }
 }
 
+/// Gives the accounts as which another one may act.
+fn proxied(have: &DatabaseUserFact) -> impl Iterator<Item = &str> {
+    let beyond = have.beyond.iter();
+    beyond.filter_map(|words| words.strip_prefix(PROXY))
+}
+
 /// Hashes a password as `mysql_native_password` keeps it (MariaDB, "Authentication Plugin - `mysql_native_password`").
 fn native_password(password: &str) -> String {
     let once = Sha1::digest(password.as_bytes());
@@ -293,6 +348,15 @@ impl Manage for MariaDbUser {
         let have = facts.mariadb.user(&self.account)?;
         if let Some(elsewhere) = mariadb::cannot_be_asked(facts) {
             return Ok(elsewhere);
+        }
+        if facts.mariadb.own.as_deref() == Some(self.account.as_str()) {
+            return Ok(super::invalid(format!(
+                "prov itself is let in as {} on this host, and would not be again",
+                self.account
+            )));
+        }
+        if let Some(problem) = have.and_then(|have| self.unreadable_proxy(have)) {
+            return Ok(problem);
         }
         Ok(match (self.state, &self.password, have) {
             (State::Absent, _, None) => Planned::Unchanged,

@@ -14,6 +14,7 @@ mod declared;
 mod directory;
 mod download;
 mod edit;
+mod essential;
 mod file;
 mod group;
 mod handler;

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Manage, Resource};
 use crate::plan::{Action, Change, Deferral, Planned, Reason, Remedy};
-use crate::probe::{Becomes, Effect, Facts, NotAsked, Query, ServiceManager};
+use crate::probe::{Becomes, Effect, Facts, MariaDbEffect, NotAsked, Query, ServiceManager};
 use crate::step::Run;
 use crate::value::ServiceName;
 
@@ -117,7 +117,11 @@ impl Service {
     }
 
     fn step<const N: usize>(&self, argv: [&str; N], fact: crate::probe::ServiceFact) -> Run {
-        Run::new(argv).effect(Effect::Service(Becomes(self.name.clone(), fact)))
+        let run = Run::new(argv).effect(Effect::Service(Becomes(self.name.clone(), fact)));
+        if fact.running && super::mariadb::is_server(self.name.as_str()) {
+            return run.effect(Effect::MariaDb(MariaDbEffect::Starts));
+        }
+        run
     }
 
     fn changed(&self, reasons: Vec<Reason>, steps: Vec<Run>) -> Planned {

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::essential::{self, Amended};
 use super::{Manage, Resource, State};
 use crate::content::{Content, Segment};
 use crate::plan::{Action, Change, Planned, Reason};
@@ -20,6 +21,9 @@ use crate::value::{AccountName, HostPath, Mode};
 ///
 /// Reads its lines of `/etc/passwd`, `/etc/group` and, where `password_hash` is given, `/etc/shadow` (passwd(5),
 /// group(5), shadow(5)). Fields that are not given are chosen when the account is created and left alone afterwards.
+/// The administrator, accounts of the base system (numbers below 100, `nobody`, `sshd` and the like) and the account that
+/// prov logs in with are not removed; the administrator and that account are not shut out by another number, home or shell,
+/// by a password that is locked or by leaving a group.
 /// A new account gets a group of its own name unless `group` is given. Changing `home` moves no files. Uses
 /// `useradd`, `usermod` and `userdel` of the package passwd; a password hash travels on the standard input of
 /// `chpasswd -e`.
@@ -128,6 +132,27 @@ impl User {
         if self.uid == Some(UNKNOWN_ID) {
             return refuse("`uid` is too large");
         }
+        if self.name == AccountName::root() {
+            return self.check_root().or_else(refuse);
+        }
+        if self.uid == Some(0) {
+            return refuse("the number 0 is root's");
+        }
+        Ok(())
+    }
+
+    /// Refuses what would leave a host without its administrator, whatever the host is like.
+    fn check_root(&self) -> Result<(), &'static str> {
+        if self.state == State::Absent {
+            return Err("a host needs its administrator, who is not removed");
+        }
+        if self.uid.is_some_and(|uid| uid != 0) {
+            return Err("the administrator has the number 0");
+        }
+        let shell = self.shell.as_ref().map_or("", HostPath::as_str);
+        if essential::is_no_shell(shell) {
+            return Err("`shell` lets nobody in, and a host needs its administrator");
+        }
         Ok(())
     }
 
@@ -214,6 +239,38 @@ impl User {
         Ok(Change::new(Action::Create, vec![Reason::Missing], steps)
             .detail(detail)
             .into())
+    }
+
+    /// Gives the groups that the account would leave.
+    fn leaves(&self, have: &UserFact) -> BTreeSet<String> {
+        let stays = |group: &str| {
+            let named = self.groups.iter().any(|name| name.as_str() == group);
+            named || self.group.as_ref().is_some_and(|name| name.as_str() == group)
+        };
+        let primary = self.group.as_ref().map(|_| &have.group);
+        let others = have.groups.iter().filter(|_| !self.append);
+        let others = others.filter(|group| **group != have.group);
+        primary
+            .into_iter()
+            .chain(others)
+            .filter(|group| !stays(group))
+            .cloned()
+            .collect()
+    }
+
+    /// Refuses to shut out those without whom nothing can be done on the host.
+    fn shuts_out(&self, have: &UserFact, facts: &Facts) -> Option<Planned> {
+        let locked = |hash: &Secret| {
+            hash.expose().starts_with(['!', '*']) && have.password.as_ref() != Some(hash)
+        };
+        let wanted = Amended {
+            uid: self.uid,
+            home: self.home.as_ref().map(HostPath::as_str),
+            shell: self.shell.as_ref().map(HostPath::as_str),
+            locks_password: self.password_hash.as_ref().is_some_and(locked),
+            leaves: self.leaves(have),
+        };
+        essential::amending_user(self.name.as_str(), have, &wanted, facts)
     }
 
     fn amend(&self, have: &UserFact) -> Planned {
@@ -331,12 +388,6 @@ impl User {
     }
 
     fn remove(&self, have: &UserFact) -> Planned {
-        if have.uid == 0 {
-            return Planned::Impossible {
-                cause: format!("{} has the number 0 and is not removed", self.name),
-                hint: "remove this resource; a host needs its administrator".to_owned(),
-            };
-        }
         let mut run = Run::new(["userdel"]).effect(self.effect(None));
         if have.group == self.name.as_str() {
             // userdel(8) removes the group of the same name with the account.
@@ -407,7 +458,8 @@ impl Manage for User {
         });
         let own = self.group.as_ref().unwrap_or(&self.name);
         let groups = std::iter::once(own).chain(&self.groups);
-        std::iter::once(user)
+        [user, Query::Login(())]
+            .into_iter()
             .chain(groups.cloned().map(Query::Group))
             .collect()
     }
@@ -418,7 +470,11 @@ impl Manage for User {
         }
         let have = facts.user(&self.name)?;
         if self.state == State::Absent {
-            return Ok(have.map_or(Planned::Unchanged, |have| self.remove(have)));
+            let remove = |have| {
+                essential::removing_user(self.name.as_str(), have, facts)
+                    .unwrap_or_else(|| self.remove(have))
+            };
+            return Ok(have.map_or(Planned::Unchanged, remove));
         }
         if let Some(problem) = self.missing_group(facts, have)? {
             return Ok(problem);
@@ -430,7 +486,9 @@ impl Manage for User {
             }),
             None if self.existing => Ok(super::packages::waiting(facts)),
             None => self.create(facts),
-            Some(have) => Ok(self.amend(have)),
+            Some(have) => Ok(self
+                .shuts_out(have, facts)
+                .unwrap_or_else(|| self.amend(have))),
         }
     }
 

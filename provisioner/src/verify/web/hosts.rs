@@ -79,7 +79,14 @@ pub(super) async fn only_from(
         "SELECT Host FROM mysql.user WHERE User = '{}' ORDER BY Host",
         account.account
     );
-    let command = ["mariadb", "--batch", "--skip-column-names"];
+    let command = [
+        "mariadb",
+        "--no-defaults",
+        "--protocol=socket",
+        "--user=root",
+        "--batch",
+        "--skip-column-names",
+    ];
     let output = containers.exec(server, &command, query.as_bytes()).await?;
     let text = output.text();
     let from: Vec<_> = text.lines().collect();
