@@ -111,7 +111,8 @@ checked_name!(
     /// Holds the name of a Debian package (Debian Policy 5.6.1): lower-case letters, digits, `+`, `-`, `.`.
     PackageName,
     "package",
-    "a package name; use lower-case letters, digits, '+', '-' and '.'",
+    "a package name; use lower-case letters, digits, '+', '-' and '.'. A version or release is pinned by a file in \
+     /etc/apt/preferences.d (apt_preferences(5)); a package of another architecture is installed by a `command`",
     |name| name.len() >= 2
         && name.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit())
         && name

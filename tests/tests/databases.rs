@@ -197,6 +197,11 @@ fn drift_is_seen_and_repaired(estate: &Estate) {
         "password differs",
         &user,
     );
+    both(
+        &format!("ALTER USER {account} ACCOUNT LOCK;"),
+        "password differs",
+        &user,
+    );
     // Whatever root's own client would do: the server of this host is asked, as root.
     estate.on(
         "one",

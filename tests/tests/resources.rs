@@ -231,6 +231,7 @@ fn packages_and_debconf_answers() {
         &estate,
         &["packages", "names=[sl]", "state=absent", "purge=true"],
     );
+    names_of_packages_are_what_they_say(&estate);
     assert!(estate.holds("one", "[ ! -e /usr/games/sl ]"));
 }
 
@@ -246,4 +247,51 @@ fn a_service_is_deferred_where_nothing_looks_after_services() {
         "{}",
         ran.told()
     );
+}
+
+/// Nothing is installed, or removed, in the place of what was named.
+fn names_of_packages_are_what_they_say(estate: &Estate) {
+    let refused = |arguments: &[&str], words: &str| {
+        for more in [&["--diff"][..], &[]] {
+            let mut task = vec!["packages"];
+            task.extend(arguments);
+            estate.task(&task).args(more).run().exits(1).says(words);
+        }
+    };
+    refused(&["names=[gopher-client]"], "others provide: gopher");
+    refused(&["names=[ssh-client]"], "provide: openssh-client");
+    refused(
+        &["names=[ssh-client]", "state=absent"],
+        "provide: openssh-client",
+    );
+    refused(&["names=[mawk-]"], "write just mawk");
+    refused(&["names=[no-such-package]"], "debian.sources");
+    refused(&["names=[bash]", "state=absent"], "would refuse");
+    refused(
+        &["names=[openssh-server]", "state=absent"],
+        "prov reaches this host",
+    );
+    // Removing what the SSH server depends on would remove it, too.
+    let client = ["packages", "names=[openssh-client]", "state=absent"];
+    estate
+        .task(client)
+        .run()
+        .exits(1)
+        .says("would not get in again");
+    estate
+        .task(["packages", "names=[g++, libstdc++6]", "--diff"])
+        .run()
+        .says("g++");
+    // What is here for others alone, and is wanted for itself.
+    estate.on("one", "apt-mark auto mawk");
+    settles(estate, &["packages", "names=[mawk]"]);
+    assert_eq!(estate.on("one", "apt-mark showmanual mawk"), "mawk\n");
+    estate.on(
+        "one",
+        "touch -d '1 minute' /etc/apt/sources.list.d/debian.sources",
+    );
+    estate
+        .task(["packages", "names=[sl]", "--diff"])
+        .run()
+        .says("debian.sources is newer");
 }

@@ -78,6 +78,8 @@ pub enum Reason {
     NotInstalled,
     /// An earlier installation was interrupted.
     Interrupted,
+    /// A package is marked as installed for others alone.
+    Automatic,
     /// A field of an account differs.
     AccountDiffers,
     /// A password differs.
@@ -123,6 +125,7 @@ impl Reason {
             Self::TargetDiffers => "target differs",
             Self::NotInstalled => "not installed",
             Self::Interrupted => "installation was interrupted",
+            Self::Automatic => "marked as automatic",
             Self::AccountDiffers => "account differs",
             Self::PasswordDiffers => "password differs",
             Self::GroupsDiffer => "groups differ",

@@ -191,10 +191,18 @@ mod tests {
         let digest = |name: &str, age| {
             let name = PackageName::new(name).unwrap();
             let mut facts = Facts {
-                apt_lists_age: Some(age),
+                apt_lists: Some(crate::probe::ListsFact {
+                    age: Some(age),
+                    ..Default::default()
+                }),
                 ..Facts::default()
             };
             facts.packages.insert(name.clone(), PackageFact::Absent);
+            let known = crate::probe::NameFact {
+                real: true,
+                ..Default::default()
+            };
+            facts.package_names.insert(name.clone(), known);
             let wanted = Declared::new("r", Resource::Packages(Packages::new([name])));
             preview(&[wanted], &facts, Phase::Apply)
                 .unwrap()

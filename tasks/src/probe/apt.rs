@@ -84,9 +84,7 @@ impl Kind for Simulations {
     }
 
     fn script(requests: &[AptRequest]) -> String {
-        let mut script = String::from(
-            "tab=$(printf '\\t'); prov_is_installed() { case \"\n$packages\" in (*\"\n$1$tab\"?i*) ;; (*) false;; esac; }\n",
-        );
+        let mut script = String::new();
         for (index, request) in requests.iter().enumerate() {
             // A simulation, too, writes its caches and a log of what it planned, unless it is told not to. Apt is asked
             // only where a package is not as it should be; the shell can tell that by itself. Refusals end with 100.

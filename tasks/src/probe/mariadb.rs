@@ -98,7 +98,8 @@ pub struct DatabaseFact {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DatabaseUserFact {
-    /// Hash of its password as `mysql_native_password` keeps it; `None` where it logs in by other means.
+    /// Hash of its password as `mysql_native_password` keeps it; `None` where it logs in by other means as well, or not at
+    /// all because it is locked or the password has expired.
     pub password: Option<Secret>,
     /// Privileges on everything, such as `SUPER`; without `USAGE`, which is none.
     #[serde(default)]
@@ -260,11 +261,14 @@ impl Kind for Server {
 /// Asks for an account. Statements differ only in the account; a table of accounts would need rights to make one.
 fn ask_for_account(sql: &mut String, account: &DatabaseAccount) {
     let (name, host) = account.parts();
+    // By more than a password, or by none: one that is locked or has expired lets nobody in.
+    let otherwise = "JSON_LENGTH(Priv, '$.auth_or') > 1 OR JSON_VALUE(Priv, '$.account_locked') = 1 \
+                     OR JSON_VALUE(Priv, '$.password_last_changed') = 0";
     let grantee = format!("BINARY grantee = '''{name}''@''{host}'''");
     // Writing to a string cannot fail.
     let _ = writeln!(
         sql,
-        "SELECT 'user', '{account}', IF(JSON_EXISTS(Priv, '$.auth_or'), 'several', plugin), authentication_string \
+        "SELECT 'user', '{account}', IF({otherwise}, 'other', plugin), authentication_string \
          FROM mysql.user JOIN mysql.global_priv USING (User, Host) \
          WHERE BINARY User = '{name}' AND Host = '{host}';\n\
          SELECT 'global', '{account}', privilege_type FROM information_schema.user_privileges \

@@ -20,6 +20,7 @@ mod login;
 mod mariadb;
 mod package;
 mod package_lists;
+mod package_name;
 mod path;
 mod public_key;
 mod release;
@@ -51,6 +52,8 @@ pub use mariadb::{
     DatabaseFact, DatabaseServer, DatabaseUserFact, MariaDbEffect, MariaDbFacts, MariaDbQuestion,
 };
 pub use package::PackageFact;
+pub use package_lists::ListsFact;
+pub use package_name::{NameFact, NameQuestion};
 pub use path::{Attributes, Body, FileFact, MOST_BODY, PathFact, PathQuestion, Read};
 pub use public_key::PublicKeyFact;
 pub use release::ReleaseFact;
@@ -262,8 +265,10 @@ kinds! {
     Path paths: path::Paths;
     /// Whether a package is installed, and in which version.
     Package packages: package::Packages;
-    /// How long ago the package lists were fetched.
-    PackageLists apt_lists_age: package_lists::Lists;
+    /// What the name of a package that is not installed stands for.
+    PackageName package_names: package_name::Names;
+    /// How long ago the package lists were fetched, and whether their sources are newer.
+    PackageLists apt_lists: package_lists::Lists;
     /// What apt would do, package by package, if some of these packages are not as they should be.
     Apt apt: apt::Simulations;
     /// A user account.

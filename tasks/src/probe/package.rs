@@ -1,6 +1,6 @@
 //! Whether packages are installed: dpkg-query(1).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -14,12 +14,24 @@ use crate::value::PackageName;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PackageFact {
-    /// Not installed (it may have left configuration files behind).
+    /// Not installed.
     Absent,
+    /// Not installed, and it has left configuration files behind.
+    Residue,
     /// Unpacked but not configured: an installation was interrupted.
     Broken,
     /// Installed, in this version.
     Installed(String),
+    /// Installed, in this version, and marked as installed for others alone: `apt-get autoremove` may take it away.
+    Automatic(String),
+}
+
+impl PackageFact {
+    /// Tells whether it is installed.
+    #[must_use]
+    pub const fn is_installed(&self) -> bool {
+        matches!(self, Self::Installed(_) | Self::Automatic(_))
+    }
 }
 
 impl Facts {
@@ -30,6 +42,9 @@ impl Facts {
             .ok_or_else(|| NotAsked(format!("package {name}")))
     }
 }
+
+/// What stands before a package that apt has marked; no package has such a name.
+const AUTOMATIC: &str = "@automatic";
 
 /// The kind of this module.
 pub struct Packages;
@@ -42,40 +57,60 @@ impl Kind for Packages {
         name.clone()
     }
 
-    /// Later parts of the script find what dpkg-query said in `$packages`.
+    /// Later parts of the script find what dpkg-query said in `$packages`. Which of them apt has marked as automatic is in
+    /// a file of its own (apt-mark(8)).
     fn script(names: &[PackageName]) -> String {
-        // It ends with 1 where a package is not known, and with 2 where it could not do its work.
+        let names = quote::sh_all(names.iter().map(PackageName::as_str));
+        // dpkg-query ends with 1 where a package is not known, and with 2 where it could not do its work.
         format!(
-            "packages=$(dpkg-query -W -f='${{Package}}\\t${{db:Status-Abbrev}}\\t${{Version}}\\n' -- {} 2>/dev/null); exit=$?\n\
-             {{ printf '%s\\n' \"$packages\"; [ $exit -gt 1 ] || prov_complete; }} | prov_answer packages\n",
-            quote::sh_all(names.iter().map(PackageName::as_str))
+            "packages=$(dpkg-query -W -f='${{Package}}\\t${{db:Status-Abbrev}}\\t${{Version}}\\t${{Architecture}}\\n' -- {names} 2>/dev/null); exit=$?\n\
+             tab=$(printf '\\t'); prov_is_installed() {{ case \"\n$packages\" in (*\"\n$1$tab\"?i*) ;; (*) false;; esac; }}\n\
+             {{ printf '%s\\n' \"$packages\"; [ ! -r /var/lib/apt/extended_states ] || awk -v names={} \
+             '/^Package: /{{name = $2}} /^Architecture: /{{on = $2}} /^Auto-Installed: 1/ && index(names, \" \" name \" \"){{print \"@automatic\\t\" name \"\\t\" on}}' /var/lib/apt/extended_states\n\
+             [ $exit -gt 1 ] || prov_complete; }} | prov_answer packages\n",
+            quote::sh(&format!(" {names} "))
         )
     }
 
     fn read(names: &[PackageName], answers: &Answers) -> Result<Self::Known, Broken> {
         let mut found = BTreeMap::new();
+        let mut automatic = BTreeSet::new();
         let text = answers.text("packages")?;
         for line in text.lines().filter(|line| !line.is_empty()) {
-            let mut fields = line.split('\t');
-            let (Some(name), Some(status), Some(version)) =
-                (fields.next(), fields.next(), fields.next())
-            else {
+            let fields: Vec<_> = line.split('\t').collect();
+            let &[name, status, version, ref more @ ..] = fields.as_slice() else {
                 return Err(broken("packages", "has a line without three fields"));
             };
+            if name == AUTOMATIC {
+                automatic.insert((status, version));
+                continue;
+            }
             // The second letter is the state on the disk: i installed; n, c not; the rest in between.
             let fact = match status.chars().nth(1) {
                 Some('i') => PackageFact::Installed(version.to_owned()),
-                Some('n' | 'c') => PackageFact::Absent,
+                Some('n') => PackageFact::Absent,
+                Some('c') => PackageFact::Residue,
                 Some(_) | None => PackageFact::Broken,
             };
             // Another architecture's package of the same name may have left its configuration behind.
-            if !matches!(found.get(name), Some(PackageFact::Installed(_))) {
-                found.insert(name, fact);
+            if !matches!(found.get(name), Some((PackageFact::Installed(_), _))) {
+                found.insert(name, (fact, more.first().copied().unwrap_or("all")));
             }
         }
         let fact = |name: &PackageName| {
-            let fact = found.get(name.as_str()).cloned();
-            (name.clone(), fact.unwrap_or(PackageFact::Absent))
+            let marked = |on: &str| {
+                let mut marks = automatic.iter().filter(|mark| mark.0 == name.as_str());
+                // What is for all architectures is kept by apt under the host's own.
+                marks.any(|mark| on == "all" || mark.1 == on)
+            };
+            let fact = match found.get(name.as_str()) {
+                None => PackageFact::Absent,
+                Some((PackageFact::Installed(version), on)) if marked(on) => {
+                    PackageFact::Automatic(version.clone())
+                }
+                Some((fact, _)) => fact.clone(),
+            };
+            (name.clone(), fact)
         };
         Ok(names.iter().map(fact).collect())
     }
@@ -86,5 +121,32 @@ impl Kind for Packages {
 
     fn samples() -> Vec<PackageName> {
         PackageName::new("pkg").into_iter().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn marks_of_other_architectures_are_those_of_other_packages() {
+        let names: Vec<_> = ["acl", "libc6", "tzdata", "old"]
+            .map(|name| PackageName::new(name).unwrap())
+            .into();
+        let text = "acl\tii \t1\tamd64\nlibc6\tii \t2\tamd64\ntzdata\tii \t3\tall\nold\trc \t4\tamd64\n\
+            @automatic\tacl\tamd64\n@automatic\tlibc6\ti386\n@automatic\ttzdata\tamd64\n";
+        let mut answers = Answers::default();
+        answers.insert("packages".to_owned(), text.as_bytes().to_vec(), true);
+        let known = Packages::read(&names, &answers).unwrap();
+        let facts: Vec<_> = names.iter().map(|name| known[name].clone()).collect();
+        assert_eq!(
+            facts,
+            [
+                PackageFact::Automatic("1".to_owned()),
+                PackageFact::Installed("2".to_owned()),
+                PackageFact::Automatic("3".to_owned()),
+                PackageFact::Residue,
+            ]
+        );
     }
 }

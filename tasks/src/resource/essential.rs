@@ -92,6 +92,23 @@ pub(super) fn removing_group(name: &str, gid: u32, facts: &Facts) -> Option<Plan
     })
 }
 
+/// Refuses to remove a package without which prov would not get in, or not become root.
+pub(super) fn removing_package(name: &str, facts: &Facts) -> Option<Planned> {
+    let login = facts.login.as_ref();
+    let as_root = login.is_none_or(|login| login.user == "root");
+    let needed = match name {
+        "openssh-server" => true,
+        "sudo" => !as_root,
+        _ => false,
+    };
+    needed.then(|| {
+        refused(
+            format!("prov reaches this host through the package {name}, which is not removed"),
+            "take this package out of the resource",
+        )
+    })
+}
+
 /// What would become of an account.
 pub(super) struct Amended<'a> {
     pub(super) uid: Option<u32>,

@@ -255,18 +255,18 @@ impl MariaDbUser {
             beyond: BTreeSet::new(),
             grants: self.wanted(),
         });
-        let identified = |verb: &str| {
+        let identified = |verb: &str, end: &str| {
             vec![
                 Segment::Plain(format!(
                     "{verb} USER {} IDENTIFIED BY PASSWORD '",
                     self.quoted()
                 )),
                 Segment::Secret(hash.clone()),
-                Segment::Plain("';\n".to_owned()),
+                Segment::Plain(format!("'{end};\n")),
             ]
         };
         let Some(have) = have else {
-            let mut sql = identified("CREATE");
+            let mut sql = identified("CREATE", "");
             let mut grants = String::new();
             self.grant(&mut grants);
             sql.push(Segment::Plain(grants));
@@ -275,7 +275,7 @@ impl MariaDbUser {
         let (mut reasons, mut sql) = (Vec::new(), Vec::new());
         if have.password.as_ref() != Some(&hash) {
             reasons.push(Reason::PasswordDiffers);
-            sql.extend(identified("ALTER"));
+            sql.extend(identified("ALTER", " ACCOUNT UNLOCK"));
         }
         let privileges = self.privileges(have);
         if !privileges.is_empty() {

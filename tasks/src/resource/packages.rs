@@ -1,15 +1,21 @@
 //! Debian packages.
 
+mod remedy;
+
 use std::collections::BTreeSet;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Manage, Resource, State};
-use crate::plan::{Action, Awaited, Change, Diff, Planned, Reason, Remedy, is_locked};
-use crate::probe::{AptRequest, AptVerb, Becomes, Effect, Facts, NotAsked, PackageFact, Query};
+use super::{Manage, Resource, State, essential};
+use crate::plan::{Action, Awaited, Change, Diff, Planned, Reason, Remedy};
+use crate::probe::{
+    AptRequest, AptVerb, Becomes, Effect, Facts, ListsFact, NameQuestion, NotAsked, PackageFact,
+    Query,
+};
 use crate::step::{Run, Step};
 use crate::value::PackageName;
+use remedy::remedy;
 
 /// Seconds after which the package lists are fetched anew before an installation.
 const LISTS_ARE_OLD: u64 = 24 * 3600;
@@ -20,9 +26,12 @@ const LOCK_TIMEOUT: u32 = 600;
 /// Manages Debian packages: that they are installed, or not.
 ///
 /// All packages that the roles of a host ask for are installed in one transaction. Recommended packages are not
-/// installed unless `recommends` is set; changed configuration files are kept (`--force-confold`). An interrupted
-/// installation is finished first; package lists older than a day are fetched first; a held lock is waited for with
-/// apt's own lock timeout. Nothing is upgraded, and nothing is removed to make room but what `replaces` names. A preview asks apt what it would do and shows every package, those that are installed or
+/// installed unless `recommends` is set; changed configuration files are kept (`--force-confold`). A package that is here
+/// because others needed it is marked as wanted for itself (apt-mark(8)). An interrupted
+/// installation is finished first; package lists are fetched first if they are older than a day, or older than a source or
+/// its key; a held lock is waited for with apt's own lock timeout. Names are those of packages: a virtual one, which others
+/// provide, is refused, and so are apt's suffixes. A version or release is pinned by a file in `/etc/apt/preferences.d`
+/// (apt_preferences(5)). What the host cannot be reached without (openssh-server, sudo) is not removed. Nothing is upgraded, and nothing is removed to make room but what `replaces` names. A preview asks apt what it would do and shows every package, those that are installed or
 /// removed because of others included.
 ///
 /// ```yaml
@@ -110,47 +119,91 @@ impl Packages {
     }
 
     fn plan_present(&self, facts: &Facts) -> Result<Planned, NotAsked> {
-        let mut lacking = Vec::new();
-        let mut reasons = BTreeSet::new();
+        let mut wanted = Wanted::default();
         for name in &self.names {
             match facts.package(name)? {
-                PackageFact::Installed(_) => continue,
-                PackageFact::Absent => reasons.insert(Reason::NotInstalled),
-                PackageFact::Broken => reasons.insert(Reason::Interrupted),
-            };
-            lacking.push(name);
-        }
-        let mut in_the_way = Vec::new();
-        for name in &self.replaces {
-            if *facts.package(name)? != PackageFact::Absent {
-                in_the_way.push(name);
-                reasons.insert(Reason::Present);
+                PackageFact::Installed(_) => {}
+                PackageFact::Automatic(version) => {
+                    wanted.reasons.insert(Reason::Automatic);
+                    wanted.marked.push((name, version));
+                }
+                PackageFact::Absent | PackageFact::Residue => {
+                    wanted.reasons.insert(Reason::NotInstalled);
+                    wanted.lacking.push(name);
+                }
+                PackageFact::Broken => {
+                    wanted.reasons.insert(Reason::Interrupted);
+                    wanted.lacking.push(name);
+                }
             }
         }
-        if reasons.is_empty() {
+        for name in &self.replaces {
+            match facts.package(name)? {
+                PackageFact::Absent | PackageFact::Residue => {}
+                PackageFact::Installed(_) | PackageFact::Automatic(_) | PackageFact::Broken => {
+                    if let Some(problem) = essential::removing_package(name.as_str(), facts) {
+                        return Ok(problem);
+                    }
+                    wanted.in_the_way.push(name);
+                    wanted.reasons.insert(Reason::Present);
+                }
+            }
+        }
+        if wanted.reasons.is_empty() {
             return Ok(Planned::Unchanged);
         }
-        let fresh = facts.apt_lists_age.is_some_and(|age| age <= LISTS_ARE_OLD);
-        // Apt cannot tell before an interrupted installation is finished, and old lists are no reason to give up.
-        if fresh
-            && !reasons.contains(&Reason::Interrupted)
-            && let Some(refusal) = self.refusal(facts)
-        {
+        let stale = match wanted.lacking.as_slice() {
+            [] if wanted.in_the_way.is_empty() => None,
+            _ => stale(facts.apt_lists.as_ref()),
+        };
+        if let Some(refusal) = self.refusal(&wanted, stale.is_none(), facts)? {
             return Ok(refusal);
         }
-        let mut steps = vec![Self::repair()];
-        if !fresh {
-            steps.push(Self::apt(["update", "--error-on=any"]).into());
+        let steps = self.steps(&wanted, stale.is_some());
+        let away = wanted.in_the_way.iter().map(|name| going(name));
+        let marked = wanted.marked.iter().map(|(name, _)| name.to_string());
+        let lacking = wanted.lacking.iter().map(ToString::to_string);
+        let mut detail = lacking.chain(marked).chain(away).collect::<Vec<_>>().join(" ");
+        if let Some(why) = stale {
+            detail.push_str("   after fetching the package lists, ");
+            detail.push_str(&why);
         }
-        steps.push(self.transaction(&lacking, &in_the_way).into());
-        let away = in_the_way.iter().map(|name| going(name));
-        let names = lacking.iter().map(ToString::to_string).chain(away);
         Ok(
-            Change::new(Action::Create, reasons.into_iter().collect(), steps)
-                .detail(names.collect::<Vec<_>>().join(" "))
+            Change::new(Action::Create, wanted.reasons.into_iter().collect(), steps)
+                .detail(detail)
                 .diff(self.foreseen(facts))
                 .into(),
         )
+    }
+
+    /// Gives the steps that install and mark; nothing is fetched or repaired where apt has only to be told a mark.
+    fn steps(&self, wanted: &Wanted<'_>, fetch: bool) -> Vec<Step> {
+        let mut steps = Vec::new();
+        if !(wanted.lacking.is_empty() && wanted.in_the_way.is_empty()) {
+            steps.push(Self::repair());
+            if fetch {
+                steps.push(Self::apt(["update", "--error-on=any"]).into());
+                steps.push(known_names(&wanted.lacking).into());
+            }
+            if !wanted.in_the_way.is_empty() {
+                let away = wanted.in_the_way.iter().map(|name| going(name));
+                let words = wanted.lacking.iter().map(ToString::to_string).chain(away);
+                steps.push(keeps_the_way_in("install", words).into());
+            }
+            steps.push(self.transaction(&wanted.lacking, &wanted.in_the_way).into());
+        }
+        if !wanted.marked.is_empty() {
+            let mut run = Run::new(["apt-mark", "-qq", "manual", "--"]);
+            for (name, version) in &wanted.marked {
+                run.argv.push(name.to_string());
+                run.effects.push(Effect::Package(Becomes(
+                    (*name).clone(),
+                    PackageFact::Installed((*version).clone()),
+                )));
+            }
+            steps.push(run.into());
+        }
+        steps
     }
 
     /// Installs packages and takes others away, in one run of apt.
@@ -206,30 +259,79 @@ impl Packages {
         Diff::list(install.chain(remove))
     }
 
-    fn refusal(&self, facts: &Facts) -> Option<Planned> {
-        let problem = facts.apt.get(&self.request().key())?.problem.as_ref()?;
-        let hint = if problem.contains("need to be removed") {
-            "an installed package is in conflict with one of these: name it as `replaces`, or remove it"
-        } else {
-            "check the names of the packages and the host's /etc/apt/sources.list"
+    /// Refuses names that apt would take for something else, and what it says itself that it would refuse.
+    fn refusal(
+        &self,
+        wanted: &Wanted<'_>,
+        fresh: bool,
+        facts: &Facts,
+    ) -> Result<Option<Planned>, NotAsked> {
+        for name in &wanted.lacking {
+            let fact = facts.package_name(name)?;
+            let broken = *facts.package(name)? == PackageFact::Broken;
+            if fact.real || broken {
+                continue;
+            }
+            if !fact.providers.is_empty() {
+                return Ok(Some(virtual_package(name, &fact.providers)));
+            }
+            // Old lists are no reason to give up.
+            if fresh {
+                return Ok(Some(unknown(name, facts)));
+            }
+        }
+        // Apt cannot tell before an interrupted installation is finished.
+        if !fresh || wanted.reasons.contains(&Reason::Interrupted) {
+            return Ok(None);
+        }
+        let fact = facts.apt.get(&self.request().key());
+        let Some(problem) = fact.and_then(|fact| fact.problem.as_ref()) else {
+            return Ok(None);
         };
-        Some(Planned::Impossible {
+        let hint = remedy(problem).map_or_else(
+            || format!("check the names of the packages, and {}", sources(facts)),
+            |remedy| remedy.to_string(),
+        );
+        Ok(Some(Planned::Impossible {
             cause: format!("apt would refuse: {problem}"),
-            hint: hint.to_owned(),
-        })
+            hint,
+        }))
     }
 
     fn plan_absent(&self, facts: &Facts) -> Result<Planned, NotAsked> {
         let mut there = Vec::new();
         for name in &self.names {
-            if !matches!(facts.package(name)?, PackageFact::Absent) {
-                there.push(name);
+            match facts.package(name)? {
+                PackageFact::Installed(_) | PackageFact::Automatic(_) | PackageFact::Broken => {
+                    if let Some(problem) = essential::removing_package(name.as_str(), facts) {
+                        return Ok(problem);
+                    }
+                    there.push(name);
+                }
+                PackageFact::Residue if self.purge => there.push(name),
+                PackageFact::Residue => {}
+                PackageFact::Absent => {
+                    let fact = facts.package_name(name)?;
+                    if !fact.real && !fact.providers.is_empty() {
+                        return Ok(virtual_package(name, &fact.providers));
+                    }
+                }
             }
         }
         if there.is_empty() {
             return Ok(Planned::Unchanged);
         }
-        let mut remove = Self::apt([self.request().verb.word(), "--"]);
+        let verb = self.request().verb.word();
+        let fact = facts.apt.get(&self.request().key());
+        if let Some(problem) = fact.and_then(|fact| fact.problem.as_ref())
+            && let Some(remedy) = remedy(problem)
+        {
+            return Ok(Planned::Impossible {
+                cause: format!("apt would refuse: {problem}"),
+                hint: remedy.to_string(),
+            });
+        }
+        let mut remove = Self::apt([verb, "--"]);
         for name in &there {
             remove.argv.push(name.to_string());
             remove.effects.push(Effect::Package(Becomes(
@@ -240,12 +342,102 @@ impl Packages {
         Ok(Change::new(
             Action::Remove,
             vec![Reason::Present],
-            vec![Self::repair(), remove.into()],
+            vec![
+                Self::repair(),
+                keeps_the_way_in(verb, there.iter().map(ToString::to_string)).into(),
+                remove.into(),
+            ],
         )
         .detail(list(&there))
         .diff(self.foreseen(facts))
         .into())
     }
+}
+
+/// What is to be done with packages.
+#[derive(Default)]
+struct Wanted<'a> {
+    reasons: BTreeSet<Reason>,
+    lacking: Vec<&'a PackageName>,
+    /// Installed, with these versions, and marked as automatic.
+    marked: Vec<(&'a PackageName, &'a String)>,
+    in_the_way: Vec<&'a PackageName>,
+}
+
+/// Says why package lists must be fetched anew, if they must.
+fn stale(lists: Option<&ListsFact>) -> Option<String> {
+    let Some(ListsFact {
+        age: Some(age),
+        newer,
+        ..
+    }) = lists
+    else {
+        return Some("as there are none".to_owned());
+    };
+    match newer {
+        Some(source) => Some(format!("as {source} is newer")),
+        None if *age > LISTS_ARE_OLD => Some("as they are older than a day".to_owned()),
+        None => None,
+    }
+}
+
+/// Names the files that say where a host's packages come from.
+fn sources(facts: &Facts) -> String {
+    let sources = facts.apt_lists.as_ref().map(|lists| &lists.sources);
+    match sources.filter(|sources| !sources.is_empty()) {
+        Some(sources) => format!("the host's package sources ({})", sources.join(", ")),
+        None => "give the host package sources: it has none in /etc/apt".to_owned(),
+    }
+}
+
+fn virtual_package(name: &PackageName, providers: &BTreeSet<String>) -> Planned {
+    let providers: Vec<_> = providers.iter().map(String::as_str).collect();
+    Planned::Impossible {
+        cause: format!(
+            "{name} is no package, but a name that others provide: {}",
+            providers.join(", ")
+        ),
+        hint: "name the one that is meant".to_owned(),
+    }
+}
+
+fn unknown(name: &PackageName, facts: &Facts) -> Planned {
+    let bare = name.as_str().trim_end_matches(['+', '-']);
+    let hint = if bare == name.as_str() {
+        format!("check the name, and {}", sources(facts))
+    } else {
+        format!(
+            "apt would take the last character for what is to be done with {bare}: write just {bare}, and `state: absent` or `replaces` for what should go"
+        )
+    };
+    Planned::Impossible {
+        cause: format!("apt knows no package {name}"),
+        hint,
+    }
+}
+
+/// Refuses, once new lists are there, what apt would take for something else than a package of just this name.
+fn known_names(names: &[&PackageName]) -> Run {
+    const SCRIPT: &str = r#"for name do
+  known=$(apt-cache showpkg -- "$name" 2>/dev/null | awk '/^[A-Z][A-Za-z ]*: *$/{part = $1; next} part == "Versions:" && /^[0-9]/{print "real"; exit} part == "Reverse" && NF{print $1}')
+  case $known in (*real) ;; ('') echo "E: Unable to locate package $name"; bad=1;;
+  (*) echo "E: $name is a virtual package; it is provided by" $(printf '%s\n' "$known" | sort -u); bad=1;; esac
+done; exit ${bad:-0}"#;
+    let mut run = Run::new(["sh", "-c", SCRIPT, "sh"]);
+    run.argv.extend(names.iter().map(ToString::to_string));
+    run
+}
+
+/// Refuses a removal with which prov's own way in would go.
+fn keeps_the_way_in(verb: &str, words: impl Iterator<Item = String>) -> Run {
+    const SCRIPT: &str = r#"verb=$1; shift
+apt-get -s -q "$verb" -- "$@" 2>/dev/null | while read -r word name _; do case "$word $name" in
+("Remv openssh-server"|"Purg openssh-server") echo "E: $name would be removed with $*, and prov would not get in again"; exit 1;;
+("Remv sudo"|"Purg sudo") [ -z "$SUDO_USER" ] || { echo "E: $name would be removed with $*, and prov would not become root again"; exit 1; };;
+esac; done"#;
+    let mut run = Run::new(["sh", "-c", SCRIPT, "sh", verb]);
+    run.argv.extend(words);
+    run
 }
 
 /// Writes a package that is to go, as `apt-get install` takes it (apt-get(8)).
@@ -264,29 +456,6 @@ pub(super) fn waiting(facts: &Facts) -> Planned {
     Planned::Unknown(Awaited::Packages(names))
 }
 
-/// Reads what apt said of a transaction that failed.
-fn remedy(output: &str) -> Option<Remedy> {
-    let says = |words: &[&str]| words.iter().any(|words| output.contains(words));
-    if is_locked(output) {
-        Some(Remedy::again_after(
-            "wait until the other process on the host has installed its packages",
-        ))
-    } else if says(&["Packages need to be removed but remove is disabled"]) {
-        Some(Remedy::RemoveConflictingPackage)
-    } else if says(&["Unable to locate package"]) {
-        Some(Remedy::PackageSource)
-    } else if says(&[
-        "Failed to fetch",
-        "Could not resolve",
-        "Could not connect",
-        "Some index files failed to download",
-    ]) {
-        Some(Remedy::PackageArchive)
-    } else {
-        None
-    }
-}
-
 impl Manage for Packages {
     fn kind(&self) -> &'static str {
         "packages"
@@ -297,10 +466,18 @@ impl Manage for Packages {
     }
 
     fn probe(&self) -> Vec<Query> {
-        let names = self.names.iter().chain(&self.replaces);
-        let packages = names.cloned().map(Query::Package);
+        let packages = self.names.iter().chain(&self.replaces);
+        let packages = packages.cloned().map(Query::Package);
+        let wanted = self.state == State::Present;
+        let names = self.names.iter().cloned();
+        let names = names.map(|name| Query::PackageName(NameQuestion { name, wanted }));
         packages
-            .chain([Query::PackageLists(()), Query::Apt(self.request())])
+            .chain(names)
+            .chain([
+                Query::PackageLists(()),
+                Query::Apt(self.request()),
+                Query::Login(()),
+            ])
             .collect()
     }
 
