@@ -266,7 +266,7 @@ fn names_of_packages_are_what_they_say(estate: &Estate) {
     );
     refused(&["names=[mawk-]"], "write just mawk");
     refused(&["names=[no-such-package]"], "debian.sources");
-    refused(&["names=[bash]", "state=absent"], "would refuse");
+    refused(&["names=[bash]", "state=absent"], "cannot do without");
     refused(
         &["names=[openssh-server]", "state=absent"],
         "prov reaches this host",

@@ -31,7 +31,7 @@ const LOCK_TIMEOUT: u32 = 600;
 /// installation is finished first; package lists are fetched first if they are older than a day, or older than a source or
 /// its key; a held lock is waited for with apt's own lock timeout. Names are those of packages: a virtual one, which others
 /// provide, is refused, and so are apt's suffixes. A version or release is pinned by a file in `/etc/apt/preferences.d`
-/// (apt_preferences(5)). What the host cannot be reached without (openssh-server, sudo) is not removed. Nothing is upgraded, and nothing is removed to make room but what `replaces` names. A preview asks apt what it would do and shows every package, those that are installed or
+/// (`apt_preferences(5)`). What the host cannot be reached without (openssh-server, sudo) is not removed. Nothing is upgraded, and nothing is removed to make room but what `replaces` names. A preview asks apt what it would do and shows every package, those that are installed or
 /// removed because of others included.
 ///
 /// ```yaml
@@ -419,7 +419,7 @@ fn unknown(name: &PackageName, facts: &Facts) -> Planned {
 /// Refuses, once new lists are there, what apt would take for something else than a package of just this name.
 fn known_names(names: &[&PackageName]) -> Run {
     const SCRIPT: &str = r#"for name do
-  known=$(apt-cache showpkg -- "$name" 2>/dev/null | awk '/^[A-Z][A-Za-z ]*: *$/{part = $1; next} part == "Versions:" && /^[0-9]/{print "real"; exit} part == "Reverse" && NF{print $1}')
+  known=$(apt-cache showpkg -- "$name" 2>/dev/null | awk '/^[A-Z][A-Za-z ]*: *$/{part = $1 $2; next} part == "Versions:" && /^[0-9]/{print "real"; exit} part == "ReverseProvides:" && NF{print $1}')
   case $known in (*real) ;; ('') echo "E: Unable to locate package $name"; bad=1;;
   (*) echo "E: $name is a virtual package; it is provided by" $(printf '%s\n' "$known" | sort -u); bad=1;; esac
 done; exit ${bad:-0}"#;
