@@ -81,7 +81,11 @@ impl Facts {
             Step::Run(run) => {
                 for effect in &run.effects {
                     // A mark brings no files.
-                    let there = |name| self.packages.get(name).is_some_and(PackageFact::is_installed);
+                    let there = |name| {
+                        self.packages
+                            .get(name)
+                            .is_some_and(PackageFact::is_installed)
+                    };
                     if let Effect::Package(Becomes(name, PackageFact::Installed(_))) = effect
                         && !there(name)
                     {

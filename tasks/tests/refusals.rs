@@ -36,7 +36,11 @@ fn what_cannot_be_meant_is_refused_with_a_reason() {
             json!({"name": "root", "shell": "/usr/sbin/nologin"}),
             "lets nobody in",
         ),
-        ("user", json!({"name": "root", "uid": 5}), "has the number 0"),
+        (
+            "user",
+            json!({"name": "root", "uid": 5}),
+            "has the number 0",
+        ),
         ("user", json!({"name": "toor", "uid": 0}), "0 is root's"),
         (
             "group",

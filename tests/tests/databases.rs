@@ -193,7 +193,9 @@ fn drift_is_seen_and_repaired(estate: &Estate) {
         &user,
     );
     both(
-        &format!("ALTER USER {account} IDENTIFIED VIA mysql_native_password USING PASSWORD('x') OR unix_socket;"),
+        &format!(
+            "ALTER USER {account} IDENTIFIED VIA mysql_native_password USING PASSWORD('x') OR unix_socket;"
+        ),
         "password differs",
         &user,
     );

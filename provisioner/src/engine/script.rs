@@ -167,7 +167,10 @@ mod tests {
         for gone in ["MYSQL_", "APT_CONFIG", "LC_MESSAGES"] {
             assert!(!has(gone), "{text}");
         }
-        assert!(has("http_proxy=http://proxy") && has("LC_ALL=C.UTF-8"), "{text}");
+        assert!(
+            has("http_proxy=http://proxy") && has("LC_ALL=C.UTF-8"),
+            "{text}"
+        );
     }
 
     #[test]

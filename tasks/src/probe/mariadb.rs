@@ -169,7 +169,10 @@ impl Known for MariaDbFacts {
     /// A command that worked shows that the server runs.
     fn carry_out(&mut self, effect: MariaDbEffect) {
         if effect == MariaDbEffect::Starts {
-            if matches!(self.server, DatabaseServer::Down | DatabaseServer::Silent(_)) {
+            if matches!(
+                self.server,
+                DatabaseServer::Down | DatabaseServer::Silent(_)
+            ) {
                 self.server = DatabaseServer::Starting;
             }
             return;

@@ -46,8 +46,8 @@ pub use calendar::{CalendarFact, CalendarRequest};
 pub use group::GroupFact;
 pub use guard::{GuardFact, Guards};
 pub use known::{Becomes, Known};
-pub(crate) use mariadb::{CLIENT, PROXY};
 pub use login::LoginFact;
+pub(crate) use mariadb::{CLIENT, PROXY};
 pub use mariadb::{
     DatabaseFact, DatabaseServer, DatabaseUserFact, MariaDbEffect, MariaDbFacts, MariaDbQuestion,
 };

@@ -92,15 +92,21 @@ mod tests {
 
     #[test]
     fn a_source_that_is_newer_than_the_lists_is_named() {
-        let lists = "now 1000\nfetched 900\nfetched 890\nsource /etc/apt/sources.list.d/a b.sources\n";
-        let fact = read(&format!("{lists}changed 901 /etc/apt/sources.list.d/a b.sources\n"));
+        let lists =
+            "now 1000\nfetched 900\nfetched 890\nsource /etc/apt/sources.list.d/a b.sources\n";
+        let fact = read(&format!(
+            "{lists}changed 901 /etc/apt/sources.list.d/a b.sources\n"
+        ));
         assert_eq!(fact.age, Some(100));
         assert_eq!(
             fact.newer.as_deref(),
             Some("/etc/apt/sources.list.d/a b.sources")
         );
         assert_eq!(fact.sources, ["/etc/apt/sources.list.d/a b.sources"]);
-        assert_eq!(read(&format!("{lists}changed 900 /etc/apt/keyrings\n")).newer, None);
+        assert_eq!(
+            read(&format!("{lists}changed 900 /etc/apt/keyrings\n")).newer,
+            None
+        );
         assert_eq!(read("").age, None);
     }
 }

@@ -97,12 +97,15 @@ impl MariaDbDatabase {
 fn is_spelt(have: &str, wanted: &str) -> bool {
     let (have, wanted) = (have.to_ascii_lowercase(), wanted.to_ascii_lowercase());
     let of_utf8 = |have: &str| {
-        let have = have.strip_prefix("utf8mb3").or(have.strip_prefix("utf8mb4"));
+        let have = have
+            .strip_prefix("utf8mb3")
+            .or(have.strip_prefix("utf8mb4"));
         let wanted = wanted.strip_prefix("utf8");
         wanted.is_some_and(|rest| rest.is_empty() || rest.starts_with('_')) && have == wanted
     };
     let of_one = || {
-        wanted.starts_with("uca1400") && have.split_once('_').is_some_and(|(_, rest)| rest == wanted)
+        wanted.starts_with("uca1400")
+            && have.split_once('_').is_some_and(|(_, rest)| rest == wanted)
     };
     have == wanted || of_utf8(&have) || of_one()
 }
@@ -129,12 +132,10 @@ impl Manage for MariaDbDatabase {
             return Ok(elsewhere);
         }
         let wanted = |have: Option<&DatabaseFact>| {
-            let text = |wanted: &Option<Word>, have: Option<&String>| {
-                match (wanted, have) {
-                    (Some(wanted), Some(have)) if is_spelt(have, wanted.as_str()) => have.clone(),
-                    (Some(wanted), _) => wanted.to_string(),
-                    (None, have) => have.cloned().unwrap_or_default(),
-                }
+            let text = |wanted: &Option<Word>, have: Option<&String>| match (wanted, have) {
+                (Some(wanted), Some(have)) if is_spelt(have, wanted.as_str()) => have.clone(),
+                (Some(wanted), _) => wanted.to_string(),
+                (None, have) => have.cloned().unwrap_or_default(),
             };
             DatabaseFact {
                 charset: text(&self.charset, have.map(|have| &have.charset)),

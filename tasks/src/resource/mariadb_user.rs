@@ -116,7 +116,8 @@ impl MariaDbUser {
         }
         for privilege in self.grants.values().flatten() {
             let spelt = spelt(privilege);
-            if spelt != "ALL" && !ALL.contains(&spelt.as_str()) && !LATER.contains(&spelt.as_str()) {
+            if spelt != "ALL" && !ALL.contains(&spelt.as_str()) && !LATER.contains(&spelt.as_str())
+            {
                 return refuse(format!(
                     "'{privilege}' is no privilege on a database; use ALL, or of {}. What is global, or for one table or \
                      routine, and GRANT OPTION are not given by prov",

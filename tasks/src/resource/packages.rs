@@ -163,7 +163,11 @@ impl Packages {
         let away = wanted.in_the_way.iter().map(|name| going(name));
         let marked = wanted.marked.iter().map(|(name, _)| name.to_string());
         let lacking = wanted.lacking.iter().map(ToString::to_string);
-        let mut detail = lacking.chain(marked).chain(away).collect::<Vec<_>>().join(" ");
+        let mut detail = lacking
+            .chain(marked)
+            .chain(away)
+            .collect::<Vec<_>>()
+            .join(" ");
         if let Some(why) = stale {
             detail.push_str("   after fetching the package lists, ");
             detail.push_str(&why);

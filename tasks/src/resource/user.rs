@@ -245,7 +245,11 @@ impl User {
     fn leaves(&self, have: &UserFact) -> BTreeSet<String> {
         let stays = |group: &str| {
             let named = self.groups.iter().any(|name| name.as_str() == group);
-            named || self.group.as_ref().is_some_and(|name| name.as_str() == group)
+            named
+                || self
+                    .group
+                    .as_ref()
+                    .is_some_and(|name| name.as_str() == group)
         };
         let primary = self.group.as_ref().map(|_| &have.group);
         let others = have.groups.iter().filter(|_| !self.append);

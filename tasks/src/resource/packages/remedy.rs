@@ -13,7 +13,11 @@ pub(super) fn remedy(output: &str) -> Option<Remedy> {
         Some(Remedy::from(
             "a package is held: run `apt-mark showhold` on the host, and `apt-mark unhold NAME` for what may change",
         ))
-    } else if says(&["Essential packages were removed", "would not get in again", "would not become root again"]) {
+    } else if says(&[
+        "Essential packages were removed",
+        "would not get in again",
+        "would not become root again",
+    ]) {
         Some(Remedy::from(
             "the host cannot do without one of the packages that would go: do not remove what it depends on",
         ))
@@ -27,7 +31,11 @@ pub(super) fn remedy(output: &str) -> Option<Remedy> {
         Some(Remedy::from(
             "dependencies do not fit: look at them with `apt-get -s --fix-broken install` on the host, and at `apt-mark showhold`",
         ))
-    } else if says(&["NO_PUBKEY", "is not signed", "signatures couldn't be verified"]) {
+    } else if says(&[
+        "NO_PUBKEY",
+        "is not signed",
+        "signatures couldn't be verified",
+    ]) {
         Some(Remedy::from(
             "a package source is not signed by a key that the host knows: put the key where its source names it (`Signed-By`)",
         ))
@@ -61,13 +69,31 @@ mod tests {
     #[test]
     fn what_apt_and_dpkg_say_leads_to_what_helps() {
         for (output, words) in [
-            ("E: Held packages were changed and -y was used without --allow-change-held-packages.", "apt-mark unhold"),
-            ("E: Essential packages were removed and -y was used without --allow-remove-essential.", "cannot do without"),
-            ("E: Packages need to be removed but remove is disabled.", "conflicts with one"),
-            ("E: Package 'x' has no installation candidate", "package sources"),
-            ("E: Unable to correct problems, you have held broken packages.\n x : Depends: y but it is not going to be installed\nE: The following packages have unmet dependencies", "do not fit"),
+            (
+                "E: Held packages were changed and -y was used without --allow-change-held-packages.",
+                "apt-mark unhold",
+            ),
+            (
+                "E: Essential packages were removed and -y was used without --allow-remove-essential.",
+                "cannot do without",
+            ),
+            (
+                "E: Packages need to be removed but remove is disabled.",
+                "conflicts with one",
+            ),
+            (
+                "E: Package 'x' has no installation candidate",
+                "package sources",
+            ),
+            (
+                "E: Unable to correct problems, you have held broken packages.\n x : Depends: y but it is not going to be installed\nE: The following packages have unmet dependencies",
+                "do not fit",
+            ),
             ("W: GPG error: NO_PUBKEY 12", "Signed-By"),
-            ("dpkg: error processing package man-db (--configure):\n x", "the package man-db says"),
+            (
+                "dpkg: error processing package man-db (--configure):\n x",
+                "the package man-db says",
+            ),
         ] {
             let remedy = remedy(output).unwrap().to_string();
             assert!(remedy.contains(words), "{output}: {remedy}");
