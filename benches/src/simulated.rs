@@ -25,6 +25,9 @@ use crate::{Failure, Result, container, ensure};
 /// The file in which hosts name themselves.
 const NAMED: &str = "/etc/bacula/bacula-fd.conf";
 
+/// Characters of a line of an answer.
+const PART: usize = 3000;
+
 /// The answer that holds the digests of files.
 const DIGESTS: &str = "paths:sha256";
 
@@ -130,14 +133,21 @@ impl server::Handler for Host {
         Ok(())
     }
 
-    async fn exec_request(&mut self, _: ChannelId, data: &[u8], _: &mut Session) -> Result<()> {
+    async fn exec_request(
+        &mut self,
+        channel: ChannelId,
+        data: &[u8],
+        session: &mut Session,
+    ) -> Result<()> {
         let command = String::from_utf8_lossy(data);
-        let nonce = command
-            .split_whitespace()
-            .find(|word| word.starts_with("prov"));
-        nonce
-            .ok_or("the command names no nonce")?
-            .clone_into(&mut self.nonce);
+        let (_, nonce) = command
+            .split_once("\\n@")
+            .ok_or("the command names no nonce")?;
+        let nonce = nonce.split(' ').next().unwrap_or_default();
+        nonce.clone_into(&mut self.nonce);
+        session.channel_success(channel)?;
+        let shell = format!("\n@{nonce} shell 0\n");
+        session.data(channel, shell.into_bytes())?;
         Ok(())
     }
 
@@ -147,12 +157,8 @@ impl server::Handler for Host {
         if !self.received.ends_with(&end) {
             return Ok(());
         }
-        let received = std::mem::take(&mut self.received);
-        let start = format!("{}\n", self.nonce);
-        let (_, script) = received
-            .split_once(&start)
-            .ok_or("the nonce does not come first")?;
-        let answer = self.answer(script).await?;
+        let script = std::mem::take(&mut self.received);
+        let answer = self.answer(&script).await?;
         session.data(channel, answer.into_bytes())?;
         Ok(())
     }
@@ -200,9 +206,15 @@ impl Host {
                 text.push_str(&mark(&self.nonce));
             }
             let encoded = STANDARD.encode(text);
-            let length = encoded.len();
+            let nonce = &self.nonce;
             // Writing to a string cannot fail.
-            let _ = writeln!(answer, "@{} {name} {length} {encoded}", self.nonce);
+            let _ = writeln!(answer, "@{nonce} + {name}");
+            let parts = encoded.as_bytes().chunks(PART);
+            let length = encoded.len() + parts.len().saturating_sub(1);
+            for part in parts {
+                let _ = writeln!(answer, "@{nonce} = {}", String::from_utf8_lossy(part));
+            }
+            let _ = writeln!(answer, "@{nonce} - {length}");
         }
         let _ = writeln!(answer, "@{} end 1", self.nonce);
         Ok(answer)
@@ -223,17 +235,23 @@ async fn ask(model: &Model, script: &str, nonce: &str) -> Result<Record> {
     let output = child.wait_with_output().await?;
     let prefix = format!("@{nonce} ");
     let mut frames = Vec::new();
+    let (mut name, mut bytes) = (String::new(), Vec::new());
     for line in String::from_utf8(output.stdout)?.lines() {
-        let mut words = line.strip_prefix(&prefix).unwrap_or_default().split(' ');
-        if let (Some(name), Some(_), Some(encoded)) = (words.next(), words.next(), words.next()) {
-            let bytes = STANDARD.decode(encoded)?;
-            let text = String::from_utf8_lossy(&bytes);
-            let complete = text.strip_suffix(mark(nonce).as_str());
-            frames.push(Frame {
-                name: name.to_owned(),
-                text: complete.unwrap_or(&text).to_owned(),
-                whole: complete.is_some(),
-            });
+        let said = line.strip_prefix(&prefix).unwrap_or_default();
+        match said.split_once(' ') {
+            Some(("+", begun)) => begun.clone_into(&mut name),
+            Some(("=", part)) => bytes.extend(STANDARD.decode(part)?),
+            Some(("-", _)) => {
+                let bytes = std::mem::take(&mut bytes);
+                let text = String::from_utf8_lossy(&bytes);
+                let complete = text.strip_suffix(mark(nonce).as_str());
+                frames.push(Frame {
+                    name: std::mem::take(&mut name),
+                    text: complete.unwrap_or(&text).to_owned(),
+                    whole: complete.is_some(),
+                });
+            }
+            Some(_) | None => {}
         }
     }
     ensure(frames.iter().any(|frame| frame.name == DIGESTS), || {

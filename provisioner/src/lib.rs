@@ -10,4 +10,5 @@ mod files;
 pub mod report;
 pub mod ssh;
 mod state;
+mod terminal;
 pub mod verify;

@@ -174,9 +174,91 @@ fn a_password_that_sudo_does_not_accept_is_told() {
 #[test]
 fn what_a_login_shell_prints_is_no_answer() {
     let estate = Estate::deployed(&["one"]);
-    estate.on("one", "printf 'echo noise; echo @1234 end 1; echo more >&2\\n' >>~keeper/.bashrc; sed -i '1i echo first' ~keeper/.bashrc");
+    // Before, without a line end, on both streams, and without end in the background.
+    estate.on(
+        "one",
+        "printf 'echo noise; echo @1234 end 1; echo more >&2; printf half\n(while sleep 0.01; do printf .; echo beside; done) &\n' >>~keeper/.bashrc; \
+         sed -i '1i echo first' ~keeper/.bashrc",
+    );
     estate
         .task(["file", "path=/srv/f", "content=x"])
         .run()
         .changed("one", &["file /srv/f"]);
+    assert_eq!(estate.on("one", "cat /srv/f"), "x");
+}
+
+#[test]
+fn what_stands_between_a_login_and_root_is_named_and_nothing_is_sent_to_it() {
+    let estate = Estate::deployed(&["one"]);
+    // What another program is given instead of a root shell, it keeps.
+    estate.on(
+        "one",
+        "printf '#!/bin/sh\nexec cat >/tmp/fed\n' >/usr/local/bin/eater; chmod 755 /usr/local/bin/eater; \
+         cp /etc/ssh/sshd_config /root; cp -a /home/keeper/.bashrc /root",
+    );
+    let reload = "kill -HUP 1; sleep 0.5";
+    let sshd = |line: &str| format!("{{ echo '{line}'; cat /root/sshd_config; }} >/etc/ssh/sshd_config; {reload}");
+    let sudoers = |line: &str| format!("echo '{line}' >/etc/sudoers.d/trial; chmod 440 /etc/sudoers.d/trial");
+    let bashrc = |line: &str| format!("echo '{line}' >/home/keeper/.bashrc");
+    let back = "cp /root/sshd_config /etc/ssh/; rm -f /etc/sudoers.d/trial; cp -a /root/.bashrc /home/keeper/; usermod -s /bin/bash keeper; chage -d 20000 -E -1 keeper";
+    let table = [
+        (sudoers("Defaults requiretty"), ["sudo wants a terminal", "!requiretty"]),
+        (sudoers("Defaults noexec"), ["does not let the shell start programs", "NOEXEC"]),
+        ("usermod -s /usr/sbin/nologin keeper".to_owned(), ["currently not available", "usermod --shell"]),
+        ("usermod -s /bin/false keeper".to_owned(), ["lets nobody in", "usermod --shell"]),
+        ("chage -d 0 keeper".to_owned(), ["has expired", "set a new password"]),
+        (sshd("ForceCommand echo menu"), ["something else ran", "ForceCommand"]),
+        (sshd("ForceCommand internal-sftp"), ["sftp", "ForceCommand"]),
+        (sshd("MaxSessions 0"), ["opens no session", "MaxSessions"]),
+        (bashrc("exec /usr/local/bin/eater"), ["no root shell answered within 5 s", "~/.bashrc"]),
+        (bashrc("sleep 1000"), ["no root shell answered within 5 s", "~/.bashrc"]),
+        (bashrc("exit 3"), ["exit code 3", "start-up files"]),
+        (bashrc("while :; do echo yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy; done"), ["prints without end", "~/.bashrc"]),
+    ];
+    for (obstacle, expected) in &table {
+        estate.on("one", obstacle);
+        for command in [&LOOK[..], &["--output", "json", "run", "--", "true"]] {
+            let arguments = ["--timeout", "5"].iter().chain(command);
+            let ran = estate.prov(arguments).run();
+            ran.exits(1).failed("one", expected);
+            ran.never_says(estate.password());
+        }
+        estate.on("one", &format!("{back}; {reload}"));
+    }
+    assert_eq!(estate.on("one", "cat /tmp/fed 2>/dev/null || :"), "");
+    estate.prov(LOOK).run().exits(0);
+}
+
+#[test]
+fn a_login_that_is_not_root_is_noticed_first() {
+    let estate = Estate::deployed(&["one"]);
+    let connection = format!("{{user: keeper, password: {}}}", estate.password());
+    let servers = estate.as_servers(&connection, "");
+    servers.write_home(".ssh/known_hosts", &estate.known_host("one"));
+    for command in [
+        &LOOK[..],
+        &["--output", "json", "run", "--", "id"],
+        &["--output", "json", "task", "file", "path=/tmp/f", "content=x"],
+    ] {
+        let ran = servers.prov(command).run();
+        ran.exits(1).failed("one", &["keeper is not root on one", "`sudo: true`"]);
+    }
+    assert!(estate.holds("one", "[ ! -e /tmp/f ]"));
+}
+
+#[test]
+fn ssh_and_run_become_root_and_quote_alike() {
+    let estate = Estate::deployed(&["one"]);
+    let line = "id -un; echo a b | wc -w";
+    let ran = estate.prov(["run", "--", line]).run();
+    ran.exits(0).says("| root").says("| 2");
+    let ran = estate.prov(["ssh", "one", "--", line]).run();
+    ran.exits(0);
+    assert_eq!(ran.stdout, "root\n2\n");
+    ran.never_says(estate.password());
+    let ran = estate.prov(["ssh", "one", "--no-sudo", "--", "id", "-un"]).run();
+    assert_eq!(ran.stdout, "keeper\n");
+    let ran = estate.prov(["ssh", "one", "--", "printf", "%s|", "a b", "$HOME"]).run();
+    assert_eq!(ran.stdout, "a b|$HOME|");
+    estate.prov(["ssh", "one", "--", "exit 7"]).run().exits(7);
 }

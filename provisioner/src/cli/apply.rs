@@ -7,7 +7,7 @@ use tasks::plan::Phase;
 
 use super::app::App;
 use super::arguments::{Apply, Complete};
-use super::jobs::{self, Jobs, Work};
+use super::jobs::{self, Jobs, Show, Work};
 use crate::engine::{Failure, RunOutcome, SavedPlan};
 use crate::report::problem::{Problem, exit};
 use crate::report::text::Tense;
@@ -29,7 +29,7 @@ pub(super) async fn run(app: &App, options: &Apply) -> Result<u8, Problem> {
         planned(app, path, wait).await?
     } else {
         let jobs = Jobs::gather(app, &app.limited()?, Work::Roles(app.phase())).await?;
-        jobs::apply(app, jobs, wait, None).await
+        jobs::apply(app, jobs, wait, None, Show::AsTheyCome).await
     };
     jobs::print(app, &outcome, Tense::Did);
     Ok(jobs::code(&outcome))
@@ -48,7 +48,7 @@ async fn planned(app: &App, path: &Path, wait: u64) -> Result<RunOutcome, Proble
     let jobs = Jobs::gather(app, &hosts, Work::Roles(app.phase())).await?;
     // A mistake in the estate ends the command before this, and does not use the plan up.
     plan.claim(path, jobs::now())?;
-    let mut outcome = jobs::apply(app, jobs, wait, Some(plan.clone())).await;
+    let mut outcome = jobs::apply(app, jobs, wait, Some(plan.clone()), Show::Later).await;
     let failed = outcome.hosts.iter().any(|host| host.failed.is_some());
     let touched = outcome.hosts.iter().any(|host| host.touched);
     // A plan of which nothing was begun can still be applied; any other is used up, and what is left needs a new one.
@@ -85,7 +85,7 @@ fn hosts<'a>(app: &'a App, plan: &SavedPlan) -> Result<Vec<&'a Host>, Problem> {
 pub(super) async fn complete(app: &App, options: &Complete) -> Result<u8, Problem> {
     let hosts = app.limited()?;
     let jobs = Jobs::gather(app, &hosts, Work::Roles(Phase::Completion)).await?;
-    let outcome = jobs::apply(app, jobs, options.waiting.wait, None).await;
+    let outcome = jobs::apply(app, jobs, options.waiting.wait, None, Show::AsTheyCome).await;
     let code = jobs::code(&outcome);
     match jobs::still_deferred(&outcome) {
         Some(failure) if code == exit::DONE => {

@@ -68,7 +68,7 @@ pub(super) struct Global {
         value_parser = RangedU64ValueParser::<usize>::new().range(1..=10_000)
     )]
     pub(super) forks: usize,
-    /// Give up connecting to a host after this many seconds
+    /// Give up a host that does not let in, become root or say anything for this many seconds
     #[arg(long, global = true, default_value_t = 20, value_name = "SECONDS", value_parser = value_parser!(u64).range(1..=DAY))]
     pub(super) timeout: u64,
     /// Print results in this form
@@ -123,7 +123,7 @@ pub(super) enum Command {
     Status(Names),
     /// Show what the hosts' services print
     Logs(Logs),
-    /// Open a shell on a host
+    /// Open a root shell on a host
     Ssh(Ssh),
     /// Remove everything that prov made in Docker for the estate
     Down(Down),
@@ -316,6 +316,9 @@ impl DropboxAction {
 
 #[derive(Debug, Args)]
 pub(super) struct Run {
+    /// End after so many seconds, however far the command is
+    #[arg(long, value_name = "SECONDS", default_value_t = 3600, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(super) max_time: u64,
     /// Run this command; a single word with spaces is a line for the shell
     #[arg(last = true, required = true, value_name = "CMD")]
     pub(super) command: Vec<String>,
@@ -351,7 +354,10 @@ pub(super) struct Logs {
 pub(super) struct Ssh {
     /// Open a shell on this host
     pub(super) host: String,
-    /// Run this command instead of a shell
+    /// Stay the user that logs in, instead of becoming root
+    #[arg(long)]
+    pub(super) no_sudo: bool,
+    /// Run this command instead of a shell; a single word with spaces is a line for the shell
     #[arg(last = true, value_name = "CMD")]
     pub(super) command: Vec<String>,
 }

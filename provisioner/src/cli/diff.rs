@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::app::App;
 use super::arguments::Diff;
-use super::jobs::{self, Jobs, Work};
+use super::jobs::{self, Jobs, Show, Work};
 use crate::engine::{Failure, SavedPlan, Status};
 use crate::report::json;
 use crate::report::print::outln;
@@ -27,7 +27,7 @@ pub(super) fn show(path: &Path) -> Result<u8, Problem> {
 pub(super) async fn run(app: &App, options: &Diff) -> Result<u8, Problem> {
     let hosts = app.limited()?;
     let jobs = Jobs::gather(app, &hosts, Work::Roles(app.phase())).await?;
-    let (outcome, previews) = jobs::preview(app, jobs).await;
+    let (outcome, previews) = jobs::preview(app, jobs, Show::AsTheyCome).await;
     let code = jobs::code(&outcome);
     if let Some(path) = &options.out {
         if code != exit::DONE {

@@ -9,7 +9,7 @@ use tasks::estate::Host;
 
 use super::app::App;
 use super::arguments::{Domain, DomainTag};
-use super::jobs::{self, Jobs, Work};
+use super::jobs::{self, Jobs, Show, Work};
 use crate::docker::Mode;
 use crate::engine::Failure;
 use crate::report::print::err;
@@ -42,7 +42,7 @@ pub(super) async fn run(app: &App, options: &Domain) -> Result<u8, Problem> {
     run_in_test_mode(app, &hosts).await?;
     if options.diff || options.remove {
         let jobs = Jobs::gather(app, &hosts, Work::Domains(&work)).await?;
-        let (outcome, _) = jobs::preview(app, jobs).await;
+        let (outcome, _) = jobs::preview(app, jobs, Show::AsTheyCome).await;
         let code = jobs::code(&outcome);
         // With JSON there is one document: what was done is printed instead of what would be.
         if options.diff || !app.json() || code != exit::DONE {
@@ -56,7 +56,7 @@ pub(super) async fn run(app: &App, options: &Domain) -> Result<u8, Problem> {
         confirm(options)?;
     }
     let jobs = Jobs::gather(app, &hosts, Work::Domains(&work)).await?;
-    let outcome = jobs::apply(app, jobs, options.waiting.wait, None).await;
+    let outcome = jobs::apply(app, jobs, options.waiting.wait, None, Show::AsTheyCome).await;
     let code = jobs::code(&outcome);
     match jobs::still_deferred(&outcome) {
         Some(failure) if code == exit::DONE => {

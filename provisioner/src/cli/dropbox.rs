@@ -5,7 +5,7 @@ use super::arguments::Dropbox;
 use crate::engine::Failure;
 use crate::engine::script::quote_all;
 use crate::report::problem::{Problem, exit};
-use crate::ssh::{connect, interactive};
+use crate::ssh::{AtTerminal, connect, interactive};
 
 const COMMAND: &str = "/usr/local/lib/bacula/synchronisation";
 
@@ -27,10 +27,11 @@ pub(super) async fn run(app: &App, options: &Dropbox) -> Result<u8, Problem> {
         let Some((name, target)) = targets.into_iter().next() else {
             return Ok(exit::FAILED);
         };
-        let connection = connect(&target?).await.map_err(Failure::from)?;
-        // The person at the terminal answers if sudo asks.
-        let command = quote_all(["sudo"].into_iter().chain(command));
-        let code = interactive(&connection, Some(&command))
+        let target = target?;
+        let connection = connect(&target).await.map_err(Failure::from)?;
+        let session = AtTerminal::as_root(Some(quote_all(command)), &target.sudo);
+        let session = session.map_err(Failure::from)?;
+        let code = interactive(&connection, session, target.timeout)
             .await
             .map_err(|error| Failure::from(error).of(format!("ssh {name}")))?;
         i64::from(code)

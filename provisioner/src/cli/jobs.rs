@@ -19,7 +19,8 @@ use crate::engine::{
 use crate::report::print::outln;
 use crate::report::problem::{Problem, exit};
 use crate::report::text::{self, Tense};
-use crate::report::{json, progress};
+use crate::report::progress::{self, Results, Shown};
+use crate::report::json;
 use crate::ssh::Target;
 
 /// The jobs of hosts that can be reached, and what to report of the others.
@@ -132,13 +133,48 @@ fn ordered(order: &[String], mut hosts: Vec<HostOutcome>) -> Vec<HostOutcome> {
     hosts
 }
 
+/// Whether hosts' results are printed as they come, or by whoever gets the outcome.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Show {
+    /// As they come.
+    AsTheyCome,
+    /// Later.
+    Later,
+}
+
+impl Show {
+    fn of(self, app: &App, jobs: &Jobs, tense: Tense) -> Shown {
+        let results = (self == Self::AsTheyCome && !app.json()).then(|| {
+            let results = Results::new(jobs.order.clone(), tense, app.global.verbose > 0);
+            results.with(&jobs.unreachable)
+        });
+        Shown {
+            progress: !app.json(),
+            results,
+            told: (tense == Tense::Did).then_some(signals::told),
+        }
+    }
+}
+
 /// Previews; with the previews themselves for whoever saves them.
-pub(super) async fn preview(app: &App, jobs: Jobs) -> (RunOutcome, Vec<(Job, Previewed)>) {
+pub(super) async fn preview(
+    app: &App,
+    jobs: Jobs,
+    show: Show,
+) -> (RunOutcome, Vec<(Job, Previewed)>) {
     let started = Instant::now();
     let (sender, events) = Progress::channel();
-    let shown = progress::show(events, app.json());
+    let shown = progress::show(events, show.of(app, &jobs, Tense::Would));
     let ready = jobs.ready.clone();
-    let previews = engine::preview_all(jobs.ready, app.global.forks, jobs.beforehand, sender).await;
+    let stop = signals::stop_when_asked();
+    let previews = engine::preview_all(
+        jobs.ready,
+        app.global.forks,
+        jobs.beforehand,
+        stop,
+        sender,
+    )
+    .await;
     // The task ends by itself once every sender is gone; should it have failed, only progress is lost.
     let _ = shown.await;
     let mut hosts = jobs.unreachable;
@@ -146,6 +182,7 @@ pub(super) async fn preview(app: &App, jobs: Jobs) -> (RunOutcome, Vec<(Job, Pre
     let outcome = RunOutcome {
         hosts: ordered(&jobs.order, hosts),
         elapsed: started.elapsed(),
+        shown: show == Show::AsTheyCome,
     };
     (outcome, ready.into_iter().zip(previews).collect())
 }
@@ -156,9 +193,10 @@ pub(super) async fn apply(
     jobs: Jobs,
     wait: u64,
     saved: Option<SavedPlan>,
+    show: Show,
 ) -> RunOutcome {
     let (sender, events) = Progress::channel();
-    let shown = progress::show(events, app.json());
+    let shown = progress::show(events, show.of(app, &jobs, Tense::Did));
     let stop = signals::stop_when_asked();
     let lock = Lock {
         holder: holder(),
@@ -178,6 +216,7 @@ pub(super) async fn apply(
     let mut hosts = jobs.unreachable;
     hosts.append(&mut outcome.hosts);
     outcome.hosts = ordered(&jobs.order, hosts);
+    outcome.shown = show == Show::AsTheyCome;
     outcome
 }
 

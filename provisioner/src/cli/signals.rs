@@ -1,12 +1,14 @@
 //! Ctrl-C and SIGTERM: the first asks to stop after the running step, the second ends the process.
 
-use std::sync::OnceLock;
+use std::collections::BTreeSet;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use crate::report::print::errln;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use super::exit;
+use crate::engine::Event;
 
 /// One for the process: once a signal is listened to, it no longer ends the process by itself.
 static STOP: OnceLock<watch::Sender<bool>> = OnceLock::new();
@@ -33,6 +35,18 @@ pub(super) fn asked() -> bool {
     STOP.get().is_some_and(|sender| *sender.borrow())
 }
 
+/// Hosts that are being changed.
+static AT_WORK: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+
+/// Takes note of what a host that is being changed is doing.
+pub(super) fn told(host: &str, event: &Event) {
+    let mut at_work = AT_WORK.lock().unwrap_or_else(PoisonError::into_inner);
+    match event {
+        Event::Doing(_) => at_work.insert(host.to_owned()),
+        Event::Finished(_) => at_work.remove(host),
+    };
+}
+
 async fn listen(stop: watch::Sender<bool>) {
     let (Ok(mut interrupt), Ok(mut terminate)) = (
         signal(SignalKind::interrupt()),
@@ -46,6 +60,14 @@ async fn listen(stop: watch::Sender<bool>) {
             _ = terminate.recv() => {}
         }
         if stop.receiver_count() == 0 || stop.send_replace(true) {
+            let at_work = AT_WORK.lock().unwrap_or_else(PoisonError::into_inner);
+            if !at_work.is_empty() {
+                let hosts: Vec<_> = at_work.iter().map(String::as_str).collect();
+                errln!(
+                    "stopped at once: what was running goes on on {}, which stay locked until it has ended",
+                    hosts.join(", ")
+                );
+            }
             std::process::exit(i32::from(exit::FAILED));
         }
         errln!("stopping after the running steps; once more to stop at once");

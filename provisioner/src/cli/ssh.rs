@@ -1,11 +1,12 @@
-//! `prov ssh`: a shell on a host, over the same verified connection as everything else.
+//! `prov ssh`: a root shell on a host, over the same verified connection as everything else.
 
 use super::app::App;
 use super::arguments::Ssh;
 use crate::engine::Failure;
 use crate::engine::script::quote_all;
 use crate::report::problem::{Problem, exit};
-use crate::ssh::{connect, interactive};
+use super::run::line_or_words;
+use crate::ssh::{AtTerminal, connect, interactive};
 
 pub(super) async fn run(app: &App, options: &Ssh) -> Result<u8, Problem> {
     let Some(host) = app.estate.host(&options.host) else {
@@ -23,10 +24,16 @@ pub(super) async fn run(app: &App, options: &Ssh) -> Result<u8, Problem> {
     let Some((name, target)) = targets.into_iter().next() else {
         return Ok(exit::FAILED);
     };
-    let connection = connect(&target?).await.map_err(Failure::from)?;
-    let words = options.command.iter().map(String::as_str);
-    let command = (!options.command.is_empty()).then(|| quote_all(words));
-    let code = interactive(&connection, command.as_deref())
+    let target = target?;
+    let connection = connect(&target).await.map_err(Failure::from)?;
+    let words = line_or_words(&options.command);
+    let command = (!words.is_empty()).then(|| quote_all(words.iter().map(String::as_str)));
+    let session = if options.no_sudo {
+        AtTerminal::as_user(command)
+    } else {
+        AtTerminal::as_root(command, &target.sudo).map_err(Failure::from)?
+    };
+    let code = interactive(&connection, session, target.timeout)
         .await
         .map_err(|error| Failure::from(error).of(format!("ssh {name}")))?;
     Ok(u8::try_from(code).unwrap_or(exit::FAILED))

@@ -5,7 +5,7 @@ use tasks::resource::{Declared, KINDS, Kind};
 
 use super::app::App;
 use super::arguments::Task;
-use super::jobs::{self, Jobs, Work};
+use super::jobs::{self, Jobs, Show, Work};
 use crate::report::problem::Problem;
 use crate::report::text::Tense;
 
@@ -32,11 +32,11 @@ pub(super) async fn run(app: &App, options: &Task) -> Result<u8, Problem> {
     let hosts = app.limited()?;
     let jobs = Jobs::gather(app, &hosts, Work::Resources(&declared)).await?;
     if options.diff {
-        let (outcome, _) = jobs::preview(app, jobs).await;
+        let (outcome, _) = jobs::preview(app, jobs, Show::AsTheyCome).await;
         jobs::print(app, &outcome, Tense::Would);
         return Ok(jobs::code(&outcome));
     }
-    let outcome = jobs::apply(app, jobs, options.waiting.wait, None).await;
+    let outcome = jobs::apply(app, jobs, options.waiting.wait, None, Show::AsTheyCome).await;
     jobs::print(app, &outcome, Tense::Did);
     Ok(jobs::code(&outcome))
 }

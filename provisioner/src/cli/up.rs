@@ -13,7 +13,7 @@ use tasks::plan::Phase;
 
 use super::app::App;
 use super::arguments::{Names, Up};
-use super::jobs::{self, Jobs, Work};
+use super::jobs::{self, Jobs, Show, Work};
 use super::verify::Services;
 use super::{containers, domain, signals, verify};
 use crate::docker::HostState;
@@ -142,7 +142,7 @@ async fn applied(
     doing: &str,
 ) -> Result<RunOutcome, Problem> {
     let jobs = Jobs::gather(app, hosts, work).await?;
-    let outcome = jobs::apply(app, jobs, 0, None).await;
+    let outcome = jobs::apply(app, jobs, 0, None, Show::Later).await;
     if !app.json() {
         crate::report::print::out(format_args!("{}", text::summary(&outcome, Tense::Did)));
     }
@@ -177,7 +177,7 @@ async fn converged(
     work: Work<'_>,
 ) -> Result<Option<(RunOutcome, Failure)>, Problem> {
     let jobs = Jobs::gather(app, hosts, work).await?;
-    let (outcome, _) = jobs::preview(app, jobs).await;
+    let (outcome, _) = jobs::preview(app, jobs, Show::Later).await;
     let left: Vec<_> = outcome
         .hosts
         .iter()

@@ -20,8 +20,9 @@ use super::{
     container::LANG,
     engine::{label, labels},
     exec,
-    interactive::{Target, Terminal, interrupted},
+    interactive::{Target, carry, interrupted},
 };
+use crate::terminal::Terminal;
 
 /// How long a session's container lives at most, should prov be killed before it can remove it: its program ends then,
 /// and the engine removes what has ended, with the passwords that were put into it.
@@ -105,7 +106,7 @@ impl EstateContainers {
         };
         let guard = self.client_container(client, image, body, scope).await?;
         let outcome = tokio::select! {
-            outcome = self.attend(&guard.container, &terminal, client.name) => outcome,
+            outcome = self.attend(&guard.container, terminal, client.name) => outcome,
             () = interrupted() => Ok(130),
         };
         guard.close().await?;
@@ -212,7 +213,7 @@ impl EstateContainers {
     async fn attend(
         &self,
         container: &str,
-        terminal: &Terminal,
+        terminal: Terminal,
         client: &str,
     ) -> Result<i64, DockerError> {
         let running = || DockerError::request(format!("run client {client}"));
@@ -231,7 +232,7 @@ impl EstateContainers {
         let carried = async {
             self.start_container(client, container).await?;
             let target = Target::Container(container);
-            let carried = terminal.carry(self.docker(), target, attached.output, attached.input);
+            let carried = carry(terminal, self.docker(), target, attached.output, attached.input);
             carried.await.map_err(running())
         };
         // Waited for before it starts, too: once it has ended it goes, and its exit code with it.

@@ -1,10 +1,6 @@
 //! Carries this process's standard streams to and from a command in a container, as a terminal where there is one.
 
-use std::{
-    io::{self, IsTerminal, Read, Write},
-    pin::Pin,
-    thread,
-};
+use std::{io, pin::Pin};
 
 use bollard::{
     Docker,
@@ -18,10 +14,10 @@ use futures_util::{Stream, StreamExt};
 use tokio::{
     io::{AsyncWrite, AsyncWriteExt},
     signal::unix::{SignalKind, signal},
-    sync::mpsc,
 };
 
 use super::{DockerError, EstateContainers, exec};
+use crate::terminal::{Terminal, typed, write_now};
 
 type Output = Pin<Box<dyn Stream<Item = Result<LogOutput, Error>> + Send>>;
 type Input = Pin<Box<dyn AsyncWrite + Send>>;
@@ -31,20 +27,6 @@ type Input = Pin<Box<dyn AsyncWrite + Send>>;
 pub(super) enum Target<'a> {
     Container(&'a str),
     Exec(&'a str),
-}
-
-/// Stands for the standard streams of this process.
-pub(super) struct Terminal {
-    tty: bool,
-}
-
-/// Puts the terminal back into its usual mode, also when the future is dropped.
-struct RawMode;
-
-impl Drop for RawMode {
-    fn drop(&mut self) {
-        let _ = crossterm::terminal::disable_raw_mode();
-    }
 }
 
 impl EstateContainers {
@@ -57,7 +39,7 @@ impl EstateContainers {
             attach_stdin: Some(true),
             attach_stdout: Some(true),
             attach_stderr: Some(true),
-            tty: Some(terminal.tty),
+            tty: Some(terminal.is_tty()),
             cmd: Some(argv.to_vec()),
             ..ExecConfig::default()
         };
@@ -68,7 +50,7 @@ impl EstateContainers {
             .map_err(running())?
             .id;
         let options = StartExecOptions {
-            tty: terminal.tty,
+            tty: terminal.is_tty(),
             ..StartExecOptions::default()
         };
         let started = self
@@ -78,8 +60,7 @@ impl EstateContainers {
             .map_err(running())?;
         if let StartExecResults::Attached { output, input } = started {
             let target = Target::Exec(&exec);
-            terminal
-                .carry(self.docker(), target, output, input)
+            carry(terminal, self.docker(), target, output, input)
                 .await
                 .map_err(running())?;
         }
@@ -89,83 +70,60 @@ impl EstateContainers {
     }
 }
 
-impl Terminal {
-    pub(super) fn of_process() -> Self {
-        Self {
-            tty: io::stdin().is_terminal() && io::stdout().is_terminal(),
-        }
-    }
-
-    pub(super) fn is_tty(&self) -> bool {
-        self.tty
-    }
-
-    /// Carries streams until the command's output ends.
-    pub(super) async fn carry(
-        &self,
-        docker: &Docker,
-        target: Target<'_>,
-        mut output: Output,
-        input: Input,
-    ) -> Result<(), Error> {
-        let _raw = if self.tty {
-            crossterm::terminal::enable_raw_mode()?;
-            Some(RawMode)
-        } else {
-            None
-        };
-        let write = async {
-            while let Some(part) = output.next().await {
-                match part? {
-                    LogOutput::StdErr { message } => write_now(io::stderr().lock(), &message)?,
-                    LogOutput::StdOut { message } | LogOutput::Console { message } => {
-                        write_now(io::stdout().lock(), &message)?;
-                    }
-                    LogOutput::StdIn { .. } => {}
+/// Carries streams until the command's output ends.
+pub(super) async fn carry(
+    terminal: Terminal,
+    docker: &Docker,
+    target: Target<'_>,
+    mut output: Output,
+    input: Input,
+) -> Result<(), Error> {
+    let _raw = terminal.raw_mode()?;
+    let write = async {
+        while let Some(part) = output.next().await {
+            match part? {
+                LogOutput::StdErr { message } => write_now(io::stderr().lock(), &message)?,
+                LogOutput::StdOut { message } | LogOutput::Console { message } => {
+                    write_now(io::stdout().lock(), &message)?;
                 }
+                LogOutput::StdIn { .. } => {}
             }
-            Ok(())
-        };
-        let feed = async {
-            tokio::join!(feed(input), self.follow_size(docker, target));
-            // Neither decides when it is over; the output does.
-            std::future::pending::<Result<(), Error>>().await
-        };
-        tokio::select! {
-            outcome = write => outcome,
-            outcome = feed => outcome,
         }
+        Ok(())
+    };
+    let feed = async {
+        tokio::join!(feed(input), follow_size(terminal, docker, target));
+        // Neither decides when it is over; the output does.
+        std::future::pending::<Result<(), Error>>().await
+    };
+    tokio::select! {
+        outcome = write => outcome,
+        outcome = feed => outcome,
     }
+}
 
-    async fn follow_size(&self, docker: &Docker, target: Target<'_>) {
-        let Ok(mut changes) = signal(SignalKind::window_change()) else {
-            return;
-        };
-        if !self.tty {
-            return;
+async fn follow_size(terminal: Terminal, docker: &Docker, target: Target<'_>) {
+    let mut resized = terminal.resized();
+    loop {
+        if terminal.is_tty() {
+            let (width, height) = Terminal::size();
+            let (width, height) = (i32::from(width), i32::from(height));
+            // A wrong size is no reason to end a session.
+            let _ = match target {
+                Target::Container(id) => {
+                    let size = ResizeContainerTTYOptionsBuilder::new()
+                        .w(width)
+                        .h(height)
+                        .build();
+                    docker.resize_container_tty(id, size).await
+                }
+                Target::Exec(id) => {
+                    let size = ResizeExecOptionsBuilder::new().w(width).h(height).build();
+                    docker.resize_exec(id, size).await
+                }
+            };
         }
-        loop {
-            if let Ok((width, height)) = crossterm::terminal::size() {
-                let (width, height) = (i32::from(width), i32::from(height));
-                // A wrong size is no reason to end a session.
-                let _ = match target {
-                    Target::Container(id) => {
-                        let size = ResizeContainerTTYOptionsBuilder::new()
-                            .w(width)
-                            .h(height)
-                            .build();
-                        docker.resize_container_tty(id, size).await
-                    }
-                    Target::Exec(id) => {
-                        let size = ResizeExecOptionsBuilder::new().w(width).h(height).build();
-                        docker.resize_exec(id, size).await
-                    }
-                };
-            }
-            if changes.recv().await.is_none() {
-                return;
-            }
-        }
+        resized.next().await;
     }
 }
 
@@ -184,28 +142,13 @@ pub(super) async fn interrupted() {
     }
 }
 
-/// Copies standard input. The reading thread is left behind: a read cannot be cancelled, and a thread of the runtime
-/// that hangs in one would keep the process from ending.
+/// Copies standard input.
 async fn feed(mut input: Input) {
-    let (sender, mut receiver) = mpsc::channel::<Vec<u8>>(4);
-    thread::spawn(move || {
-        let mut stdin = io::stdin().lock();
-        let mut chunk = [0; 4096];
-        while let Ok(read @ 1..) = stdin.read(&mut chunk) {
-            if sender.blocking_send(chunk[..read].to_vec()).is_err() {
-                return;
-            }
-        }
-    });
-    while let Some(chunk) = receiver.recv().await {
+    let mut typed = typed();
+    while let Some(chunk) = typed.recv().await {
         if input.write_all(&chunk).await.is_err() || input.flush().await.is_err() {
             return;
         }
     }
     let _ = input.shutdown().await;
-}
-
-fn write_now(mut to: impl Write, bytes: &[u8]) -> io::Result<()> {
-    to.write_all(bytes)?;
-    to.flush()
 }

@@ -61,8 +61,23 @@ pub(super) async fn preview(job: &Job, exchange: &Exchange, progress: &Progress)
         }
     };
     outcome.elapsed = started.elapsed();
-    progress.send(&job.host, Event::Finished);
+    progress.finished(&outcome);
     Previewed { outcome, basis }
+}
+
+/// Says of a host that the user did not wait for it.
+pub(super) fn given_up(job: &Job, exchange: &Exchange, progress: &Progress) -> Previewed {
+    let mut outcome = HostOutcome::new(&job.host);
+    outcome.failed = Some(Failure::new(
+        "stopped before the host had answered",
+        Remedy::again(""),
+    ));
+    exchange.ended(&job.host, &job.exports);
+    progress.finished(&outcome);
+    Previewed {
+        outcome,
+        basis: None,
+    }
 }
 
 /// Says where a host is looked for, which the user's SSH configuration may have changed.
@@ -121,7 +136,7 @@ pub(super) async fn apply(job: &Job, how: &Applying<'_>, progress: &Progress) ->
     }
     how.exchange.ended(&job.host, &job.exports);
     outcome.elapsed = started.elapsed();
-    progress.send(&job.host, Event::Finished);
+    progress.finished(&outcome);
     outcome
 }
 

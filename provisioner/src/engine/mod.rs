@@ -34,12 +34,12 @@ pub use saved::{SavedHost, SavedPlan};
 pub use session::{CommandSession, Lock, Opened, Output, ReadSession, Stepped, WriteSession};
 
 /// What a host is doing, for progress.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum Event {
     /// It does this.
     Doing(String),
-    /// It has ended.
-    Finished,
+    /// It has ended, and this came of it.
+    Finished(Box<HostOutcome>),
 }
 
 /// Where hosts report what they are doing.
@@ -54,6 +54,11 @@ impl Progress {
         (Self(sender), receiver)
     }
 
+    /// Tells how a host's run ended.
+    fn finished(&self, outcome: &HostOutcome) {
+        self.send(&outcome.host, Event::Finished(Box::new(outcome.clone())));
+    }
+
     fn send(&self, host: &str, event: Event) {
         // Nobody watching is no reason to stop.
         let _ = self.0.send((host.to_owned(), event));
@@ -61,17 +66,25 @@ impl Progress {
 }
 
 /// Previews all hosts at once, at most `forks` at a time; `beforehand` is what is known of hosts that are not among them.
+/// Once `stop` becomes true, hosts that have not been looked at yet are given up.
 pub async fn preview_all(
     jobs: Vec<Job>,
     forks: usize,
     beforehand: InputTexts,
+    stop: watch::Receiver<bool>,
     progress: Progress,
 ) -> Vec<Previewed> {
     let limit = turns(forks);
     let exchange = Exchange::new(limit.clone(), &jobs, &beforehand);
     on_all_within(jobs, limit, move |job| {
-        let (progress, exchange) = (progress.clone(), exchange.clone());
-        async move { host::preview(&job, &exchange, &progress).await }
+        let (progress, exchange, mut stop) = (progress.clone(), exchange.clone(), stop.clone());
+        async move {
+            tokio::select! {
+                previewed = host::preview(&job, &exchange, &progress) => previewed,
+                // The sender lives as long as the process, so waiting ends by being asked only.
+                _ = stop.wait_for(|asked| *asked) => host::given_up(&job, &exchange, &progress),
+            }
+        }
     })
     .await
 }
@@ -127,6 +140,7 @@ pub async fn apply_all(
     RunOutcome {
         hosts,
         elapsed: started.elapsed(),
+        shown: false,
     }
 }
 

@@ -254,6 +254,8 @@ pub struct RunOutcome {
     pub hosts: Vec<HostOutcome>,
     /// How long it took.
     pub elapsed: Duration,
+    /// Whether a person has seen each host's results as they came.
+    pub shown: bool,
 }
 
 /// Counts over all hosts.

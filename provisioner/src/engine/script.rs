@@ -29,14 +29,11 @@ LC_*|LANG|LANGUAGE|ENV|BASH_ENV|CDPATH|TMPDIR|TAR_OPTIONS|POSIXLY_CORRECT|QUOTIN
 /// for, and a flood ends where that file system is full instead of in the memory of the shell.
 #[must_use]
 pub fn preamble(nonce: &str) -> String {
+    let environment = environment();
     format!(
-        r#"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
-for prov_variable in $(env | sed -n 's/^\([A-Za-z_][A-Za-z0-9_]*\)=.*/\1/p'); do case $prov_variable in ({FOREIGN}) unset "$prov_variable";; esac; done
-LC_ALL=C.UTF-8
-DEBIAN_FRONTEND=noninteractive; APT_LISTCHANGES_FRONTEND=none
-export LC_ALL PATH DEBIAN_FRONTEND APT_LISTCHANGES_FRONTEND
-umask 022; cd /
-prov_answer() {{ encoded=$(base64 -w0); printf '@{nonce} %s %s %s\n' "$1" "${{#encoded}}" "$encoded"; }}
+        r#"{environment}prov_answer() {{ # name; in lines that are short enough to be written in one piece
+  encoded=$(base64 -w {LINE}); printf '\n@{nonce} + %s\n' "$1"
+  for part in $encoded; do printf '@{nonce} = %s\n' "$part"; done; printf '@{nonce} - %s\n' "${{#encoded}}"; }}
 prov_complete() {{ printf '\n{nonce}'; }}
 prov_run_step() {{ # name
   output=$(mktemp -p /run prov.XXXXXXXXXX 2>/dev/null || mktemp -p /tmp prov.XXXXXXXXXX 2>&1) || {{
@@ -44,6 +41,35 @@ prov_run_step() {{ # name
   {{ rm -f -- "$output"; ( prov_step ) >&8 2>&1 </dev/null 7<&- 8>&- 9>&-; result=$?
     {{ tail -c 65536 <&7; printf '\n%s' "$result"; }} | prov_answer "$1"; }} 8>>"$output" 7<"$output"; }}
 "#
+    )
+}
+
+/// Gives what every script runs in, whoever logs in, whatever that login brings along and whatever language the host
+/// speaks.
+#[must_use]
+pub fn environment() -> String {
+    format!(
+        r#"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+for prov_variable in $(env | sed -n 's/^\([A-Za-z_][A-Za-z0-9_]*\)=.*/\1/p'); do case $prov_variable in ({FOREIGN}) unset "$prov_variable";; esac; done
+LC_ALL=C.UTF-8
+DEBIAN_FRONTEND=noninteractive; APT_LISTCHANGES_FRONTEND=none
+export LC_ALL PATH DEBIAN_FRONTEND APT_LISTCHANGES_FRONTEND
+umask 022; cd /
+"#
+    )
+}
+
+/// Seconds between signs of life. Shorter than the shortest time for which a host may be silent.
+const SIGN: u64 = 2;
+
+/// Characters of a line of an answer: whole groups of base64, and few enough for one write to a pipe.
+const LINE: usize = 3000;
+
+/// Has the host say every few seconds that it is still there, as long as the shell is: a long step says nothing by itself.
+#[must_use]
+pub fn signs_of_life(nonce: &str) -> String {
+    format!(
+        "( while sleep {SIGN} && kill -0 $$; do printf '\\n@{nonce} alive\\n' || exit; done ) 2>/dev/null </dev/null &\n"
     )
 }
 

@@ -5,20 +5,56 @@
 
 use std::time::Duration;
 
-use tasks::probe::QuerySet;
+use tasks::probe::{MOST_BODY, QuerySet};
 use tasks::resource::Handler;
 use tasks::step::{Run, Step};
 
 use super::answers::{self, Answers};
-use super::script::{LOCK, answered, preamble, quote, writing_preamble};
+use super::script::{LOCK, answered, environment, preamble, quote, signs_of_life, writing_preamble};
 use super::steps;
-use crate::ssh::{Connection, Frame, RootShell, SshError, Target, connect};
+use crate::ssh::{Allowance, Connection, Ended, Frame, RootShell, SshError, Target, connect};
 
-/// How long a host may be silent while it is being looked at.
-const LOOKING: Duration = Duration::from_secs(120);
-
-/// How long a host may be silent while a step runs; large packages take their time.
+/// How long a host may work on one script that changes it; large packages take their time.
 const CHANGING: Duration = Duration::from_secs(3600);
+
+/// Bytes that a host may answer besides the files that it is asked for.
+const MOST_ANSWER: usize = 16 * 1024 * 1024;
+
+/// Bytes of files that a host may answer in all.
+const MOST_FILES: usize = 112 * 1024 * 1024;
+
+/// Says how long a host may take, in multiples of the time-out for connecting: a host that works gives a sign every
+/// few seconds, so silence tells more than time. One that is being changed is given up late, as it is left half-way.
+#[derive(Debug, Clone, Copy)]
+struct Patience(Duration);
+
+impl Patience {
+    /// For a script that only looks.
+    fn looking(self, queries: &QuerySet) -> Allowance {
+        let files = queries.bodies().saturating_mul(MOST_BODY);
+        Allowance {
+            doing: "being looked at",
+            silence: self.silence(),
+            total: (self.0 * 6).max(Duration::from_secs(30)),
+            bytes: MOST_ANSWER + files.min(MOST_FILES),
+        }
+    }
+
+    /// For a script that changes the host, and then looks.
+    fn changing(self, queries: &QuerySet) -> Allowance {
+        Allowance {
+            doing: "being changed",
+            silence: (self.0 * 6).max(Duration::from_secs(120)),
+            total: CHANGING,
+            ..self.looking(queries)
+        }
+    }
+
+    /// A sign may come late once: twice the time between two of them is the least.
+    fn silence(self) -> Duration {
+        self.0.max(Duration::from_secs(5))
+    }
+}
 
 /// What a command on a host said.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -34,6 +70,7 @@ pub struct ReadSession {
     shell: RootShell,
     _connection: Connection,
     opening: String,
+    patience: Patience,
 }
 
 impl ReadSession {
@@ -41,21 +78,20 @@ impl ReadSession {
     pub async fn open(target: &Target) -> Result<Self, SshError> {
         let connection = connect(target).await?;
         let shell = RootShell::open(&connection, target).await?;
-        let opening = preamble(shell.nonce());
+        let opening = signs_of_life(shell.nonce()) + &preamble(shell.nonce());
         Ok(Self {
             shell,
             _connection: connection,
             opening,
+            patience: Patience(target.timeout),
         })
     }
 
     /// Reads what is asked, in one round trip.
     pub async fn look(&mut self, queries: &QuerySet) -> Result<Answers, SshError> {
         let script = std::mem::take(&mut self.opening) + &answers::script(queries);
-        let frames = self
-            .shell
-            .run(&script, "being looked at", Some(LOOKING))
-            .await?;
+        let allowance = self.patience.looking(queries);
+        let frames = self.shell.run(&script, &allowance).await?;
         answers::read(queries, frames)
     }
 
@@ -80,22 +116,20 @@ impl CommandSession {
         ReadSession::open(target).await.map(Self)
     }
 
-    /// Runs a command as root, gives its output, and ends the session.
-    pub async fn run(self, argv: &[String], silence: Duration) -> Result<Output, SshError> {
-        let Self(mut read) = self;
+    /// Runs a command as root, hands over what it prints as it comes, and tells how it ended.
+    pub async fn run<F>(
+        self,
+        argv: &[String],
+        total: Duration,
+        printed: impl Fn(Vec<u8>) -> F,
+    ) -> Result<Ended, SshError>
+    where
+        F: Future<Output = ()>,
+    {
+        let Self(read) = self;
         let command = steps::run_command(&Run::new(argv.iter()));
-        let script = std::mem::take(&mut read.opening) + &answered("run", &command);
-        let doing = "running a command";
-        let frames = read.shell.run(&script, doing, Some(silence)).await?;
-        read.close().await;
-        frames.iter().find(|frame| frame.name == "run").map_or_else(
-            || {
-                Err(SshError::Answer(
-                    "the command did not say how it went".into(),
-                ))
-            },
-            output,
-        )
+        let script = format!("{}exec </dev/null 2>&1\n{command}\nexit", environment());
+        read.shell.become_script(&script, total, printed).await
     }
 }
 
@@ -155,11 +189,17 @@ impl WriteSession {
             quote(&lock.holder)
         );
         let script = std::mem::take(&mut read.opening) + &take + &answers::script(queries);
-        let patience = LOOKING.saturating_add(Duration::from_secs(lock.wait));
-        let frames = read
-            .shell
-            .run(&script, "waiting for its lock", Some(patience))
-            .await?;
+        let looking = read.patience.looking(queries);
+        let allowance = Allowance {
+            doing: if lock.wait == 0 {
+                looking.doing
+            } else {
+                "waiting for its lock"
+            },
+            total: looking.total + Duration::from_secs(lock.wait),
+            ..looking
+        };
+        let frames = read.shell.run(&script, &allowance).await?;
         if let Some(frame) = frames.iter().find(|frame| frame.name == "holder") {
             let holder = String::from_utf8_lossy(&frame.bytes).trim().to_owned();
             return Ok(Opened::Locked { holder });
@@ -204,11 +244,8 @@ impl WriteSession {
             script.push_str("}\n");
         }
         script.push_str(&answers::script(queries));
-        let frames = self
-            .read
-            .shell
-            .run(&script, "being changed", Some(CHANGING))
-            .await?;
+        let allowance = self.read.patience.changing(queries);
+        let frames = self.read.shell.run(&script, &allowance).await?;
         for frame in &frames {
             let counts =
                 frame.name.starts_with("step:") || frame.name == "record" || frame.name == "keep";
@@ -252,19 +289,17 @@ impl WriteSession {
         remaining: &[Handler],
     ) -> Result<(), SshError> {
         let script = steps::forget(handler, remaining);
-        self.read
-            .shell
-            .run(&script, "being changed", Some(LOOKING))
-            .await?;
+        let allowance = self.read.patience.changing(&QuerySet::default());
+        self.read.shell.run(&script, &allowance).await?;
         Ok(())
     }
 
     async fn answer(&mut self, script: &str, name: &str) -> Result<Output, SshError> {
-        let frames = self
-            .read
-            .shell
-            .run(script, "running a command", Some(CHANGING))
-            .await?;
+        let allowance = Allowance {
+            doing: "running a command",
+            ..self.read.patience.changing(&QuerySet::default())
+        };
+        let frames = self.read.shell.run(script, &allowance).await?;
         frames.iter().find(|frame| frame.name == name).map_or_else(
             || Err(SshError::Answer("a command did not say how it went".into())),
             output,

@@ -28,9 +28,7 @@ fn run(script: &str) -> Vec<Frame> {
         script::writing_preamble()
     );
     let output = Command::new("sh").args(["-c", &script]).output().unwrap();
-    let text = String::from_utf8(output.stdout).unwrap();
-    let lines: Vec<_> = text.lines().map(str::to_owned).collect();
-    frames(&lines, NONCE).unwrap()
+    frames(&output.stdout, NONCE).unwrap()
 }
 
 fn look(queries: impl IntoIterator<Item = Query>) -> Facts {
@@ -342,12 +340,8 @@ fn what_a_validation_refuses_is_put_back() {
         script::answered("back", &commands)
     );
     let output = Command::new("sh").args(["-c", &script]).output().unwrap();
-    let lines: Vec<_> = String::from_utf8(output.stdout)
-        .unwrap()
-        .lines()
-        .map(str::to_owned)
-        .collect();
-    let answer = String::from_utf8(frames(&lines, NONCE).unwrap()[0].bytes.clone()).unwrap();
+    let frames = frames(&output.stdout, NONCE).unwrap();
+    let answer = String::from_utf8(frames[0].bytes.clone()).unwrap();
     assert!(answer.ends_with("\n0"), "{answer}");
     assert_eq!(std::fs::read_to_string(&changed).unwrap(), "before\n");
     assert!(!created.exists());
@@ -666,11 +660,10 @@ proptest! {
     }
 
     #[test]
-    fn noise_around_frames_is_passed_over(noise in proptest::collection::vec("[^@]{0,20}|@other x 0 |@prov0x y", 0..8)) {
-        let mut lines = noise.clone();
-        lines.push("@prov0 a 4 aGk=".to_owned());
-        lines.extend(noise);
-        let found = frames(&lines, NONCE).unwrap();
+    fn noise_around_frames_is_passed_over(noise in proptest::collection::vec("[^@]{0,20}|@other x 0 |@prov0x y|@", 0..8)) {
+        let noise = noise.join("\n");
+        let output = format!("{noise}@prov0 + a\n{noise}@prov0 = aGk=\n{noise}@prov0 - 4\n{noise}");
+        let found = frames(output.as_bytes(), NONCE).unwrap();
         prop_assert_eq!(found, vec![Frame { name: "a".into(), bytes: b"hi".to_vec(), whole: false }]);
     }
 }

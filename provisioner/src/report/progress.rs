@@ -1,7 +1,7 @@
 //! Progress on long work: a line per host on a terminal, plain lines elsewhere, nothing when the work is short.
 
 use crate::report::print::errln;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::io::IsTerminal as _;
 use std::time::{Duration, Instant};
 
@@ -10,21 +10,96 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::JoinHandle;
 
 use super::style::{self, paint};
-use crate::engine::Event;
+use super::text::Tense;
+use crate::engine::{Event, HostOutcome};
 
-/// Shows what hosts are doing until the last sender of the channel is gone.
+/// What of the events of a run is shown.
+#[derive(Debug, Default)]
+pub struct Shown {
+    /// Whether it is told what hosts are doing.
+    pub progress: bool,
+    /// The results of hosts, as they come.
+    pub results: Option<Results>,
+    /// Who else is told what hosts are doing.
+    pub told: Option<fn(&str, &Event)>,
+}
+
+/// How long a result is held back so that it comes in its place.
+const IN_ORDER: Duration = Duration::from_secs(2);
+
+/// Shows what hosts are doing, and their results, until the last sender of the channel is gone.
 #[must_use]
-pub fn show(mut events: UnboundedReceiver<(String, Event)>, quiet: bool) -> JoinHandle<()> {
+pub fn show(mut events: UnboundedReceiver<(String, Event)>, mut shown: Shown) -> JoinHandle<()> {
     let terminal = std::io::stderr().is_terminal();
     tokio::spawn(async move {
         let mut lines = Lines::new(terminal);
-        while let Some((host, event)) = events.recv().await {
-            if !quiet {
+        loop {
+            let Ok(event) = tokio::time::timeout(IN_ORDER, events.recv()).await else {
+                lines.results(shown.results.as_mut(), false);
+                continue;
+            };
+            let Some((host, event)) = event else { break };
+            if let Some(told) = shown.told {
+                told(&host, &event);
+            }
+            if shown.progress {
                 lines.take(&host, &event);
             }
+            if let (Some(results), Event::Finished(outcome)) = (&mut shown.results, event) {
+                results.waiting.push((Instant::now(), *outcome));
+            }
+            lines.results(shown.results.as_mut(), false);
         }
         lines.clear();
+        lines.results(shown.results.as_mut(), true);
     })
+}
+
+/// Results of hosts, which are shown in the order of the estate as long as nobody waits for that.
+#[derive(Debug)]
+pub struct Results {
+    order: VecDeque<String>,
+    waiting: Vec<(Instant, HostOutcome)>,
+    tense: Tense,
+    verbose: bool,
+}
+
+impl Results {
+    /// Waits for the results of these hosts.
+    #[must_use]
+    pub fn new(order: Vec<String>, tense: Tense, verbose: bool) -> Self {
+        Self {
+            order: order.into(),
+            waiting: Vec::new(),
+            tense,
+            verbose,
+        }
+    }
+
+    /// Adds results that are there from the beginning.
+    #[must_use]
+    pub fn with(mut self, outcomes: &[HostOutcome]) -> Self {
+        let outcomes = outcomes.iter().cloned();
+        self.waiting
+            .extend(outcomes.map(|outcome| (Instant::now(), outcome)));
+        self
+    }
+
+    /// Takes the next result that is to be shown by now.
+    fn next(&mut self, all: bool) -> Option<String> {
+        let is_next = |name: &String| Some(name) == self.order.front();
+        let by_order = self
+            .waiting
+            .iter()
+            .position(|(_, outcome)| is_next(&outcome.host));
+        let overdue = || {
+            let due = |(since, _): &(Instant, _)| all || since.elapsed() > IN_ORDER;
+            self.waiting.iter().position(due)
+        };
+        let (_, outcome) = self.waiting.remove(by_order.or_else(overdue)?);
+        self.order.retain(|name| *name != outcome.host);
+        Some(super::text::one_host(&outcome, self.tense, self.verbose))
+    }
 }
 
 /// Shows progress that comes by calls.
@@ -80,7 +155,7 @@ impl Lines {
                 );
             }
             Event::Doing(_) => {}
-            Event::Finished => {
+            Event::Finished(_) => {
                 if let Some(bar) = self.hosts.remove(host) {
                     bar.finish_and_clear();
                 }
@@ -101,6 +176,15 @@ impl Lines {
             self.said.insert(host.to_owned(), Instant::now());
         }
         due
+    }
+
+    /// Prints results that are to be shown by now.
+    fn results(&self, results: Option<&mut Results>, all: bool) {
+        let Some(results) = results else { return };
+        while let Some(text) = results.next(all) {
+            self.bars
+                .suspend(|| super::print::out(format_args!("{text}")));
+        }
     }
 
     /// Takes the lines away.

@@ -53,6 +53,7 @@ fn outcome() -> RunOutcome {
     RunOutcome {
         hosts: vec![changed, HostOutcome::new("caldav"), failed],
         elapsed: Duration::from_millis(420),
+        shown: false,
     }
 }
 
@@ -100,6 +101,7 @@ fn nothing_that_a_host_says_can_draw_on_the_terminal() {
     let run = RunOutcome {
         hosts: vec![host],
         elapsed: Duration::ZERO,
+        shown: false,
     };
     let shown = plain(&text::run(&run, Tense::Did, false));
     assert_eq!(shown.matches("\\u{1b}[2J").count(), 3, "{shown}");

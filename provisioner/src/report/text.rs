@@ -21,17 +21,25 @@ const STATE_COLUMN: usize = 64;
 /// Lines of a diff that are shown before the rest is only counted; `-v` shows all.
 const MOST_DIFF: usize = 200;
 
-/// Renders a whole run.
+/// Renders a run: each host, unless they have been shown, a recap, a closing line.
 #[must_use]
 pub fn run(outcome: &RunOutcome, tense: Tense, verbose: bool) -> String {
     let mut text = String::new();
-    for outcome in &outcome.hosts {
+    for outcome in outcome.hosts.iter().filter(|_| !outcome.shown) {
         host(&mut text, outcome, tense, verbose);
     }
     if tense == Tense::Did && outcome.hosts.len() > 1 {
         recap(&mut text, outcome);
     }
     closing(&mut text, &outcome.summary(), tense, outcome.elapsed);
+    text
+}
+
+/// Renders what became of one host.
+#[must_use]
+pub fn one_host(outcome: &HostOutcome, tense: Tense, verbose: bool) -> String {
+    let mut text = String::new();
+    host(&mut text, outcome, tense, verbose);
     text
 }
 

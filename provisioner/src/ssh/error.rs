@@ -5,6 +5,8 @@ use tasks::plan::Remedy;
 
 use thiserror::Error;
 
+use super::root::Obstacle;
+
 /// Says why a host could not be worked on.
 #[derive(Debug, Error)]
 #[expect(
@@ -98,12 +100,26 @@ pub enum SshError {
     SudoNeedsPassword { user: String },
     #[error("{user} may not use sudo: {answer}")]
     SudoRefused { user: String, answer: String },
+    #[error("{user} is not root on {host} (user number {uid})")]
+    NotRoot {
+        user: String,
+        host: String,
+        uid: u32,
+    },
+    #[error("{user} did not become root: {obstacle}{}", said(answer))]
+    NoRootShell {
+        user: String,
+        obstacle: Obstacle,
+        answer: String,
+    },
     #[error("the host closed the session{}", said(answer))]
     Closed { answer: String },
     #[error("the host's answer makes no sense: {0}")]
     Answer(String),
     #[error("the host did not answer for {seconds} s while {doing}")]
     Silent { doing: String, seconds: u64 },
+    #[error("the host was not done after {seconds} s while {doing}")]
+    TooLong { doing: String, seconds: u64 },
     #[error("SSH: {0}")]
     Protocol(#[from] russh::Error),
 }
@@ -143,6 +159,9 @@ impl SshError {
             | Self::Closed { .. }
             | Self::Answer(_)
             | Self::Silent { .. }
+            | Self::TooLong { .. }
+            | Self::NotRoot { .. }
+            | Self::NoRootShell { .. }
             | Self::Protocol(_) => false,
         }
     }
@@ -199,7 +218,17 @@ impl SshError {
             Self::SudoRefused { user, .. } => format!(
                 "give {user} the right to run `sudo sh` on the host (on Debian: `adduser {user} sudo`)"
             ),
-            Self::Closed { .. } | Self::Silent { .. } | Self::Protocol(_) => {
+            Self::NotRoot { .. } => {
+                "set `sudo: true`, or `sudo: password` with the user's `password`, under `connection` in the estate".into()
+            }
+            Self::NoRootShell { user, obstacle, .. } => obstacle.remedy(user),
+            Self::Silent { .. } | Self::TooLong { .. } => {
+                return Remedy::Again {
+                    first: "see what keeps the host (its load, memory and disks); a longer --timeout gives it more time".to_owned(),
+                    note: ": what was done is kept, and the rest is made up for".to_owned(),
+                };
+            }
+            Self::Closed { .. } | Self::Protocol(_) => {
                 return Remedy::again(": what was done is kept, and the rest is made up for");
             }
             Self::Answer(_) => {

@@ -14,6 +14,8 @@ mod host_key;
 mod known_hosts;
 mod proxy;
 mod route;
+mod received;
+mod root;
 mod shell;
 mod terminal;
 
@@ -24,9 +26,11 @@ pub use error::SshError;
 pub use host_key::HostKeys;
 pub use known_hosts::KeyName;
 pub use route::{Wanted, route};
+pub use received::Frame;
 #[cfg(test)]
-pub(crate) use shell::frames;
-pub use shell::{Frame, RootShell};
+pub(crate) use received::frames;
+pub use root::{AtTerminal, Obstacle};
+pub use shell::{Allowance, Ended, RootShell};
 pub use terminal::interactive;
 
 use std::path::PathBuf;
@@ -55,7 +59,7 @@ pub struct Target {
     pub way: Way,
     /// Limits to what is offered in the key exchange.
     pub algorithms: Algorithms,
-    /// How long connecting may take, from the first packet to the root shell.
+    /// How long connecting may take, from the first packet to the login; and becoming root after it.
     pub timeout: Duration,
 }
 

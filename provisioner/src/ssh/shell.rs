@@ -1,37 +1,33 @@
 //! One root shell per connection, which runs scripts and answers in frames.
-//!
-//! A script is sent on standard input; everything it has to say comes back as lines
-//! `@NONCE NAME LENGTH BASE64`, which nothing else on the host can produce by accident. Lines of any other form are
-//! noise and are kept only for error messages.
 
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use russh::{ChannelMsg, ChannelReadHalf, ChannelWriteHalf};
+use tokio::time::{Instant, timeout_at};
 
 use super::connect::Connection;
 use super::error::SshError;
-use super::{Sudo, Target};
+use super::received::{Frame, Line, Received};
+use super::root::{Root, become_root, last_line};
+use super::Target;
 
-/// Bytes that one script may answer with before the host is thought to be mad.
-const MOST_ANSWER: usize = 128 * 1024 * 1024;
+/// Bytes besides answers that a host may print while a script runs.
+const MOST_NOISE: usize = 16 * 1024 * 1024;
 
-/// Bytes of noise that are kept for error messages.
-const MOST_NOISE: usize = 4096;
+/// How long the rest of a command's output may take once it has ended.
+const REST: Duration = Duration::from_secs(1);
 
-/// What sudo prints before it reads a password, so that its question can be told from other text.
-const PROMPT: &str = "[prov asks sudo]";
-
-/// One answer of a script.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Frame {
-    /// The name that the script gave it.
-    pub name: String,
-    /// Its bytes.
-    pub bytes: Vec<u8>,
-    /// Whether it ended with the mark of a complete answer.
-    pub whole: bool,
+/// What a script may take.
+#[derive(Debug, Clone, Copy)]
+pub struct Allowance {
+    /// What the host is about, for messages: `being looked at`.
+    pub doing: &'static str,
+    /// How long it may go without a sign of progress.
+    pub silence: Duration,
+    /// How long it may take in all.
+    pub total: Duration,
+    /// How many bytes it may answer.
+    pub bytes: usize,
 }
 
 /// A root shell that waits for scripts.
@@ -39,58 +35,32 @@ pub struct RootShell {
     reader: ChannelReadHalf,
     writer: ChannelWriteHalf<russh::client::Msg>,
     nonce: String,
-    received: Vec<u8>,
-    noise: String,
-    user: String,
-    sudo: bool,
-    password: bool,
-    /// What is to be sent before the first script.
-    opening: String,
-    started: bool,
+    received: Received,
     sequence: u32,
     /// How many times a script was sent and its answer awaited.
     round_trips: u32,
 }
 
 impl RootShell {
-    /// Opens the shell. Nothing is awaited: what the host has to say comes with the answer to the first script.
+    /// Becomes root, within the target's time-out.
     pub async fn open(connection: &Connection, target: &Target) -> Result<Self, SshError> {
-        let nonce = nonce()?;
-        let channel = connection.handle.channel_open_session().await?;
-        // The inner shell reads lines until the nonce, so a password that sudo did not ask for is never run.
-        let wait = format!(
-            "while IFS= read -r l; do [ \"$l\" = {nonce} ] && exec /bin/sh -s; done; exit 99"
-        );
-        let command = match &target.sudo {
-            Sudo::No => format!("exec /bin/sh -c '{wait}'"),
-            Sudo::Free => format!("exec sudo -n -- /bin/sh -c '{wait}'"),
-            Sudo::Password(_) => {
-                format!("exec sudo -k -S -p '{PROMPT}' -- /bin/sh -c '{wait}'")
-            }
-        };
-        channel.exec(false, command).await?;
-        let opening = match &target.sudo {
-            Sudo::No | Sudo::Free => format!("{nonce}\n"),
-            Sudo::Password(password) => format!("{}\n{nonce}\n", password.expose()),
-        };
-        let (reader, writer) = channel.split();
+        let Root {
+            reader,
+            writer,
+            received,
+            nonce,
+        } = become_root(connection, target).await?;
         Ok(Self {
             reader,
             writer,
             nonce,
-            received: Vec::new(),
-            noise: String::new(),
-            user: target.user.clone(),
-            sudo: !matches!(target.sudo, Sudo::No),
-            password: matches!(target.sudo, Sudo::Password(_)),
-            opening,
-            started: false,
+            received,
             sequence: 0,
             round_trips: 0,
         })
     }
 
-    /// Gives the word that begins every frame; scripts print it.
+    /// Gives the word that begins every line of an answer; scripts print it.
     #[must_use]
     pub fn nonce(&self) -> &str {
         &self.nonce
@@ -102,60 +72,77 @@ impl RootShell {
         self.round_trips
     }
 
-    /// Sends a script and gives its frames once it has run to its end. `silence` is how long the host may say
-    /// nothing at all.
+    /// Sends a script and gives its frames once it has run to its end.
     pub async fn run(
         &mut self,
         script: &str,
-        doing: &str,
-        silence: Option<Duration>,
+        allowance: &Allowance,
     ) -> Result<Vec<Frame>, SshError> {
         self.sequence += 1;
         self.round_trips += 1;
-        let end = format!("@{} end {}", self.nonce, self.sequence);
-        let message = std::mem::take(&mut self.opening) + &whole(script, &end);
-        let Self {
-            reader,
-            writer,
-            received,
-            ..
-        } = self;
+        let message = whole(script, &format!("@{} end {}", self.nonce, self.sequence));
         // Its size only: the script holds secrets.
         tracing::debug!(
-            doing,
+            doing = allowance.doing,
             bytes = message.len(),
             sequence = self.sequence,
             "script sent"
         );
-        let write = writer.data_bytes(message.into_bytes());
-        let mut outcome = Outcome::default();
-        let read = read_until(reader, received, &end, &mut outcome, silence);
+        self.received.forget_noise();
+        let write = self.writer.data_bytes(message.into_bytes());
+        let read = until_end(&mut self.reader, &mut self.received, self.sequence, allowance);
         let (written, read) = exchange(write, read).await;
-        self.noise.push_str(&outcome.noise);
-        truncate(&mut self.noise);
-        match read {
-            Ok(true) => {}
-            Ok(false) => return Err(self.closed()),
-            Err(Wait::Silent(seconds)) => {
-                return Err(SshError::Silent {
-                    doing: doing.to_owned(),
-                    seconds,
-                });
-            }
-            Err(Wait::TooMuch) => {
-                return Err(SshError::Answer(format!(
-                    "more than {MOST_ANSWER} bytes while {doing}"
-                )));
+        read?;
+        written?;
+        let frames = self.received.frames()?;
+        tracing::debug!(frames = frames.len(), sequence = self.sequence, "answered");
+        Ok(frames)
+    }
+
+    /// Runs one script in place of the shell, hands over what it prints as it comes, and gives its exit code, or the
+    /// name of the signal that ended it.
+    pub async fn become_script<F>(
+        mut self,
+        script: &str,
+        total: Duration,
+        printed: impl Fn(Vec<u8>) -> F,
+    ) -> Result<Ended, SshError>
+    where
+        F: Future<Output = ()>,
+    {
+        let limit = Instant::now() + total;
+        let message = format!("{{\n{script}\n}}\n").into_bytes();
+        timeout_at(limit, self.writer.data_bytes(message))
+            .await
+            .map_err(|_| too_long(total))??;
+        let (mut ended, mut until) = (None, limit);
+        loop {
+            let Ok(message) = next(&mut self.reader, until).await else {
+                // What it started in the background may keep its output open.
+                break;
+            };
+            match message {
+                Some(ChannelMsg::Data { data } | ChannelMsg::ExtendedData { data, .. }) => {
+                    printed(data.to_vec()).await;
+                }
+                Some(ChannelMsg::ExitStatus { exit_status }) => {
+                    ended = Some(Ended::Exit(exit_status));
+                    until = limit.min(Instant::now() + REST);
+                }
+                Some(ChannelMsg::ExitSignal { signal_name, .. }) => {
+                    ended = Some(Ended::Signal(format!("{signal_name:?}")));
+                }
+                None | Some(ChannelMsg::Close) => break,
+                Some(_) => {}
             }
         }
-        written?;
-        tracing::debug!(
-            frames = outcome.lines.len(),
-            sequence = self.sequence,
-            "answered"
-        );
-        self.started = true;
-        frames(&outcome.lines, &self.nonce)
+        match ended {
+            Some(ended) => Ok(ended),
+            None if Instant::now() >= limit => Err(too_long(total)),
+            None => Err(SshError::Closed {
+                answer: String::new(),
+            }),
+        }
     }
 
     /// Ends the shell.
@@ -164,43 +151,42 @@ impl RootShell {
         let _ = self.writer.eof().await;
         let _ = self.writer.close().await;
     }
+}
 
-    /// Finds out from what was said why the shell ended.
-    fn closed(&self) -> SshError {
-        let prompts = self.noise.matches(PROMPT).count();
-        let answer = self.noise.replace(PROMPT, "");
-        let answer = answer.trim();
-        let user = self.user.clone();
-        if !self.started && self.sudo {
-            if answer.contains("incorrect password")
-                || answer.contains("Sorry, try again")
-                || prompts > 1
-            {
-                return SshError::SudoPassword { user };
-            }
-            if !self.password && answer.contains("password is required") {
-                return SshError::SudoNeedsPassword { user };
-            }
-            if answer.contains("not in the sudoers")
-                || answer.contains("not allowed")
-                || answer.contains("may not run")
-                || answer.contains("sudo: not found")
-                || answer.contains("sudo: command not found")
-            {
-                let answer = last_line(answer);
-                return SshError::SudoRefused { user, answer };
-            }
-        }
-        SshError::Closed {
-            answer: last_line(answer),
-        }
+/// The time is up.
+pub(super) struct Late;
+
+/// Waits for the next message. Time is up also where the host always has more to say, which a time-out alone would not see.
+pub(super) async fn next(
+    reader: &mut ChannelReadHalf,
+    deadline: Instant,
+) -> Result<Option<ChannelMsg>, Late> {
+    if Instant::now() >= deadline {
+        return Err(Late);
+    }
+    timeout_at(deadline, reader.wait()).await.map_err(|_| Late)
+}
+
+/// How a command ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ended {
+    /// With this exit code.
+    Exit(u32),
+    /// By this signal.
+    Signal(String),
+}
+
+fn too_long(total: Duration) -> SshError {
+    SshError::TooLong {
+        doing: "running a command".to_owned(),
+        seconds: total.as_secs(),
     }
 }
 
 /// Makes a script one command, which the shell parses to its end before it runs any of it: where the connection is
 /// lost half-way, the shell would otherwise run the half line that it got, such as `rm -rf /var/lib` of a longer path.
 fn whole(script: &str, end: &str) -> String {
-    format!("{{\n{script}\nprintf '%s\\n' '{end}'\n}}\n")
+    format!("{{\n{script}\nprintf '\\n%s\\n' '{end}'\n}}\n")
 }
 
 /// Writes and reads at once, so that neither side waits for the other with full buffers. Once reading has ended, well
@@ -216,156 +202,62 @@ async fn exchange<W, R>(
     }
 }
 
-#[derive(Default)]
-struct Outcome {
-    lines: Vec<String>,
-    noise: String,
-}
-
-enum Wait {
-    Silent(u64),
-    TooMuch,
-}
-
-/// Reads until the line `end`; `false` if the session closed before.
-async fn read_until(
+/// Reads until the script says that it has run to its end.
+async fn until_end(
     reader: &mut ChannelReadHalf,
-    received: &mut Vec<u8>,
-    end: &str,
-    outcome: &mut Outcome,
-    silence: Option<Duration>,
-) -> Result<bool, Wait> {
-    let mut total = 0_usize;
-    let mut searched = 0_usize;
+    received: &mut Received,
+    sequence: u32,
+    allowance: &Allowance,
+) -> Result<(), SshError> {
+    let Allowance {
+        doing,
+        silence,
+        total,
+        bytes,
+    } = *allowance;
+    let limit = Instant::now() + total;
+    let mut sign = Instant::now();
     loop {
-        let message = match silence {
-            None => reader.wait().await,
-            Some(limit) => tokio::time::timeout(limit, reader.wait())
-                .await
-                .map_err(|_| Wait::Silent(limit.as_secs()))?,
+        // Bytes alone are no sign of progress: a host may drip them for ever.
+        let Ok(message) = next(reader, limit.min(sign + silence)).await else {
+            let doing = doing.to_owned();
+            return Err(if Instant::now() < limit {
+                let seconds = silence.as_secs();
+                SshError::Silent { doing, seconds }
+            } else {
+                let seconds = total.as_secs();
+                SshError::TooLong { doing, seconds }
+            });
         };
         match message {
             Some(ChannelMsg::Data { data }) => {
-                total += data.len();
-                received.extend_from_slice(&data);
+                for line in received.take(&data)? {
+                    sign = Instant::now();
+                    if line == Line::End(sequence) {
+                        return Ok(());
+                    }
+                }
             }
-            Some(ChannelMsg::ExtendedData { data, .. }) => {
-                total += data.len();
-                outcome.noise.push_str(&String::from_utf8_lossy(&data));
-                truncate(&mut outcome.noise);
+            Some(ChannelMsg::ExtendedData { data, .. }) => received.hear(&data),
+            None | Some(ChannelMsg::Close) => {
+                let answer = last_line(&received.noise());
+                return Err(SshError::Closed { answer });
             }
-            None | Some(ChannelMsg::Close) => return Ok(false),
             // Exit status and signal come before the close, which ends the wait.
             Some(_) => {}
         }
-        if total > MOST_ANSWER {
-            return Err(Wait::TooMuch);
+        if received.noise_bytes() > MOST_NOISE || received.frame_bytes() > bytes {
+            return Err(SshError::Answer(format!(
+                "more than {} MiB while {doing}",
+                MOST_NOISE.max(bytes) / (1024 * 1024)
+            )));
         }
-        while let Some(at) = received[searched..].iter().position(|byte| *byte == b'\n') {
-            let line: Vec<u8> = received.drain(..=searched + at).collect();
-            searched = 0;
-            let line = String::from_utf8_lossy(&line[..line.len() - 1]).into_owned();
-            if line == end {
-                return Ok(true);
-            }
-            if line.starts_with('@') {
-                outcome.lines.push(line);
-            } else {
-                outcome.noise.push_str(&line);
-                outcome.noise.push('\n');
-                truncate(&mut outcome.noise);
-            }
-        }
-        searched = received.len();
     }
-}
-
-/// Reads the frames among lines of output.
-pub(crate) fn frames(lines: &[String], nonce: &str) -> Result<Vec<Frame>, SshError> {
-    let prefix = format!("@{nonce} ");
-    lines
-        .iter()
-        .filter_map(|line| line.strip_prefix(&prefix))
-        .filter(|rest| !rest.starts_with("end "))
-        .map(|rest| parse_frame(rest, nonce))
-        .collect()
-}
-
-fn parse_frame(rest: &str, nonce: &str) -> Result<Frame, SshError> {
-    let broken = || SshError::Answer("a frame is broken".to_owned());
-    let mut words = rest.splitn(3, ' ');
-    let name = words.next().ok_or_else(broken)?;
-    let length: usize = words
-        .next()
-        .and_then(|word| word.parse().ok())
-        .ok_or_else(broken)?;
-    let encoded = words.next().unwrap_or_default();
-    if encoded.len() != length {
-        return Err(SshError::Answer(format!("the frame {name:?} is cut short")));
-    }
-    let mut bytes = STANDARD.decode(encoded).map_err(|_| broken())?;
-    let mark = format!("\n{nonce}");
-    let whole = bytes.ends_with(mark.as_bytes());
-    if whole {
-        bytes.truncate(bytes.len() - mark.len());
-    }
-    Ok(Frame {
-        name: name.to_owned(),
-        bytes,
-        whole,
-    })
-}
-
-fn truncate(text: &mut String) {
-    if text.len() > MOST_NOISE {
-        let mut cut = text.len() - MOST_NOISE / 2;
-        while !text.is_char_boundary(cut) {
-            cut += 1;
-        }
-        text.drain(..cut);
-    }
-}
-
-/// Gives the last line that says something, without characters that could draw on the terminal.
-fn last_line(text: &str) -> String {
-    let line = text.lines().rev().find(|line| !line.trim().is_empty());
-    line.unwrap_or_default()
-        .trim()
-        .chars()
-        .filter(|c| !c.is_control())
-        .take(300)
-        .collect()
-}
-
-/// Makes a word that cannot be guessed.
-fn nonce() -> Result<String, SshError> {
-    let mut bytes = [0_u8; 16];
-    getrandom::fill(&mut bytes).map_err(|error| {
-        SshError::Answer(format!("this machine gives no random numbers: {error}"))
-    })?;
-    Ok(format!("prov{}", tasks::hex(&bytes)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_frame_that_is_cut_short_or_not_base64_is_refused() {
-        assert_eq!(
-            parse_frame("stat 4 aGk=", "n").unwrap(),
-            Frame {
-                name: "stat".into(),
-                bytes: b"hi".to_vec(),
-                whole: false
-            }
-        );
-        let marked = parse_frame("stat 8 aGkKbg==", "n").unwrap();
-        assert_eq!((marked.bytes.as_slice(), marked.whole), (&b"hi"[..], true));
-        for broken in ["stat 4 aGk", "stat x aGk=", "stat", "", "stat 4 a!k="] {
-            assert!(parse_frame(broken, "n").is_err(), "{broken:?} was accepted");
-        }
-    }
 
     #[test]
     fn of_a_script_that_arrives_in_part_nothing_is_run() {
@@ -384,7 +276,7 @@ mod tests {
             drop(stdin);
             String::from_utf8(shell.wait_with_output().unwrap().stdout).unwrap()
         };
-        assert_eq!(run(&script), "ran\n@n end 1\n");
+        assert_eq!(run(&script), "ran\n\n@n end 1\n");
         for cut in 0..script.len() - 2 {
             assert_eq!(run(&script[..cut]), "", "{:?}", &script[..cut]);
         }
@@ -397,10 +289,5 @@ mod tests {
         let both = exchange(blocked, silent);
         let answer = tokio::time::timeout(Duration::from_secs(5), both).await;
         assert_eq!(answer, Ok((Ok(()), Err("silent"))));
-    }
-
-    #[test]
-    fn what_a_host_says_cannot_draw_on_the_terminal() {
-        assert_eq!(last_line("a\n\u{1b}[31mred\u{7}\n\n"), "[31mred");
     }
 }

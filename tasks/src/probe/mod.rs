@@ -312,6 +312,15 @@ impl QuerySet {
     pub fn of_every_host() -> Self {
         Self::from_iter([Query::ServiceManager(()), Query::Release(())])
     }
+
+    /// Counts the files whose content may come with the answer, each of at most [`MOST_BODY`] bytes.
+    #[must_use]
+    pub fn bodies(&self) -> usize {
+        let asked = self.paths.values();
+        asked
+            .filter(|question| matches!(question.read, Read::Body | Read::BodyUnless(_)))
+            .count()
+    }
 }
 
 impl Extend<Query> for QuerySet {
