@@ -1,6 +1,13 @@
 //! SSH servers on loopback that do what a host must not do: each is given up in time, with what it did, and none of them
 //! keeps the results of a good host away or takes more memory than a host may.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
+    reason = "a test may end at once, and a server that does one bad thing does all others well"
+)]
+
+use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -83,18 +90,33 @@ const TABLE: [(Does, &str); 28] = [
     (Does::SayNothing, "no root shell answered within 3 s"),
     (Does::OtherNonce, "no root shell answered within 3 s"),
     (Does::DripBytes, "no root shell answered within 3 s"),
-    (Does::DripLines, "no root shell answered within 3 s, saying: drip"),
+    (
+        Does::DripLines,
+        "no root shell answered within 3 s, saying: drip",
+    ),
     (Does::EndlessShortLines, "prints without end"),
     (Does::EndlessLine, "prints without end"),
     (Does::EndlessErrors, "eeee"),
     (Does::SomebodyElse, "root is not root"),
     (Does::EndAtOnce, "exit code 7, saying: goodbye"),
-    (Does::ShellThenSilence, "did not answer for 5 s while being looked at"),
-    (Does::ShellThenSigns, "was not done after 30 s while being looked at"),
+    (
+        Does::ShellThenSilence,
+        "did not answer for 5 s while being looked at",
+    ),
+    (
+        Does::ShellThenSigns,
+        "was not done after 30 s while being looked at",
+    ),
     (Does::ShellThenFlood, "while being looked at"),
-    (Does::ShellThenAnswersWithoutEnd, "more than 16 MiB while being looked at"),
+    (
+        Does::ShellThenAnswersWithoutEnd,
+        "more than 16 MiB while being looked at",
+    ),
     (Does::ShellThenHalfAnAnswer, "cut short"),
-    (Does::ShellThenBytes, "did not answer for 5 s while being looked at"),
+    (
+        Does::ShellThenBytes,
+        "did not answer for 5 s while being looked at",
+    ),
 ];
 
 fn name(does: Does) -> String {
@@ -174,8 +196,13 @@ impl server::Handler for Server {
         }
         session.channel_success(channel)?;
         let command = String::from_utf8_lossy(data).into_owned();
-        let nonce = command.split_once("\\n@").map(|(_, rest)| rest.split(' ').next());
-        nonce.flatten().unwrap_or_default().clone_into(&mut self.nonce);
+        let nonce = command
+            .split_once("\\n@")
+            .map(|(_, rest)| rest.split(' ').next());
+        nonce
+            .flatten()
+            .unwrap_or_default()
+            .clone_into(&mut self.nonce);
         let (does, nonce, handle) = (self.does, self.nonce.clone(), session.handle());
         if does == Does::Work {
             let mut shell = tokio::process::Command::new("sh")
@@ -193,7 +220,9 @@ impl server::Handler for Server {
                     let _ = say(buffer[..read].to_vec()).await;
                 }
                 let code = shell.wait().await.unwrap().code().unwrap_or(255);
-                let _ = handle.exit_status_request(channel, code.unsigned_abs()).await;
+                let _ = handle
+                    .exit_status_request(channel, code.unsigned_abs())
+                    .await;
                 let _ = handle.close(channel).await;
             });
             return Ok(());
@@ -201,7 +230,11 @@ impl server::Handler for Server {
         tokio::spawn(async move {
             let shell = format!("\n@{nonce} shell 0\n");
             let (first, again, pause): (String, Vec<u8>, u64) = match does {
-                Does::OtherNonce => ("\n@provother shell 0\n".into(), b"@provother alive\n".to_vec(), 1),
+                Does::OtherNonce => (
+                    "\n@provother shell 0\n".into(),
+                    b"@provother alive\n".to_vec(),
+                    1,
+                ),
                 Does::DripBytes => (String::new(), b".".to_vec(), 1),
                 Does::DripLines => (String::new(), b"drip\n".to_vec(), 1),
                 Does::EndlessShortLines => (String::new(), b"y\n".repeat(8192), 0),
@@ -213,7 +246,11 @@ impl server::Handler for Server {
                     let part = format!("@{nonce} = {}\n", "QUJD".repeat(700));
                     (format!("{shell}@{nonce} + paths\n"), part.into_bytes(), 0)
                 }
-                Does::ShellThenHalfAnAnswer => (format!("{shell}@{nonce} + paths\n@{nonce} = QUJD\n@{nonce} - 8\n"), Vec::new(), 1),
+                Does::ShellThenHalfAnAnswer => (
+                    format!("{shell}@{nonce} + paths\n@{nonce} = QUJD\n@{nonce} - 8\n"),
+                    Vec::new(),
+                    1,
+                ),
                 Does::ShellThenBytes => (shell, b".".to_vec(), 1),
                 Does::ShellThenSilence => (shell, Vec::new(), 1),
                 _ => (String::new(), Vec::new(), 1),
@@ -330,7 +367,9 @@ impl Estate {
         for (index, does) in all.enumerate() {
             // A loopback address of its own for each, as an estate's hosts have different addresses.
             let address = format!("127.0.77.{}", index + 1);
-            let listener = runtime.block_on(TcpListener::bind((address.as_str(), 0))).unwrap();
+            let listener = runtime
+                .block_on(TcpListener::bind((address.as_str(), 0)))
+                .unwrap();
             let port = listener.local_addr().unwrap().port();
             let config = config.clone();
             runtime.spawn(async move {
@@ -338,18 +377,23 @@ impl Estate {
                     tokio::spawn(serve(does, stream, config.clone()));
                 }
             });
-            hosts += &format!(
-                "  {}: {{address: {address}, location: internal, connection: {{port: {port}}}}}\n",
-                name(does)
+            let name = name(does);
+            // Writing to a string cannot fail.
+            let _ = writeln!(
+                hosts,
+                "  {name}: {{address: {address}, location: internal, connection: {{port: {port}}}}}"
             );
-            known += &format!("[{address}]:{port} {public}\n");
+            let _ = writeln!(known, "[{address}]:{port} {public}");
         }
         let folder = tempfile::tempdir().unwrap();
         let estate = format!(
             "name: hostile\nconnection: {{user: root, password: {}}}\nhosts:\n{hosts}",
             "not-a-secret"
         );
-        for (path, text) in [("estate/estate.yml", &estate), ("home/.ssh/known_hosts", &known)] {
+        for (path, text) in [
+            ("estate/estate.yml", &estate),
+            ("home/.ssh/known_hosts", &known),
+        ] {
             let path = folder.path().join(path);
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(path, text).unwrap();
@@ -378,7 +422,9 @@ impl Estate {
         let output = BufReader::new(child.stdout.take().unwrap());
         let mut errors = child.stderr.take().unwrap();
         let lines = std::thread::spawn(move || {
-            let lines = output.lines().map(|line| (started.elapsed(), line.unwrap()));
+            let lines = output
+                .lines()
+                .map(|line| (started.elapsed(), line.unwrap()));
             lines.collect()
         });
         // Nobody reads what it says besides, but it must not wait for that.
@@ -446,7 +492,9 @@ impl Ran {
     /// Gives when a line with these words came.
     fn when(&self, words: &str) -> Duration {
         let found = self.lines.iter().find(|(_, line)| line.contains(words));
-        found.unwrap_or_else(|| panic!("{words:?} is not in\n{}", self.stdout)).0
+        found
+            .unwrap_or_else(|| panic!("{words:?} is not in\n{}", self.stdout))
+            .0
     }
 }
 
@@ -457,7 +505,10 @@ fn no_server_holds_up_a_run_or_takes_its_memory() {
     let report: serde_json::Value = serde_json::from_str(&looked.stdout).unwrap();
     for (does, expected) in TABLE {
         let hosts = report["hosts"].as_array().unwrap();
-        let host = hosts.iter().find(|host| host["host"] == name(does)).unwrap();
+        let host = hosts
+            .iter()
+            .find(|host| host["host"] == name(does))
+            .unwrap();
         let failed = &host["failed"];
         let cause = failed["cause"].as_str().unwrap_or_default();
         assert!(
@@ -469,15 +520,36 @@ fn no_server_holds_up_a_run_or_takes_its_memory() {
             "{does:?} has no remedy"
         );
     }
-    assert!(looked.elapsed >= LONGEST && looked.elapsed < ALL, "{:?}", looked.elapsed);
+    assert!(
+        looked.elapsed >= LONGEST && looked.elapsed < ALL,
+        "{:?}",
+        looked.elapsed
+    );
     assert!(looked.memory < MOST_MEMORY, "{} KiB", looked.memory);
 
     // A command ends by itself on the good one; on those that have a shell and say nothing more, when its time is up.
-    let ran = estate.prov(&["run", "--max-time", "6", "--", "echo done; sleep 1; echo later"]).end();
-    assert!(ran.when("| done") < Duration::from_secs(5), "{}", ran.stdout);
-    assert!(ran.when("| later") - ran.when("| done") > Duration::from_millis(500));
+    let ran = estate
+        .prov(&[
+            "run",
+            "--max-time",
+            "6",
+            "--",
+            "echo done; sleep 1; echo later",
+        ])
+        .end();
+    assert!(
+        ran.when("| done") < Duration::from_secs(5),
+        "{}",
+        ran.stdout
+    );
+    assert!(ran.when("| later") > ran.when("| done") + Duration::from_millis(500));
     assert!(ran.when("exit 0") >= ran.when("| later"));
-    assert!(ran.elapsed < ALL && ran.memory < MOST_MEMORY, "{:?}, {} KiB", ran.elapsed, ran.memory);
+    assert!(
+        ran.elapsed < ALL && ran.memory < MOST_MEMORY,
+        "{:?}, {} KiB",
+        ran.elapsed,
+        ran.memory
+    );
     assert_eq!(ran.code, Some(1));
 }
 

@@ -197,23 +197,53 @@ fn what_stands_between_a_login_and_root_is_named_and_nothing_is_sent_to_it() {
          cp /etc/ssh/sshd_config /root; cp -a /home/keeper/.bashrc /root",
     );
     let reload = "kill -HUP 1; sleep 0.5";
-    let sshd = |line: &str| format!("{{ echo '{line}'; cat /root/sshd_config; }} >/etc/ssh/sshd_config; {reload}");
-    let sudoers = |line: &str| format!("echo '{line}' >/etc/sudoers.d/trial; chmod 440 /etc/sudoers.d/trial");
+    let sshd = |line: &str| {
+        format!("{{ echo '{line}'; cat /root/sshd_config; }} >/etc/ssh/sshd_config; {reload}")
+    };
+    let sudoers =
+        |line: &str| format!("echo '{line}' >/etc/sudoers.d/trial; chmod 440 /etc/sudoers.d/trial");
     let bashrc = |line: &str| format!("echo '{line}' >/home/keeper/.bashrc");
     let back = "cp /root/sshd_config /etc/ssh/; rm -f /etc/sudoers.d/trial; cp -a /root/.bashrc /home/keeper/; usermod -s /bin/bash keeper; chage -d 20000 -E -1 keeper";
     let table = [
-        (sudoers("Defaults requiretty"), ["sudo wants a terminal", "!requiretty"]),
-        (sudoers("Defaults noexec"), ["does not let the shell start programs", "NOEXEC"]),
-        ("usermod -s /usr/sbin/nologin keeper".to_owned(), ["currently not available", "usermod --shell"]),
-        ("usermod -s /bin/false keeper".to_owned(), ["lets nobody in", "usermod --shell"]),
-        ("chage -d 0 keeper".to_owned(), ["has expired", "set a new password"]),
-        (sshd("ForceCommand echo menu"), ["something else ran", "ForceCommand"]),
+        (
+            sudoers("Defaults requiretty"),
+            ["sudo wants a terminal", "!requiretty"],
+        ),
+        (
+            sudoers("Defaults noexec"),
+            ["does not let the shell start programs", "NOEXEC"],
+        ),
+        (
+            "usermod -s /usr/sbin/nologin keeper".to_owned(),
+            ["currently not available", "usermod --shell"],
+        ),
+        (
+            "usermod -s /bin/false keeper".to_owned(),
+            ["lets nobody in", "usermod --shell"],
+        ),
+        (
+            "chage -d 0 keeper".to_owned(),
+            ["has expired", "set a new password"],
+        ),
+        (
+            sshd("ForceCommand echo menu"),
+            ["something else ran", "ForceCommand"],
+        ),
         (sshd("ForceCommand internal-sftp"), ["sftp", "ForceCommand"]),
         (sshd("MaxSessions 0"), ["opens no session", "MaxSessions"]),
-        (bashrc("exec /usr/local/bin/eater"), ["no root shell answered within 5 s", "~/.bashrc"]),
-        (bashrc("sleep 1000"), ["no root shell answered within 5 s", "~/.bashrc"]),
+        (
+            bashrc("exec /usr/local/bin/eater"),
+            ["no root shell answered within 5 s", "~/.bashrc"],
+        ),
+        (
+            bashrc("sleep 1000"),
+            ["no root shell answered within 5 s", "~/.bashrc"],
+        ),
         (bashrc("exit 3"), ["exit code 3", "start-up files"]),
-        (bashrc("while :; do echo yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy; done"), ["prints without end", "~/.bashrc"]),
+        (
+            bashrc("while :; do echo yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy; done"),
+            ["prints without end", "~/.bashrc"],
+        ),
     ];
     for (obstacle, expected) in &table {
         estate.on("one", obstacle);
@@ -238,10 +268,18 @@ fn a_login_that_is_not_root_is_noticed_first() {
     for command in [
         &LOOK[..],
         &["--output", "json", "run", "--", "id"],
-        &["--output", "json", "task", "file", "path=/tmp/f", "content=x"],
+        &[
+            "--output",
+            "json",
+            "task",
+            "file",
+            "path=/tmp/f",
+            "content=x",
+        ],
     ] {
         let ran = servers.prov(command).run();
-        ran.exits(1).failed("one", &["keeper is not root on one", "`sudo: true`"]);
+        ran.exits(1)
+            .failed("one", &["keeper is not root on one", "`sudo: true`"]);
     }
     assert!(estate.holds("one", "[ ! -e /tmp/f ]"));
 }
@@ -256,9 +294,13 @@ fn ssh_and_run_become_root_and_quote_alike() {
     ran.exits(0);
     assert_eq!(ran.stdout, "root\n2\n");
     ran.never_says(estate.password());
-    let ran = estate.prov(["ssh", "one", "--no-sudo", "--", "id", "-un"]).run();
+    let ran = estate
+        .prov(["ssh", "one", "--no-sudo", "--", "id", "-un"])
+        .run();
     assert_eq!(ran.stdout, "keeper\n");
-    let ran = estate.prov(["ssh", "one", "--", "printf", "%s|", "a b", "$HOME"]).run();
+    let ran = estate
+        .prov(["ssh", "one", "--", "printf", "%s|", "a b", "$HOME"])
+        .run();
     assert_eq!(ran.stdout, "a b|$HOME|");
     estate.prov(["ssh", "one", "--", "exit 7"]).run().exits(7);
 }

@@ -16,11 +16,11 @@ use super::signals;
 use crate::engine::{
     self, Failure, HostOutcome, Job, Lock, Previewed, Progress, RunOutcome, SavedPlan, Status,
 };
+use crate::report::json;
 use crate::report::print::outln;
 use crate::report::problem::{Problem, exit};
-use crate::report::text::{self, Tense};
 use crate::report::progress::{self, Results, Shown};
-use crate::report::json;
+use crate::report::text::{self, Tense};
 use crate::ssh::Target;
 
 /// The jobs of hosts that can be reached, and what to report of the others.
@@ -167,14 +167,8 @@ pub(super) async fn preview(
     let shown = progress::show(events, show.of(app, &jobs, Tense::Would));
     let ready = jobs.ready.clone();
     let stop = signals::stop_when_asked();
-    let previews = engine::preview_all(
-        jobs.ready,
-        app.global.forks,
-        jobs.beforehand,
-        stop,
-        sender,
-    )
-    .await;
+    let previews =
+        engine::preview_all(jobs.ready, app.global.forks, jobs.beforehand, stop, sender).await;
     // The task ends by itself once every sender is gone; should it have failed, only progress is lost.
     let _ = shown.await;
     let mut hosts = jobs.unreachable;

@@ -127,7 +127,11 @@ fn take(ran: &mut Ran, said: Said, width: usize, json: bool, started: Instant) {
                     print_lines(ran, width);
                 }
                 if let Err(failure) = &ended {
-                    outln!("{}   {}", paint(style::STRONG, &ran.host), paint(style::BAD, "failed"));
+                    outln!(
+                        "{}   {}",
+                        paint(style::STRONG, &ran.host),
+                        paint(style::BAD, "failed")
+                    );
                     out(format_args!("{}", Problem::Failed(failure.clone()).text()));
                 }
             }
@@ -184,9 +188,7 @@ fn not_awaited() -> Failure {
 }
 
 fn recap(ran: &[Ran], width: usize, elapsed: Duration) {
-    if ran.iter().any(|ran| !ran.output.is_empty()) {
-        outln!("");
-    }
+    outln!("");
     for ran in ran {
         let (style, state) = match &ran.ended {
             Some(Ok(Ended::Exit(0))) => (style::GOOD, "exit 0".to_owned()),
@@ -197,19 +199,34 @@ fn recap(ran: &[Ran], width: usize, elapsed: Duration) {
             None => (style::BAD, "not ended".to_owned()),
         };
         let name = paint(style::STRONG, &format!("{:<width$}", ran.host));
-        outln!("{name}   {}   {}", paint(style, &state), paint(style::FAINT, &seconds(ran.elapsed)));
+        outln!(
+            "{name}   {}   {}",
+            paint(style, &state),
+            paint(style::FAINT, &seconds(ran.elapsed))
+        );
     }
     let count = |is: fn(&Option<Result<Ended, Failure>>) -> bool| {
         ran.iter().filter(|ran| is(&ran.ended)).count()
     };
     let states = [
-        (count(|ended| matches!(ended, Some(Ok(Ended::Exit(0))))), "succeeded"),
-        (count(|ended| matches!(ended, Some(Ok(Ended::Exit(1..) | Ended::Signal(_))))), "failed there"),
-        (count(|ended| matches!(ended, Some(Err(_)))), "not run to its end"),
+        (
+            count(|ended| matches!(ended, Some(Ok(Ended::Exit(0))))),
+            "succeeded",
+        ),
+        (
+            count(|ended| matches!(ended, Some(Ok(Ended::Exit(1..) | Ended::Signal(_))))),
+            "failed there",
+        ),
+        (
+            count(|ended| matches!(ended, Some(Err(_)))),
+            "not run to its end",
+        ),
         (count(Option::is_none), "not awaited"),
     ];
     let states = states.iter().filter(|(count, _)| *count > 0);
-    let states: Vec<_> = states.map(|(count, word)| format!("{count} {word}")).collect();
+    let states: Vec<_> = states
+        .map(|(count, word)| format!("{count} {word}"))
+        .collect();
     outln!(
         "{}: {}.   {}",
         counted(ran.len(), "host", "hosts"),

@@ -2,10 +2,10 @@
 
 use super::app::App;
 use super::arguments::Ssh;
+use super::run::line_or_words;
 use crate::engine::Failure;
 use crate::engine::script::quote_all;
 use crate::report::problem::{Problem, exit};
-use super::run::line_or_words;
 use crate::ssh::{AtTerminal, connect, interactive};
 
 pub(super) async fn run(app: &App, options: &Ssh) -> Result<u8, Problem> {

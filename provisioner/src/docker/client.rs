@@ -232,7 +232,13 @@ impl EstateContainers {
         let carried = async {
             self.start_container(client, container).await?;
             let target = Target::Container(container);
-            let carried = carry(terminal, self.docker(), target, attached.output, attached.input);
+            let carried = carry(
+                terminal,
+                self.docker(),
+                target,
+                attached.output,
+                attached.input,
+            );
             carried.await.map_err(running())
         };
         // Waited for before it starts, too: once it has ended it goes, and its exit code with it.

@@ -10,7 +10,9 @@ use tasks::resource::Handler;
 use tasks::step::{Run, Step};
 
 use super::answers::{self, Answers};
-use super::script::{LOCK, answered, environment, preamble, quote, signs_of_life, writing_preamble};
+use super::script::{
+    LOCK, answered, environment, preamble, quote, signs_of_life, writing_preamble,
+};
 use super::steps;
 use crate::ssh::{Allowance, Connection, Ended, Frame, RootShell, SshError, Target, connect};
 

@@ -13,9 +13,9 @@ mod greeting;
 mod host_key;
 mod known_hosts;
 mod proxy;
-mod route;
 mod received;
 mod root;
+mod route;
 mod shell;
 mod terminal;
 
@@ -25,11 +25,11 @@ pub use connect::{Connection, connect};
 pub use error::SshError;
 pub use host_key::HostKeys;
 pub use known_hosts::KeyName;
-pub use route::{Wanted, route};
 pub use received::Frame;
 #[cfg(test)]
 pub(crate) use received::frames;
 pub use root::{AtTerminal, Obstacle};
+pub use route::{Wanted, route};
 pub use shell::{Allowance, Ended, RootShell};
 pub use terminal::interactive;
 

@@ -140,7 +140,9 @@ impl Received {
     }
 
     fn line(&mut self, line: &[u8]) -> Result<Option<Line>, SshError> {
-        let found = line.windows(self.mark.len()).rposition(|at| at == self.mark);
+        let found = line
+            .windows(self.mark.len())
+            .rposition(|at| at == self.mark);
         let Some(at) = found else {
             self.hear(line);
             self.hear(b"\n");
@@ -240,7 +242,10 @@ mod tests {
     #[test]
     fn an_answer_comes_in_parts() {
         let frame = one("@n + stat\n@n = aGkh\n@n = aGk=\n@n - 9\n").unwrap();
-        assert_eq!((frame.bytes.as_slice(), frame.whole), (&b"hi!hi"[..], false));
+        assert_eq!(
+            (frame.bytes.as_slice(), frame.whole),
+            (&b"hi!hi"[..], false)
+        );
         let frame = one("@n + stat\n@n = aGkKbg==\n@n - 8\n").unwrap();
         assert_eq!((frame.bytes.as_slice(), frame.whole), (&b"hi"[..], true));
         let frame = one("@n + nothing\n@n - 0\n").unwrap();
@@ -269,7 +274,10 @@ mod tests {
     #[test]
     fn other_text_before_and_between_lines_does_not_matter() {
         let frame = one("motd\n.@n + a\nnoise @other = x\n...@n = aGk=\n\u{7}@n - 4\n").unwrap();
-        assert_eq!((frame.name.as_str(), frame.bytes.as_slice()), ("a", &b"hi"[..]));
+        assert_eq!(
+            (frame.name.as_str(), frame.bytes.as_slice()),
+            ("a", &b"hi"[..])
+        );
     }
 
     #[test]
@@ -278,7 +286,9 @@ mod tests {
         for size in 1..text.len() {
             let mut received = Received::new("n");
             let packets = text.chunks(size);
-            let said: Vec<_> = packets.flat_map(|part| received.take(part).unwrap()).collect();
+            let said: Vec<_> = packets
+                .flat_map(|part| received.take(part).unwrap())
+                .collect();
             assert_eq!(said, [Line::Shell(0), Line::Alive, Line::End(7)]);
             assert_eq!(received.noise(), "hello rest");
         }

@@ -70,7 +70,8 @@ pub(super) async fn become_root(
 
 /// Gives the command that becomes root. `sudo` and what it asks speak English, whatever the host speaks.
 fn command(sudo: &Sudo, nonce: &str, prompt: &str) -> String {
-    let shell = format!("/bin/sh -c 'printf \"\\n@{nonce} shell %s\\n\" \"$(id -u)\"; exec /bin/sh -s'");
+    let shell =
+        format!("/bin/sh -c 'printf \"\\n@{nonce} shell %s\\n\" \"$(id -u)\"; exec /bin/sh -s'");
     let english = "env LC_ALL=C LANGUAGE=C";
     match sudo {
         Sudo::No => format!("exec {english} {shell}"),
@@ -115,7 +116,11 @@ impl AtTerminal {
             Some(command) => command.as_str(),
             None => "cd && exec \"$(getent passwd 0 | cut -d: -f7)\" -l",
         };
-        let reads = if Terminal::of_process().is_tty() { "" } else { "-S " };
+        let reads = if Terminal::of_process().is_tty() {
+            ""
+        } else {
+            "-S "
+        };
         Ok(match sudo {
             Sudo::No => Self::as_user(command),
             Sudo::Free => {
@@ -177,7 +182,9 @@ async fn wait(
             }
             Some(ChannelMsg::ExtendedData { data, .. }) => root.received.hear(&data),
             Some(ChannelMsg::ExitStatus { exit_status }) => exit = Some(exit_status),
-            Some(ChannelMsg::Failure) => return Err(no_session(target, Some(Obstacle::NoCommands))),
+            Some(ChannelMsg::Failure) => {
+                return Err(no_session(target, Some(Obstacle::NoCommands)));
+            }
             None | Some(ChannelMsg::Close) => {
                 return Err(refusal(target, &root.received.noise(), exit));
             }
@@ -311,7 +318,11 @@ fn refusal(target: &Target, said: &str, exit: Option<u32>) -> SshError {
     let answer = last_line(said);
     let has = |words: &[&str]| words.iter().any(|word| said.contains(word));
     if !matches!(target.sudo, Sudo::No) {
-        if has(&["incorrect password", "Sorry, try again", "Authentication failed, try again"]) {
+        if has(&[
+            "incorrect password",
+            "Sorry, try again",
+            "Authentication failed, try again",
+        ]) {
             return SshError::SudoPassword { user };
         }
         if has(&["password is required", "authentication is required"]) {
@@ -343,17 +354,48 @@ fn refusal(target: &Target, said: &str, exit: Option<u32>) -> SshError {
 /// Recognises what is known to stand between a login and a root shell, by the words of the programs that say so.
 fn obstacle(said: &str, exit: Option<u32>, sudo: bool) -> Obstacle {
     let has = |words: &[&str]| words.iter().any(|word| said.contains(word));
-    if has(&["must have a tty", "requires a tty", "a terminal is required"]) {
+    if has(&[
+        "must have a tty",
+        "requires a tty",
+        "a terminal is required",
+    ]) {
         Obstacle::RequireTty
-    } else if has(&["password has expired", "account has expired", "password expired", "is expired", "Password change required", "required to change your password", "account validation failure"]) {
+    } else if has(&[
+        "password has expired",
+        "account has expired",
+        "password expired",
+        "is expired",
+        "Password change required",
+        "required to change your password",
+        "account validation failure",
+    ]) {
         Obstacle::Expired
-    } else if has(&["nosuid", "effective uid is not 0", "must be owned by uid 0", "setuid bit", "error in /etc/sudo", "syntax error", "no valid sudoers", "PAM authentication error", "policy plugin"]) && sudo {
+    } else if has(&[
+        "nosuid",
+        "effective uid is not 0",
+        "must be owned by uid 0",
+        "setuid bit",
+        "error in /etc/sudo",
+        "syntax error",
+        "no valid sudoers",
+        "PAM authentication error",
+        "policy plugin",
+    ]) && sudo
+    {
         Obstacle::BrokenSudo
-    } else if has(&["account is currently not available", "account is not available"]) {
+    } else if has(&[
+        "account is currently not available",
+        "account is not available",
+    ]) {
         Obstacle::NoLogin
     } else if has(&["sftp connections only", "sftp only"]) {
         Obstacle::OnlyFiles
-    } else if has(&["Resource temporarily unavailable", "Cannot allocate memory", "annot fork", "No space left"]) {
+    } else if has(&[
+        "Resource temporarily unavailable",
+        "Cannot allocate memory",
+        "annot fork",
+        "No space left",
+    ]) {
         Obstacle::Exhausted
     } else if has(&["Permission denied", "Operation not permitted"]) && sudo {
         Obstacle::NoExec
@@ -394,17 +436,67 @@ mod tests {
     #[test]
     fn what_stands_between_a_login_and_a_root_shell_is_recognised() {
         let cases = [
-            ("sudo: sorry, you must have a tty to run sudo", 1, true, Obstacle::RequireTty),
-            ("/bin/sh: 1: id: Permission denied\n/bin/sh: 1: exec: /bin/sh: Permission denied", 126, true, Obstacle::NoExec),
-            ("sudo: /etc/sudoers is owned by uid 1000, should be 0\nsudo: no valid sudoers sources found, quitting", 1, true, Obstacle::BrokenSudo),
-            ("sudo: effective uid is not 0, is /usr/bin/sudo on a file system with the 'nosuid' option set or an NFS file system without root privileges?", 1, true, Obstacle::BrokenSudo),
-            ("WARNING: Your password has expired.\nPassword change required but no TTY available.", 1, false, Obstacle::Expired),
-            ("sudo: Account expired or PAM config lacks an \"account\" section for sudo, contact your system administrator\nsudo: a password is expired", 1, true, Obstacle::Expired),
-            ("This account is currently not available.", 1, false, Obstacle::NoLogin),
+            (
+                "sudo: sorry, you must have a tty to run sudo",
+                1,
+                true,
+                Obstacle::RequireTty,
+            ),
+            (
+                "/bin/sh: 1: id: Permission denied\n/bin/sh: 1: exec: /bin/sh: Permission denied",
+                126,
+                true,
+                Obstacle::NoExec,
+            ),
+            (
+                "sudo: /etc/sudoers is owned by uid 1000, should be 0\nsudo: no valid sudoers sources found, quitting",
+                1,
+                true,
+                Obstacle::BrokenSudo,
+            ),
+            (
+                "sudo: effective uid is not 0, is /usr/bin/sudo on a file system with the 'nosuid' option set or an NFS file system without root privileges?",
+                1,
+                true,
+                Obstacle::BrokenSudo,
+            ),
+            (
+                "WARNING: Your password has expired.\nPassword change required but no TTY available.",
+                1,
+                false,
+                Obstacle::Expired,
+            ),
+            (
+                "sudo: Account expired or PAM config lacks an \"account\" section for sudo, contact your system administrator\nsudo: a password is expired",
+                1,
+                true,
+                Obstacle::Expired,
+            ),
+            (
+                "This account is currently not available.",
+                1,
+                false,
+                Obstacle::NoLogin,
+            ),
             ("", 1, false, Obstacle::NoLogin),
-            ("This service allows sftp connections only.", 1, false, Obstacle::OnlyFiles),
-            ("-bash: fork: retry: Resource temporarily unavailable", 254, false, Obstacle::Exhausted),
-            ("bash: line 1: env: command not found", 127, false, Obstacle::Missing),
+            (
+                "This service allows sftp connections only.",
+                1,
+                false,
+                Obstacle::OnlyFiles,
+            ),
+            (
+                "-bash: fork: retry: Resource temporarily unavailable",
+                254,
+                false,
+                Obstacle::Exhausted,
+            ),
+            (
+                "bash: line 1: env: command not found",
+                127,
+                false,
+                Obstacle::Missing,
+            ),
             ("welcome to the menu", 0, false, Obstacle::Ended(Some(0))),
         ];
         for (said, exit, sudo, expected) in cases {
@@ -421,7 +513,9 @@ mod tests {
     #[test]
     fn the_word_of_a_shell_that_runs_is_understood() {
         let command = command(&Sudo::No, "n", "");
-        let output = std::process::Command::new("sh").args(["-c", &command]).output();
+        let output = std::process::Command::new("sh")
+            .args(["-c", &command])
+            .output();
         let mut received = Received::new("n");
         let said = received.take(&output.unwrap().stdout).unwrap();
         assert!(matches!(said[..], [Line::Shell(_)]), "{said:?}");

@@ -5,11 +5,11 @@ use std::time::Duration;
 use russh::{ChannelMsg, ChannelReadHalf, ChannelWriteHalf};
 use tokio::time::{Instant, timeout_at};
 
+use super::Target;
 use super::connect::Connection;
 use super::error::SshError;
 use super::received::{Frame, Line, Received};
 use super::root::{Root, become_root, last_line};
-use super::Target;
 
 /// Bytes besides answers that a host may print while a script runs.
 const MOST_NOISE: usize = 16 * 1024 * 1024;
@@ -90,7 +90,12 @@ impl RootShell {
         );
         self.received.forget_noise();
         let write = self.writer.data_bytes(message.into_bytes());
-        let read = until_end(&mut self.reader, &mut self.received, self.sequence, allowance);
+        let read = until_end(
+            &mut self.reader,
+            &mut self.received,
+            self.sequence,
+            allowance,
+        );
         let (written, read) = exchange(write, read).await;
         read?;
         written?;

@@ -129,7 +129,10 @@ impl Beginning {
             return (seen, None);
         };
         let asked = (!self.answered).then_some(question.prompt.as_bytes());
-        let words: Vec<_> = asked.into_iter().chain([question.begun.as_bytes()]).collect();
+        let words: Vec<_> = asked
+            .into_iter()
+            .chain([question.begun.as_bytes()])
+            .collect();
         let found = words.iter().find_map(|word| {
             let at = seen.windows(word.len()).position(|part| part == *word)?;
             Some((at..at + word.len(), Some(*word) == asked))
