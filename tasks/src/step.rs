@@ -104,6 +104,9 @@ pub struct Run {
     /// Variables added to its environment.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub env: Vec<(String, String)>,
+    /// A command that says why, and runs only if this one fails.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub explained_by: Option<Vec<String>>,
     /// The folder it runs in; `/` when `None`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub directory: Option<HostPath>,
@@ -119,6 +122,7 @@ impl Run {
             argv: argv.into_iter().map(Into::into).collect(),
             stdin: None,
             env: Vec::new(),
+            explained_by: None,
             directory: None,
             effects: Vec::new(),
         }
@@ -128,6 +132,13 @@ impl Run {
     #[must_use]
     pub fn stdin(mut self, content: Content) -> Self {
         self.stdin = Some(content);
+        self
+    }
+
+    /// Adds the command that says why this one has failed.
+    #[must_use]
+    pub fn explained_by(mut self, argv: Vec<String>) -> Self {
+        self.explained_by = Some(argv);
         self
     }
 

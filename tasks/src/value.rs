@@ -121,16 +121,46 @@ checked_name!(
 );
 
 checked_name!(
-    /// Holds the name of a service: a systemd unit without `.service`, and the runit service directory of that name.
+    /// Holds the name of a service: a systemd unit with its suffix, or without if that is `.service`, and the runit service
+    /// directory of that name.
     ServiceName,
     "service",
-    "a service name; use letters, digits, '_', '.', '@' and '-'",
-    |name| starts_like_a_word(name)
+    "a service name; use letters, digits, '_', '.', '@', ':', '\\' and '-', and give templates an instance (name@instance)",
+    |name| (starts_like_a_word(name) || name == "-.mount" || name == "-.slice")
         && name.len() <= 128
+        && !name.ends_with('@')
+        && !name.contains("@.")
         && name
             .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b"_.@-".contains(&b))
+            .all(|b| b.is_ascii_alphanumeric() || b"_.@:\\-".contains(&b))
 );
+
+/// Suffixes of units (systemd.unit(5)).
+const UNIT_SUFFIXES: [&str; 11] = [
+    ".service",
+    ".socket",
+    ".device",
+    ".mount",
+    ".automount",
+    ".swap",
+    ".target",
+    ".path",
+    ".timer",
+    ".slice",
+    ".scope",
+];
+
+impl ServiceName {
+    /// Gives the full name of the systemd unit.
+    #[must_use]
+    pub fn unit(&self) -> String {
+        if UNIT_SUFFIXES.iter().any(|suffix| self.0.ends_with(suffix)) {
+            self.0.clone()
+        } else {
+            format!("{}.service", self.0)
+        }
+    }
+}
 
 checked_name!(
     /// Holds the name of a module of Apache: letters, digits, `_` and `.`, for instance `rewrite` or `php8.2`.

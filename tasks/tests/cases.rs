@@ -42,6 +42,7 @@ enum Expected {
     Unchanged,
     Unknown { waits_for: String },
     Deferred { reason: String },
+    Refused { cause: String },
     Impossible { cause: String },
     Change(ExpectedChange),
 }
@@ -91,6 +92,7 @@ fn compare(case: &Case, planned: &Planned) -> Result<(), String> {
         (Expected::Unchanged, Planned::Unchanged) => true,
         (Expected::Unknown { waits_for: a }, Planned::Unknown(b)) => *a == b.to_string(),
         (Expected::Deferred { reason: a }, Planned::Deferred(b)) => *a == b.to_string(),
+        (Expected::Refused { cause: a }, Planned::Refused { cause: b, .. }) => a == b,
         (Expected::Impossible { cause: a }, Planned::Impossible { cause: b, .. }) => a == b,
         (Expected::Change(expected), Planned::Change(change)) => {
             let commands: Vec<_> = change
@@ -293,6 +295,9 @@ fn put_case(shown: &mut String, name: &str, case: &Case) {
         }
         Planned::Deferred(reason) => {
             let _ = writeln!(shown, "  deferred: {reason}");
+        }
+        Planned::Refused { cause, hint } => {
+            let _ = writeln!(shown, "  refused: {cause}\n    hint: {hint}");
         }
         Planned::Impossible { cause, hint } => {
             let _ = writeln!(shown, "  impossible: {cause}\n    hint: {hint}");

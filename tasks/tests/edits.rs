@@ -46,7 +46,7 @@ fn settle(resource: &dyn Manage, before: &str, mode: u32) -> Option<String> {
     let mut facts = host(before, mode);
     match resource.plan(&facts).expect("asks for what it needs") {
         Planned::Unchanged => return Some(before.to_owned()),
-        Planned::Impossible { .. } => return None,
+        Planned::Refused { .. } | Planned::Impossible { .. } => return None,
         Planned::Change(change) => {
             for step in &change.steps {
                 facts.apply(step);

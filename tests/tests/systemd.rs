@@ -184,11 +184,119 @@ fn a_server_under_systemd_is_applied_restarted_and_protected_from_a_bad_configur
     started.changed("one", &["service dnsmasq"]);
     assert!(server.is("is-active", "dnsmasq") && server.is("is-enabled", "dnsmasq"));
 
-    server.estate.on("one", "systemctl mask --now dnsmasq");
+    // Another's mistake: the daemon does not start, and its own words say why.
+    let own = "/etc/dnsmasq.d/own.conf";
     server
-        .apply()
+        .estate
+        .on("one", &format!("echo bogus-option >{own}; systemctl stop dnsmasq"));
+    server.apply().exits(1).failed(
+        "one",
+        &["service dnsmasq", "bad option at line 1 of /etc/dnsmasq.d/own.conf"],
+    );
+    server
+        .estate
+        .on("one", &format!("rm {own}; systemctl reset-failed dnsmasq"));
+    server.apply().exits(0);
+
+    // A masked service fails, and everything else is done.
+    server.estate.on("one", "systemctl mask --now dnsmasq");
+    server.domain("third.test");
+    let masked = server.apply();
+    masked
         .exits(1)
         .failed("one", &["masked", "systemctl unmask dnsmasq"]);
+    let changes = masked.changes("one");
+    assert!(
+        changes.contains(&"file /etc/dnsmasq.d/estate.conf".to_owned()),
+        "{}",
+        masked.told()
+    );
+    units_are_told_apart(&server);
+
+    // What an earlier run left for a role that is gone is dropped, and said.
+    let left = r#"{"name":"restart gone","action":{"restart":"gone"},"validate":["false"]}"#;
+    server.estate.on(
+        "one",
+        &format!("mkdir -p /var/lib/prov; echo '{left}' >/var/lib/prov/pending; systemctl unmask dnsmasq"),
+    );
+    let preview = server.servers.prov(["diff"]).run();
+    preview.exits(0).says("drops     restart gone");
+    let applied = server.apply();
+    applied.exits(0).says("restart gone");
+    assert_eq!(applied.host("one")["dropped_handlers"][0], "restart gone");
+    server.apply().exits(0).unchanged("one");
+}
+
+/// Units of every kind, one resource each.
+fn units_are_told_apart(server: &Server) {
+    let unit = |name: &str, text: &str| {
+        server.estate.on(
+            "one",
+            &format!("printf '{text}' >/etc/systemd/system/{name}; systemctl daemon-reload"),
+        );
+    };
+    let task = |arguments: &[&str]| {
+        let mut all = vec!["--output", "json", "task", "service"];
+        all.extend(arguments);
+        server.servers.prov(all).run()
+    };
+    let fails = |arguments: &[&str], words: &[&str]| {
+        task(arguments).exits(1).failed("one", words);
+    };
+    let settles = |arguments: &[&str]| {
+        task(arguments).exits(0);
+        task(arguments).exits(0).unchanged("one");
+    };
+    let install = "[Install]\\nWantedBy=multi-user.target\\n";
+    unit("noinstall.service", "[Service]\\nExecStart=/bin/sleep 1000\\n");
+    settles(&["name=noinstall", "enabled=false"]);
+    fails(&["name=noinstall"], &["cannot be enabled", "[Install]"]);
+    unit(
+        "once.service",
+        &format!("[Service]\\nType=oneshot\\nExecStart=/bin/true\\n{install}"),
+    );
+    fails(&["name=once"], &["does something and ends"]);
+    settles(&["name=once", "running=false"]);
+    unit(
+        "stays.service",
+        &format!("[Service]\\nType=oneshot\\nRemainAfterExit=yes\\nExecStart=/bin/true\\n{install}"),
+    );
+    settles(&["name=stays"]);
+    unit(
+        "dies.service",
+        "[Service]\\nExecStart=/bin/sh -c \"echo no luck today; exit 7\"\\n",
+    );
+    fails(
+        &["name=dies", "enabled=false"],
+        &["exit code 7", "no luck today"],
+    );
+    unit(
+        "killed.service",
+        "[Service]\\nType=forking\\nExecStart=/bin/sh -c \"echo farewell; kill -KILL $$$$\"\\n",
+    );
+    fails(&["name=killed", "enabled=false"], &["signal", "farewell"]);
+    unit(
+        "loops.service",
+        "[Service]\\nExecStart=/bin/false\\nRestart=always\\nRestartSec=5\\n",
+    );
+    fails(&["name=loops", "enabled=false"], &["exit code 1"]);
+    settles(&["name=loops", "running=false", "enabled=false"]);
+    unit("bad.service", "[Service]\\nType=simple\\n");
+    fails(&["name=bad"], &["/etc/systemd/system/bad.service"]);
+    unit(
+        "tick.timer",
+        "[Timer]\\nOnCalendar=yearly\\nUnit=once.service\\n[Install]\\nWantedBy=timers.target\\n",
+    );
+    settles(&["name=tick.timer"]);
+    unit("e2e.slice", "[Slice]\\n");
+    settles(&["name=e2e.slice", "enabled=false"]);
+    unit("x@.service", &format!("[Service]\\nExecStart=/bin/sleep 1000\\n{install}"));
+    settles(&["name=x@y.service"]);
+    // The file of a package is masked; what an administrator wrote stands where the mask would be.
+    settles(&["name=cron", "masked=true"]);
+    assert!(!server.is("is-active", "cron"));
+    settles(&["name=cron", "masked=false"]);
+    fails(&["name=loops", "masked=true"], &["already exists", "remove that file"]);
 }
 
 /// Everything that an office would have on its own server.

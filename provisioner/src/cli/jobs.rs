@@ -57,17 +57,21 @@ fn job(app: &App, host: &Host, target: Target, work: Work<'_>) -> Result<Job, Pr
         Work::Resources(resources) => (resources.to_vec(), Phase::Completion),
     };
     // A mistake in what this is not about is no reason to refuse it.
-    let mut others = domains(&DomainWork::setup(&app.domains)).unwrap_or_default();
+    let mut others = domains(&DomainWork::setup(&app.domains)).ok();
     if !matches!(work, Work::Roles(_)) {
-        others.extend(roles().unwrap_or_default());
+        others = others.zip(roles().ok()).map(|(mut others, roles)| {
+            others.extend(roles);
+            others
+        });
     }
-    let declared = resources.iter().chain(&others);
+    let declared = resources.iter().chain(others.iter().flatten());
     let secrets = declared.flat_map(|one| one.resource.manage().secrets());
     let secrets: BTreeSet<_> = secrets.chain(host.connection().password.clone()).collect();
     Ok(Job {
         host: host.name().to_owned(),
         target,
         resources,
+        others,
         phase,
         release: host.release(),
         exports: Vec::new(),

@@ -1,8 +1,7 @@
 //! Handlers at the end of a host's run: validated together, put back where one is refused, run, struck off.
 
 use tasks::plan::handlers;
-use tasks::probe::Query;
-use tasks::resource::{Handler, HandlerAction, Handling};
+use tasks::resource::{Handler, Handling};
 use tasks::step;
 use tasks::without_secrets;
 
@@ -15,14 +14,19 @@ use super::session::Output;
 impl Run<'_> {
     /// Validates what is due, then runs it: no service gets a configuration of which another is about to be refused.
     pub(super) async fn handlers(&mut self, outcome: &mut HostOutcome) -> Result<(), Failure> {
+        let left = self.due.iter().filter(|due| self.job.is_left_over(due));
+        let left: Vec<_> = left.cloned().collect();
+        for handler in &left {
+            self.strike(handler).await?;
+            outcome.dropped.push(handler.name.clone());
+        }
         let due = handlers::in_order(&self.job.resources, &self.due);
         outcome.touched |= !due.is_empty();
         let mut first_failure = None;
         let mut validation = handlers::Validation::new(due);
         while let Some(handler) = validation.next_handler() {
             match self.validate(&handler).await {
-                Ok(true) => validation.accept(handler),
-                Ok(false) => validation.leave_out(),
+                Ok(()) => validation.accept(handler),
                 Err(failure) => {
                     validation.leave_out();
                     outcome.take_back(&std::mem::take(&mut self.put_back));
@@ -45,34 +49,15 @@ impl Run<'_> {
         first_failure.map_or(Ok(()), Err)
     }
 
-    /// Validates what a handler would make effective; `false` if the handler has nothing left to do and is forgotten.
-    async fn validate(&mut self, handler: &Handler) -> Result<bool, Failure> {
-        if self.is_orphan(handler).await? {
-            self.strike(handler).await?;
-            return Ok(false);
-        }
+    /// Validates what a handler would make effective.
+    async fn validate(&mut self, handler: &Handler) -> Result<(), Failure> {
         if let Some(argv) = &handler.validate {
             let output = self.session.run(&step::Run::new(argv.iter())).await?;
             if output.exit != 0 {
                 return Err(self.refuse(handler, argv, &output).await?);
             }
         }
-        Ok(true)
-    }
-
-    /// Tells whether a handler that an earlier run left is for a service that is gone, and that nothing names any more.
-    async fn is_orphan(&mut self, handler: &Handler) -> Result<bool, Failure> {
-        if !handlers::is_left_over(&self.job.resources, handler) {
-            return Ok(false);
-        }
-        let service = match &handler.action {
-            HandlerAction::Restart(service) | HandlerAction::Reload(service) => service,
-            HandlerAction::Run(_) => return Ok(false),
-        };
-        let query = Query::Service(service.clone());
-        let answers = self.session.look(&[query].into_iter().collect()).await?;
-        let fact = answers.facts.service(service);
-        Ok(!fact.map_err(|defect| Failure::internal(&defect))?.known)
+        Ok(())
     }
 
     /// Runs a handler; tells whether there was anything to do.
@@ -86,7 +71,7 @@ impl Run<'_> {
                     let output = self.session.run(&command).await?;
                     if output.exit != 0 {
                         return Err(Failure::new(
-                            format!("`{}` ended with {}", command.argv.join(" "), output.exit),
+                            format!("{} ended with exit code {}", spoken(&command), output.exit),
                             "repair the cause on the host; the handler is kept and runs again with the next `prov apply`",
                         )
                         .output(&self.shown(&output.text)));
@@ -135,5 +120,15 @@ impl Run<'_> {
     async fn strike(&mut self, handler: &Handler) -> Result<(), Failure> {
         self.due.retain(|due| due.name != handler.name);
         Ok(self.session.forget(handler, &self.due).await?)
+    }
+}
+
+/// Gives a command as people read it; a script stands for the unit that it looks at.
+fn spoken(command: &step::Run) -> String {
+    match command.argv.as_slice() {
+        [shell, option, _, _, unit] if shell == "sh" && option == "-c" => {
+            format!("{unit} does not stay up: looking at it")
+        }
+        argv => format!("`{}`", argv.join(" ")),
     }
 }

@@ -60,6 +60,7 @@ pub(super) async fn preview(job: &Job, exchange: &Exchange, progress: &Progress)
             None
         }
     };
+    outcome.settle();
     outcome.elapsed = started.elapsed();
     progress.finished(&outcome);
     Previewed { outcome, basis }
@@ -101,7 +102,11 @@ async fn look(
     refuse_other_release(job, &answers.facts)?;
     let plan = preview_plan(job, &answers.facts)?;
     outcome.take(&plan);
-    let handlers = plan.handlers(&job.resources, &answers.pending);
+    let left_over = |handler: &&tasks::resource::Handler| job.is_left_over(handler);
+    let left = answers.pending.iter().filter(left_over);
+    outcome.dropped = left.map(|handler| handler.name.clone()).collect();
+    let due: Vec<_> = answers.pending.iter().filter(|due| !left_over(due)).cloned().collect();
+    let handlers = plan.handlers(&job.resources, &due);
     outcome.handlers = handlers
         .iter()
         .filter(|handler| handler.action.handling(&answers.facts) != Handling::Nothing)
@@ -135,6 +140,7 @@ pub(super) async fn apply(job: &Job, how: &Applying<'_>, progress: &Progress) ->
         outcome.failed.get_or_insert(failure);
     }
     how.exchange.ended(&job.host, &job.exports);
+    outcome.settle();
     outcome.elapsed = started.elapsed();
     progress.finished(&outcome);
     outcome
@@ -189,7 +195,9 @@ async fn change(
         return Err(failure);
     }
     if let Some(saved) = how.saved {
-        let handlers = planned.handlers(&job.resources, &answers.pending);
+        let due = answers.pending.iter().filter(|due| !job.is_left_over(due));
+        let due: Vec<_> = due.cloned().collect();
+        let handlers = planned.handlers(&job.resources, &due);
         saved.compare(&job.resources, &planned, &handlers, &facts)?;
     }
     let total = planned.changes().count();

@@ -20,6 +20,8 @@ pub struct Job {
     pub release: Release,
     /// Its resources, in the order in which they are applied.
     pub resources: Vec<Declared>,
+    /// What else is declared for it, where that is known: handlers of that are not left over.
+    pub others: Option<Vec<Declared>>,
     /// How far its life has come.
     pub phase: Phase,
     /// Its files that other hosts need to know.
@@ -30,6 +32,14 @@ pub struct Job {
 }
 
 impl Job {
+    /// Tells whether an earlier run left a handler that nothing on the host needs any more.
+    pub(super) fn is_left_over(&self, handler: &Handler) -> bool {
+        let others = self.others.as_deref();
+        others.is_some_and(|others| {
+            plan::handlers::is_left_over(&[&self.resources, others], handler)
+        })
+    }
+
     pub(super) fn queries(&self) -> QuerySet {
         let mut queries = plan::queries(&self.resources);
         queries.extend(files(&self.exports));

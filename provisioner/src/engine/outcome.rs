@@ -25,6 +25,10 @@ pub struct HostOutcome {
     pub handlers: Vec<String>,
     /// How many resources are as they should be.
     pub unchanged: usize,
+    /// Resources that cannot be made as they should be, while everything else can.
+    pub refused: Vec<Failure>,
+    /// Handlers that an earlier run left and that nothing names any more: they are not run.
+    pub dropped: Vec<String>,
     /// Why the host failed, if it did.
     pub failed: Option<Failure>,
     /// Whether anything was begun that changes the host, even if nobody knows what came of it.
@@ -168,6 +172,8 @@ impl HostOutcome {
             unknown: Vec::new(),
             handlers: Vec::new(),
             unchanged: 0,
+            refused: Vec::new(),
+            dropped: Vec::new(),
             failed: None,
             touched: false,
             round_trips: 0,
@@ -189,6 +195,19 @@ impl HostOutcome {
             }
             None => Status::Changed,
         }
+    }
+
+    /// Makes the host fail by what was refused, unless it failed by something else.
+    pub fn settle(&mut self) {
+        let mut refused = std::mem::take(&mut self.refused).into_iter();
+        let Some(mut first) = refused.next() else {
+            return;
+        };
+        for other in refused {
+            let name = other.resource.unwrap_or_default();
+            first.cause.push_str(&format!("; {name}: {}", other.cause));
+        }
+        self.failed.get_or_insert(first);
     }
 
     /// Takes out changes that were taken back: what is again as it was has not changed.
@@ -238,6 +257,10 @@ impl HostOutcome {
             Planned::Deferred(deferral) => {
                 self.deferred
                     .push(waiting(deferral.to_string(), deferral.code()));
+            }
+            Planned::Refused { cause, hint } => {
+                let failure = Failure::new(cause.clone(), hint.clone()).of(item.name());
+                self.refused.push(failure);
             }
             Planned::Impossible { cause, hint } => {
                 let failure = Failure::new(cause.clone(), hint.clone()).of(item.name());

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 
 use tasks::plan::{self, Action, Change, Item, Planned, Remedy, is_locked};
 use tasks::probe::Facts;
-use tasks::resource::{Declared, Handler};
+use tasks::resource::{Declared, Handler, Resource};
+use tasks::step;
 use tasks::{Input, Secret, without_secrets};
 use tokio::sync::watch;
 
@@ -119,6 +120,24 @@ impl<'a> Run<'a> {
         missing
     }
 
+    /// Adds what the validator of a service says, which often knows why it does not start.
+    async fn ask_validator(&mut self, declared: &Declared, output: &mut Output) {
+        let Resource::Service(service) = &declared.resource else {
+            return;
+        };
+        let name = service.name.as_str();
+        let Some(argv) = plan::handlers::validator(&self.job.resources, name) else {
+            return;
+        };
+        // What it cannot say, the output says already.
+        if let Ok(said) = self.session.run(&step::Run::new(argv)).await
+            && said.exit != 0
+        {
+            let words = format!("\n{}:\n{}", argv.join(" "), said.text);
+            output.text.push_str(&words);
+        }
+    }
+
     fn plan(&self, declared: &Declared, index: usize) -> Result<Item, Failure> {
         plan::plan_one(declared, index, &self.facts, self.job.phase)
             .map_err(|defect| Failure::internal(&defect))
@@ -168,7 +187,8 @@ impl<'a> Run<'a> {
                 self.facts.update(answers.facts);
                 exchange.leave(&self.job.host, &self.job.exports, &self.facts);
             }
-            Stepped::Failed(output) => {
+            Stepped::Failed(mut output) => {
+                self.ask_validator(declared, &mut output).await;
                 return Err(step_failed(declared, &output, &self.job.secrets));
             }
         }
@@ -195,7 +215,9 @@ impl<'a> Run<'a> {
                 "{} was changed and now waits for {awaited}",
                 item.name()
             ))),
-            Planned::Impossible { cause, hint } => Err(Failure::new(cause, hint).of(item.name())),
+            Planned::Refused { cause, hint } | Planned::Impossible { cause, hint } => {
+                Err(Failure::new(cause, hint).of(item.name()))
+            }
         }
     }
 }

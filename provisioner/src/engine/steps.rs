@@ -61,12 +61,18 @@ pub(super) fn run_command(run: &Run) -> String {
     if let Some(directory) = &run.directory {
         command = format!("cd {} && {command}", quote(directory.as_str()));
     }
-    match &run.stdin {
-        None => command,
+    if let Some(content) = &run.stdin {
         // `printf` is built into the shell, so what it prints is on no command line.
-        Some(content) => format!(
+        command = format!(
             "printf %s {} | base64 -d | {{ {command}\n}}",
             encode(content.expose().as_bytes())
+        );
+    }
+    match &run.explained_by {
+        None => command,
+        Some(argv) => format!(
+            "{{ {command}\n}} || {{ failed=$?; {}; return $failed; }}",
+            quote_all(argv.iter().map(String::as_str))
         ),
     }
 }

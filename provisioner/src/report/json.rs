@@ -33,6 +33,7 @@ pub fn host(outcome: &HostOutcome) -> Value {
         "unknown": outcome.unknown,
         "deferred": outcome.deferred,
         "handlers": outcome.handlers,
+        "dropped_handlers": outcome.dropped,
         "unchanged": outcome.unchanged,
         "failed": outcome.failed,
         "round_trips": outcome.round_trips,

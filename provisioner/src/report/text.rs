@@ -110,6 +110,19 @@ fn host(text: &mut String, outcome: &HostOutcome, tense: Tense, verbose: bool) {
             printable(&outcome.handlers.join(", "))
         );
     }
+    if !outcome.dropped.is_empty() {
+        let word = match tense {
+            Tense::Would => "drops",
+            Tense::Did => "dropped",
+        };
+        let _ = writeln!(
+            text,
+            "  {} {word:<9} {}   {}",
+            paint(style::CHANGE, "→"),
+            printable(&outcome.dropped.join(", ")),
+            paint(style::FAINT, "nothing on this host names it any more")
+        );
+    }
     if let Some(failed) = &outcome.failed {
         failure(text, failed);
     }

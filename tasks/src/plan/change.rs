@@ -18,7 +18,14 @@ pub enum Planned {
     Unknown(Awaited),
     /// It must change, but only once something is there that is not there yet.
     Deferred(Deferral),
-    /// It cannot be made so: the host is in a state that the resource refuses to touch.
+    /// It cannot be made so, and that is nobody else's business: everything else is still done.
+    Refused {
+        /// Why.
+        cause: String,
+        /// What to do about it, in words.
+        hint: String,
+    },
+    /// It cannot be made so: the host is in a state that the resource refuses to touch. Nothing is done on the host.
     Impossible {
         /// Why.
         cause: String,
@@ -100,6 +107,12 @@ pub enum Reason {
     NotRunning,
     /// A service runs and should not.
     Running,
+    /// A service ends, and is started again, again and again.
+    EndsAgainAndAgain,
+    /// A service is masked and should not be.
+    Masked,
+    /// A service is not masked and should be.
+    NotMasked,
     /// A service does not start at boot.
     NotEnabled,
     /// A service starts at boot and should not.
@@ -136,6 +149,9 @@ impl Reason {
             Self::PrivilegesDiffer => "privileges differ",
             Self::NotRunning => "not running",
             Self::Running => "running",
+            Self::EndsAgainAndAgain => "ends again and again",
+            Self::Masked => "masked",
+            Self::NotMasked => "not masked",
             Self::NotEnabled => "not enabled",
             Self::Enabled => "enabled",
             Self::ValueDiffers => "value differs",

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::resource::{Declared, Handler, HandlerAction};
+use crate::resource::{Declared, Handler, HandlerAction, Resource};
 
 /// Puts handlers in the order in which the host's resources name them, each once; those of an earlier run that no
 /// resource names any more come last.
@@ -20,17 +20,31 @@ pub fn in_order(resources: &[Declared], due: &[Handler]) -> Vec<Handler> {
     ordered
 }
 
-/// Tells whether an earlier run left the handler and no resource of the host names it any more. If the service is gone,
-/// too, there is nothing left to do.
+/// Tells whether an earlier run left the handler and nothing that is declared for the host names it any more, nor its
+/// service: then there is nothing left that it could be for.
 #[must_use]
-pub fn is_left_over(resources: &[Declared], handler: &Handler) -> bool {
-    let mut declared = resources.iter().flat_map(|declared| &declared.notify);
-    match handler.action {
-        HandlerAction::Restart(_) | HandlerAction::Reload(_) => {
-            declared.all(|declared| declared.name != handler.name)
+pub fn is_left_over(declared: &[&[Declared]], handler: &Handler) -> bool {
+    let is_service = |resource: &Resource| match (resource, &handler.action) {
+        (Resource::Service(one), HandlerAction::Restart(name) | HandlerAction::Reload(name)) => {
+            one.name == *name
         }
-        HandlerAction::Run(_) => false,
-    }
+        (_, _) => false,
+    };
+    let names = |one: &Declared| one.notify.iter().any(|notified| notified.name == handler.name);
+    let mut declared = declared.iter().copied().flatten();
+    declared.all(|one| !names(one) && !is_service(&one.resource))
+}
+
+/// Finds the command that validates the configuration of a service, among the handlers of a host's resources.
+#[must_use]
+pub fn validator<'a>(resources: &'a [Declared], service: &str) -> Option<&'a [String]> {
+    let mut handlers = resources.iter().flat_map(|declared| &declared.notify);
+    handlers.find_map(|handler| match &handler.action {
+        HandlerAction::Restart(name) | HandlerAction::Reload(name) if name.as_str() == service => {
+            handler.validate.as_deref()
+        }
+        HandlerAction::Restart(_) | HandlerAction::Reload(_) | HandlerAction::Run(_) => None,
+    })
 }
 
 /// Validates handlers together: no service gets a configuration of which another one is about to be refused.
@@ -85,7 +99,7 @@ impl Validation {
 mod tests {
     use super::*;
     use crate::content::Content;
-    use crate::resource::{File, Resource};
+    use crate::resource::{File, Service};
     use crate::value::{HostPath, ServiceName};
 
     fn restart(name: &str) -> Handler {
@@ -112,8 +126,11 @@ mod tests {
         let due = [restart("old"), restart("c"), restart("b"), restart("c")];
         let ordered = in_order(&resources, &due);
         assert_eq!(names(&ordered), ["restart b", "restart c", "restart old"]);
-        assert!(is_left_over(&resources, &restart("old")));
-        assert!(!is_left_over(&resources, &restart("a")));
+        let service = Service::new(ServiceName::new("kept").unwrap());
+        let others = [Declared::new("r", Resource::Service(service))];
+        let left_over = |name| is_left_over(&[&resources, &others], &restart(name));
+        assert!(left_over("old"));
+        assert!(!left_over("a") && !left_over("kept"));
     }
 
     #[test]

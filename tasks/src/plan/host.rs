@@ -47,6 +47,7 @@ impl HostPlan {
             Planned::Unchanged
             | Planned::Unknown(_)
             | Planned::Deferred(_)
+            | Planned::Refused { .. }
             | Planned::Impossible { .. } => None,
         })
     }
@@ -59,6 +60,7 @@ impl HostPlan {
             Planned::Unchanged
             | Planned::Change(_)
             | Planned::Unknown(_)
+            | Planned::Refused { .. }
             | Planned::Deferred(_) => None,
         })
     }

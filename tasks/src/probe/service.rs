@@ -13,10 +13,10 @@ use crate::value::ServiceName;
 /// A service, as the service manager sees it.
 #[expect(
     clippy::struct_excessive_bools,
-    reason = "four independent answers of the service manager"
+    reason = "independent answers of the service manager"
 )]
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct ServiceFact {
     /// Whether the service manager knows it.
     pub known: bool,
@@ -25,8 +25,19 @@ pub struct ServiceFact {
     /// Whether it starts at boot.
     pub enabled: bool,
     /// Whether it must not be started at all.
-    #[serde(default)]
     pub masked: bool,
+    /// Whether its mask, or what starts it at boot, lasts only until the next boot.
+    pub runtime: bool,
+    /// Whether it ends again and again, and is started again each time.
+    pub looping: bool,
+    /// Whether it does something and ends, and is not meant to keep running.
+    pub ends: bool,
+    /// Why it can be neither enabled nor disabled, where it cannot.
+    pub fixed: Option<String>,
+    /// What is wrong with its definition, where that cannot be read.
+    pub problem: Option<String>,
+    /// Its own name, where it was asked for by another one.
+    pub alias_of: Option<String>,
 }
 
 impl Facts {
@@ -52,11 +63,11 @@ impl Kind for Services {
     /// The first line says who answers. runit's program ends with the number of services that it does not know.
     fn script(names: &[ServiceName]) -> String {
         let services = quote::sh_all(names.iter().map(ServiceName::as_str));
-        let units: Vec<_> = names.iter().map(|name| format!("{name}.service")).collect();
+        let units: Vec<_> = names.iter().map(ServiceName::unit).collect();
         let units = quote::sh_all(units.iter().map(String::as_str));
         format!(
             "read -r init </proc/1/comm\n\
-             {{ if [ \"$init\" = systemd ]; then echo systemd; systemctl show --property=LoadState,ActiveState,SubState,UnitFileState -- {units} 2>/dev/null && prov_complete\n\
+             {{ if [ \"$init\" = systemd ]; then echo systemd; systemctl show --property=Id,LoadState,LoadError,ActiveState,SubState,UnitFileState,Type,RemainAfterExit,WantedBy,RequiredBy,SourcePath,FragmentPath -- {units} 2>/dev/null && prov_complete\n\
              elif [ -d /run/service ]; then echo runit; sv status {services} 2>&1; [ $? -gt 99 ] || prov_complete\n\
              else prov_complete; fi; }} | prov_answer services\n"
         )
@@ -71,15 +82,18 @@ impl Kind for Services {
                 if blocks.len() != names.len() {
                     return Err(broken("services", "does not cover every service"));
                 }
-                let names = names.iter().map(ToString::to_string);
-                names.zip(blocks.into_iter().map(systemd_unit)).collect()
+                let named = names.iter().zip(blocks);
+                let unit = |(name, block): (&ServiceName, &str)| {
+                    (name.to_string(), systemd_unit(&name.unit(), block))
+                };
+                named.map(unit).collect()
             }
             "runit" => rest.lines().filter_map(runit_line).collect(),
             // Nothing looks after services there.
             _ => BTreeMap::new(),
         };
         let fact = |name: &ServiceName| {
-            let fact = found.get(name.as_str()).copied();
+            let fact = found.get(name.as_str()).cloned();
             (name.clone(), fact.unwrap_or_default())
         };
         Ok(names.iter().map(fact).collect())
@@ -94,23 +108,57 @@ impl Kind for Services {
     }
 }
 
-/// Reads one unit of `systemctl show`.
-fn systemd_unit(block: &str) -> ServiceFact {
+/// Reads one unit of `systemctl show` (systemctl(1), `is-enabled` for the states of unit files).
+fn systemd_unit(asked: &str, block: &str) -> ServiceFact {
     let value = |key: &str| {
         block
             .lines()
             .find_map(|line| line.strip_prefix(key)?.strip_prefix('='))
             .unwrap_or_default()
     };
-    let load = value("LoadState");
+    let (load, active, sub) = (value("LoadState"), value("ActiveState"), value("SubState"));
+    let looping = sub.starts_with("auto-restart");
+    let (enabled, fixed) = boot(&value);
+    let (id, state) = (value("Id"), value("UnitFileState"));
     ServiceFact {
-        known: matches!(load, "loaded" | "masked"),
+        known: matches!(load, "loaded" | "masked" | "bad-setting" | "error"),
         // A daemon that ends again and again is activating, too, whenever systemd waits to start it again.
-        running: matches!(value("ActiveState"), "active" | "reloading" | "activating")
-            && value("SubState") != "auto-restart",
-        // Units that cannot be enabled, such as those made from init scripts, count as enabled.
-        enabled: !matches!(value("UnitFileState"), "disabled" | "masked" | "" | "bad"),
+        running: matches!(active, "active" | "reloading" | "refreshing" | "activating") && !looping,
+        enabled,
         masked: load == "masked",
+        runtime: matches!(state, "enabled-runtime" | "masked-runtime" | "linked-runtime"),
+        looping,
+        ends: value("Type") == "oneshot" && value("RemainAfterExit") != "yes",
+        fixed,
+        problem: matches!(load, "bad-setting" | "error").then(|| {
+            let said = value("LoadError");
+            // In the words of D-Bus: `org.freedesktop.systemd1.BadUnitSetting "Unit x.service has a bad …"`.
+            let said = said.split_once('"').map_or(said, |(_, said)| said.trim_end_matches('"'));
+            let file = value("FragmentPath");
+            format!("{file}: {said}")
+        }),
+        alias_of: (!id.is_empty() && id != asked).then(|| id.to_owned()),
+    }
+}
+
+/// Tells whether a unit starts at boot, and why that cannot be changed where it cannot.
+fn boot<'a>(value: &impl Fn(&str) -> &'a str) -> (bool, Option<String>) {
+    let wanted = !(value("WantedBy").is_empty() && value("RequiredBy").is_empty());
+    let fixed = |why: &str| (wanted, Some(why.to_owned()));
+    match value("UnitFileState") {
+        "enabled" | "enabled-runtime" => (true, None),
+        "static" => fixed("its unit file has no section [Install]: other units start it"),
+        "indirect" => (
+            false,
+            Some("it is enabled by way of other units, which its section [Install] names".to_owned()),
+        ),
+        "transient" => fixed("it was made by a program and is gone at the next boot"),
+        // systemctl has the tools of init scripts do it.
+        "generated" if value("SourcePath").starts_with("/etc/init.d/") => (wanted, None),
+        "generated" => fixed(&format!("it is made from {}", value("SourcePath"))),
+        "" if value("LoadState") == "loaded" => fixed("it has no unit file"),
+        // disabled, linked, masked, bad, and what later releases may know.
+        _ => (false, None),
     }
 }
 
@@ -124,7 +172,7 @@ fn runit_line(line: &str) -> Option<(String, ServiceFact)> {
         known: matches!(state, "run" | "down" | "finish"),
         running: state == "run",
         enabled: true,
-        masked: false,
+        ..ServiceFact::default()
     };
     Some((name.to_owned(), fact))
 }
@@ -133,13 +181,71 @@ fn runit_line(line: &str) -> Option<(String, ServiceFact)> {
 mod tests {
     use super::*;
 
+    fn unit(lines: &[&str]) -> ServiceFact {
+        let mut block = vec!["Id=x.service", "LoadState=loaded"];
+        block.extend(lines);
+        systemd_unit("x.service", &block.join("\n"))
+    }
+
     #[test]
     fn a_daemon_that_systemd_starts_again_and_again_does_not_run() {
-        for (sub, running) in [("auto-restart", false), ("start", true)] {
-            let block = format!(
-                "LoadState=loaded\nActiveState=activating\nSubState={sub}\nUnitFileState=enabled"
-            );
-            assert_eq!(systemd_unit(&block).running, running, "{sub}");
+        for (active, sub, running, looping) in [
+            ("activating", "auto-restart", false, true),
+            ("activating", "auto-restart-queued", false, true),
+            ("activating", "start", true, false),
+            ("active", "running", true, false),
+            ("active", "exited", true, false),
+            ("reloading", "reload", true, false),
+            ("deactivating", "stop-sigterm", false, false),
+            ("failed", "failed", false, false),
+            ("inactive", "dead", false, false),
+        ] {
+            let active = format!("ActiveState={active}");
+            let fact = unit(&[&active, &format!("SubState={sub}"), "UnitFileState=enabled"]);
+            assert_eq!((fact.running, fact.looping), (running, looping), "{sub}");
         }
+    }
+
+    #[test]
+    fn every_state_of_a_unit_file_says_whether_it_starts_at_boot_and_can_be_changed() {
+        for (state, more, enabled, can) in [
+            ("enabled", "", true, true),
+            ("enabled-runtime", "", true, true),
+            ("linked", "", false, true),
+            ("linked-runtime", "", false, true),
+            ("disabled", "", false, true),
+            ("masked", "", false, true),
+            ("static", "", false, false),
+            ("static", "WantedBy=sysinit.target", true, false),
+            ("indirect", "", false, false),
+            ("transient", "", false, false),
+            ("generated", "SourcePath=/etc/fstab\nRequiredBy=local-fs.target", true, false),
+            ("generated", "SourcePath=/etc/init.d/x\nWantedBy=multi-user.target", true, true),
+            ("generated", "SourcePath=/etc/init.d/x", false, true),
+            ("", "", false, false),
+        ] {
+            let fact = unit(&[&format!("UnitFileState={state}"), more]);
+            assert_eq!(
+                (fact.enabled, fact.fixed.is_none()),
+                (enabled, can),
+                "{state} {more}"
+            );
+        }
+        assert!(unit(&["UnitFileState=enabled-runtime"]).runtime);
+    }
+
+    #[test]
+    fn aliases_bad_files_and_units_that_end_are_told() {
+        let fact = systemd_unit("mysql.service", "Id=mariadb.service\nLoadState=loaded");
+        assert_eq!(fact.alias_of.as_deref(), Some("mariadb.service"));
+        let bad = "Id=x.service\nLoadState=bad-setting\nFragmentPath=/etc/systemd/system/x.service\n\
+                   LoadError=org.freedesktop.systemd1.BadUnitSetting \"Unit x.service has a bad unit file setting.\"";
+        let fact = systemd_unit("x.service", bad);
+        assert_eq!(
+            fact.problem.as_deref(),
+            Some("/etc/systemd/system/x.service: Unit x.service has a bad unit file setting.")
+        );
+        assert!(unit(&["Type=oneshot", "RemainAfterExit=no"]).ends);
+        assert!(!unit(&["Type=oneshot", "RemainAfterExit=yes"]).ends);
     }
 }

@@ -233,6 +233,7 @@ impl Manage for Command {
                 .iter()
                 .map(|(name, value)| (name.clone(), value.clone()))
                 .collect(),
+            explained_by: None,
             directory: self.chdir.clone(),
             effects: self.effects(),
         };

@@ -97,29 +97,10 @@ impl HandlerAction {
         let commands = match (self, facts.manager) {
             (Self::Run(argv), _) => vec![Run::new(argv.iter())],
             (Self::Restart(_) | Self::Reload(_), ServiceManager::None) => return Handling::Nothing,
-            (Self::Restart(service), ServiceManager::Systemd) => vec![
-                Run::new(["systemctl", "restart", "--", &format!("{service}.service")]),
-                Run::new([
-                    "systemctl",
-                    "is-active",
-                    "--",
-                    &format!("{service}.service"),
-                ]),
-            ],
-            (Self::Reload(service), ServiceManager::Systemd) => vec![
-                Run::new([
-                    "systemctl",
-                    "reload-or-restart",
-                    "--",
-                    &format!("{service}.service"),
-                ]),
-                Run::new([
-                    "systemctl",
-                    "is-active",
-                    "--",
-                    &format!("{service}.service"),
-                ]),
-            ],
+            (Self::Restart(service), ServiceManager::Systemd) => systemd("restart", service),
+            (Self::Reload(service), ServiceManager::Systemd) => {
+                systemd("reload-or-restart", service)
+            }
             (Self::Restart(service), ServiceManager::Runit) => {
                 vec![Run::new(["sv", "-w", "60", "restart", service.as_str()])]
             }
@@ -129,4 +110,33 @@ impl HandlerAction {
         };
         Handling::Run(commands)
     }
+}
+
+/// Gives the commands that do something with a unit and see to it that it runs afterwards.
+fn systemd(verb: &str, service: &ServiceName) -> Vec<Run> {
+    let unit = service.unit();
+    let run = Run::new(["systemctl", verb, "--", &unit]).explained_by(why(&unit));
+    vec![run, stays_up(&unit)]
+}
+
+/// Sees whether a unit that was started still runs a moment later: a simple daemon counts as started before it has looked
+/// at its configuration.
+pub(super) fn stays_up(unit: &str) -> Run {
+    const SCRIPT: &str = "for moment in 1 2 3; do sleep 0.2; \
+case $(systemctl show --property=ActiveState,SubState --value -- \"$1\" | tr '\\n' ' ') in \
+(*auto-restart*) exit 1;; (active*|reloading*|refreshing*|activating*) ;; (*) exit 1;; esac; done";
+    Run::new(["sh", "-c", SCRIPT, "sh", unit]).explained_by(why(unit))
+}
+
+/// Gives the command that says why a unit does not run: how its process ended, and the last lines of its journal.
+pub(super) fn why(unit: &str) -> Vec<String> {
+    const SCRIPT: &str = r#"value() { systemctl show --property="$1" --value -- "$unit"; }
+unit=$1; code=$(value ExecMainCode) status=$(value ExecMainStatus) result=$(value Result)
+case $result in (exit-code) ;; (signal|core-dump) ;; (success|'') result=;; esac
+case $code/$status in (1/0|0/*|/*) said=;; (1/*) said="its process ended with exit code $status";;
+(2/*|3/*) said="its process was ended by signal $(kill -l "$status" 2>/dev/null || echo "$status")";; (*) said=;; esac
+[ -z "$said$result" ] || printf '%s: %s
+' "$unit" "${said:+$said, }systemd says ${result:-success}"
+journalctl --quiet --no-pager --output=cat --lines=8 --since=-5min --unit="$unit" 2>/dev/null"#;
+    ["sh", "-c", SCRIPT, "sh", unit].map(str::to_owned).into()
 }

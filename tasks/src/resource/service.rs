@@ -5,15 +5,21 @@ use serde::{Deserialize, Serialize};
 
 use super::{Manage, Resource};
 use crate::plan::{Action, Change, Deferral, Planned, Reason, Remedy};
-use crate::probe::{Becomes, Effect, Facts, MariaDbEffect, NotAsked, Query, ServiceManager};
+use crate::probe::{
+    Becomes, Effect, Facts, MariaDbEffect, NotAsked, Query, ServiceFact, ServiceManager,
+};
 use crate::step::Run;
 use crate::value::ServiceName;
 
-/// Manages a service: whether it runs, and whether it starts at boot.
+/// Manages a service: whether it runs, whether it starts at boot, and whether it is masked.
 ///
 /// Asks systemd on real servers and runit in containers in test mode. Where no service manager runs (a container in
 /// deploy mode) the service is deferred. Under runit every service that is supervised starts at boot, so `enabled`
-/// is not compared there.
+/// is not compared there. Sockets, timers, paths, mounts, slices and targets are named in full: `apt-daily.timer`. A unit that
+/// cannot be enabled, because others start it, is as it should be with `enabled: false` and refused otherwise; so is one
+/// that does something and ends (`Type=oneshot` without `RemainAfterExit`), with `running`. A service that does not start is
+/// an error with its exit code or signal and the last lines of its journal. What is refused here keeps nothing else on the
+/// host from being done.
 ///
 /// ```yaml
 /// service: {name: dnsmasq}
@@ -21,7 +27,7 @@ use crate::value::ServiceName;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Service {
-    /// Name of the systemd unit without `.service`, and of the runit service directory.
+    /// Name of the systemd unit, without its suffix if that is `.service`, and of the runit service directory.
     pub name: ServiceName,
     /// Whether it should run.
     #[serde(default = "yes")]
@@ -29,6 +35,10 @@ pub struct Service {
     /// Whether it should start at boot.
     #[serde(default = "yes")]
     pub enabled: bool,
+    /// Whether nothing may start it (systemctl(1), `mask`): it is stopped then, whatever else is said. A mask that is there is
+    /// taken away with `false`; when not given, a masked service that should run is refused.
+    #[serde(default)]
+    pub masked: Option<bool>,
 }
 
 const fn yes() -> bool {
@@ -43,11 +53,15 @@ impl Service {
             name,
             running: true,
             enabled: true,
+            masked: None,
         }
     }
 
     fn plan_systemd(&self, facts: &Facts) -> Result<Planned, NotAsked> {
-        let mut fact = *facts.service(&self.name)?;
+        let fact = facts.service(&self.name)?;
+        if self.masked == Some(true) {
+            return Ok(self.mask(fact));
+        }
         if !fact.known && !facts.coming.is_empty() {
             // A Debian package enables and starts what it brings.
             return Ok(if self.running && self.enabled {
@@ -56,68 +70,157 @@ impl Service {
                 super::packages::waiting(facts)
             });
         }
-        if !fact.known && (self.running || self.enabled) {
-            return Ok(self.not_known());
+        if let Some(refused) = self.refusal(fact) {
+            return Ok(refused);
         }
-        if fact.masked && (self.running || self.enabled) {
-            return Ok(Planned::Impossible {
-                cause: format!("the service {} is masked", self.name),
-                hint: format!(
-                    "run `systemctl unmask {}` on the host if it should run",
-                    self.name
-                ),
-            });
-        }
-        let unit = format!("{}.service", self.name);
+        let mut fact = fact.clone();
+        let unit = fact.alias_of.clone().unwrap_or_else(|| self.name.unit());
         let mut reasons = Vec::new();
         let mut steps = Vec::new();
-        if fact.enabled != self.enabled {
+        if fact.masked && self.masked == Some(false) {
+            reasons.push(Reason::Masked);
+            fact.masked = false;
+            steps.push(self.step(&Self::at_boot("unmask", fact.runtime, &unit), &fact));
+        }
+        if fact.enabled != self.enabled && fact.fixed.is_none() || self.enabled && fact.runtime {
             let verb = if self.enabled { "enable" } else { "disable" };
+            let runtime = fact.runtime && !self.enabled;
             reasons.push(if self.enabled {
                 Reason::NotEnabled
             } else {
                 Reason::Enabled
             });
-            fact.enabled = self.enabled;
-            steps.push(self.step(["systemctl", "-q", verb, "--", &unit], fact));
+            (fact.enabled, fact.runtime) = (self.enabled, false);
+            steps.push(self.step(&Self::at_boot(verb, runtime, &unit), &fact));
         }
-        if fact.running != self.running {
-            let verb = if self.running { "start" } else { "stop" };
-            reasons.push(if self.running {
+        if fact.running != self.running || fact.looping {
+            reasons.push(if fact.looping {
+                Reason::EndsAgainAndAgain
+            } else if self.running {
                 Reason::NotRunning
             } else {
                 Reason::Running
             });
-            fact.running = self.running;
-            steps.push(self.step(["systemctl", "-q", verb, "--", &unit], fact));
+            (fact.running, fact.looping) = (self.running, false);
+            let verb = if self.running { "start" } else { "stop" };
+            let run = self.step(&["systemctl", "-q", verb, "--", &unit], &fact);
+            if self.running {
+                steps.push(run.explained_by(super::handler::why(&unit)));
+                steps.push(super::handler::stays_up(&unit));
+            } else {
+                steps.push(run);
+            }
         }
         Ok(self.changed(reasons, steps))
     }
 
+    /// Gives the command that changes what is kept of a unit for the next boot, or for this one.
+    fn at_boot<'a>(verb: &'a str, runtime: bool, unit: &'a str) -> Vec<&'a str> {
+        let mut argv = vec!["systemctl", "-q", verb];
+        if runtime {
+            argv.push("--runtime");
+        }
+        argv.extend(["--", unit]);
+        argv
+    }
+
+    fn mask(&self, fact: &ServiceFact) -> Planned {
+        let unit = self.name.unit();
+        let mut fact = fact.clone();
+        let mut reasons = Vec::new();
+        let mut steps = Vec::new();
+        if !fact.masked || fact.runtime {
+            reasons.push(Reason::NotMasked);
+            (fact.known, fact.masked, fact.runtime, fact.enabled) = (true, true, false, false);
+            steps.push(self.step(&["systemctl", "-q", "mask", "--", &unit], &fact));
+        }
+        if fact.running || fact.looping {
+            reasons.push(Reason::Running);
+            (fact.running, fact.looping) = (false, false);
+            steps.push(self.step(&["systemctl", "-q", "stop", "--", &unit], &fact));
+        }
+        if steps.is_empty() {
+            return Planned::Unchanged;
+        }
+        Change::new(
+            Action::Remove,
+            reasons,
+            steps.into_iter().map(Into::into).collect(),
+        )
+        .into()
+    }
+
+    /// Refuses what systemd cannot do with this unit.
+    fn refusal(&self, fact: &ServiceFact) -> Option<Planned> {
+        let name = &self.name;
+        let refused = |cause: String, hint: String| Some(Planned::Refused { cause, hint });
+        if let Some(problem) = &fact.problem {
+            return refused(
+                format!("systemd cannot read the unit {}: {problem}", name.unit()),
+                format!(
+                    "correct that file, as `systemd-analyze verify {}` on the host says, and run `systemctl daemon-reload`",
+                    name.unit()
+                ),
+            );
+        }
+        if !fact.known && (self.running || self.enabled) {
+            return Some(self.not_known());
+        }
+        if fact.masked && self.masked.is_none() && (self.running || self.enabled) {
+            return refused(
+                format!("the service {name} is masked"),
+                format!(
+                    "run `systemctl unmask {name}` on the host if it should run, or set `masked: false`; otherwise set `masked: true`"
+                ),
+            );
+        }
+        if let Some(why) = &fact.fixed
+            && self.enabled
+            && !fact.enabled
+        {
+            return refused(
+                format!("{} cannot be enabled: {why}", name.unit()),
+                "set `enabled: false` if it is started by others, or give its unit file a section [Install]".to_owned(),
+            );
+        }
+        if fact.ends && self.running {
+            return refused(
+                format!(
+                    "{} does something and ends (Type=oneshot): it is not a service that keeps running",
+                    name.unit()
+                ),
+                "set `running: false`, and declare the timer that starts it, if there is one (`NAME.timer`)".to_owned(),
+            );
+        }
+        None
+    }
+
     fn plan_runit(&self, facts: &Facts) -> Result<Planned, NotAsked> {
-        let mut fact = *facts.service(&self.name)?;
+        let mut fact = facts.service(&self.name)?.clone();
+        let wanted = self.running && self.masked != Some(true);
         if !fact.known {
-            return Ok(if self.running {
+            return Ok(if wanted {
                 Planned::Deferred(Deferral::ServiceNotInContainer)
             } else {
                 Planned::Unchanged
             });
         }
-        if fact.running == self.running {
+        if fact.running == wanted {
             return Ok(Planned::Unchanged);
         }
-        let (verb, reason) = if self.running {
+        let (verb, reason) = if wanted {
             ("start", Reason::NotRunning)
         } else {
             ("stop", Reason::Running)
         };
-        fact.running = self.running;
-        let step = self.step(["sv", "-w", "30", verb, self.name.as_str()], fact);
+        fact.running = wanted;
+        let step = self.step(&["sv", "-w", "30", verb, self.name.as_str()], &fact);
         Ok(self.changed(vec![reason], vec![step]))
     }
 
-    fn step<const N: usize>(&self, argv: [&str; N], fact: crate::probe::ServiceFact) -> Run {
-        let run = Run::new(argv).effect(Effect::Service(Becomes(self.name.clone(), fact)));
+    fn step(&self, argv: &[&str], fact: &ServiceFact) -> Run {
+        let effect = Effect::Service(Becomes(self.name.clone(), fact.clone()));
+        let run = Run::new(argv.iter().copied()).effect(effect);
         if fact.running && super::mariadb::is_server(self.name.as_str()) {
             return run.effect(Effect::MariaDb(MariaDbEffect::Starts));
         }
@@ -128,7 +231,7 @@ impl Service {
         if steps.is_empty() {
             return Planned::Unchanged;
         }
-        let action = if self.running {
+        let action = if self.running || self.enabled {
             Action::Update
         } else {
             Action::Remove
@@ -143,8 +246,8 @@ impl Service {
                 self.name
             ),
             hint: format!(
-                "check its name with `systemctl status {}` on the host, or declare the package that brings it",
-                self.name
+                "check its name with `systemctl status {}` on the host (a timer or socket is named in full), or declare the package that brings it",
+                self.name.unit()
             ),
         }
     }
@@ -167,7 +270,7 @@ impl Manage for Service {
         match facts.manager {
             ServiceManager::Systemd => self.plan_systemd(facts),
             ServiceManager::Runit => self.plan_runit(facts),
-            ServiceManager::None if !self.running => Ok(Planned::Unchanged),
+            ServiceManager::None if !self.running || self.masked == Some(true) => Ok(Planned::Unchanged),
             ServiceManager::None => Ok(Planned::Deferred(Deferral::NoServiceManager)),
         }
     }
@@ -176,7 +279,14 @@ impl Manage for Service {
         None
     }
 
-    fn remedy(&self, _: &str) -> Option<Remedy> {
-        Some(Remedy::ServiceLog)
+    fn remedy(&self, output: &str) -> Option<Remedy> {
+        let said = |words| output.contains(words);
+        Some(if said("Failed to mask unit") && said("already exists") {
+            Remedy::from(
+                "its unit file is in /etc/systemd/system, where the mask would be: remove that file first",
+            )
+        } else {
+            Remedy::ServiceLog
+        })
     }
 }
