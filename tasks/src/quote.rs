@@ -17,6 +17,14 @@ pub enum Inexpressible {
         /// The first such character.
         character: char,
     },
+    /// The program would read less than the text, or something else.
+    #[error("{syntax} takes {what}")]
+    Shape {
+        /// What the text was to be written for.
+        syntax: &'static str,
+        /// What it does take.
+        what: &'static str,
+    },
     /// The program would take the text for several.
     #[error("{syntax} takes no value of more than {most} bytes")]
     Long {
@@ -67,6 +75,68 @@ pub fn sed(text: &str) -> String {
 pub fn bacula(text: &str) -> Result<String, Inexpressible> {
     refuse("Bacula's configuration", text, &['\0', '\n', '\r'])?;
     Ok(in_quotes(text, |c| backslashed(c, "\"\\")))
+}
+
+/// Quotes a name of Bacula's own (a director, a storage, a monitor), of which its programs take fewer characters than of other
+/// strings (Bacula Main Reference, "Resource Directive Keywords"; `is_name_valid` in its source), and 127 bytes.
+pub fn bacula_name(text: &str) -> Result<String, Inexpressible> {
+    let fits = |c: char| c.is_ascii_alphanumeric() || " :._-".contains(c);
+    if text.trim().is_empty() || text.len() > 127 || !text.chars().all(fits) {
+        let what = "names of letters, digits, blanks and ':._-', at most 127";
+        return Err(Inexpressible::Shape {
+            syntax: "Bacula",
+            what,
+        });
+    }
+    bacula(text)
+}
+
+/// Longest part of a line that Exim looks up in a file.
+const EXIM_LINE: usize = 4000;
+
+/// Writes a user for `passwd.client` (exim4-config_files(5)), where a colon ends it and Exim leaves out blanks before it.
+pub fn exim_user(text: &str) -> Result<String, Inexpressible> {
+    let syntax = "Exim's passwd.client";
+    if text.is_empty() || text.trim() != text || text.contains(':') {
+        let what = "no user that is empty, has a colon, or begins or ends with a blank";
+        return Err(Inexpressible::Shape { syntax, what });
+    }
+    exim_part(syntax, text)
+}
+
+/// Writes a password for `passwd.client` (exim4-config_files(5)): all that follows the second colon, but for blanks at its
+/// end, which Exim leaves out.
+pub fn exim_password(text: &str) -> Result<String, Inexpressible> {
+    let syntax = "Exim's passwd.client";
+    if text.is_empty() || text.trim_end() != text {
+        let what = "no password that is empty or ends with a blank";
+        return Err(Inexpressible::Shape { syntax, what });
+    }
+    exim_part(syntax, text)
+}
+
+fn exim_part(syntax: &'static str, text: &str) -> Result<String, Inexpressible> {
+    if let Some(character) = text.chars().find(|c| c.is_control()) {
+        return Err(Inexpressible::Character { syntax, character });
+    }
+    if text.len() > EXIM_LINE {
+        return Err(Inexpressible::Long {
+            syntax,
+            most: EXIM_LINE,
+        });
+    }
+    Ok(text.to_owned())
+}
+
+/// Writes a value that a program takes for one word, up to a blank or the end of the line.
+pub fn word(text: &str) -> Result<String, Inexpressible> {
+    if text.is_empty() || text.contains(|c: char| c.is_whitespace() || c.is_control()) {
+        return Err(Inexpressible::Shape {
+            syntax: "the file",
+            what: "one word there, without blanks",
+        });
+    }
+    Ok(text.to_owned())
 }
 
 /// Quotes a value for curl's configuration file (curl(1), `--config`).
@@ -170,6 +240,29 @@ mod tests {
         let problem = mariadb_option(&"\\".repeat(2000)).unwrap_err();
         assert!(problem.to_string().contains("4000 bytes"), "{problem}");
         assert!(mariadb_option(&"x".repeat(3998)).is_ok());
+    }
+
+    #[test]
+    fn a_login_that_exim_would_read_otherwise_is_refused() {
+        for user in ["", "me:x", " me", "me ", "a\nb", "a\0"] {
+            assert!(exim_user(user).is_err(), "{user:?}");
+        }
+        for password in ["", "trail ", "trail\t", "a\nb", "a\rb", "\u{85}"] {
+            assert!(exim_password(password).is_err(), "{password:?}");
+        }
+        for kept in [" a:b", "^x", "$1 \\ {}", "#", "ü"] {
+            assert_eq!(exim_password(kept).unwrap(), kept);
+        }
+        assert!(exim_password(&"x".repeat(4001)).is_err());
+        assert_eq!(exim_user("me@x.test").unwrap(), "me@x.test");
+    }
+
+    #[test]
+    fn a_name_that_bacula_does_not_take_is_refused() {
+        for name in ["", " ", "a\"b", "a/b", "ü", "a\nb", &"x".repeat(128)] {
+            assert!(bacula_name(name).is_err(), "{name:?}");
+        }
+        assert_eq!(bacula_name("office dir").unwrap(), "\"office dir\"");
     }
 
     #[test]

@@ -161,3 +161,38 @@ fn ports_that_cannot_be_listened_on_are_refused() {
         assert!(found[0].contains(problem), "{found:?}");
     }
 }
+
+#[test]
+fn a_login_at_a_smarthost_is_whole_and_fits_the_file_that_holds_it() {
+    for (login, words) in [
+        ("username: me", "has a 'username' and no 'userpass'"),
+        ("userpass: x", "has a 'userpass' and no 'username'"),
+        ("username: 'me:x', userpass: 'ab'", "'username' that cannot"),
+        ("username: ' me', userpass: 'ab'", "'username' that cannot"),
+        ("username: '', userpass: 'ab'", "'username' that cannot"),
+        ("username: me, userpass: 'trail '", "'userpass' that cannot"),
+        ("username: me, userpass: \"a\\nb\"", "'userpass' that cannot"),
+        ("username: me, userpass: ''", "'userpass' that cannot"),
+    ] {
+        let text = format!("mta_smarthost: {{hostname: gateway.example, {login}}}\n");
+        let mistakes = refused(&[("hosts/office.yml", &text)]);
+        assert!(
+            mistakes.iter().any(|mistake| mistake.contains(words)
+                && mistake.contains("host office: 'mta_smarthost'")),
+            "{login}: {mistakes:?}"
+        );
+        assert!(!mistakes.concat().contains("trail"), "{mistakes:?}");
+    }
+    // With credentials by the sender's domain the file is another one, which holds a colon and a blank.
+    let kept = CUSTOMERS.replace("firm, userpass: 'gate:^way'", "'fi:rm', userpass: 'way '");
+    assert_eq!(
+        refused(&[("hosts/customers.yml", &kept)]),
+        Vec::<String>::new()
+    );
+    let half = CUSTOMERS.replace(", userpass: 'gate:^way'", "");
+    let mistakes = refused(&[("hosts/customers.yml", &half)]);
+    assert!(
+        mistakes.concat().contains("no 'userpass'"),
+        "{mistakes:?}"
+    );
+}

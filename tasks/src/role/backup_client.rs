@@ -7,7 +7,7 @@ use super::{Declarations, HostContext, backup, fixed};
 use crate::Secret;
 use crate::diagnostic::Diagnostic;
 use crate::promise::{FileDaemon, Promises};
-use crate::quote::bacula;
+use crate::quote::{bacula, bacula_name};
 use crate::resource::{Declared, File, Handler, Packages, Resource, Service};
 use crate::value::Mode;
 
@@ -51,8 +51,8 @@ pub(super) fn resources(cx: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagn
     let content = cx
         .render("backup_client/bacula-fd.conf")
         .set("host", cx.host.name())
-        .quoted("director", bacula, &variables.backup_director_name)
-        .quoted("monitor", bacula, &variables.backup_monitor_name)
+        .quoted("director", bacula_name, &variables.backup_director_name)
+        .quoted("monitor", bacula_name, &variables.backup_monitor_name)
         .quoted_secret(
             "director_password",
             bacula,

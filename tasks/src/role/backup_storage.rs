@@ -8,7 +8,7 @@ use super::{Declarations, HostContext, fixed};
 use crate::Secret;
 use crate::diagnostic::Diagnostic;
 use crate::promise::{Promises, StorageDaemon};
-use crate::quote::bacula;
+use crate::quote::{bacula, bacula_name};
 use crate::resource::{Declared, Directory, File, Handler, Packages, Resource, Service};
 use crate::value::{HostPath, Mode};
 
@@ -61,8 +61,8 @@ pub(super) fn resources(cx: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagn
     let quoted = role.take(quoted.map_err(Into::into)).flatten();
     let content = cx
         .render("backup_storage/bacula-sd.conf")
-        .quoted("storage", bacula, &variables.backup_storage_name)
-        .quoted("director", bacula, &variables.backup_director_name)
+        .quoted("storage", bacula_name, &variables.backup_storage_name)
+        .quoted("director", bacula_name, &variables.backup_director_name)
         .set("drives", &DRIVES)
         .quoted("archive", bacula, ARCHIVE)
         .set("copies", &quoted)

@@ -11,6 +11,7 @@ use crate::content::Content;
 use crate::diagnostic::Diagnostic;
 use crate::estate::Vars;
 use crate::promise::{KeptRecords, Promises, RecordKeeper, Server};
+use crate::quote::word;
 use crate::resource::{Cron, Declared, Directory, File, Packages, Resource, TimeField};
 use crate::value::{DomainName, HostPath, HttpUrl, Mode};
 
@@ -157,7 +158,7 @@ pub(super) fn resources(cx: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagn
         .render("dynamic_dns/dynamic-dns.conf")
         .set("base_url", variables.api())
         .set("credentials", dns_api::CREDENTIALS)
-        .set("domains_dir", folder)
+        .quoted("domains_dir", word, folder.as_str())
         .finish();
     if let Some(content) = role.take(configuration) {
         let path = fixed("/usr/local/etc/dynamic-dns.conf");

@@ -57,6 +57,18 @@ pub(super) fn resources(cx: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagn
             .hint("set 'mta_use_split_config: true' for the host"),
         ]);
     }
+    for (name, password) in &variables.mail_gateway_accounts {
+        let password = password.expose();
+        if password.is_empty() || password.contains(char::is_control) {
+            let message = format!(
+                "host {}: the password of '{name}' in 'mail_gateway_accounts' cannot be used",
+                cx.host.name()
+            );
+            return Err(vec![Diagnostic::new(message).hint(
+                "take one that is not empty and has no control characters",
+            )]);
+        }
+    }
     let restart = mta::restart();
     let mut role = Declarations::new("mail_gateway");
     role.add(Resource::Packages(Packages::new([fixed("openssl")])));

@@ -10,6 +10,7 @@ use crate::Secret;
 use crate::content::Content;
 use crate::diagnostic::Diagnostic;
 use crate::estate::Host;
+use crate::quote::{exim_password, exim_user};
 use crate::resource::{
     Declared, File, Handler, Line, Packages, Resource, Service, TlsCertificate, TlsKey,
 };
@@ -26,7 +27,8 @@ pub(super) struct Variables {
     /// Kind of configuration.
     #[serde(default)]
     mta_configtype: ConfigType,
-    /// Domains that are local besides the mail name.
+    /// Domains whose mail is local. The mail name is so only if it is named here, too; `@` stands for the host's own name in
+    /// Exim and is always local.
     #[serde(default)]
     mta_other_hostnames: Vec<DomainName>,
     /// Addresses to listen on for incoming connections; none for all.
@@ -145,6 +147,57 @@ impl Smarthost {
         }
     }
 
+    /// Refuses a login that is not whole, or that no file can hold.
+    pub(super) fn check(&self, cx: &HostContext<'_>) -> Result<(), Vec<Diagnostic>> {
+        let host = cx.host.name();
+        let refuse = |problem: &str, hint: &str| {
+            let message = format!("host {host}: 'mta_smarthost' {problem}");
+            Err(vec![Diagnostic::new(message).hint(hint)])
+        };
+        let (user, password) = match (&self.username, &self.userpass) {
+            (None, None) => return Ok(()),
+            (Some(_), None) => {
+                return refuse(
+                    "has a 'username' and no 'userpass'",
+                    "add 'userpass'; a private file must repeat the whole of 'mta_smarthost' for that, as maps are not merged",
+                );
+            }
+            (None, Some(_)) => {
+                return refuse(
+                    "has a 'userpass' and no 'username'",
+                    "add 'username', or take 'userpass' away",
+                );
+            }
+            (Some(user), Some(password)) => (user, password),
+        };
+        // With credentials by the sender's domain they are in files that can hold anything but ends of lines.
+        let in_client_file = !cx.offers(Capability::MailCredentials);
+        let line = |text: &str| {
+            if in_client_file || text.is_empty() || text.contains(char::is_control) {
+                exim_password(text)
+            } else {
+                Ok(text.to_owned())
+            }
+        };
+        let user = if in_client_file {
+            exim_user(user)
+        } else {
+            line(user)
+        };
+        for (field, problem) in [
+            ("username", user.err()),
+            ("userpass", line(password.expose()).err()),
+        ] {
+            if let Some(problem) = problem {
+                return refuse(
+                    &format!("has a '{field}' that cannot be kept: {problem}"),
+                    "have the smarthost give another one",
+                );
+            }
+        }
+        Ok(())
+    }
+
     /// Finds it among the hosts of the estate, by its name or its name in a domain.
     pub(super) fn host<'e>(&self, cx: &HostContext<'e>) -> Option<&'e Host> {
         let name = self.hostname.as_str();
@@ -211,6 +264,9 @@ pub(super) fn resources(cx: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagn
             variables.mta_configtype.name()
         ));
         return Err(vec![mistake.hint("set 'mta_smarthost: {hostname: NAME}' for the host or its group, or another 'mta_configtype'")]);
+    }
+    if let Some(smarthost) = &variables.mta_smarthost {
+        smarthost.check(cx)?;
     }
     let restart = restart();
     // The two conflict; a server of mailboxes needs what only the second can do.
@@ -385,8 +441,8 @@ fn credentials(cx: &HostContext<'_>, variables: &Variables) -> Result<Content, D
         // The password is whatever follows the second colon (exim4-config_files(5)).
         Some((host, user, password)) => rendering
             .set("host", host)
-            .set("username", user)
-            .secret("password", password)
+            .quoted("username", exim_user, user)
+            .quoted_secret("password", exim_password, password)
             .finish(),
         None => rendering.set("host", "").finish(),
     }

@@ -18,7 +18,7 @@ use crate::content::{Content, Segment};
 use crate::diagnostic::Diagnostic;
 use crate::estate::{Host, Location};
 use crate::promise::{Copies, Director, Promises};
-use crate::quote::bacula;
+use crate::quote::{bacula, bacula_name};
 use crate::resource::{
     Command, Debconf, DebconfType, Declared, Directory, File, Handler, Packages, Resource, Service,
 };
@@ -181,7 +181,7 @@ fn console_of(
     address: IpAddr,
 ) -> Result<Content, Diagnostic> {
     cx.render("backup_director/bconsole.conf")
-        .quoted("director", bacula, &variables.backup_director_name)
+        .quoted("director", bacula_name, &variables.backup_director_name)
         .set("address", &address)
         .quoted_secret(
             "password",
@@ -311,7 +311,7 @@ fn configuration(
     let plan = plan::Plan::new(copied, scheduled).map_err(|problem| vec![problem.into()])?;
     let main = cx
         .render("backup_director/bacula-dir.conf")
-        .quoted("director", bacula, &variables.backup_director_name)
+        .quoted("director", bacula_name, &variables.backup_director_name)
         .quoted_secret(
             "console_password",
             bacula,
