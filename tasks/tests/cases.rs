@@ -92,8 +92,8 @@ fn compare(case: &Case, planned: &Planned) -> Result<(), String> {
         (Expected::Unchanged, Planned::Unchanged) => true,
         (Expected::Unknown { waits_for: a }, Planned::Unknown(b)) => *a == b.to_string(),
         (Expected::Deferred { reason: a }, Planned::Deferred(b)) => *a == b.to_string(),
-        (Expected::Refused { cause: a }, Planned::Refused { cause: b, .. }) => a == b,
-        (Expected::Impossible { cause: a }, Planned::Impossible { cause: b, .. }) => a == b,
+        (Expected::Refused { cause: a }, Planned::Refused { cause: b, .. })
+        | (Expected::Impossible { cause: a }, Planned::Impossible { cause: b, .. }) => a == b,
         (Expected::Change(expected), Planned::Change(change)) => {
             let commands: Vec<_> = change
                 .steps

@@ -205,9 +205,9 @@ fn a_server_under_systemd_is_applied_restarted_and_protected_from_a_bad_configur
     masked
         .exits(1)
         .failed("one", &["masked", "systemctl unmask dnsmasq"]);
-    let changes = masked.changes("one");
+    let done = masked.changes("one");
     assert!(
-        changes.contains(&"file /etc/dnsmasq.d/estate.conf".to_owned()),
+        done.contains(&"file /etc/dnsmasq.d/estate.conf".to_owned()),
         "{}",
         masked.told()
     );

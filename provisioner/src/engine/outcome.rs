@@ -205,7 +205,7 @@ impl HostOutcome {
         };
         for other in refused {
             let name = other.resource.unwrap_or_default();
-            first.cause.push_str(&format!("; {name}: {}", other.cause));
+            first.cause = format!("{}; {name}: {}", first.cause, other.cause);
         }
         self.failed.get_or_insert(first);
     }

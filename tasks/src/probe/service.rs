@@ -82,11 +82,11 @@ impl Kind for Services {
                 if blocks.len() != names.len() {
                     return Err(broken("services", "does not cover every service"));
                 }
-                let named = names.iter().zip(blocks);
+                let pairs = names.iter().zip(blocks);
                 let unit = |(name, block): (&ServiceName, &str)| {
                     (name.to_string(), systemd_unit(&name.unit(), block))
                 };
-                named.map(unit).collect()
+                pairs.map(unit).collect()
             }
             "runit" => rest.lines().filter_map(runit_line).collect(),
             // Nothing looks after services there.
