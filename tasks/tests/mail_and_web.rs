@@ -171,7 +171,10 @@ fn a_login_at_a_smarthost_is_whole_and_fits_the_file_that_holds_it() {
         ("username: ' me', userpass: 'ab'", "'username' that cannot"),
         ("username: '', userpass: 'ab'", "'username' that cannot"),
         ("username: me, userpass: 'trail '", "'userpass' that cannot"),
-        ("username: me, userpass: \"a\\nb\"", "'userpass' that cannot"),
+        (
+            "username: me, userpass: \"a\\nb\"",
+            "'userpass' that cannot",
+        ),
         ("username: me, userpass: ''", "'userpass' that cannot"),
     ] {
         let text = format!("mta_smarthost: {{hostname: gateway.example, {login}}}\n");
@@ -191,8 +194,5 @@ fn a_login_at_a_smarthost_is_whole_and_fits_the_file_that_holds_it() {
     );
     let half = CUSTOMERS.replace(", userpass: 'gate:^way'", "");
     let mistakes = refused(&[("hosts/customers.yml", &half)]);
-    assert!(
-        mistakes.concat().contains("no 'userpass'"),
-        "{mistakes:?}"
-    );
+    assert!(mistakes.concat().contains("no 'userpass'"), "{mistakes:?}");
 }

@@ -186,12 +186,16 @@ fn a_server_under_systemd_is_applied_restarted_and_protected_from_a_bad_configur
 
     // Another's mistake: the daemon does not start, and its own words say why.
     let own = "/etc/dnsmasq.d/own.conf";
-    server
-        .estate
-        .on("one", &format!("echo bogus-option >{own}; systemctl stop dnsmasq"));
+    server.estate.on(
+        "one",
+        &format!("echo bogus-option >{own}; systemctl stop dnsmasq"),
+    );
     server.apply().exits(1).failed(
         "one",
-        &["service dnsmasq", "bad option at line 1 of /etc/dnsmasq.d/own.conf"],
+        &[
+            "service dnsmasq",
+            "bad option at line 1 of /etc/dnsmasq.d/own.conf",
+        ],
     );
     server
         .estate
@@ -217,7 +221,9 @@ fn a_server_under_systemd_is_applied_restarted_and_protected_from_a_bad_configur
     let left = r#"{"name":"restart gone","action":{"restart":"gone"},"validate":["false"]}"#;
     server.estate.on(
         "one",
-        &format!("mkdir -p /var/lib/prov; echo '{left}' >/var/lib/prov/pending; systemctl unmask dnsmasq"),
+        &format!(
+            "mkdir -p /var/lib/prov; echo '{left}' >/var/lib/prov/pending; systemctl unmask dnsmasq"
+        ),
     );
     let preview = server.servers.prov(["diff"]).run();
     preview.exits(0).says("drops     restart gone");
@@ -248,7 +254,10 @@ fn units_are_told_apart(server: &Server) {
         task(arguments).exits(0).unchanged("one");
     };
     let install = "[Install]\\nWantedBy=multi-user.target\\n";
-    unit("noinstall.service", "[Service]\\nExecStart=/bin/sleep 1000\\n");
+    unit(
+        "noinstall.service",
+        "[Service]\\nExecStart=/bin/sleep 1000\\n",
+    );
     settles(&["name=noinstall", "enabled=false"]);
     fails(&["name=noinstall"], &["cannot be enabled", "[Install]"]);
     unit(
@@ -259,7 +268,9 @@ fn units_are_told_apart(server: &Server) {
     settles(&["name=once", "running=false"]);
     unit(
         "stays.service",
-        &format!("[Service]\\nType=oneshot\\nRemainAfterExit=yes\\nExecStart=/bin/true\\n{install}"),
+        &format!(
+            "[Service]\\nType=oneshot\\nRemainAfterExit=yes\\nExecStart=/bin/true\\n{install}"
+        ),
     );
     settles(&["name=stays"]);
     unit(
@@ -290,13 +301,19 @@ fn units_are_told_apart(server: &Server) {
     settles(&["name=tick.timer"]);
     unit("e2e.slice", "[Slice]\\n");
     settles(&["name=e2e.slice", "enabled=false"]);
-    unit("x@.service", &format!("[Service]\\nExecStart=/bin/sleep 1000\\n{install}"));
+    unit(
+        "x@.service",
+        &format!("[Service]\\nExecStart=/bin/sleep 1000\\n{install}"),
+    );
     settles(&["name=x@y.service"]);
     // The file of a package is masked; what an administrator wrote stands where the mask would be.
     settles(&["name=cron", "masked=true"]);
     assert!(!server.is("is-active", "cron"));
     settles(&["name=cron", "masked=false"]);
-    fails(&["name=loops", "masked=true"], &["already exists", "remove that file"]);
+    fails(
+        &["name=loops", "masked=true"],
+        &["already exists", "remove that file"],
+    );
 }
 
 /// Everything that an office would have on its own server.

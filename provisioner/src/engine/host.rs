@@ -105,7 +105,12 @@ async fn look(
     let left_over = |handler: &&tasks::resource::Handler| job.is_left_over(handler);
     let left = answers.pending.iter().filter(left_over);
     outcome.dropped = left.map(|handler| handler.name.clone()).collect();
-    let due: Vec<_> = answers.pending.iter().filter(|due| !left_over(due)).cloned().collect();
+    let due: Vec<_> = answers
+        .pending
+        .iter()
+        .filter(|due| !left_over(due))
+        .cloned()
+        .collect();
     let handlers = plan.handlers(&job.resources, &due);
     outcome.handlers = handlers
         .iter()

@@ -35,9 +35,8 @@ impl Job {
     /// Tells whether an earlier run left a handler that nothing on the host needs any more.
     pub(super) fn is_left_over(&self, handler: &Handler) -> bool {
         let others = self.others.as_deref();
-        others.is_some_and(|others| {
-            plan::handlers::is_left_over(&[&self.resources, others], handler)
-        })
+        others
+            .is_some_and(|others| plan::handlers::is_left_over(&[&self.resources, others], handler))
     }
 
     pub(super) fn queries(&self) -> QuerySet {

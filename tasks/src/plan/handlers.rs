@@ -30,7 +30,11 @@ pub fn is_left_over(declared: &[&[Declared]], handler: &Handler) -> bool {
         }
         (_, _) => false,
     };
-    let names = |one: &Declared| one.notify.iter().any(|notified| notified.name == handler.name);
+    let names = |one: &Declared| {
+        one.notify
+            .iter()
+            .any(|notified| notified.name == handler.name)
+    };
     let mut declared = declared.iter().copied().flatten();
     declared.all(|one| !names(one) && !is_service(&one.resource))
 }

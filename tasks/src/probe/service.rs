@@ -126,14 +126,19 @@ fn systemd_unit(asked: &str, block: &str) -> ServiceFact {
         running: matches!(active, "active" | "reloading" | "refreshing" | "activating") && !looping,
         enabled,
         masked: load == "masked",
-        runtime: matches!(state, "enabled-runtime" | "masked-runtime" | "linked-runtime"),
+        runtime: matches!(
+            state,
+            "enabled-runtime" | "masked-runtime" | "linked-runtime"
+        ),
         looping,
         ends: value("Type") == "oneshot" && value("RemainAfterExit") != "yes",
         fixed,
         problem: matches!(load, "bad-setting" | "error").then(|| {
             let said = value("LoadError");
             // In the words of D-Bus: `org.freedesktop.systemd1.BadUnitSetting "Unit x.service has a bad …"`.
-            let said = said.split_once('"').map_or(said, |(_, said)| said.trim_end_matches('"'));
+            let said = said
+                .split_once('"')
+                .map_or(said, |(_, said)| said.trim_end_matches('"'));
             let file = value("FragmentPath");
             format!("{file}: {said}")
         }),
@@ -150,7 +155,9 @@ fn boot<'a>(value: &impl Fn(&str) -> &'a str) -> (bool, Option<String>) {
         "static" => fixed("its unit file has no section [Install]: other units start it"),
         "indirect" => (
             false,
-            Some("it is enabled by way of other units, which its section [Install] names".to_owned()),
+            Some(
+                "it is enabled by way of other units, which its section [Install] names".to_owned(),
+            ),
         ),
         "transient" => fixed("it was made by a program and is gone at the next boot"),
         // systemctl has the tools of init scripts do it.
@@ -219,8 +226,18 @@ mod tests {
             ("static", "WantedBy=sysinit.target", true, false),
             ("indirect", "", false, false),
             ("transient", "", false, false),
-            ("generated", "SourcePath=/etc/fstab\nRequiredBy=local-fs.target", true, false),
-            ("generated", "SourcePath=/etc/init.d/x\nWantedBy=multi-user.target", true, true),
+            (
+                "generated",
+                "SourcePath=/etc/fstab\nRequiredBy=local-fs.target",
+                true,
+                false,
+            ),
+            (
+                "generated",
+                "SourcePath=/etc/init.d/x\nWantedBy=multi-user.target",
+                true,
+                true,
+            ),
             ("generated", "SourcePath=/etc/init.d/x", false, true),
             ("", "", false, false),
         ] {

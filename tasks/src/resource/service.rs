@@ -270,7 +270,9 @@ impl Manage for Service {
         match facts.manager {
             ServiceManager::Systemd => self.plan_systemd(facts),
             ServiceManager::Runit => self.plan_runit(facts),
-            ServiceManager::None if !self.running || self.masked == Some(true) => Ok(Planned::Unchanged),
+            ServiceManager::None if !self.running || self.masked == Some(true) => {
+                Ok(Planned::Unchanged)
+            }
             ServiceManager::None => Ok(Planned::Deferred(Deferral::NoServiceManager)),
         }
     }

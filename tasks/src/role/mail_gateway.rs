@@ -64,9 +64,10 @@ pub(super) fn resources(cx: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagn
                 "host {}: the password of '{name}' in 'mail_gateway_accounts' cannot be used",
                 cx.host.name()
             );
-            return Err(vec![Diagnostic::new(message).hint(
-                "take one that is not empty and has no control characters",
-            )]);
+            return Err(vec![
+                Diagnostic::new(message)
+                    .hint("take one that is not empty and has no control characters"),
+            ]);
         }
     }
     let restart = mta::restart();
