@@ -20,7 +20,7 @@ mod prov;
 
 pub use docker::{docker, docker_fails, resolve, secret};
 pub use estate::{Estate, Folder};
-pub use prov::{Prov, Ran, Running};
+pub use prov::{Prov, Ran, Running, binary};
 
 use std::time::{Duration, Instant};
 

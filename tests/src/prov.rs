@@ -16,7 +16,8 @@ use crate::must;
 const DEADLINE: Duration = Duration::from_secs(240);
 
 /// Gives the path of the binary: `PROV_BIN`, or what cargo builds beside this test.
-fn binary() -> &'static Path {
+#[must_use]
+pub fn binary() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     BINARY.get_or_init(|| {
         if let Some(path) = std::env::var_os("PROV_BIN") {

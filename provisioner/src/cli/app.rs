@@ -6,12 +6,13 @@ use tasks::role::{Catalogue, Inputs};
 use tasks::template::Templates;
 
 use super::arguments::{Global, Names, Output};
+use super::passphrase;
 use crate::authority;
 use crate::docker::{Engine, EstateContainers, host_resolvers};
 use crate::engine::Failure;
 use crate::files;
 use crate::report::problem::Problem;
-use crate::ssh::UserConfig;
+use crate::ssh::{Keyring, UserConfig};
 use crate::state::{State, home};
 
 /// The loaded estate with the user's wishes.
@@ -48,12 +49,13 @@ impl App {
                 None
             },
         };
-        let user_config = UserConfig::load(&home()).map_err(|cause| {
-            Problem::Failed(Failure::new(
-                cause,
-                "repair it, as ssh would have to read it too",
-            ))
-        })?;
+        let user_config =
+            UserConfig::load(&home(), Keyring::new(passphrase::ask)).map_err(|cause| {
+                Problem::Failed(Failure::new(
+                    cause,
+                    "repair it, as ssh would have to read it too",
+                ))
+            })?;
         Ok(Self {
             global,
             estate,

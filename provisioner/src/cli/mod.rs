@@ -11,6 +11,7 @@ mod domain;
 mod dropbox;
 mod jobs;
 mod mail_client;
+mod passphrase;
 mod reference;
 mod reports;
 mod run;

@@ -13,7 +13,7 @@ use crate::docker::{EstateContainers, HostState, HostStatus, Mode, start_again};
 use crate::engine::Failure;
 use crate::report::print::errln;
 use crate::report::problem::Problem;
-use crate::ssh::{Algorithms, Auth, HostKeys, Sudo, Target, Wanted, Way, route};
+use crate::ssh::{Algorithms, Credentials, HostKeys, Sudo, Target, Wanted, Way, route};
 use crate::state::PinnedKey;
 
 impl App {
@@ -57,13 +57,15 @@ impl App {
             )
         })?;
         let connection = host.connection();
-        let auth = connection.password.iter().cloned().map(Auth::Password);
         Ok(Target {
             host: host.name().to_owned(),
             address: address.to_string(),
             port: connection.port.unwrap_or(22),
             user: connection.user.clone().unwrap_or_else(|| "root".to_owned()),
-            auth: auth.collect(),
+            credentials: Credentials {
+                password: connection.password.clone(),
+                ..Credentials::default()
+            },
             host_keys: HostKeys::Pinned {
                 keys: vec![key],
                 from: "the host's container".to_owned(),

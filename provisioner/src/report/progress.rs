@@ -3,6 +3,7 @@
 use crate::report::print::errln;
 use std::collections::{BTreeMap, VecDeque};
 use std::io::IsTerminal as _;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
@@ -111,6 +112,18 @@ pub struct Lines {
     started: Instant,
 }
 
+/// The lines that are on the terminal now.
+static SHOWN: Mutex<Option<MultiProgress>> = Mutex::new(None);
+
+/// Does something that needs the terminal for itself.
+pub fn without_lines<T>(work: impl FnOnce() -> T) -> T {
+    let shown = SHOWN.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    match shown {
+        Some(bars) => bars.suspend(work),
+        None => work(),
+    }
+}
+
 /// How often a line about an image being built is shown where lines stay.
 const SAMPLE: Duration = Duration::from_secs(10);
 
@@ -121,9 +134,11 @@ impl Lines {
     /// Begins.
     #[must_use]
     pub fn new(terminal: bool) -> Self {
+        let bars = MultiProgress::new();
+        *SHOWN.lock().unwrap_or_else(PoisonError::into_inner) = Some(bars.clone());
         Self {
             terminal,
-            bars: MultiProgress::new(),
+            bars,
             hosts: BTreeMap::new(),
             said: BTreeMap::new(),
             started: Instant::now(),

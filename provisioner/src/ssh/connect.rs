@@ -42,15 +42,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
 
 /// Connects to a host and authenticates, within the target's time-out.
 pub async fn connect(target: &Target) -> Result<Connection, SshError> {
-    tokio::time::timeout(target.timeout, establish(target))
-        .await
-        .unwrap_or_else(|_| {
-            Err(SshError::Timeout {
-                address: target.address.clone(),
-                port: target.port,
-                seconds: target.timeout.as_secs(),
-            })
-        })
+    loop {
+        let connected = tokio::time::timeout(target.timeout, establish(target)).await;
+        match connected {
+            // A host does not wait for a person: it is connected to anew once the passphrase is there.
+            Ok(Err(SshError::Locked { path })) => target.credentials.keyring.ask(&path).await,
+            Ok(connected) => return connected,
+            Err(_) => {
+                return Err(SshError::Timeout {
+                    address: target.address.clone(),
+                    port: target.port,
+                    seconds: target.timeout.as_secs(),
+                });
+            }
+        }
+    }
 }
 
 fn establish(
@@ -86,7 +92,7 @@ fn establish(
                 return Err(not_begun(target, &mut through, &greeting, error).await);
             }
         };
-        auth::authenticate(&mut handle, target).await?;
+        auth::authenticate(&mut handle, &verifier, target).await?;
         tracing::debug!(host = target.host, user = target.user, "authenticated");
         Ok(Connection {
             handle,

@@ -87,12 +87,32 @@ pub enum SshError {
     KnownHosts { path: PathBuf, cause: String },
     #[error("the key file {} cannot be used: {cause}", path.display())]
     Identity { path: PathBuf, cause: String },
-    #[error("{user}@{address} was not let in; tried: {tried}")]
+    #[error("the key file {} needs a passphrase", path.display())]
+    Locked { path: PathBuf },
+    #[error("{user}@{address} was not let in; tried: {tried}; the host offers: {offered}")]
     NotAuthenticated {
         user: String,
         address: String,
         tried: String,
+        offered: String,
+        takes_key: bool,
         has_password: bool,
+    },
+    #[error(
+        "{address} ended the login of {user} after {tries} tries, as that is enough for it; tried: {tried}"
+    )]
+    TooManyTries {
+        user: String,
+        address: String,
+        tries: usize,
+        tried: String,
+    },
+    #[error("{address} ended the login of {user}{}; tried: {tried}", said(answer))]
+    LoginEnded {
+        user: String,
+        address: String,
+        tried: String,
+        answer: String,
     },
     #[error("sudo did not accept the password of {user}")]
     SudoPassword { user: String },
@@ -152,7 +172,10 @@ impl SshError {
             | Self::HostCertificate { .. }
             | Self::KnownHosts { .. }
             | Self::Identity { .. }
+            | Self::Locked { .. }
             | Self::NotAuthenticated { .. }
+            | Self::TooManyTries { .. }
+            | Self::LoginEnded { .. }
             | Self::SudoPassword { .. }
             | Self::SudoNeedsPassword { .. }
             | Self::SudoRefused { .. }
@@ -203,14 +226,31 @@ impl SshError {
             Self::KnownHosts { path, .. } => {
                 format!("repair the permissions or contents of {}", path.display())
             }
-            Self::Identity { .. } => {
-                "check that it is an OpenSSH private key (Ed25519 or ECDSA) that you may read; load a key with a passphrase into ssh-agent".into()
+            Self::Identity { path, .. } => format!(
+                "make it a private key that you may read (Ed25519, ECDSA or RSA), or load it into ssh-agent: `ssh-add {}`",
+                path.display()
+            ),
+            Self::Locked { path } => {
+                format!("load it into ssh-agent: `ssh-add {}`", path.display())
+            }
+            Self::TooManyTries { .. } => {
+                "name the right key as `identity` under `connection` in estate.yml: it is offered first".into()
+            }
+            Self::LoginEnded { .. } => {
+                "look at the log of sshd on the host (`journalctl -u ssh`), which says why".into()
             }
             Self::NotAuthenticated {
-                has_password: true, ..
-            } => "check user and password under `connection` in estate.yml".into(),
+                takes_key: false,
+                has_password: false,
+                ..
+            } => "the host takes no key: set `password` under `connection` in estate.private.yml".into(),
+            Self::NotAuthenticated {
+                takes_key: true,
+                has_password: false,
+                ..
+            } => "load the key into ssh-agent, or name it as `identity` under `connection` in estate.yml; its public half belongs into ~/.ssh/authorized_keys of that user on the host".into(),
             Self::NotAuthenticated { .. } => {
-                "load the key into ssh-agent, or name it as `identity` under `connection` in estate.yml".into()
+                "check user and password under `connection` in estate.yml, and what the host offers".into()
             }
             Self::SudoPassword { .. } | Self::SudoNeedsPassword { .. } => {
                 "check `connection` in estate.yml: `sudo: password` needs the user's password as `password`, and `sudo: true` a host where sudo asks for none".into()

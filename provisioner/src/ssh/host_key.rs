@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use russh::client;
+use russh::client::{self, DisconnectReason};
 use russh::keys::{Algorithm, HashAlg, PublicKey, PublicKeyOrCertificate};
 
 use super::certificate;
@@ -126,8 +126,7 @@ fn quoted(file: &Path) -> String {
 /// Gives the algorithms that host keys may have, those of known keys first, so that the host offers a key that can be
 /// compared. Signatures with SHA-1 are not among them.
 pub(super) fn preferred_algorithms(known: &Known) -> Vec<Algorithm> {
-    // The library cannot verify signatures of RSA.
-    let is_offered = |one: &&Algorithm| !matches!(one, Algorithm::Rsa { .. });
+    let is_offered = |one: &&Algorithm| **one != Algorithm::Rsa { hash: None };
     let defaults: Vec<_> = russh::Preferred::DEFAULT
         .key
         .iter()
@@ -162,6 +161,7 @@ pub(super) struct Verifier {
     known: Arc<Known>,
     address: String,
     refusal: Arc<Mutex<Option<SshError>>>,
+    last_words: Arc<Mutex<String>>,
 }
 
 impl Verifier {
@@ -171,6 +171,7 @@ impl Verifier {
             known: Arc::new(known),
             address: address.to_owned(),
             refusal: Arc::default(),
+            last_words: Arc::default(),
         }
     }
 
@@ -180,6 +181,14 @@ impl Verifier {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .take()
+    }
+
+    /// Gives what the host said when it ended the session.
+    pub(super) fn last_words(&self) -> String {
+        self.last_words
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     fn judge(&self, offered: &PublicKeyOrCertificate) -> Result<(), SshError> {
@@ -298,6 +307,23 @@ fn forget(entry: &Entry, name: &str) -> String {
 
 impl client::Handler for Verifier {
     type Error = russh::Error;
+
+    async fn disconnected(
+        &mut self,
+        reason: DisconnectReason<Self::Error>,
+    ) -> Result<(), Self::Error> {
+        let mut words = self
+            .last_words
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        match reason {
+            DisconnectReason::ReceivedDisconnect(info) => {
+                info.message.trim().clone_into(&mut words);
+                Ok(())
+            }
+            DisconnectReason::Error(error) => Err(error),
+        }
+    }
 
     async fn check_server_key(
         &mut self,

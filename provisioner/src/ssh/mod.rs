@@ -20,6 +20,7 @@ mod shell;
 mod terminal;
 
 pub use algorithms::Algorithms;
+pub use auth::{Ask, Credentials, Keyring};
 pub use config::UserConfig;
 pub use connect::{Connection, connect};
 pub use error::SshError;
@@ -33,7 +34,6 @@ pub use route::{Wanted, route};
 pub use shell::{Allowance, Ended, RootShell};
 pub use terminal::interactive;
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use tasks::Secret;
@@ -49,8 +49,8 @@ pub struct Target {
     pub port: u16,
     /// User to log in as.
     pub user: String,
-    /// Ways to authenticate, tried in this order.
-    pub auth: Vec<Auth>,
+    /// What one logs in with.
+    pub credentials: Credentials,
     /// How the host's key is verified.
     pub host_keys: HostKeys,
     /// How to become root.
@@ -72,22 +72,6 @@ pub enum Way {
     Jump(Box<Target>),
     /// A program whose standard input and output are the connection.
     Command(String),
-}
-
-/// One way to authenticate.
-#[derive(Debug, Clone)]
-pub enum Auth {
-    /// The keys that the agent at this socket holds.
-    Agent(PathBuf),
-    /// A private key file, which must not need a passphrase.
-    Identity {
-        /// The file.
-        path: PathBuf,
-        /// Whether it was named by the user, so that it is an error if it cannot be read.
-        named: bool,
-    },
-    /// A password.
-    Password(Secret),
 }
 
 /// How to become root after logging in.

@@ -1,6 +1,7 @@
 //! The way to a server: what the estate says of it, then the configuration of ssh, then what both do by themselves.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tasks::Secret;
@@ -11,7 +12,7 @@ use super::config::{Agent, Entry, Expansion, Proxy, Question, UserConfig};
 use super::error::SshError;
 use super::host_key::HostKeys;
 use super::known_hosts::KeyName;
-use super::{Auth, Sudo, Target, Way};
+use super::{Credentials, Sudo, Target, Way};
 
 /// How many hosts a connection may go through.
 const HOPS: usize = 8;
@@ -242,8 +243,20 @@ fn target(config: &UserConfig, wanted: Wanted, entry: Entry, way: Way) -> Result
     let revoked = revoked
         .map(|file| path("RevokedHostKeys", file))
         .transpose()?;
-    let mut auth = keys(config, identities, agent);
-    auth.extend(wanted.password.iter().cloned().map(Auth::Password));
+    let written = entry.certificates.iter();
+    let certificates = written.map(|file| path("CertificateFile", file));
+    let defaults = ["rsa", "ecdsa", "ecdsa_sk", "ed25519", "ed25519_sk"];
+    let default = |kind| config.home().join(format!(".ssh/id_{kind}"));
+    let credentials = Credentials {
+        identities,
+        defaults: defaults.map(default).into(),
+        certificates: certificates.collect::<Result<_, _>>()?,
+        agent,
+        identities_only: entry.identities_only,
+        password: wanted.password,
+        methods: entry.methods,
+        keyring: Arc::clone(config.keyring()),
+    };
     let files = entry
         .user_known_hosts
         .into_iter()
@@ -260,7 +273,7 @@ fn target(config: &UserConfig, wanted: Wanted, entry: Entry, way: Way) -> Result
         address: place.address,
         port: place.port,
         user: place.user,
-        auth,
+        credentials,
         sudo: wanted.sudo,
         way,
         algorithms: Algorithms {
@@ -271,23 +284,4 @@ fn target(config: &UserConfig, wanted: Wanted, entry: Entry, way: Way) -> Result
         },
         timeout: wanted.timeout,
     })
-}
-
-/// Puts keys in the order in which they are offered: those that somebody named, then the agent's, which may be more
-/// than a host waits for, and if none was named those of ssh itself.
-fn keys(config: &UserConfig, identities: Vec<PathBuf>, agent: Option<PathBuf>) -> Vec<Auth> {
-    let others = if identities.is_empty() {
-        ["id_ed25519", "id_ecdsa"]
-            .map(|name| config.home().join(".ssh").join(name))
-            .into_iter()
-            .filter(|path| path.exists())
-            .collect()
-    } else {
-        Vec::new()
-    };
-    let identity = |named| move |path| Auth::Identity { path, named };
-    let mut auth: Vec<_> = identities.into_iter().map(identity(true)).collect();
-    auth.extend(agent.map(Auth::Agent));
-    auth.extend(others.into_iter().map(identity(false)));
-    auth
 }

@@ -88,7 +88,7 @@ pub(super) struct Block {
     /// User to log in as; by default that of `~/.ssh/config`, else the name of who runs prov. In containers `root`.
     #[serde(default)]
     user: Option<Text>,
-    /// Password of that user: for sudo, and for logging in where no key was accepted.
+    /// Password of that user: for sudo, and for logging in where no key was accepted, or where the host wants both.
     #[serde(default)]
     password: Option<Secret>,
     /// TCP port of the SSH server; by default that of `~/.ssh/config`, else 22.
@@ -98,8 +98,9 @@ pub(super) struct Block {
     /// by sudo that asks for the password (`password`).
     #[serde(default)]
     sudo: Option<Sudo>,
-    /// File with the private key, also below `~/`: Ed25519 or ECDSA without a passphrase. Keys with one belong into the agent,
-    /// which is asked too. By default those of `~/.ssh/config`, else `~/.ssh/id_ed25519` and `~/.ssh/id_ecdsa`.
+    /// File with the private key, also below `~/`, or with the public half of a key that the agent holds: Ed25519, ECDSA or
+    /// RSA. A passphrase is asked for on the terminal, once for a run. It is offered before the agent's other keys. By default
+    /// those of `~/.ssh/config`, else `~/.ssh/id_rsa`, `id_ecdsa` and `id_ed25519` after the agent's.
     #[serde(default)]
     identity: Option<Text>,
     /// Host to go through, `[USER@]HOST[:PORT]`; by default those of `~/.ssh/config`, where there may be several.

@@ -20,6 +20,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{OnceCell, Semaphore};
 
+use super::auth::Keyring;
 use files::Files;
 use openssh::OpenSsh;
 
@@ -47,11 +48,12 @@ pub struct UserConfig {
     openssh: Option<OpenSsh>,
     answers: Mutex<HashMap<Question, Answer>>,
     at_once: Semaphore,
+    keyring: Arc<Keyring>,
 }
 
 impl UserConfig {
     /// Reads the configuration of the user whose home directory this is. Files that are not there say nothing.
-    pub fn load(home: &Path) -> Result<Self, String> {
+    pub fn load(home: &Path, keyring: Keyring) -> Result<Self, String> {
         let user = home.join(".ssh/config");
         let files = Files::read(&user, Path::new(SYSTEM), home)?;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
@@ -61,7 +63,13 @@ impl UserConfig {
             openssh: OpenSsh::find(home, &user, Path::new(SYSTEM)),
             answers: Mutex::default(),
             at_once: Semaphore::new(cores),
+            keyring: Arc::new(keyring),
         })
+    }
+
+    /// Gives the keys that were opened by a passphrase.
+    pub(super) fn keyring(&self) -> &Arc<Keyring> {
+        &self.keyring
     }
 
     /// Gives the user's home directory.
@@ -114,7 +122,7 @@ mod tests {
         std::fs::create_dir(home.path().join(".ssh")).unwrap();
         let path = home.path().join(".ssh/config");
         std::fs::write(&path, text).unwrap();
-        let mut config = UserConfig::load(home.path()).unwrap();
+        let mut config = UserConfig::load(home.path(), Keyring::default()).unwrap();
         if !openssh {
             config.openssh = None;
         }
@@ -217,7 +225,7 @@ mod tests {
         std::fs::write(home.path().join(".ssh/third"), "Host web\n  Port 77\n").unwrap();
         let entry = config.entry(&question("web")).await.unwrap();
         assert_eq!(entry.port, None, "read when it was loaded");
-        let config = UserConfig::load(home.path()).unwrap();
+        let config = UserConfig::load(home.path(), Keyring::default()).unwrap();
         let entry = config.entry(&question("web")).await.unwrap();
         assert_eq!(entry.port, Some(77));
         let files = [home.path().join("a"), home.path().join("b")];
