@@ -226,7 +226,7 @@ fn a_key_with_a_passphrase_is_asked_for_or_said() {
             .args([
                 "-c",
                 &format!(
-                    "(sleep 1; printf '{passphrases}'; sleep 3) | script -qec \"{line}\" /dev/null"
+                    "(sleep 1; printf '{passphrases}'; sleep 2) | script -qec \"{line}\" /dev/null"
                 ),
             ])
             .env("HOME", servers.folder.path("home"))

@@ -180,7 +180,11 @@ async fn not_begun(
             said,
         },
         Speaks::Nothing => SshError::ClosedAtOnce { address, port },
-        Speaks::Ssh => SshError::Protocol(error),
+        Speaks::Ssh => SshError::NotBegun {
+            address,
+            port,
+            cause: error,
+        },
     }
 }
 

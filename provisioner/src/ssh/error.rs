@@ -45,6 +45,12 @@ pub enum SshError {
     },
     #[error("{address}:{port} took the connection and closed it without a word")]
     ClosedAtOnce { address: String, port: u16 },
+    #[error("{address}:{port} is an SSH server, but no session with it begins: {cause}")]
+    NotBegun {
+        address: String,
+        port: u16,
+        cause: russh::Error,
+    },
     #[error("{address} and prov have no {kind} in common; prov has {ours}; the host has {theirs}")]
     NothingInCommon {
         address: String,
@@ -96,6 +102,7 @@ pub enum SshError {
         tried: String,
         offered: String,
         takes_key: bool,
+        takes_password: bool,
         has_password: bool,
     },
     #[error(
@@ -164,6 +171,7 @@ impl SshError {
             | Self::NotSsh { .. }
             | Self::ClosedAtOnce { .. } => true,
             Self::Config { .. }
+            | Self::NotBegun { .. }
             | Self::NothingInCommon { .. }
             | Self::HostKeyChanged { .. }
             | Self::HostKeyRevoked { .. }
@@ -211,6 +219,9 @@ impl SshError {
             Self::ClosedAtOnce { .. } => {
                 "look at the log of sshd on the host (`journalctl -u ssh`): it may have too many connections (`MaxStartups`), or turn this address away".into()
             }
+            Self::NotBegun { .. } => {
+                "look at the log of sshd on the host (`journalctl -u ssh`), and at what `ssh -v` says about it".into()
+            }
             Self::NothingInCommon { keyword, .. } => format!(
                 "allow one of those that prov has in /etc/ssh/sshd_config on the host (`{keyword}`), or bring its SSH server up to date"
             ),
@@ -249,6 +260,10 @@ impl SshError {
                 has_password: false,
                 ..
             } => "load the key into ssh-agent, or name it as `identity` under `connection` in estate.yml; its public half belongs into ~/.ssh/authorized_keys of that user on the host".into(),
+            Self::NotAuthenticated {
+                takes_password: false,
+                ..
+            } => "the host takes no password: load the key into ssh-agent, or name it as `identity` under `connection` in estate.yml; its public half belongs into ~/.ssh/authorized_keys of that user on the host".into(),
             Self::NotAuthenticated { .. } => {
                 "check user and password under `connection` in estate.yml, and what the host offers".into()
             }

@@ -30,6 +30,8 @@ pub enum HostKeys {
         revoked: Option<PathBuf>,
         /// What to look up.
         name: KeyName,
+        /// A program that might know keys, and is not run (`KnownHostsCommand`).
+        unheeded: Option<String>,
         /// How `ssh-keyscan` reaches the host: its address and port. `None` if only another host or a program does.
         scanned_at: Option<(String, u16)>,
     },
@@ -71,6 +73,7 @@ impl HostKeys {
             files,
             name,
             scanned_at,
+            unheeded,
             ..
         } = self
         else {
@@ -102,7 +105,10 @@ impl HostKeys {
             let words: Vec<_> = key.split(' ').take(2).collect();
             format!("echo '{name} {}' >>{file}", words.join(" "))
         };
-        format!("{compare}, then add the key: `{line}`")
+        let unheeded = unheeded.as_ref().map_or_else(String::new, |command| {
+            format!("prov does not run `KnownHostsCommand {command}`; ")
+        });
+        format!("{unheeded}{compare}, then add the key: `{line}`")
     }
 }
 
@@ -360,6 +366,7 @@ mod tests {
         let keys = HostKeys::KnownHosts {
             files: vec![file.path().to_owned()],
             revoked: None,
+            unheeded: None,
             name: KeyName::at("h", port),
             scanned_at: Some(("h".to_owned(), port)),
         };
@@ -444,6 +451,7 @@ mod tests {
             let keys = HostKeys::KnownHosts {
                 files: vec![PathBuf::from("/home/me/known hosts"), PathBuf::from("/b")],
                 revoked: None,
+                unheeded: None,
                 name,
                 scanned_at: scanned_at.map(|(address, port)| (address.to_owned(), port)),
             };

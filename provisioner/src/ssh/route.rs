@@ -217,7 +217,11 @@ fn target(config: &UserConfig, wanted: Wanted, entry: Entry, way: Way) -> Result
         })
     };
     let identities = if let Some(identity) = &wanted.identity {
-        vec![path("identity", identity)?]
+        // It is the estate's, which knows `~/` and no tokens.
+        vec![match identity.strip_prefix("~/") {
+            Some(rest) => config.home().join(rest),
+            None => PathBuf::from(identity),
+        }]
     } else {
         let written = entry.identities.iter();
         let paths = written.map(|file| path("IdentityFile", file));
@@ -267,6 +271,7 @@ fn target(config: &UserConfig, wanted: Wanted, entry: Entry, way: Way) -> Result
             files: files.collect(),
             revoked,
             name: place.key_name,
+            unheeded: entry.known_hosts_command,
             scanned_at: is_direct.then(|| (place.address.clone(), place.port)),
         },
         host: wanted.name,

@@ -423,6 +423,8 @@ impl Login<'_> {
             tried: self.tried_so_far(),
             offered: names.join(", "),
             takes_key: self.offered.contains(&MethodKind::PublicKey),
+            takes_password: self.offered.contains(&MethodKind::Password)
+                || self.offered.contains(&MethodKind::KeyboardInteractive),
             has_password: self.target.credentials.password.is_some(),
         }
     }

@@ -129,15 +129,14 @@ impl Entry {
 /// Reads what `ssh -G` printed: one setting a line, the keyword in lower case.
 pub(super) fn read(printed: &str, question: &Question, home: &Path) -> Result<Entry, String> {
     let mut entry = Entry::new(home);
-    let mut methods = Methods::default();
+    let mut pending = Pending::default();
     for line in printed.lines() {
         let (keyword, value) = line.split_once(' ').unwrap_or((line, ""));
         entry
-            .set(keyword, value.trim(), question, &mut methods)
+            .set(keyword, value.trim(), question, &mut pending)
             .map_err(|reason| format!("`{keyword} {value}` cannot be used: {reason}"))?;
     }
-    entry.methods = methods.limited();
-    Ok(entry)
+    entry.finish(pending, question)
 }
 
 impl Entry {
@@ -147,8 +146,9 @@ impl Entry {
         keyword: &str,
         value: &str,
         question: &Question,
-        methods: &mut Methods,
+        pending: &mut Pending,
     ) -> Result<(), String> {
+        let methods = &mut pending.methods;
         let text = || Some(value.to_owned());
         let is_none = value.eq_ignore_ascii_case("none");
         match keyword {
@@ -169,7 +169,7 @@ impl Entry {
                 };
             }
             "proxyjump" | "proxycommand" if is_none => self.proxy = Proxy::None,
-            "proxyjump" => self.proxy = Proxy::Jump(hops(value, question)?),
+            "proxyjump" => pending.jump = text(),
             "proxycommand" => self.proxy = Proxy::Command(value.to_owned()),
             "proxyusefdpass" => self.proxy_passes_descriptor = yes(value),
             // Names of host keys are kept in lower case.
@@ -192,8 +192,37 @@ impl Entry {
     }
 }
 
+/// What is put together once every setting is known.
+#[derive(Default)]
+pub(super) struct Pending {
+    methods: Methods,
+    /// `ProxyJump`, in which tokens stand for other settings.
+    jump: Option<String>,
+}
+
+impl Entry {
+    /// Puts together what depends on several settings.
+    pub(super) fn finish(mut self, pending: Pending, question: &Question) -> Result<Self, String> {
+        if let Some(jump) = pending.jump {
+            let whole = Question {
+                name: self
+                    .host_name
+                    .clone()
+                    .unwrap_or_else(|| question.name.clone()),
+                user: question.user.clone().or_else(|| self.user.clone()),
+                port: question.port.or(self.port),
+            };
+            let hops = hops(&jump, &whole)
+                .map_err(|reason| format!("`ProxyJump {jump}` cannot be used: {reason}"))?;
+            self.proxy = Proxy::Jump(hops);
+        }
+        self.methods = pending.methods.limited();
+        Ok(self)
+    }
+}
+
 /// Which ways to authenticate the configuration allows.
-pub(super) struct Methods {
+struct Methods {
     preferred: Option<Vec<String>>,
     key: bool,
     password: bool,
@@ -213,7 +242,7 @@ impl Default for Methods {
 
 impl Methods {
     /// Gives them in order; `None` if the configuration limits nothing.
-    pub(super) fn limited(self) -> Option<Vec<String>> {
+    fn limited(self) -> Option<Vec<String>> {
         if self.preferred.is_none() && self.key && self.password && self.interactive {
             return None;
         }

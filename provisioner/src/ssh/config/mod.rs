@@ -185,6 +185,18 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn tokens_stand_for_what_other_lines_say() {
+        let text = "Host web\n  ProxyJump %r@gate.%h:%p\n  HostName web.example.com\n  User anna\n  Port 99\n";
+        for openssh in [true, false] {
+            let entry = about(text, openssh, "web").await.unwrap();
+            let Proxy::Jump(hops) = &entry.proxy else {
+                panic!("{:?}", entry.proxy);
+            };
+            assert_eq!(hops[0].to_string(), "anna@gate.web.example.com:99");
+        }
+    }
+
+    #[tokio::test]
     async fn what_only_the_client_can_tell_is_refused_by_file_and_line() {
         for (text, line) in [
             ("Match exec true\n  User x\n", 1),

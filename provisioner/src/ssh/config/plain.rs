@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::Question;
-use super::entry::{Entry, Methods};
+use super::entry::{Entry, Pending};
 use super::files::{Files, Setting};
 use super::tokens;
 
@@ -40,7 +40,7 @@ const UNDERSTOOD: &[&str] = &[
 /// Reads what the files say about a name.
 pub(super) fn read(files: &Files, question: &Question, home: &Path) -> Result<Entry, String> {
     let mut entry = Entry::new(home);
-    let mut methods = Methods::default();
+    let mut pending = Pending::default();
     let mut seen: Vec<&str> = Vec::new();
     for setting in files.concerning(&question.name) {
         let refused = |reason: &str| {
@@ -67,7 +67,7 @@ pub(super) fn read(files: &Files, question: &Question, home: &Path) -> Result<En
         seen.push(group);
         let value = value(setting, question, home).map_err(|reason| refused(&reason))?;
         if let Some(value) = value {
-            let set = entry.set(keyword, &value, question, &mut methods);
+            let set = entry.set(keyword, &value, question, &mut pending);
             set.map_err(|reason| refused(&reason))?;
         }
     }
@@ -77,8 +77,7 @@ pub(super) fn read(files: &Files, question: &Question, home: &Path) -> Result<En
     if let Some(port) = question.port {
         entry.port = Some(port);
     }
-    entry.methods = methods.limited();
-    Ok(entry)
+    entry.finish(pending, question)
 }
 
 /// Gives the value in the form in which `ssh -G` would print it; `None` if it says nothing.
