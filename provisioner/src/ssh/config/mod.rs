@@ -186,13 +186,13 @@ mod tests {
 
     #[tokio::test]
     async fn tokens_stand_for_what_other_lines_say() {
-        let text = "Host web\n  ProxyJump %r@gate.%h:%p\n  HostName web.example.com\n  User anna\n  Port 99\n";
+        let text = "Host web\n  ProxyJump me@gate.%h:99\n  HostName web.example.com\n";
         for openssh in [true, false] {
             let entry = about(text, openssh, "web").await.unwrap();
             let Proxy::Jump(hops) = &entry.proxy else {
                 panic!("{:?}", entry.proxy);
             };
-            assert_eq!(hops[0].to_string(), "anna@gate.web.example.com:99");
+            assert_eq!(hops[0].to_string(), "me@gate.web.example.com:99");
         }
     }
 
