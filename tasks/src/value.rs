@@ -32,7 +32,7 @@ macro_rules! checked_name {
                 if check(&name) {
                     Ok(Self(name))
                 } else {
-                    Err(format!(concat!("{:?} is not ", $what), name))
+                    Err(format!(concat!("{:?} is not ", $what), $crate::value::without_login(&name)))
                 }
             }
 
@@ -80,6 +80,17 @@ macro_rules! checked_name {
 }
 
 pub(crate) use checked_name;
+
+/// Hides what stands for an account in an address: it may be a password.
+pub(crate) fn without_login(text: &str) -> String {
+    let parts = text.split_once("://");
+    parts
+        .and_then(|(scheme, rest)| {
+            let (_, place) = rest.rsplit_once('@')?;
+            Some(format!("{scheme}://…@{place}"))
+        })
+        .unwrap_or_else(|| text.to_owned())
+}
 
 fn starts_like_a_word(name: &str) -> bool {
     name.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_')
@@ -244,21 +255,22 @@ impl DatabaseAccount {
 }
 
 checked_name!(
-    /// Holds an address on the web, `http` or `https`, without account, query or fragment. Other characters than those
-    /// of RFC 3986 are percent-encoded.
+    /// Holds an address on the web, `http` or `https`, without account or fragment; it is not secret. Other characters than
+    /// those of RFC 3986 are percent-encoded.
     HttpUrl,
     "url",
-    "an http or https address",
+    "an http or https address; an account (user:password@) is kept in a file in /etc/apt/auth.conf.d (apt_auth.conf(5)) \
+     instead, a fragment (#…) is left out, and other characters are percent-encoded",
     |text| {
         let rest = text
             .strip_prefix("http://")
             .or_else(|| text.strip_prefix("https://"));
         rest.is_some_and(|rest| {
             !rest.is_empty()
-                && !rest.starts_with(['/', ':'])
+                && !rest.starts_with(['/', ':', '?'])
                 && rest
                     .bytes()
-                    .all(|b| b.is_ascii_alphanumeric() || b"-._~:/[]!$&()*+,;=%".contains(&b))
+                    .all(|b| b.is_ascii_alphanumeric() || b"-._~:/[]!$&()*+,;=%?".contains(&b))
         })
     }
 );
@@ -297,6 +309,22 @@ mod tests {
                 "{bad:?} was accepted"
             );
         }
+    }
+
+    #[test]
+    fn an_address_may_have_a_query_and_never_shows_a_password() {
+        for good in [
+            "https://example.org/x?a=b&c=d%20",
+            "http://[2001:db8::1]:8080/x",
+            "https://example.org",
+        ] {
+            assert!(HttpUrl::new(good).is_ok(), "{good}");
+        }
+        for bad in ["ftp://a/b", "https://?a", "https://a/b#c", "https://a/b c", "https:///x"] {
+            assert!(HttpUrl::new(bad).is_err(), "{bad}");
+        }
+        let problem = HttpUrl::new("https://me:hunter2@example.org/x").unwrap_err();
+        assert!(!problem.contains("hunter2") && problem.contains("auth.conf.d"), "{problem}");
     }
 
     #[test]

@@ -48,6 +48,31 @@ fn what_cannot_be_meant_is_refused_with_a_reason() {
             "a host needs it",
         ),
         (
+            "cron",
+            json!({"name": "x", "job": "a".repeat(999)}),
+            "cuts a command line off",
+        ),
+        (
+            "cron",
+            json!({"name": "x", "job": "%".repeat(500)}),
+            "each '%' counts as two",
+        ),
+        (
+            "cron",
+            json!({"name": "x", "job": "a", "weekday": "sat-mon"}),
+            "sun to sat",
+        ),
+        (
+            "cron",
+            json!({"name": "x", "job": "a", "env": {"LOGNAME": "b"}}),
+            "cron sets LOGNAME itself",
+        ),
+        (
+            "packages",
+            json!({"names": ["curl=7.88"]}),
+            "apt_preferences(5)",
+        ),
+        (
             "mariadb_database",
             json!({"name": "mysql", "state": "absent"}),
             "neither dropped nor altered",

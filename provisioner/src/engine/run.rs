@@ -176,41 +176,30 @@ impl<'a> Run<'a> {
                     self.progress.send(&self.job.host, Event::Doing(waiting));
                     tokio::time::sleep(LOCKED / 120).await;
                 }
-                Stepped::Failed(_) | Stepped::Done(_) => break stepped,
+                Stepped::Failed(_) | Stepped::Done(..) => break stepped,
             }
         };
         let record: Vec<_> = record.into_iter().cloned().collect();
         self.due.extend(record);
         tracing::debug!(host = self.job.host, resource = item.name(), "changed");
-        match stepped {
-            Stepped::Done(answers) => {
+        let said = match stepped {
+            Stepped::Done(answers, said) => {
                 self.facts.update(answers.facts);
                 exchange.leave(&self.job.host, &self.job.exports, &self.facts);
+                said
             }
             Stepped::Failed(mut output) => {
                 self.ask_validator(declared, &mut output).await;
                 return Err(step_failed(declared, &output, &self.job.secrets));
             }
-        }
+        };
         let again = self.plan(declared, index)?;
         match again.outcome {
             Planned::Unchanged | Planned::Deferred(_) => Ok(()),
-            Planned::Change(left) => Err(Failure::new(
-                format!(
-                    "it was changed, but is still not as it should be: {}",
-                    left.reason()
-                ),
-                match left.action {
-                    Action::Run => {
-                        "the command ended well, but what it is judged by still asks for it: correct the command or its guard"
-                    }
-                    Action::Create | Action::Update | Action::Remove => {
-                        "something on the host changes it back; look for what else manages it"
-                    }
-                },
-            )
-            .of(item.name())
-            .output(&left.diff.to_string())),
+            Planned::Change(left) => {
+                let said = without_secrets(&self.job.secrets, &said);
+                Err(unsettled(declared, &left, &said).of(item.name()))
+            }
             Planned::Unknown(awaited) => Err(Failure::internal(&format!(
                 "{} was changed and now waits for {awaited}",
                 item.name()
@@ -220,6 +209,35 @@ impl<'a> Run<'a> {
             }
         }
     }
+}
+
+/// Says what is still not as it should be though every step went well, and what the programs said.
+fn unsettled(declared: &Declared, left: &Change, said: &str) -> Failure {
+    const LINES: usize = 20;
+    let remedy = match left.action {
+        Action::Run => {
+            "the command ended well, but what it is judged by still asks for it: correct the command or its guard"
+        }
+        Action::Create | Action::Update | Action::Remove => declared
+            .resource
+            .manage()
+            .unsettled()
+            .unwrap_or("something on the host changes it back; look for what else manages it"),
+    };
+    let mut cause = format!(
+        "it was changed, but is still not as it should be: {}",
+        left.reason()
+    );
+    if !left.detail.is_empty() {
+        cause = format!("{cause} ({})", left.detail);
+    }
+    let mut output = left.diff.to_string();
+    let lines: Vec<_> = said.lines().collect();
+    for line in &lines[lines.len().saturating_sub(LINES)..] {
+        output.push_str(line);
+        output.push('\n');
+    }
+    Failure::new(cause, remedy).output(&output)
 }
 
 /// Says how far a run came that the user stopped.

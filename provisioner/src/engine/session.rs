@@ -163,8 +163,8 @@ pub enum Opened {
 /// What came of some steps.
 #[derive(Debug)]
 pub enum Stepped {
-    /// All of them worked, and this was found afterwards.
-    Done(Box<Answers>),
+    /// All of them worked, and this was found afterwards; with what their programs said.
+    Done(Box<Answers>, String),
     /// One of them failed; those after it were not tried.
     Failed(Output),
 }
@@ -248,6 +248,7 @@ impl WriteSession {
         script.push_str(&answers::script(queries));
         let allowance = self.read.patience.changing(queries);
         let frames = self.read.shell.run(&script, &allowance).await?;
+        let mut said = String::new();
         for frame in &frames {
             let counts =
                 frame.name.starts_with("step:") || frame.name == "record" || frame.name == "keep";
@@ -255,6 +256,10 @@ impl WriteSession {
                 let output = output(frame)?;
                 if output.exit != 0 {
                     return Ok(Stepped::Failed(output));
+                }
+                if !output.text.is_empty() {
+                    said.push_str(&output.text);
+                    said.push('\n');
                 }
             }
         }
@@ -264,7 +269,8 @@ impl WriteSession {
                 "a step did not say how it went".to_owned(),
             ));
         }
-        Ok(Stepped::Done(Box::new(answers::read(queries, frames)?)))
+        let answers = Box::new(answers::read(queries, frames)?);
+        Ok(Stepped::Done(answers, said))
     }
 
     /// Reads what is asked, in one round trip.

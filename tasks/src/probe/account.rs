@@ -77,7 +77,7 @@ impl Kind for Accounts {
         let passwords = lines_of(passwords.map(|question| &question.name));
         let each = |word: &str, pattern: &str| {
             format!(
-                "while IFS= read -r line; do case $line in ({pattern}) printf '{word} %s\\n' \"$line\";; esac; done </etc/{word}"
+                "while IFS= read -r line || [ -n \"$line\" ]; do case $line in ({pattern}) printf '{word} %s\\n' \"$line\";; esac; done </etc/{word}"
             )
         };
         let mut parts = vec![each("passwd", &accounts), each("group", "*")];

@@ -47,7 +47,9 @@ impl Kind for Questions {
     fn read(questions: &[String], answers: &Answers) -> Result<Self::Known, Broken> {
         let mut found: BTreeMap<&str, &str> = BTreeMap::new();
         let mut name = "";
-        for line in answers.text("debconf")?.lines() {
+        // What was answered long ago may be in another encoding.
+        let text = String::from_utf8_lossy(answers.bytes("debconf")?);
+        for line in text.lines() {
             if let Some(question) = line.strip_prefix("Name: ") {
                 name = question;
             } else if let Some(value) = line.strip_prefix("Value:") {

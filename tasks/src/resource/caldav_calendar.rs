@@ -148,6 +148,9 @@ impl CaldavCalendar {
                 self.color
             ));
         }
+        if self.url.as_str().contains('?') {
+            return Err("the address of a calendar has no query".to_owned());
+        }
         if self.components.is_empty() {
             return Err("a calendar needs at least one of the components".to_owned());
         }

@@ -41,10 +41,10 @@ pub struct Cron {
     /// Day of the month, 1 to 31.
     #[serde(default)]
     pub day: TimeField,
-    /// Month, 1 to 12 or `jan` to `dec`.
+    /// Month, 1 to 12 or `jan` to `dec`, also in ranges.
     #[serde(default)]
     pub month: TimeField,
-    /// Day of the week, 0 to 7 (both ends are Sunday) or `sun` to `sat`.
+    /// Day of the week, 0 to 7 (both ends are Sunday) or `sun` to `sat`, also in ranges: `mon-fri`.
     #[serde(default)]
     pub weekday: TimeField,
     /// A time with a name, instead of the five fields, for instance `daily` or `reboot`.
@@ -197,13 +197,28 @@ impl Cron {
             if self.special.is_some() && text != "*" {
                 return refuse(format!("`special` and `{name}` exclude each other"));
             }
-            if !is_time(text, low, high, names) {
+            if !is_time(&numbered(text, names), low, high, names) {
+                let by_name = match (names.first(), names.last()) {
+                    (Some(first), Some(last)) => format!(" (or {first} to {last})"),
+                    (_, _) => String::new(),
+                };
                 return refuse(format!(
-                    "'{text}' is no {name}; write '*', {low} to {high}, ranges like {low}-{high}, steps like */5, or lists of these"
+                    "'{text}' is no {name}; write '*', {low} to {high}{by_name}, ranges upwards like {low}-{high}, steps like */5 or {low}-{high}/5, or lists of these"
                 ));
             }
         }
+        if escaped(self.job.trim()).is_some_and(|job| job.len() > LONGEST) {
+            return refuse(format!(
+                "cron cuts a command line off after {LONGEST} bytes (each '%' counts as two); put it into a script"
+            ));
+        }
         for (name, value) in &self.env {
+            if name == "LOGNAME" || name == "USER" {
+                return refuse(format!("cron sets {name} itself; give the job another `user`"));
+            }
+            if name.len() + value.len() + 3 > LONGEST {
+                return refuse(format!("the variable {name} is longer than the {LONGEST} bytes that cron takes"));
+            }
             if !super::is_variable(name)
                 || value.contains('"')
                 || value.chars().any(char::is_control)
@@ -228,7 +243,7 @@ impl Cron {
         let time = self.special.map_or_else(
             || {
                 self.fields()
-                    .map(|(_, field, ..)| field.0.as_str())
+                    .map(|(_, field, .., names)| numbered(&field.0, names))
                     .join(" ")
             },
             |special| special.text().to_owned(),
@@ -244,6 +259,35 @@ impl Cron {
         file.state = self.state;
         Ok(file)
     }
+}
+
+/// Longest command or line of a variable that Debian's cron reads whole (`MAX_COMMAND` and `MAX_ENVSTR` in its source).
+const LONGEST: usize = 998;
+
+/// Writes ranges of names by their numbers, as crontab(5) allows no names there. A range that ends with Sunday has it as 7.
+fn numbered(text: &str, names: &[&str]) -> String {
+    let first = usize::from(names.len() == MONTHS.len());
+    let number = |name: &str| {
+        let is = |known: &&str| known.eq_ignore_ascii_case(name);
+        names.iter().position(is).map(|at| at + first)
+    };
+    let item = |item: &str| {
+        let (range, step) = item.split_at(item.find('/').unwrap_or(item.len()));
+        let (from, to) = range.split_once('-')?;
+        let is_name = |end: &str| number(end).is_some();
+        if !is_name(from) && !is_name(to) {
+            return None;
+        }
+        let digits = |end: &str| number(end).map_or_else(|| end.to_owned(), |it| it.to_string());
+        let to = match digits(to).as_str() {
+            "0" => "7".to_owned(),
+            other => other.to_owned(),
+        };
+        Some(format!("{}-{to}{step}", digits(from)))
+    };
+    let items = text.split(',');
+    let items: Vec<_> = items.map(|one| item(one).unwrap_or_else(|| one.to_owned())).collect();
+    items.join(",")
 }
 
 /// Tells whether a field of time is valid.
@@ -358,7 +402,17 @@ mod tests {
             assert!(!minute(bad), "{bad} was accepted");
         }
         assert!(is_time("MON,fri", 0, 7, &WEEKDAYS));
-        assert!(!is_time("mon-fri", 0, 7, &WEEKDAYS));
+        for (names, text, numbers) in [
+            (&WEEKDAYS[..], "mon-fri", "1-5"),
+            (&WEEKDAYS, "Fri-SUN,wed", "5-7,wed"),
+            (&WEEKDAYS, "1-fri/2", "1-5/2"),
+            (&MONTHS, "jan-mar", "1-3"),
+            (&MONTHS, "jan,oct-dec/2", "jan,10-12/2"),
+            (&[], "1-5", "1-5"),
+        ] {
+            assert_eq!(numbered(text, names), numbers);
+        }
+        assert!(!is_time(&numbered("sat-mon", &WEEKDAYS), 0, 7, &WEEKDAYS));
         assert!(!is_time("0", 1, 31, &[]));
     }
 }

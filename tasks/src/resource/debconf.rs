@@ -108,6 +108,15 @@ impl Debconf {
         Ok(())
     }
 
+    /// Tells whether two answers are the same: those with several values whatever their order.
+    fn is_same(&self, one: &str, other: &str) -> bool {
+        let values = |text: &str| -> std::collections::BTreeSet<String> {
+            let values = text.split(',').map(str::trim);
+            values.filter(|value| !value.is_empty()).map(str::to_owned).collect()
+        };
+        one == other || self.kind == DebconfType::Multiselect && values(one) == values(other)
+    }
+
     /// Gives the answer, masked as a whole if it is a password.
     fn answer(&self) -> Content {
         match self.kind {
@@ -145,7 +154,7 @@ impl Manage for Debconf {
         }
         let have = facts.debconf(&self.question)?;
         let wanted = self.value.expose();
-        if have == Some(wanted.as_str()) {
+        if have.is_some_and(|have| self.is_same(have, &wanted)) {
             return Ok(Planned::Unchanged);
         }
         let (action, reason) = match have {
@@ -178,6 +187,12 @@ impl Manage for Debconf {
 
     fn absent(&self) -> Option<Resource> {
         None
+    }
+
+    fn unsettled(&self) -> Option<&'static str> {
+        Some(
+            "debconf keeps another answer: compare `debconf-show PACKAGE` on the host with what the package's question takes; a package may clear the answer once it has used it",
+        )
     }
 
     /// Packages are configured by the answers while they are installed.

@@ -160,7 +160,42 @@ impl Manage for Download {
         Some(Resource::File(File::gone(self.path.clone())))
     }
 
-    fn remedy(&self, _: &str) -> Option<Remedy> {
-        Some(Remedy::Download)
+    fn remedy(&self, output: &str) -> Option<Remedy> {
+        Some(remedy(output))
+    }
+}
+
+/// Reads what apt's helper says (apt-transport-https(1)).
+fn remedy(output: &str) -> Remedy {
+    let says = |words: &[&str]| words.iter().any(|words| output.contains(words));
+    if says(&["Hash Sum mismatch"]) {
+        "the address has a file with another digest: see whether it has a new version, and take `sha256` from whoever publishes it".into()
+    } else if says(&["401 ", "403 "]) {
+        "the server asks for an account: put it into a file in /etc/apt/auth.conf.d on the host (apt_auth.conf(5))".into()
+    } else if says(&["Certificate verification failed", "certificate is NOT trusted", "Could not handshake"]) {
+        "the server's certificate is not accepted: see that the host has ca-certificates, the right time, and the server's authority".into()
+    } else if says(&["Redirection from"]) {
+        "the server leads from https to http, which is not followed: use the address that it leads to".into()
+    } else {
+        Remedy::Download
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_helper_says_leads_to_what_helps() {
+        for (output, words) in [
+            ("E: Failed to fetch x  Hash Sum mismatch", "another digest"),
+            ("E: Failed to fetch x  401  Unauthorized", "auth.conf.d"),
+            ("Certificate verification failed: The certificate is NOT trusted.", "ca-certificates"),
+            ("Redirection from https to 'http://x' is forbidden", "https to http"),
+            ("404  Not Found", "check the address"),
+        ] {
+            let remedy = remedy(output).to_string();
+            assert!(remedy.contains(words), "{output}: {remedy}");
+        }
     }
 }

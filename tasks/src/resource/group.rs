@@ -144,6 +144,12 @@ impl Manage for Group {
         })
     }
 
+    fn unsettled(&self) -> Option<&'static str> {
+        Some(
+            "the account tools ended well and /etc/group says otherwise: look there for a line that stands twice, and at what else manages accounts",
+        )
+    }
+
     fn absent(&self) -> Option<Resource> {
         let mut gone = self.clone();
         gone.state = State::Absent;

@@ -58,6 +58,11 @@ pub trait Manage {
         contents.flat_map(Content::secrets).collect()
     }
 
+    /// Says where to look when the steps went well and the host is still not as it should be, where the kind knows.
+    fn unsettled(&self) -> Option<&'static str> {
+        None
+    }
+
     /// Says what to do after a step failed whose program said this, where the kind knows better than anybody.
     fn remedy(&self, output: &str) -> Option<Remedy> {
         let _ = output;

@@ -157,6 +157,12 @@ impl Manage for MariaDbDatabase {
         })
     }
 
+    fn unsettled(&self) -> Option<&'static str> {
+        Some(
+            "MariaDB took the statement and keeps something else: compare with `SHOW CREATE DATABASE` on the host",
+        )
+    }
+
     fn absent(&self) -> Option<Resource> {
         let mut gone = self.clone();
         gone.state = State::Absent;

@@ -370,6 +370,12 @@ impl Manage for MariaDbUser {
         })
     }
 
+    fn unsettled(&self) -> Option<&'static str> {
+        Some(
+            "MariaDB took the statements and keeps something else: compare with `SHOW GRANTS` and `SHOW CREATE USER` on the host",
+        )
+    }
+
     fn absent(&self) -> Option<Resource> {
         let mut gone = self.clone();
         gone.state = State::Absent;

@@ -495,6 +495,12 @@ impl Manage for Packages {
         }
     }
 
+    fn unsettled(&self) -> Option<&'static str> {
+        Some(
+            "apt ended well without it: read what it says above, and look at holds (`apt-mark showhold`) and pins (`apt-cache policy NAME`) on the host",
+        )
+    }
+
     fn absent(&self) -> Option<Resource> {
         None
     }

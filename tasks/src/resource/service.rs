@@ -277,6 +277,12 @@ impl Manage for Service {
         }
     }
 
+    fn unsettled(&self) -> Option<&'static str> {
+        Some(
+            "the service manager was told and did not keep to it: see `systemctl status` and `journalctl -u` of the unit on the host, or `docker logs` of a container",
+        )
+    }
+
     fn absent(&self) -> Option<Resource> {
         None
     }

@@ -496,6 +496,12 @@ impl Manage for User {
         }
     }
 
+    fn unsettled(&self) -> Option<&'static str> {
+        Some(
+            "the account tools ended well and /etc/passwd, /etc/group or /etc/shadow says otherwise: look at these files on the host for a line that stands twice, and at what else manages accounts",
+        )
+    }
+
     fn absent(&self) -> Option<Resource> {
         let mut gone = self.clone();
         gone.remove_home = true;

@@ -148,6 +148,12 @@ pub(super) fn resources(cx: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagn
             .hint("give the host the role dns_api, too"),
         ]);
     }
+    if variables.api().contains('?') {
+        let message = format!("host {}: 'dns_linode_base_url' has a query", cx.host.name());
+        return Err(vec![
+            Diagnostic::new(message).hint("give the address up to its path"),
+        ]);
+    }
     let mut role = Declarations::new("dynamic_dns");
     // Perl has everything but TLS.
     let packages = ["ca-certificates", "cron", "libio-socket-ssl-perl", "perl"];
