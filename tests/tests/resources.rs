@@ -164,6 +164,26 @@ fn groups_users_keys_and_cron_jobs() {
         "one",
         "[ ! -e /home/anna ] && ! getent passwd anna && ! getent group crew"
     ));
+    // Lines of others matter to nobody: another encoding, NIS, an empty one; nor does a last one without an end.
+    estate.on(
+        "one",
+        "printf '+::::::\\n\\nlat:x:3001:100:Na\\357ve:/home/lat:/bin/sh\\nlast:x:3002:100::/home/last:/bin/sh' >>/etc/passwd",
+    );
+    estate
+        .task(["user", "name=last", "uid=3002", "home=/home/last"])
+        .run()
+        .unchanged("one");
+    estate
+        .task(["user", "name=lat", "shell=/bin/sh"])
+        .run()
+        .unchanged("one");
+    for (kind, name) in [("user", "sshd"), ("user", "www-data"), ("group", "shadow")] {
+        let name = format!("name={name}");
+        estate
+            .task([kind, &name, "state=absent"])
+            .run()
+            .failed("one", &["is not removed"]);
+    }
 }
 
 #[test]
