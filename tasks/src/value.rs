@@ -320,11 +320,20 @@ mod tests {
         ] {
             assert!(HttpUrl::new(good).is_ok(), "{good}");
         }
-        for bad in ["ftp://a/b", "https://?a", "https://a/b#c", "https://a/b c", "https:///x"] {
+        for bad in [
+            "ftp://a/b",
+            "https://?a",
+            "https://a/b#c",
+            "https://a/b c",
+            "https:///x",
+        ] {
             assert!(HttpUrl::new(bad).is_err(), "{bad}");
         }
         let problem = HttpUrl::new("https://me:hunter2@example.org/x").unwrap_err();
-        assert!(!problem.contains("hunter2") && problem.contains("auth.conf.d"), "{problem}");
+        assert!(
+            !problem.contains("hunter2") && problem.contains("auth.conf.d"),
+            "{problem}"
+        );
     }
 
     #[test]

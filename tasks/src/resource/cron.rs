@@ -214,10 +214,14 @@ impl Cron {
         }
         for (name, value) in &self.env {
             if name == "LOGNAME" || name == "USER" {
-                return refuse(format!("cron sets {name} itself; give the job another `user`"));
+                return refuse(format!(
+                    "cron sets {name} itself; give the job another `user`"
+                ));
             }
             if name.len() + value.len() + 3 > LONGEST {
-                return refuse(format!("the variable {name} is longer than the {LONGEST} bytes that cron takes"));
+                return refuse(format!(
+                    "the variable {name} is longer than the {LONGEST} bytes that cron takes"
+                ));
             }
             if !super::is_variable(name)
                 || value.contains('"')
@@ -286,7 +290,9 @@ fn numbered(text: &str, names: &[&str]) -> String {
         Some(format!("{}-{to}{step}", digits(from)))
     };
     let items = text.split(',');
-    let items: Vec<_> = items.map(|one| item(one).unwrap_or_else(|| one.to_owned())).collect();
+    let items: Vec<_> = items
+        .map(|one| item(one).unwrap_or_else(|| one.to_owned()))
+        .collect();
     items.join(",")
 }
 

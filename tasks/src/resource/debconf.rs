@@ -112,7 +112,10 @@ impl Debconf {
     fn is_same(&self, one: &str, other: &str) -> bool {
         let values = |text: &str| -> std::collections::BTreeSet<String> {
             let values = text.split(',').map(str::trim);
-            values.filter(|value| !value.is_empty()).map(str::to_owned).collect()
+            values
+                .filter(|value| !value.is_empty())
+                .map(str::to_owned)
+                .collect()
         };
         one == other || self.kind == DebconfType::Multiselect && values(one) == values(other)
     }

@@ -172,7 +172,11 @@ fn remedy(output: &str) -> Remedy {
         "the address has a file with another digest: see whether it has a new version, and take `sha256` from whoever publishes it".into()
     } else if says(&["401 ", "403 "]) {
         "the server asks for an account: put it into a file in /etc/apt/auth.conf.d on the host (apt_auth.conf(5))".into()
-    } else if says(&["Certificate verification failed", "certificate is NOT trusted", "Could not handshake"]) {
+    } else if says(&[
+        "Certificate verification failed",
+        "certificate is NOT trusted",
+        "Could not handshake",
+    ]) {
         "the server's certificate is not accepted: see that the host has ca-certificates, the right time, and the server's authority".into()
     } else if says(&["Redirection from"]) {
         "the server leads from https to http, which is not followed: use the address that it leads to".into()
@@ -190,8 +194,14 @@ mod tests {
         for (output, words) in [
             ("E: Failed to fetch x  Hash Sum mismatch", "another digest"),
             ("E: Failed to fetch x  401  Unauthorized", "auth.conf.d"),
-            ("Certificate verification failed: The certificate is NOT trusted.", "ca-certificates"),
-            ("Redirection from https to 'http://x' is forbidden", "https to http"),
+            (
+                "Certificate verification failed: The certificate is NOT trusted.",
+                "ca-certificates",
+            ),
+            (
+                "Redirection from https to 'http://x' is forbidden",
+                "https to http",
+            ),
             ("404  Not Found", "check the address"),
         ] {
             let remedy = remedy(output).to_string();
