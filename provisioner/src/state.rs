@@ -75,19 +75,7 @@ impl State {
 
     /// Writes a file that only this user may read, all of it or nothing.
     pub(crate) fn write_private(&self, name: &str, bytes: &[u8]) -> Result<(), Problem> {
-        let path = self.folder.join(name);
-        let failed = |error: std::io::Error| {
-            Problem::file(
-                "write",
-                &path,
-                &error,
-                "check that the folder may be written to and the disk is not full",
-            )
-        };
-        let mut file = tempfile::NamedTempFile::new_in(&self.folder).map_err(failed)?;
-        file.write_all(bytes).map_err(failed)?;
-        file.persist(&path).map_err(|error| failed(error.error))?;
-        Ok(())
+        write_private(&self.folder.join(name), bytes)
     }
 
     /// Gives the path of a file.
@@ -100,6 +88,25 @@ impl State {
         // A file that is not there is as good as removed.
         let _ = std::fs::remove_file(self.folder.join(name));
     }
+}
+
+/// Writes a file that only this user may read, all of it or nothing.
+pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> Result<(), Problem> {
+    let failed = |error: std::io::Error| {
+        Problem::file(
+            "write",
+            path,
+            &error,
+            "check that the folder may be written to and the disk is not full",
+        )
+    };
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = folder.unwrap_or_else(|| Path::new("."));
+    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
+    file.write_all(bytes).map_err(failed)?;
+    file.as_file().sync_all().map_err(failed)?;
+    file.persist(path).map_err(|error| failed(error.error))?;
+    Ok(())
 }
 
 /// Gives the user's home directory.

@@ -28,7 +28,7 @@ use x509_cert::spki::{ObjectIdentifier, SubjectPublicKeyInfoOwned, SubjectPublic
 use x509_cert::time::{Time, Validity};
 
 use crate::secret::{Secret, hex};
-use crate::value::DomainName;
+use crate::value::{DomainName, HostPath};
 
 /// A day, in seconds.
 const DAY: u64 = 24 * 60 * 60;
@@ -49,6 +49,9 @@ pub(crate) const MOST_COMMON_NAME: usize = 64;
 const SERVER: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.1");
 
 /// An authority of the estate's own: its certificate and its private key (P-256), both as PEM (RFC 7468).
+///
+/// Hosts remember by what they trust and present which authority the estate had. One that is neither this nor among
+/// `trusted` is another administrator's, or was lost: what it signed is not replaced.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Authority {
@@ -56,6 +59,13 @@ pub struct Authority {
     pub certificate: String,
     /// Its private key (PKCS #8).
     pub key: Secret,
+    /// Certificates of other authorities that the estate trusts meanwhile, while this one takes another's place or
+    /// another one is to take its place.
+    #[serde(default)]
+    pub trusted: Vec<String>,
+    /// Whether it takes the place of whatever authority hosts trust, because that one is lost.
+    #[serde(default)]
+    pub replaces_any: bool,
 }
 
 /// What of a certificate is compared with what it should be.
@@ -73,6 +83,8 @@ pub struct Issued {
     pub begins: u64,
     /// Until when it is valid, in seconds since 1970.
     pub ends: u64,
+    /// Identifier of its own key, hexadecimal.
+    pub identifier: String,
     self_signed: bool,
 }
 
@@ -98,7 +110,63 @@ impl Authority {
         Ok(Self {
             certificate,
             key: Secret::new(key.as_str()),
+            trusted: Vec::new(),
+            replaces_any: false,
         })
+    }
+
+    /// Gives the certificates by which hosts and clients recognise what the estate has certified (PEM), that of the
+    /// authority that issues first.
+    #[must_use]
+    pub fn trust(&self) -> String {
+        let all = std::iter::once(&self.certificate).chain(&self.trusted);
+        all.map(|pem| format!("{}\n", pem.trim_end())).collect()
+    }
+
+    /// Finds among certificates that a host trusts (PEM) one of an authority that the estate knows nothing of.
+    #[must_use]
+    pub fn stranger(&self, pem: &str) -> Option<Issued> {
+        if self.replaces_any {
+            return None;
+        }
+        let certificates = Certificate::load_pem_chain(pem.as_bytes()).ok()?;
+        let all = certificates.iter().filter_map(|one| Issued::of(one).ok());
+        let own = self.identifiers();
+        all.into_iter()
+            .find(|issued| !own.contains(&issued.identifier))
+    }
+
+    /// Tells whether a certificate was issued by an authority that the estate knows nothing of.
+    #[must_use]
+    pub fn is_strangers(&self, issued: &Issued) -> bool {
+        !self.replaces_any
+            && !issued.self_signed
+            && !self.identifiers().contains(&issued.authority)
+    }
+
+    /// Says why what another authority signed is not replaced, and what to do.
+    #[must_use]
+    pub fn refusal(path: &HostPath, issued: &Issued) -> (String, String) {
+        let cause = format!(
+            "{path} is of another authority of this estate: {}, key {}, since {}",
+            issued.issuer,
+            if issued.self_signed {
+                &issued.identifier
+            } else {
+                &issued.authority
+            },
+            date(issued.begins)
+        );
+        let hint = "whoever set the host up has that authority: `prov authority export FILE` there, `prov authority import FILE` here; \
+                    one that is lost is replaced after `prov authority rotate --lost`";
+        (cause, hint.to_owned())
+    }
+
+    /// Gives the identifiers of the keys of all authorities that are trusted.
+    fn identifiers(&self) -> Vec<String> {
+        let trust = Certificate::load_pem_chain(self.trust().as_bytes()).unwrap_or_default();
+        let keys = trust.iter().map(|own| own.tbs_certificate().subject_public_key_info());
+        keys.filter_map(|key| key_identifier(key).ok()).collect()
     }
 
     /// Issues a certificate for a public key (PEM) and names; gives it as PEM.
@@ -163,6 +231,10 @@ impl Issued {
             .into_iter()
             .next()
             .ok_or("there is no certificate in it")?;
+        Self::of(&certificate)
+    }
+
+    fn of(certificate: &Certificate) -> Result<Self, String> {
         let tbs = certificate.tbs_certificate();
         let alternative: Option<(bool, SubjectAltName)> = tbs.get_extension().map_err(text)?;
         let mut names: Vec<String> = alternative
@@ -194,6 +266,7 @@ impl Issued {
             authority,
             begins: seconds(&tbs.validity().not_before),
             ends: seconds(&tbs.validity().not_after),
+            identifier: own,
         })
     }
 
@@ -210,6 +283,12 @@ impl Issued {
     #[must_use]
     pub const fn is_old(&self, now: u64) -> bool {
         self.ends < now + RENEWED * DAY || self.begins > now
+    }
+
+    /// Says from when to when it is valid, for people.
+    #[must_use]
+    pub fn validity(&self) -> String {
+        format!("{} to {}", date(self.begins), date(self.ends))
     }
 
     /// Describes it for people.
@@ -385,6 +464,27 @@ mod tests {
             .issue(&public_key(1), &names(&[&long]), NOW)
             .unwrap();
         assert_eq!(Issued::read(&pem).unwrap().names, [long]);
+    }
+
+    #[test]
+    fn what_another_authority_signed_is_recognised_until_both_are_trusted() {
+        let mut authority = Authority::new("docker", &[7; 32], NOW).unwrap();
+        let other = Authority::new("docker", &[8; 32], NOW).unwrap();
+        let pem = other.issue(&public_key(1), &names(&["a.b"]), NOW).unwrap();
+        let issued = Issued::read(&pem).unwrap();
+        assert!(authority.is_strangers(&issued) && !other.is_strangers(&issued));
+        let both = format!("{}{}", authority.certificate, other.certificate);
+        let stranger = authority.stranger(&both).unwrap();
+        assert!(other.stranger(&other.certificate).is_none());
+        let (cause, hint) = Authority::refusal(&HostPath::new("/c.pem").unwrap(), &stranger);
+        assert!(cause.contains("2026-11-18") && cause.contains(&stranger.identifier), "{cause}");
+        assert!(hint.contains("prov authority import"), "{hint}");
+        authority.trusted = vec![other.certificate.clone()];
+        assert!(!authority.is_strangers(&issued) && authority.stranger(&both).is_none());
+        assert_eq!(authority.trust(), both);
+        authority.trusted.clear();
+        authority.replaces_any = true;
+        assert!(!authority.is_strangers(&issued) && authority.stranger(&both).is_none());
     }
 
     #[test]

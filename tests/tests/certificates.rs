@@ -2,6 +2,7 @@
 //! authority's key stays with prov. And keys that one host makes and another needs.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use end_to_end::{Estate, Ran, docker, docker_fails, until};
@@ -134,16 +135,27 @@ fn certificates_verify_and_are_issued_anew_when_they_must_be() {
         let preview = estate.prov(["--output", "json", "diff"]);
         preview.env("XDG_STATE_HOME", &other).run()
     };
-    let preview = elsewhere();
-    preview.changed("one", &[CHANGE]);
-    assert_eq!(
-        preview.host("one")["changes"][0]["reason"],
-        "issuer differs",
-        "{}",
-        preview.told()
-    );
+    let refusal = [CERTIFICATE, "another authority of this estate", "prov authority import", "rotate --lost"];
+    elsewhere().exits(1).failed("one", &refusal);
+    let apply = estate.prov(["--output", "json", "apply"]);
+    let ran = apply.env("XDG_STATE_HOME", &other).run();
+    ran.exits(1).failed("one", &refusal);
+    assert!(verifies(&estate, "one.home.test"), "nothing was replaced");
     // An authority in the estate's folder is everybody's.
     estate.write("authority.private.pem", &authority.pem);
+    elsewhere().unchanged("one");
+    fs::remove_file(estate.path("estate/authority.private.pem")).unwrap_or_else(|error| panic!("{error}"));
+    elsewhere().exits(1).failed("one", &refusal);
+    // Or it is handed on.
+    let file = estate.path_text("handed-on.pem");
+    estate.prov(["authority", "export", &file]).run().exits(0).never_says("PRIVATE");
+    let mode = fs::metadata(&file).map(|file| file.permissions().mode() & 0o777);
+    assert_eq!(mode.unwrap_or_else(|error| panic!("{error}")), 0o600);
+    estate.prov(["authority", "export", &file]).run().exits(64).says("is there already");
+    let import = |file: &str| estate.prov(["authority", "import", file]).env("XDG_STATE_HOME", &other).run();
+    import(&estate.path_text("estate/estate.yml")).exits(64).says("it has no private key");
+    import(&file).exits(0).says("is kept as");
+    import(&file).exits(0).says("already");
     elsewhere().unchanged("one");
 
     let renewed = |reason: &str| {
@@ -297,4 +309,64 @@ fn a_key_made_on_one_host_reaches_the_other_when_it_is_there() {
     let again = json(&estate, None, &["apply"]);
     again.changed("needs", &[HANDED]);
     assert!(key_is_known());
+}
+
+/// Puts what a client on the host trusts at the moment into its place.
+fn trust(estate: &Estate) {
+    let ran = estate.prov(["authority", "export", "--certificate", "-"]).run();
+    ran.exits(0).never_says("PRIVATE");
+    estate.on("one", &format!("cat >{TRUSTED} <<'END'\n{}END\n", ran.stdout));
+}
+
+#[test]
+fn an_authority_is_replaced_in_steps_in_which_nothing_loses_trust() {
+    let estate = Estate::new(&["one"]);
+    estate.inventory("roles: {mail: [one]}\n");
+    estate.write("groups/all.yml", "home_domain: home.test\n");
+    estate.prov(["authority", "show"]).run().exits(64).says("no authority here yet");
+    estate.deploy();
+    json(&estate, None, &["apply"]).exits(0);
+    estate.prov(["test"]).run().exits(0);
+    trust(&estate);
+    let before = Authority::of(&estate);
+    let rotate = |more: &[&str]| estate.prov(["authority", "rotate"]).args(more).run();
+    let issuers = |count: usize| {
+        let shown = estate.prov(["--output", "json", "authority", "show"]).run();
+        let found = shown.json()["authorities"].as_array().map(Vec::len);
+        assert_eq!(found, Some(count), "{}", shown.told());
+    };
+
+    rotate(&["--give-up"]).exits(64).says("no next authority");
+    rotate(&[]).exits(0).says("prov apply");
+    issuers(2);
+    rotate(&["--give-up"]).exits(0);
+    issuers(1);
+    rotate(&[]).exits(0);
+    // The next one is trusted before it issues: what is there is not issued anew.
+    trust(&estate);
+    json(&estate, None, &["apply"]).unchanged("one");
+    assert!(is_served(&estate));
+
+    rotate(&[]).exits(0).says("previous one is trusted");
+    rotate(&[]).exits(64).says("not done on one");
+    // Whoever trusts what was spread before accepts the old certificate and the new one.
+    assert!(is_served(&estate));
+    json(&estate, None, &["apply"]).changed("one", &[CHANGE]);
+    until("Dovecot presents the new one", || is_served(&estate));
+    rotate(&[]).exits(0).says("one authority again");
+    issuers(1);
+    trust(&estate);
+    json(&estate, None, &["apply"]).unchanged("one");
+    assert!(is_served(&estate) && verifies(&estate, "one.home.test"));
+    let after = Authority::of(&estate);
+    assert_ne!(before.certificate, after.certificate);
+
+    // Lost: another one takes its place, said twice.
+    fs::remove_file(authority_file(&estate.path("state"))).unwrap_or_else(|error| panic!("{error}"));
+    json(&estate, None, &["apply"]).exits(1).failed("one", &["another authority"]);
+    rotate(&["--lost"]).exits(0);
+    json(&estate, None, &["apply"]).changed("one", &[CHANGE]);
+    rotate(&[]).exits(0);
+    trust(&estate);
+    until("Dovecot presents the newest", || is_served(&estate));
 }

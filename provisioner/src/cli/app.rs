@@ -1,5 +1,8 @@
 //! What most commands need: the estate, its templates, the container engine, the selected hosts.
 
+use std::path::Path;
+
+use tasks::authority::Authority;
 use tasks::domain::Domains;
 use tasks::estate::{ALL, Estate, Host, StandIn};
 use tasks::role::{Catalogue, Inputs};
@@ -28,6 +31,23 @@ pub(super) struct App {
 impl App {
     /// Loads the estate and everything that is needed to decide about its hosts.
     pub(super) fn load(global: Global) -> Result<Self, Problem> {
+        Self::with_authority(global, |name, folder, state| {
+            authority::of(name, folder, state).map(Some)
+        })
+    }
+
+    /// Loads the same without making an authority where there is none.
+    pub(super) fn load_as_it_is(global: Global) -> Result<Self, Problem> {
+        Self::with_authority(global, |_, folder, state| {
+            let found = authority::find(folder, state)?;
+            Ok(found.map(|kept| kept.first))
+        })
+    }
+
+    fn with_authority(
+        global: Global,
+        authority: fn(&str, &Path, &State) -> Result<Option<Authority>, Problem>,
+    ) -> Result<Self, Problem> {
         let Loaded {
             estate,
             templates,
@@ -44,7 +64,7 @@ impl App {
             authority: if roles.needs_authority(&estate) {
                 let folder = &global.estate;
                 let state = State::of(estate.name(), folder)?;
-                Some(authority::of(estate.name(), folder, &state)?)
+                authority(estate.name(), folder, &state)?
             } else {
                 None
             },

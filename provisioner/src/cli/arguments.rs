@@ -111,6 +111,9 @@ pub(super) enum Command {
     Verify(Verify),
     /// Deploy, apply, test, complete, set domains up and verify in one go; go on where it stopped
     Up(Up),
+    /// Show, hand on or replace the estate's authority for certificates
+    #[command(subcommand)]
+    Authority(AuthorityAction),
     /// Run a client inside the estate's network
     Client(Client),
     /// Link the synchronisation of the backup's copies to an account, or narrow it to their folder
@@ -135,6 +138,38 @@ pub(super) enum Command {
     /// Print the reference of commands, resources, roles and variables
     #[command(hide = true)]
     Reference,
+}
+
+/// What is done with the estate's authority.
+#[derive(Debug, Subcommand)]
+pub(super) enum AuthorityAction {
+    /// Show which authorities there are, and how far one has taken another's place
+    Show,
+    /// Write the authority with its private key to a file, for another administrator
+    Export {
+        /// Write this file, which must not be there
+        file: PathBuf,
+        /// Write the certificate alone, which is public; `-` prints it
+        #[arg(long)]
+        certificate: bool,
+    },
+    /// Take over the authority that another administrator has exported
+    Import {
+        /// Read this file; `-` reads standard input
+        file: PathBuf,
+    },
+    /// Replace the authority step by step, so that nothing loses trust in between: run it, apply, run it again, apply
+    Rotate(Rotate),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Rotate {
+    /// Take the place of an authority whose key is lost, whatever hosts trust
+    #[arg(long, conflicts_with = "give_up")]
+    pub(super) lost: bool,
+    /// Give up the next authority, as long as it does not issue
+    #[arg(long)]
+    pub(super) give_up: bool,
 }
 
 /// Names of services, groups or hosts.

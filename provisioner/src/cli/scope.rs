@@ -112,7 +112,7 @@ impl<'a> Scopes<'a> {
             files: Vec::new(),
         };
         if let Some(authority) = &self.app.inputs.authority {
-            scope.trust(&authority.certificate);
+            scope.trust(&authority.trust());
         }
         Ok(scope)
     }

@@ -27,6 +27,7 @@ mod packages;
 mod replace;
 mod service;
 mod symlink;
+mod tls_authority;
 mod tls_certificate;
 mod tls_key;
 mod user;
@@ -56,6 +57,7 @@ pub use packages::Packages;
 pub use replace::Replace;
 pub use service::Service;
 pub use symlink::Symlink;
+pub use tls_authority::TlsAuthority;
 pub use tls_certificate::TlsCertificate;
 pub use tls_key::TlsKey;
 pub use user::User;
@@ -177,6 +179,7 @@ kinds! {
     "apache_module" ApacheModule,
     "command" Command,
     "tls_key" TlsKey,
+    "tls_authority" TlsAuthority,
     "tls_certificate" TlsCertificate,
     "mariadb_database" MariaDbDatabase,
     "mariadb_user" MariaDbUser,

@@ -188,6 +188,12 @@ impl TlsCertificate {
             let issued = body.text().map(Issued::read);
             let (reasons, before) = match &issued {
                 Some(Ok(issued)) => {
+                    if let Some(authority) = &self.authority
+                        && authority.is_strangers(issued)
+                    {
+                        let (cause, hint) = Authority::refusal(&self.path, issued);
+                        return Ok(Planned::Impossible { cause, hint });
+                    }
                     let digest = digest_of_key(key)?;
                     (self.reasons(issued, &digest, now), Some(issued))
                 }

@@ -12,7 +12,7 @@ use crate::diagnostic::Diagnostic;
 use crate::estate::Host;
 use crate::quote::{exim_password, exim_user};
 use crate::resource::{
-    Declared, File, Handler, Line, Packages, Resource, Service, TlsCertificate, TlsKey,
+    Declared, File, Handler, Line, Packages, Resource, Service, TlsAuthority, TlsCertificate, TlsKey,
 };
 use crate::value::{AccountName, DomainName, Mode, Network};
 
@@ -386,8 +386,10 @@ fn authority(cx: &HostContext<'_>, role: &mut Declarations, smarthost: Option<&S
 /// Declares the certificate of the estate's authority, for whatever verifies other hosts' mail servers with it.
 pub(super) fn trusted(cx: &HostContext<'_>, role: &mut Declarations) {
     if let Some(authority) = &cx.inputs.authority {
-        let content = Content::plain(&*authority.certificate);
-        role.add(Resource::File(File::new(fixed(AUTHORITY), content)));
+        role.add(Resource::TlsAuthority(TlsAuthority {
+            path: fixed(AUTHORITY),
+            authority: authority.clone(),
+        }));
     }
 }
 
