@@ -98,8 +98,8 @@ pub(crate) fn find(folder: &Path, state: &State) -> Result<Option<Kept>, Problem
     } else {
         return Ok(None);
     };
-    let text =
-        std::fs::read_to_string(&path).map_err(|error| Problem::file("read", &path, &error, HINT))?;
+    let text = std::fs::read_to_string(&path)
+        .map_err(|error| Problem::file("read", &path, &error, HINT))?;
     Kept::read(&text, path, shared).map(Some)
 }
 
@@ -124,10 +124,15 @@ impl Kept {
     pub(crate) fn read(text: &str, path: PathBuf, shared: bool) -> Result<Self, Problem> {
         let wrong = |what: &str| Problem::usage(format!("{}: {what}", path.display()), HINT);
         let blocks = |label: &str| -> Vec<String> {
-            let (begin, end) = (format!("-----BEGIN {label}-----"), format!("-----END {label}-----"));
+            let (begin, end) = (
+                format!("-----BEGIN {label}-----"),
+                format!("-----END {label}-----"),
+            );
             let parts = text.split(begin.as_str()).skip(1);
             let bodies = parts.filter_map(|part| part.split_once(end.as_str()));
-            bodies.map(|(body, _)| format!("{begin}{body}{end}\n")).collect()
+            bodies
+                .map(|(body, _)| format!("{begin}{body}{end}\n"))
+                .collect()
         };
         let mut keys: Vec<_> = blocks("PRIVATE KEY").into_iter().map(Secret::new).collect();
         if keys.is_empty() {
@@ -150,9 +155,14 @@ impl Kept {
         };
         let mut first = authority(&certificate, &key);
         first.trusted = pairs.iter().map(|pair| pair.certificate.clone()).collect();
-        let stages = [Stage::Settled, Stage::Spreading, Stage::Issuing, Stage::Lost];
+        let stages = [
+            Stage::Settled,
+            Stage::Spreading,
+            Stage::Issuing,
+            Stage::Lost,
+        ];
         let said = text.lines().find_map(|line| line.strip_prefix(ROTATION));
-        let said = said.map(str::trim).unwrap_or(Stage::Settled.word());
+        let said = said.map_or(Stage::Settled.word(), str::trim);
         let stage = stages.into_iter().find(|stage| stage.word() == said);
         let stage = stage.ok_or_else(|| wrong(&format!("'{said}' is no stage of a rotation")))?;
         first.replaces_any = stage == Stage::Lost;
@@ -204,7 +214,13 @@ impl Kept {
                 };
                 (self.first.clone(), vec![next], Stage::Spreading)
             }
-            (Stage::Spreading, Some(Pair { certificate, key: Some(key) })) => {
+            (
+                Stage::Spreading,
+                Some(Pair {
+                    certificate,
+                    key: Some(key),
+                }),
+            ) => {
                 let previous = Pair {
                     certificate: self.first.certificate.clone(),
                     key: Some(self.first.key.clone()),
@@ -270,7 +286,9 @@ mod tests {
     }
 
     fn settled() -> Kept {
-        let Authority { certificate, key, .. } = made("docker").unwrap();
+        let Authority {
+            certificate, key, ..
+        } = made("docker").unwrap();
         kept(&format!("{certificate}{}", key.expose())).unwrap()
     }
 
@@ -280,22 +298,33 @@ mod tests {
         let spreading = first.next("docker").unwrap();
         let issuing = spreading.next("docker").unwrap();
         let settled = issuing.next("docker").unwrap();
-        for stage in [&first, &spreading, &issuing, &settled, &first.in_place_of_lost()] {
+        for stage in [
+            &first,
+            &spreading,
+            &issuing,
+            &settled,
+            &first.in_place_of_lost(),
+        ] {
             let read = kept(&text(stage)).unwrap();
             assert_eq!(text(&read), text(stage));
-            assert_eq!((read.stage, &read.first, &read.others), (stage.stage, &stage.first, &stage.others));
+            assert_eq!(
+                (read.stage, &read.first, &read.others),
+                (stage.stage, &stage.first, &stage.others)
+            );
         }
         assert_eq!(spreading.first.certificate, first.first.certificate);
         assert_eq!(spreading.given_up().first, first.first);
-        assert_eq!(spreading.first.trusted, [issuing.first.certificate.clone()]);
-        assert_eq!(issuing.first.trusted, [first.first.certificate.clone()]);
+        assert_eq!(spreading.first.trusted.concat(), issuing.first.certificate);
+        assert_eq!(issuing.first.trusted.concat(), first.first.certificate);
         assert!(settled.first.trusted.is_empty() && settled.stage == Stage::Settled);
     }
 
     #[test]
     fn the_key_may_stand_before_the_certificate_and_text_around_both() {
         let first = settled();
-        let Authority { certificate, key, .. } = &first.first;
+        let Authority {
+            certificate, key, ..
+        } = &first.first;
         let read = kept(&format!("mine\n{}between\n{certificate}\n", key.expose())).unwrap();
         assert_eq!(read.first, first.first);
     }
@@ -308,7 +337,11 @@ mod tests {
             one.certificate.clone(),
             one.key.expose().to_owned(),
             format!("{}{}", one.certificate, other.key.expose()),
-            format!("rotation: sideways\n{}{}", one.certificate, one.key.expose()),
+            format!(
+                "rotation: sideways\n{}{}",
+                one.certificate,
+                one.key.expose()
+            ),
             one.certificate.replace("CERTIFICATE", "CERTIFICATES"),
         ] {
             assert!(kept(&bad).is_err(), "{bad}");

@@ -100,7 +100,9 @@ pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> Result<(), Problem> {
             "check that the folder may be written to and the disk is not full",
         )
     };
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
     let folder = folder.unwrap_or_else(|| Path::new("."));
     let mut file = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
     file.write_all(bytes).map_err(failed)?;

@@ -120,7 +120,7 @@ impl Authority {
     #[must_use]
     pub fn trust(&self) -> String {
         let all = std::iter::once(&self.certificate).chain(&self.trusted);
-        all.map(|pem| format!("{}\n", pem.trim_end())).collect()
+        all.flat_map(|pem| [pem.trim_end(), "\n"]).collect()
     }
 
     /// Finds among certificates that a host trusts (PEM) one of an authority that the estate knows nothing of.
@@ -139,9 +139,7 @@ impl Authority {
     /// Tells whether a certificate was issued by an authority that the estate knows nothing of.
     #[must_use]
     pub fn is_strangers(&self, issued: &Issued) -> bool {
-        !self.replaces_any
-            && !issued.self_signed
-            && !self.identifiers().contains(&issued.authority)
+        !self.replaces_any && !issued.self_signed && !self.identifiers().contains(&issued.authority)
     }
 
     /// Says why what another authority signed is not replaced, and what to do.
@@ -165,7 +163,9 @@ impl Authority {
     /// Gives the identifiers of the keys of all authorities that are trusted.
     fn identifiers(&self) -> Vec<String> {
         let trust = Certificate::load_pem_chain(self.trust().as_bytes()).unwrap_or_default();
-        let keys = trust.iter().map(|own| own.tbs_certificate().subject_public_key_info());
+        let keys = trust
+            .iter()
+            .map(|own| own.tbs_certificate().subject_public_key_info());
         keys.filter_map(|key| key_identifier(key).ok()).collect()
     }
 
@@ -477,7 +477,10 @@ mod tests {
         let stranger = authority.stranger(&both).unwrap();
         assert!(other.stranger(&other.certificate).is_none());
         let (cause, hint) = Authority::refusal(&HostPath::new("/c.pem").unwrap(), &stranger);
-        assert!(cause.contains("2026-11-18") && cause.contains(&stranger.identifier), "{cause}");
+        assert!(
+            cause.contains("2026-11-18") && cause.contains(&stranger.identifier),
+            "{cause}"
+        );
         assert!(hint.contains("prov authority import"), "{hint}");
         authority.trusted = vec![other.certificate.clone()];
         assert!(!authority.is_strangers(&issued) && authority.stranger(&both).is_none());

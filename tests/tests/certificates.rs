@@ -135,7 +135,12 @@ fn certificates_verify_and_are_issued_anew_when_they_must_be() {
         let preview = estate.prov(["--output", "json", "diff"]);
         preview.env("XDG_STATE_HOME", &other).run()
     };
-    let refusal = [CERTIFICATE, "another authority of this estate", "prov authority import", "rotate --lost"];
+    let refusal = [
+        CERTIFICATE,
+        "another authority of this estate",
+        "prov authority import",
+        "rotate --lost",
+    ];
     elsewhere().exits(1).failed("one", &refusal);
     let apply = estate.prov(["--output", "json", "apply"]);
     let ran = apply.env("XDG_STATE_HOME", &other).run();
@@ -144,16 +149,32 @@ fn certificates_verify_and_are_issued_anew_when_they_must_be() {
     // An authority in the estate's folder is everybody's.
     estate.write("authority.private.pem", &authority.pem);
     elsewhere().unchanged("one");
-    fs::remove_file(estate.path("estate/authority.private.pem")).unwrap_or_else(|error| panic!("{error}"));
+    fs::remove_file(estate.path("estate/authority.private.pem"))
+        .unwrap_or_else(|error| panic!("{error}"));
     elsewhere().exits(1).failed("one", &refusal);
     // Or it is handed on.
     let file = estate.path_text("handed-on.pem");
-    estate.prov(["authority", "export", &file]).run().exits(0).never_says("PRIVATE");
+    estate
+        .prov(["authority", "export", &file])
+        .run()
+        .exits(0)
+        .never_says("PRIVATE");
     let mode = fs::metadata(&file).map(|file| file.permissions().mode() & 0o777);
     assert_eq!(mode.unwrap_or_else(|error| panic!("{error}")), 0o600);
-    estate.prov(["authority", "export", &file]).run().exits(64).says("is there already");
-    let import = |file: &str| estate.prov(["authority", "import", file]).env("XDG_STATE_HOME", &other).run();
-    import(&estate.path_text("estate/estate.yml")).exits(64).says("it has no private key");
+    estate
+        .prov(["authority", "export", &file])
+        .run()
+        .exits(64)
+        .says("is there already");
+    let import = |file: &str| {
+        estate
+            .prov(["authority", "import", file])
+            .env("XDG_STATE_HOME", &other)
+            .run()
+    };
+    import(&estate.path_text("estate/estate.yml"))
+        .exits(64)
+        .says("it has no private key");
     import(&file).exits(0).says("is kept as");
     import(&file).exits(0).says("already");
     elsewhere().unchanged("one");
@@ -313,9 +334,14 @@ fn a_key_made_on_one_host_reaches_the_other_when_it_is_there() {
 
 /// Puts what a client on the host trusts at the moment into its place.
 fn trust(estate: &Estate) {
-    let ran = estate.prov(["authority", "export", "--certificate", "-"]).run();
+    let ran = estate
+        .prov(["authority", "export", "--certificate", "-"])
+        .run();
     ran.exits(0).never_says("PRIVATE");
-    estate.on("one", &format!("cat >{TRUSTED} <<'END'\n{}END\n", ran.stdout));
+    estate.on(
+        "one",
+        &format!("cat >{TRUSTED} <<'END'\n{}END\n", ran.stdout),
+    );
 }
 
 #[test]
@@ -323,7 +349,11 @@ fn an_authority_is_replaced_in_steps_in_which_nothing_loses_trust() {
     let estate = Estate::new(&["one"]);
     estate.inventory("roles: {mail: [one]}\n");
     estate.write("groups/all.yml", "home_domain: home.test\n");
-    estate.prov(["authority", "show"]).run().exits(64).says("no authority here yet");
+    estate
+        .prov(["authority", "show"])
+        .run()
+        .exits(64)
+        .says("no authority here yet");
     estate.deploy();
     json(&estate, None, &["apply"]).exits(0);
     estate.prov(["test"]).run().exits(0);
@@ -362,8 +392,11 @@ fn an_authority_is_replaced_in_steps_in_which_nothing_loses_trust() {
     assert_ne!(before.certificate, after.certificate);
 
     // Lost: another one takes its place, said twice.
-    fs::remove_file(authority_file(&estate.path("state"))).unwrap_or_else(|error| panic!("{error}"));
-    json(&estate, None, &["apply"]).exits(1).failed("one", &["another authority"]);
+    fs::remove_file(authority_file(&estate.path("state")))
+        .unwrap_or_else(|error| panic!("{error}"));
+    json(&estate, None, &["apply"])
+        .exits(1)
+        .failed("one", &["another authority"]);
     rotate(&["--lost"]).exits(0);
     json(&estate, None, &["apply"]).changed("one", &[CHANGE]);
     rotate(&[]).exits(0);

@@ -63,7 +63,11 @@ fn show(app: &App) -> Result<u8, Problem> {
         return Ok(exit::DONE);
     }
     for (issued, issues) in &all {
-        let does = if *issues { "issues certificates" } else { "is trusted" };
+        let does = if *issues {
+            "issues certificates"
+        } else {
+            "is trusted"
+        };
         outln!("{}", issued.issuer);
         outln!("  {does}, valid {}", issued.validity());
         outln!("  key {}", issued.identifier);
@@ -102,9 +106,8 @@ fn export(app: &App, file: &Path, certificate: bool) -> Result<u8, Problem> {
         if file == Path::new("-") {
             out(format_args!("{trust}"));
         } else {
-            std::fs::write(file, trust).map_err(|error| {
-                Problem::file("write", file, &error, "name another file")
-            })?;
+            std::fs::write(file, trust)
+                .map_err(|error| Problem::file("write", file, &error, "name another file"))?;
         }
         return Ok(exit::DONE);
     }
@@ -141,7 +144,12 @@ fn import(app: &App, file: &Path) -> Result<u8, Problem> {
         std::fs::read_to_string(file)
     };
     let text = text.map_err(|error| {
-        Problem::file("read", file, &error, "name what `prov authority export` has written")
+        Problem::file(
+            "read",
+            file,
+            &error,
+            "name what `prov authority export` has written",
+        )
     })?;
     // A mistake in it is said with the name of the file that was given.
     Kept::read(&text, file.to_owned(), false)?;
@@ -153,7 +161,10 @@ fn import(app: &App, file: &Path) -> Result<u8, Problem> {
         }
         Some(old) if old.shared => {
             return Err(Problem::usage(
-                format!("{} is the estate's authority for everybody", old.path.display()),
+                format!(
+                    "{} is the estate's authority for everybody",
+                    old.path.display()
+                ),
                 "replace that file, if it is the wrong one",
             ));
         }
@@ -162,13 +173,19 @@ fn import(app: &App, file: &Path) -> Result<u8, Problem> {
             state.write_private(aside, old.text().expose().as_bytes())?;
             say(
                 app,
-                &format!("The authority that was here is kept as {}.", state.path(aside).display()),
+                &format!(
+                    "The authority that was here is kept as {}.",
+                    state.path(aside).display()
+                ),
             );
         }
         None => {}
     }
     new.write(&state)?;
-    say(app, &format!("The estate's authority is in {}.", new.path.display()));
+    say(
+        app,
+        &format!("The estate's authority is in {}.", new.path.display()),
+    );
     Ok(exit::DONE)
 }
 
@@ -198,9 +215,8 @@ async fn rotate(app: &App, options: &Rotate) -> Result<u8, Problem> {
         kept.next(app.estate.name())?
     };
     next.write(&state)?;
-    let said = next_step(next.stage).unwrap_or(
-        "There is one authority again; `prov apply` takes the trust in others away.",
-    );
+    let said = next_step(next.stage)
+        .unwrap_or("There is one authority again; `prov apply` takes the trust in others away.");
     say(app, said);
     Ok(exit::DONE)
 }
@@ -219,7 +235,10 @@ async fn everything_is_done(app: &App) -> Result<(), Problem> {
         }
         let jobs = Jobs::gather(app, &hosts, work).await?;
         let (outcome, _) = jobs::preview(app, jobs, Show::Later).await;
-        let left = outcome.hosts.iter().filter(|host| host.status() != Status::UpToDate);
+        let left = outcome
+            .hosts
+            .iter()
+            .filter(|host| host.status() != Status::UpToDate);
         let left: Vec<_> = left.map(|host| host.host.as_str()).collect();
         if !left.is_empty() {
             return Err(Problem::usage(

@@ -118,7 +118,9 @@ async fn dispatch(arguments: Arguments) -> Result<u8, Problem> {
         Command::Domain(options) => domain::run(&App::load(global)?, &options).await,
         Command::Verify(options) => verify::run(&App::load(global)?, &options).await,
         Command::Up(options) => up::run(&App::load(global)?, &options).await,
-        Command::Authority(action) => self::authority::run(&App::load_as_it_is(global)?, &action).await,
+        Command::Authority(action) => {
+            self::authority::run(&App::load_as_it_is(global)?, &action).await
+        }
         Command::Client(options) => client::run(&App::load(global)?, &options).await,
         Command::Dropbox(options) => dropbox::run(&App::load(global)?, &options).await,
         Command::Run(options) => run::run(&App::load(global)?, &options).await,

@@ -12,7 +12,8 @@ use crate::diagnostic::Diagnostic;
 use crate::estate::Host;
 use crate::quote::{exim_password, exim_user};
 use crate::resource::{
-    Declared, File, Handler, Line, Packages, Resource, Service, TlsAuthority, TlsCertificate, TlsKey,
+    Declared, File, Handler, Line, Packages, Resource, Service, TlsAuthority, TlsCertificate,
+    TlsKey,
 };
 use crate::value::{AccountName, DomainName, Mode, Network};
 
