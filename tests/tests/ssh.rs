@@ -287,6 +287,12 @@ fn a_program_can_be_the_way() {
         "{}",
         ran.told()
     );
+    servers.write_home(".ssh/config", "Host two\n  ProxyCommand sleep 1000\n");
+    let ran = servers
+        .prov(["--timeout", "1", "--output", "json", "--limit", "two"])
+        .args(["run", "--", "hostname"])
+        .run();
+    ran.failed("two", &["sleep 1000", "within 1 s"]);
     servers.write_home(
         ".ssh/config",
         "Host two\n  ProxyUseFdpass yes\n  ProxyCommand nc -F %h %p\n",

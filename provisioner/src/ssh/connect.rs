@@ -48,14 +48,23 @@ pub async fn connect(target: &Target) -> Result<Connection, SshError> {
             // A host does not wait for a person: it is connected to anew once the passphrase is there.
             Ok(Err(SshError::Locked { path })) => target.credentials.keyring.ask(&path).await,
             Ok(connected) => return connected,
-            Err(_) => {
-                return Err(SshError::Timeout {
-                    address: target.address.clone(),
-                    port: target.port,
-                    seconds: target.timeout.as_secs(),
-                });
-            }
+            Err(_) => return Err(too_late(target)),
         }
+    }
+}
+
+fn too_late(target: &Target) -> SshError {
+    let seconds = target.timeout.as_secs();
+    match &target.way {
+        Way::Command(command) => {
+            let cause = format!("no session came of it within {seconds} s");
+            proxy_failed(target, command, cause)
+        }
+        Way::Direct | Way::Jump(_) => SshError::Timeout {
+            address: target.address.clone(),
+            port: target.port,
+            seconds,
+        },
     }
 }
 

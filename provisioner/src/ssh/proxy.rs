@@ -10,15 +10,20 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+use tokio::task::JoinHandle;
 
 /// How many bytes of what the program says are kept for a message.
 const SAID: usize = 2048;
+
+/// How long a program may take to end, and to say why, once the connection is gone.
+const PATIENCE: Duration = Duration::from_millis(500);
 
 /// A running program. It is ended when this is dropped.
 pub(super) struct ProxyCommand {
     child: Child,
     group: Option<Pid>,
     said: Arc<Mutex<Vec<u8>>>,
+    listening: JoinHandle<()>,
 }
 
 /// Both directions of the connection.
@@ -46,7 +51,7 @@ impl ProxyCommand {
         let mut errors = child.stderr.take().ok_or_else(missing)?;
         let said = Arc::<Mutex<Vec<u8>>>::default();
         let keep = Arc::clone(&said);
-        tokio::spawn(async move {
+        let listening = tokio::spawn(async move {
             let mut buffer = [0; 512];
             while let Ok(length @ 1..) = errors.read(&mut buffer).await {
                 let mut said = keep.lock().unwrap_or_else(PoisonError::into_inner);
@@ -59,13 +64,22 @@ impl ProxyCommand {
             .id()
             .and_then(|id| i32::try_from(id).ok())
             .and_then(Pid::from_raw);
-        Ok((Self { child, group, said }, ProxyStream { input, output }))
+        Ok((
+            Self {
+                child,
+                group,
+                said,
+                listening,
+            },
+            ProxyStream { input, output },
+        ))
     }
 
     /// Says how it ended and what it said; `None` if it runs and said nothing.
     pub(super) async fn verdict(&mut self) -> Option<String> {
         // What it says last arrives a moment after the connection is gone.
-        let ended = tokio::time::timeout(Duration::from_millis(500), self.child.wait()).await;
+        let ended = tokio::time::timeout(PATIENCE, self.child.wait()).await;
+        let _ = tokio::time::timeout(PATIENCE, &mut self.listening).await;
         let said = self
             .said
             .lock()
@@ -115,5 +129,37 @@ impl AsyncWrite for ProxyStream {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.input).poll_shutdown(context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_a_program_says_last_is_kept() {
+        for _ in 0..20 {
+            let (mut program, _stream) = ProxyCommand::start("echo no way >&2; exit 3").unwrap();
+            assert_eq!(program.verdict().await.as_deref(), Some("no way"));
+        }
+        let (mut program, _stream) = ProxyCommand::start("true").unwrap();
+        let verdict = program.verdict().await.unwrap_or_default();
+        assert!(verdict.contains("ended (exit status: 0)"), "{verdict}");
+    }
+
+    #[tokio::test]
+    async fn a_program_ends_with_its_connection() {
+        let (mut program, stream) = ProxyCommand::start("sleep 1000").unwrap();
+        assert_eq!(program.verdict().await, None);
+        let id = program.group.unwrap();
+        drop((program, stream));
+        let gone = || rustix::process::test_kill_process(id).is_err();
+        for _ in 0..200 {
+            if gone() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("it still runs");
     }
 }
