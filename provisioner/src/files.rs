@@ -7,6 +7,7 @@ use tasks::estate::{MAX_BYTES, Sources};
 use tasks::{Diagnostic, Place};
 
 use crate::authority;
+use crate::engine::SavedPlan;
 use crate::report::problem::Problem;
 
 /// Levels of folders that an estate may have.
@@ -18,15 +19,61 @@ const DOMAINS: &str = "domains";
 /// Folder of estates.
 const ESTATES: &str = "estate";
 
+/// The estate that comes with prov, as seen from its folder.
+const SAMPLE: &str = "estate/docker";
+
+/// The file that every estate has, and the name by which it is missed most often.
+const INVENTORIES: [&str; 2] = ["estate.yml", "estate.yaml"];
+
+/// Gives the folder of the estate where none is named: the current one, which is `here`, if it is an estate, else the
+/// sample. The folders above are not looked through: whoever stands in one of them may mean another estate.
+pub(crate) fn default_estate(here: &Path) -> PathBuf {
+    if has_inventory(here) {
+        PathBuf::from(".")
+    } else {
+        PathBuf::from(SAMPLE)
+    }
+}
+
+fn has_inventory(folder: &Path) -> bool {
+    INVENTORIES.iter().any(|name| folder.join(name).is_file())
+}
+
 /// Reads every file of an estate folder.
 pub(crate) fn read_estate(folder: &Path) -> Result<Sources, Problem> {
     if !folder.is_dir() {
-        let place = Place::file(folder.display().to_string());
-        let mut mistake = Diagnostic::at(place, "there is no such estate folder");
-        mistake = mistake.hint("name the folder of the estate with --estate DIR or PROV_ESTATE; the default is estate/docker in the current folder");
-        return Err(Problem::Estate(vec![mistake]));
+        return Err(Problem::Estate(vec![no_estate(folder)]));
     }
     read(folder, Some(&folder.join(DOMAINS)))
+}
+
+fn no_estate(folder: &Path) -> Diagnostic {
+    let shown = folder.display().to_string();
+    if folder.is_file() {
+        let parent = folder.parent().map(|parent| parent.display().to_string());
+        let parent = parent.filter(|parent| !parent.is_empty());
+        let mistake = Diagnostic::at(Place::file(shown), "an estate is a folder, not a file");
+        return mistake.hint(format!(
+            "name the folder: --estate {}",
+            parent.as_deref().unwrap_or(".")
+        ));
+    }
+    if folder == Path::new(SAMPLE) && !has_inventory(Path::new("")) {
+        let message =
+            "there is no estate here: the current folder has no estate.yml, and no folder estate/docker";
+        return Diagnostic::new(message).hint(
+            "go to the folder of the estate, or name it with --estate DIR or the variable PROV_ESTATE of the environment",
+        );
+    }
+    Diagnostic::at(Place::file(shown), "there is no such estate folder")
+        .hint("name the folder of the estate with --estate DIR or PROV_ESTATE")
+}
+
+/// Tells whether a file is one that prov wrote where the user stood, which may be the estate's folder: a saved plan, or the
+/// results of checks.
+fn is_own(path: &Path, bytes: &[u8]) -> bool {
+    let ends = ["html", "xml", "applying"];
+    ends.iter().any(|end| path.extension().is_some_and(|it| it == *end)) || SavedPlan::is_one(bytes)
 }
 
 /// Finds the folder of an estate's domains: the one that was named, else `domains` in the estate's folder, else `domains`
@@ -41,7 +88,7 @@ pub(crate) fn domains_folder(
         }
         let place = Place::file(named.display().to_string());
         let mistake = Diagnostic::at(place, "there is no such folder of domains");
-        let hint = "name the folder that has a folder for each domain with --domains DIR";
+        let hint = "name the folder that has a folder for each domain with --domains-folder DIR";
         return Err(Problem::Estate(vec![mistake.hint(hint)]));
     }
     let own = estate.join(DOMAINS);
@@ -108,6 +155,11 @@ fn walk(
             }
             continue;
         }
+        // A plan of many hosts is larger than a file of an estate may be, and is not looked at.
+        let is_large_plan = || depth == 0 && SavedPlan::begins(&path);
+        if meta.len() > MAX_BYTES as u64 && is_large_plan() {
+            continue;
+        }
         if meta.len() > MAX_BYTES as u64 {
             let mistake =
                 Diagnostic::at(Place::file(&shown), "the file is too large for an estate");
@@ -131,6 +183,9 @@ fn walk(
             continue;
         }
         let bytes = std::fs::read(&path).map_err(|error| unreadable(&path, &error))?;
+        if depth == 0 && is_own(&path, &bytes) {
+            continue;
+        }
         if let Some(name) = path.strip_prefix(root).ok().and_then(Path::to_str) {
             sources.insert(name, bytes);
         }
@@ -147,6 +202,52 @@ mod tests {
             Err(Problem::Estate(mistakes)) => mistakes,
             Ok(_) | Err(_) => Vec::new(),
         }
+    }
+
+    #[test]
+    fn the_current_folder_is_the_estate_if_it_is_one() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(default_estate(folder.path()), Path::new(SAMPLE));
+        for name in INVENTORIES {
+            std::fs::write(folder.path().join(name), "name: x\n").unwrap();
+            assert_eq!(default_estate(folder.path()), Path::new("."));
+            std::fs::remove_file(folder.path().join(name)).unwrap();
+        }
+        std::fs::create_dir(folder.path().join("estate.yml")).unwrap();
+        assert_eq!(default_estate(folder.path()), Path::new(SAMPLE));
+    }
+
+    #[test]
+    fn a_file_in_place_of_a_folder_is_answered_with_its_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("estate.yml");
+        std::fs::write(&file, "name: x\n").unwrap();
+        let hint = mistakes(&file)[0].hint.clone().unwrap();
+        assert_eq!(
+            hint,
+            format!("name the folder: --estate {}", folder.path().display())
+        );
+    }
+
+    #[test]
+    fn what_prov_writes_into_the_folder_is_passed_over_and_what_looks_like_it_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str| folder.path().join(name);
+        let scope = crate::engine::SavedScope::roles();
+        let plan = SavedPlan::new("x", "now".into(), "k".into(), scope);
+        plan.write(&file("plan")).unwrap();
+        plan.write(&file("large")).unwrap();
+        let mut large = std::fs::read(file("large")).unwrap();
+        large.resize(MAX_BYTES + 1, b' ');
+        std::fs::write(file("large"), large).unwrap();
+        for name in ["results.html", "junit.xml", "notes.json", "estate.yml"] {
+            std::fs::write(file(name), "{}").unwrap();
+        }
+        let Ok(sources) = read_estate(folder.path()) else {
+            panic!("the folder cannot be read");
+        };
+        let names: Vec<_> = sources.files().map(|(name, _)| name).collect();
+        assert_eq!(names, ["estate.yml", "notes.json"]);
     }
 
     #[test]

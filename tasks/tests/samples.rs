@@ -84,6 +84,30 @@ fn shown(text: &mut String, declared: &Declared) {
     }
 }
 
+/// Roles and domains can be planned as one: nothing is declared twice, nothing is lost, and what a role makes comes first.
+fn together(host: &str, of_roles: &[Declared], of_domains: &[Declared]) {
+    let both = [of_roles, of_domains].concat();
+    let both = role::arrange(host, both).unwrap();
+    let at = |name: &str| both.iter().position(|one| one.name() == name);
+    let kept = |one: &&Declared| one.resource.manage().kind() != "packages";
+    let last = of_roles
+        .iter()
+        .filter(kept)
+        .filter_map(|one| at(&one.name()));
+    let last = last.max();
+    for one in of_domains.iter().filter(kept) {
+        let there = at(&one.name());
+        assert!(there.is_some(), "{host}: {} is lost", one.name());
+        let shared = of_roles.iter().any(|role| role.name() == one.name());
+        let early = matches!(one.resource, tasks::resource::Resource::Debconf(_));
+        assert!(
+            shared || early || there > last,
+            "{host}: {} comes too early",
+            one.name()
+        );
+    }
+}
+
 fn snapshots(estate: &str, domains: &str) {
     let sources_of_estate = sources(&format!("estate/{estate}"));
     let inputs = Inputs {
@@ -102,16 +126,26 @@ fn snapshots(estate: &str, domains: &str) {
     for host in estate_of.hosts() {
         let context = HostContext::new(&estate_of, host, &inputs, &templates);
         let mut text = String::new();
-        for declared in role::resources(&context).unwrap() {
-            shown(&mut text, &declared);
+        let of_roles = role::resources(&context).unwrap();
+        for declared in &of_roles {
+            shown(&mut text, declared);
         }
         text.push_str("\n-- domains --\n");
-        for declared in work
+        let of_domains = work
             .resources(&estate_of, host, &inputs, &templates)
-            .unwrap()
-        {
-            shown(&mut text, &declared);
+            .unwrap();
+        for declared in &of_domains {
+            shown(&mut text, declared);
         }
+        let all = work.domains.iter().map(|domain| domain.name().as_str());
+        let concerning = DomainWork::concerning(&domains, &estate_of, &[host], &inputs, &templates);
+        assert_eq!(of_domains.is_empty(), concerning.is_empty());
+        assert!(
+            concerning
+                .iter()
+                .all(|it| all.clone().any(|name| name == it.name().as_str()))
+        );
+        together(host.name(), &of_roles, &of_domains);
         insta::with_settings!({ omit_expression => true, prepend_module_to_snapshot => false }, {
             insta::assert_snapshot!(format!("{estate}-{}", host.name()), text);
         });

@@ -77,6 +77,84 @@ fn a_domain_comes_stays_and_goes() {
     again.run().exits(0).unchanged("one");
 }
 
+#[test]
+fn domains_are_named_where_they_are_not_looked_at_and_belong_to_plans() {
+    let estate = Estate::new(&["one"]);
+    estate.inventory(ROLES);
+    fill(&estate);
+    estate.deploy();
+    let left = "2 domains were not looked at: 1st-other.test, customer.test; `prov diff --domains` looks at them, too";
+    estate.prov(["diff"]).run().exits(0).says(left);
+    let set_up =
+        "2 domains were not set up: 1st-other.test, customer.test; `prov domain --all` does that";
+    estate.prov(["apply"]).run().exits(0).says(set_up);
+    // Without daemons a domain can be looked at, and not be set up.
+    let plan = estate.path_text("plan");
+    let save = |arguments: &[&str]| {
+        let more = ["--out", plan.as_str()];
+        let ran = estate.prov(arguments.iter().copied().chain(more)).run();
+        ran.exits(0).never_says("not looked at");
+    };
+    save(&["diff", "--domains"]);
+    let refused = estate.prov(["apply", "--plan", &plan]).run();
+    refused.exits(1).says("in deploy mode");
+    estate.prov(["test"]).run().exits(0);
+    estate.prov(["complete"]).run().exits(0).says(set_up);
+
+    // One plan has both: what a role lost, and the domains.
+    estate.on("one", "rm /etc/dnsmasq.d/estate.conf");
+    save(&["diff", "--domains"]);
+    let shown = estate.prov(["diff", "--show", &plan]).run();
+    shown.exits(0).says("customer.test").says("estate.conf");
+    assert_eq!(there(&estate), "");
+    let apply = || {
+        estate
+            .prov(["--output", "json", "apply", "--plan", &plan])
+            .run()
+    };
+    let ran = apply();
+    ran.exits(0);
+    assert!(estate.holds("one", "test -e /etc/dnsmasq.d/estate.conf"));
+    assert_eq!(there(&estate), "1st-other.test.conf\ncustomer.test.conf\n");
+    assert!(ran.json()["other_domains"].as_array().unwrap().is_empty());
+    let again = estate.prov(["--output", "json", "diff", "--domains", "--exit-code"]);
+    again.run().exits(0).unchanged("one");
+
+    // Drift of a domain is seen by a preview of domains alone, and ends a plan.
+    estate.on(
+        "one",
+        "rm /usr/local/etc/dynamic-dns-domains/customer.test.conf",
+    );
+    estate
+        .prov(["diff", "--exit-code"])
+        .run()
+        .exits(0)
+        .says(left);
+    let pending = estate.prov(["diff", "--domains", "--exit-code"]).run();
+    pending.exits(2).says("customer.test.conf");
+    let all = estate.prov(["domain", "--all", "--diff"]).run();
+    all.exits(0).says("customer.test.conf");
+    save(&["domain", "--all", "--diff"]);
+    estate.on(
+        "one",
+        "echo x >>/usr/local/etc/dynamic-dns-domains/1st-other.test.conf",
+    );
+    let moved = apply();
+    moved
+        .exits(1)
+        .failed("one", &["no longer as it was", "1st-other.test.conf"]);
+    save(&["domain", "customer.test", "--diff", "--remove"]);
+    save(&["domain", "customer.test", "--diff"]);
+    apply().exits(0);
+    let same = estate.prov(["domain", "customer.test", "--diff"]).run();
+    same.exits(0).says("up to date");
+    save(&["domain", "--all", "--diff"]);
+    std::fs::remove_dir_all(estate.path("estate/domains/customer.test")).unwrap();
+    let gone = apply();
+    gone.exits(64)
+        .says("the domain customer.test, which is no longer there");
+}
+
 fn there(estate: &Estate) -> String {
     estate.on("one", "ls /usr/local/etc/dynamic-dns-domains")
 }
@@ -106,6 +184,10 @@ fn what_is_wrong_with_a_domain_is_said_before_any_host_is_asked() {
         "no web site of customer.test matches 'www'",
     );
     refused(&["customer.test", "--purge-data"], "--remove");
+    refused(&[], "--all");
+    refused(&["customer.test", "--all"], "cannot be used with");
+    refused(&["*"], "name all domains with --all");
+    refused(&["customer.test", "--out", "plan"], "--diff");
     estate.prov(["check"]).run().exits(0).says("2 domains");
     estate.write("domains/Bad.test/domain.yml", "organisation: x\n");
     estate.write(

@@ -188,7 +188,7 @@ pub(super) fn load(global: &Global) -> Result<Loaded, Problem> {
     let sources = files::read_estate(&global.estate)?;
     let estate = Estate::load(&sources, &global.set);
     let templates = Templates::load(&sources);
-    let folder = files::domains_folder(&global.estate, global.domains.as_deref())?;
+    let folder = files::domains_folder(&global.estate, global.domains_folder.as_deref())?;
     let domains = match folder {
         Some(folder) => Domains::load(&files::read_domains(&folder)?),
         None => Ok(Domains::default()),

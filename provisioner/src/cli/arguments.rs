@@ -1,6 +1,6 @@
 //! What can be typed. Help texts are imperative; the reference in `docs/` is made from them.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::builder::RangedU64ValueParser;
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum, value_parser};
@@ -34,13 +34,14 @@ pub(super) struct Arguments {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Global options")]
 pub(super) struct Global {
-    /// Take the estate from this folder
+    /// Take the estate from this folder; by default the current one if it has an estate.yml, else estate/docker in it
     #[arg(
         long,
         global = true,
         env = "PROV_ESTATE",
         hide_env_values = true,
-        default_value = "estate/docker",
+        default_value_os_t = crate::files::default_estate(Path::new("")),
+        hide_default_value = true,
         value_name = "DIR"
     )]
     pub(super) estate: PathBuf,
@@ -52,7 +53,7 @@ pub(super) struct Global {
         hide_env_values = true,
         value_name = "DIR"
     )]
-    pub(super) domains: Option<PathBuf>,
+    pub(super) domains_folder: Option<PathBuf>,
     /// Work on these hosts only
     #[arg(long, short, global = true, value_name = "LIMIT")]
     pub(super) limit: Option<String>,
@@ -191,11 +192,14 @@ pub(super) struct Deploy {
 
 #[derive(Debug, Args)]
 pub(super) struct Diff {
+    /// Look at the domains, too
+    #[arg(long)]
+    pub(super) domains: bool,
     /// Save the plan, to be applied with `prov apply --plan FILE`
     #[arg(long, value_name = "FILE")]
     pub(super) out: Option<PathBuf>,
     /// Show a saved plan again, as JSON
-    #[arg(long, value_name = "FILE", conflicts_with = "out")]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["out", "domains"])]
     pub(super) show: Option<PathBuf>,
     /// Exit with 2 if anything would change
     #[arg(long)]
@@ -220,8 +224,11 @@ pub(super) struct Complete {
 #[derive(Debug, Args)]
 pub(super) struct Domain {
     /// Work on these domains
-    #[arg(required = true, value_name = "NAME")]
+    #[arg(required_unless_present = "all", value_name = "NAME")]
     pub(super) names: Vec<String>,
+    /// Work on all domains
+    #[arg(long, conflicts_with = "names")]
+    pub(super) all: bool,
     /// Work on these parts only
     #[arg(long, value_enum, value_delimiter = ',', value_name = "TAG")]
     pub(super) tags: Vec<DomainTag>,
@@ -231,6 +238,14 @@ pub(super) struct Domain {
     /// Preview only
     #[arg(long)]
     pub(super) diff: bool,
+    /// Save the preview as a plan, to be applied with `prov apply --plan FILE`
+    #[arg(
+        long,
+        requires = "diff",
+        conflicts_with = "purge_data",
+        value_name = "FILE"
+    )]
+    pub(super) out: Option<PathBuf>,
     /// Take away what was set up, but for mailboxes, databases and files of web sites
     #[arg(long)]
     pub(super) remove: bool,

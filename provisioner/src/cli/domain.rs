@@ -1,17 +1,20 @@
 //! `prov domain`: sets hosted domains up on top of the hosts, or takes them away again.
 
+use std::collections::BTreeSet;
 use std::io::{BufRead as _, IsTerminal as _};
 
 use tasks::Diagnostic;
 use tasks::domain::domain_name;
 use tasks::domain::role::{DomainWork, Purpose, Selection, Tag};
 use tasks::estate::Host;
+use tasks::plan::Phase;
 
 use super::app::App;
 use super::arguments::{Domain, DomainTag};
 use super::jobs::{self, Jobs, Show, Work};
+use super::plans;
 use crate::docker::Mode;
-use crate::engine::Failure;
+use crate::engine::{Failure, SavedScope};
 use crate::report::print::err;
 use crate::report::problem::{Problem, exit};
 use crate::report::text::Tense;
@@ -26,15 +29,31 @@ impl From<DomainTag> for Tag {
     }
 }
 
+/// What is asked of which domains.
+pub(super) struct Asked<'o> {
+    pub(super) names: &'o [String],
+    pub(super) tags: &'o [Tag],
+    pub(super) hostname_filter: Option<&'o str>,
+    pub(super) purpose: Purpose,
+}
+
 pub(super) async fn run(app: &App, options: &Domain) -> Result<u8, Problem> {
     app.check()?;
-    let work = work(app, options)?;
+    let names = names(app, options)?;
+    let tags: Vec<_> = options.tags.iter().copied().map(Tag::from).collect();
+    let asked = Asked {
+        names: &names,
+        tags: &tags,
+        hostname_filter: options.hostname_filter.as_deref(),
+        purpose: purpose(options.remove, options.purge_data),
+    };
+    let work = work(app, &asked)?;
     let hosts = concerned(app, &work, &app.limited()?)?;
     if hosts.is_empty() {
         return Err(Problem::usage(
             format!(
                 "nothing of {} is on the hosts of the limit",
-                options.names.join(" and ")
+                names.join(" and ")
             ),
             "leave out --limit, --tags or --hostname-filter",
         ));
@@ -42,18 +61,28 @@ pub(super) async fn run(app: &App, options: &Domain) -> Result<u8, Problem> {
     run_in_test_mode(app, &hosts).await?;
     if options.diff || options.remove {
         let jobs = Jobs::gather(app, &hosts, Work::Domains(&work)).await?;
-        let (outcome, _) = jobs::preview(app, jobs, Show::AsTheyCome).await;
+        let (outcome, previews) = jobs::preview(app, jobs, Show::AsTheyCome).await;
+        if options.diff {
+            let scope = SavedScope {
+                roles: false,
+                domains: names.clone(),
+                tags: tags.iter().map(|tag| tag.as_str().to_owned()).collect(),
+                hostname_filter: options.hostname_filter.clone(),
+                removal: options.remove,
+            };
+            return plans::keep(app, options.out.as_deref(), scope, &outcome, &previews);
+        }
         let code = jobs::code(&outcome);
         // With JSON there is one document: what was done is printed instead of what would be.
-        if options.diff || !app.json() || code != exit::DONE {
+        if !app.json() || code != exit::DONE {
             jobs::print(app, &outcome, Tense::Would);
         }
-        if options.diff || code != exit::DONE {
+        if code != exit::DONE {
             return Ok(code);
         }
     }
     if work.purpose == Purpose::Purge {
-        confirm(options)?;
+        confirm(options, &names)?;
     }
     let jobs = Jobs::gather(app, &hosts, Work::Domains(&work)).await?;
     let outcome = jobs::apply(app, jobs, options.waiting.wait, None, Show::AsTheyCome).await;
@@ -69,20 +98,41 @@ pub(super) async fn run(app: &App, options: &Domain) -> Result<u8, Problem> {
     }
 }
 
+/// Gives the names of the domains that are asked for, each once.
+fn names(app: &App, options: &Domain) -> Result<Vec<String>, Problem> {
+    if !options.all {
+        let mut seen = BTreeSet::new();
+        let names = options.names.iter().filter(|name| seen.insert(*name));
+        return Ok(names.cloned().collect());
+    }
+    if app.domains.is_empty() {
+        return Err(Problem::usage("the estate has no domains", NO_DOMAINS));
+    }
+    Ok(app.domains.names().map(str::to_owned).collect())
+}
+
+/// Gives what is to become of domains.
+pub(super) const fn purpose(remove: bool, purge_data: bool) -> Purpose {
+    match (remove, purge_data) {
+        (false, _) => Purpose::Setup,
+        (true, false) => Purpose::Removal,
+        (true, true) => Purpose::Purge,
+    }
+}
+
 /// Finds the domains and what is to be done with them.
-fn work<'a>(app: &'a App, options: &Domain) -> Result<DomainWork<'a>, Problem> {
+pub(super) fn work<'a>(app: &'a App, asked: &Asked<'_>) -> Result<DomainWork<'a>, Problem> {
     let mut domains = Vec::new();
     let mut mistakes = Vec::new();
-    for name in &options.names {
+    for name in asked.names {
         match app.domains.get(name) {
             Some(domain) => domains.push(domain),
             None => mistakes.push(unknown(app, name)),
         }
     }
-    let tags = options.tags.iter().copied().map(Tag::from);
-    let filter = options.hostname_filter.as_deref();
-    let selection =
-        Selection::new(tags, filter).map_err(|mistake| Problem::Usage(vec![mistake]))?;
+    let filter = asked.hostname_filter;
+    let selection = Selection::new(asked.tags.iter().copied(), filter)
+        .map_err(|mistake| Problem::Usage(vec![mistake]))?;
     if !mistakes.is_empty() {
         return Err(Problem::Usage(mistakes));
     }
@@ -94,7 +144,7 @@ fn work<'a>(app: &'a App, options: &Domain) -> Result<DomainWork<'a>, Problem> {
             return Err(Problem::usage(
                 format!(
                     "no web site of {} matches '{filter}'",
-                    options.names.join(" or ")
+                    asked.names.join(" or ")
                 ),
                 format!("there are: {}", names.join(", ")),
             ));
@@ -103,24 +153,28 @@ fn work<'a>(app: &'a App, options: &Domain) -> Result<DomainWork<'a>, Problem> {
     Ok(DomainWork {
         domains,
         selection,
-        purpose: match (options.remove, options.purge_data) {
-            (false, _) => Purpose::Setup,
-            (true, false) => Purpose::Removal,
-            (true, true) => Purpose::Purge,
-        },
+        purpose: asked.purpose,
     })
 }
 
+/// What to do where there is no domain at all.
+const NO_DOMAINS: &str =
+    "write domains/NAME/domain.yml, or name the folder of the domains with --domains-folder DIR";
+
 fn unknown(app: &App, name: &str) -> Diagnostic {
+    if ["*", "all"].contains(&name) {
+        let mistake = Diagnostic::new(format!("'{name}' is not the name of a domain"));
+        return mistake.hint("name all domains with --all");
+    }
     if let Err(problem) = domain_name(name) {
         return Diagnostic::new(problem);
     }
     let mistake = Diagnostic::new(format!("there is no domain '{name}'"));
     match tasks::nearest(name, app.domains.names()) {
         Some(near) => mistake.hint(format!("did you mean '{near}'?")),
-        None if app.domains.is_empty() => mistake.hint(
-            "the estate has no domains: write domains/NAME/domain.yml, or name their folder with --domains DIR",
-        ),
+        None if app.domains.is_empty() => {
+            mistake.hint(format!("the estate has no domains: {NO_DOMAINS}"))
+        }
         None => mistake.hint(format!(
             "there are: {}",
             app.domains.names().collect::<Vec<_>>().join(", ")
@@ -144,17 +198,33 @@ pub(super) fn concerned<'h>(
     Ok(concerned)
 }
 
-/// Refuses containers in deploy mode: they have no daemons that a domain could be given to.
-async fn run_in_test_mode(app: &App, hosts: &[&Host]) -> Result<(), Problem> {
+/// Gives the phase of roles and domains together: domains need daemons, so that of completion, but for containers that
+/// have none yet.
+pub(super) async fn phase(app: &App, hosts: &[&Host]) -> Result<Phase, Problem> {
+    let deployed = in_deploy_mode(app, hosts).await?;
+    Ok(if deployed.is_empty() {
+        Phase::Completion
+    } else {
+        Phase::Apply
+    })
+}
+
+/// Names the containers in deploy mode.
+async fn in_deploy_mode<'h>(app: &App, hosts: &[&'h Host]) -> Result<Vec<&'h str>, Problem> {
     if app.estate.network().is_none() {
-        return Ok(());
+        return Ok(Vec::new());
     }
     let all = app.containers().await?.list().await?;
     let deployed = hosts.iter().filter(|host| {
         all.iter()
             .any(|status| status.host == host.name() && status.mode == Mode::Deploy)
     });
-    let names: Vec<_> = deployed.map(|host| host.name()).collect();
+    Ok(deployed.map(|host| host.name()).collect())
+}
+
+/// Refuses containers in deploy mode: they have no daemons that a domain could be given to.
+pub(super) async fn run_in_test_mode(app: &App, hosts: &[&Host]) -> Result<(), Problem> {
+    let names = in_deploy_mode(app, hosts).await?;
     if names.is_empty() {
         return Ok(());
     }
@@ -171,8 +241,8 @@ async fn run_in_test_mode(app: &App, hosts: &[&Host]) -> Result<(), Problem> {
 }
 
 /// Has the user say that data may go, by the names of the domains whose data it is.
-fn confirm(options: &Domain) -> Result<(), Problem> {
-    let names = options.names.join(" ");
+fn confirm(options: &Domain, names: &[String]) -> Result<(), Problem> {
+    let names = names.join(" ");
     let said = match &options.confirm {
         Some(said) => said.clone(),
         None if std::io::stdin().is_terminal() => {

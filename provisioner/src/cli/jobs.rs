@@ -39,6 +39,8 @@ pub(super) enum Work<'a> {
     Roles(Phase),
     /// What domains need.
     Domains(&'a DomainWork<'a>),
+    /// What their roles declare, and then what domains need.
+    RolesAndDomains(Phase, &'a DomainWork<'a>),
     /// These resources.
     Resources(&'a [Declared]),
 }
@@ -54,6 +56,11 @@ fn job(app: &App, host: &Host, target: Target, work: Work<'_>) -> Result<Job, Pr
     let (resources, phase) = match work {
         Work::Roles(phase) => (roles()?, phase),
         Work::Domains(work) => (domains(work)?, Phase::Completion),
+        Work::RolesAndDomains(phase, work) => {
+            let mut both = roles()?;
+            both.extend(domains(work)?);
+            (tasks::role::arrange(host.name(), both)?, phase)
+        }
         Work::Resources(resources) => (resources.to_vec(), Phase::Completion),
     };
     // A mistake in what this is not about is no reason to refuse it.
@@ -131,6 +138,19 @@ impl Jobs {
     }
 }
 
+/// Names the domains of hosts, for a run that is not about them.
+pub(super) fn domains_of(app: &App, hosts: &[&Host]) -> Vec<String> {
+    let domains = DomainWork::concerning(
+        &app.domains,
+        &app.estate,
+        hosts,
+        &app.inputs,
+        &app.templates,
+    );
+    let names = domains.iter().map(|domain| domain.name().to_string());
+    names.collect()
+}
+
 /// Puts hosts back in the order of the estate.
 fn ordered(order: &[String], mut hosts: Vec<HostOutcome>) -> Vec<HostOutcome> {
     hosts.sort_by_key(|host| order.iter().position(|name| *name == host.host));
@@ -181,6 +201,7 @@ pub(super) async fn preview(
         hosts: ordered(&jobs.order, hosts),
         elapsed: started.elapsed(),
         shown: show == Show::AsTheyCome,
+        other_domains: Vec::new(),
     };
     (outcome, ready.into_iter().zip(previews).collect())
 }

@@ -13,6 +13,7 @@ mod dropbox;
 mod jobs;
 mod mail_client;
 mod passphrase;
+mod plans;
 mod reference;
 mod reports;
 mod run;
@@ -107,7 +108,7 @@ async fn dispatch(arguments: Arguments) -> Result<u8, Problem> {
         }
         Command::Check => check::run(&global),
         Command::Diff(options) => match &options.show {
-            Some(plan) => diff::show(plan),
+            Some(plan) => plans::show(plan),
             None => diff::run(&App::load(global)?, &options).await,
         },
         Command::Apply(options) => apply::run(&App::load(global)?, &options).await,

@@ -30,7 +30,7 @@ pub use exchange::Exchange;
 pub use host::Previewed;
 pub use job::{Basis, Job};
 pub use outcome::{ChangeOutcome, Failure, HostOutcome, RunOutcome, Status, Summary, Waiting};
-pub use saved::{SavedHost, SavedPlan};
+pub use saved::{SavedHost, SavedPlan, SavedScope};
 pub use session::{CommandSession, Lock, Opened, Output, ReadSession, Stepped, WriteSession};
 
 /// What a host is doing, for progress.
@@ -141,6 +141,7 @@ pub async fn apply_all(
         hosts,
         elapsed: started.elapsed(),
         shown: false,
+        other_domains: Vec::new(),
     }
 }
 

@@ -279,6 +279,8 @@ pub struct RunOutcome {
     pub elapsed: Duration,
     /// Whether a person has seen each host's results as they came.
     pub shown: bool,
+    /// Domains of these hosts that the run was not about.
+    pub other_domains: Vec<String>,
 }
 
 /// Counts over all hosts.

@@ -3,7 +3,7 @@
 //! A plan file holds what a person reads, and digests under a key of its own: of each resource's facts before, and
 //! of the steps that follow from the estate. It holds no secret. It is applied once.
 
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
@@ -16,7 +16,7 @@ use super::job::Basis;
 use super::outcome::Failure;
 
 /// The form of the file; a later one cannot be applied by this prov.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 
 /// A saved plan.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -29,8 +29,36 @@ pub struct SavedPlan {
     /// When it was applied; `None` while it was not.
     pub applied: Option<String>,
     key: String,
+    /// What it is about.
+    pub scope: SavedScope,
     /// The hosts, in the order of the estate.
     pub hosts: Vec<SavedHost>,
+}
+
+/// What a plan is about, so that the same can be decided about again.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SavedScope {
+    /// Whether what roles declare belongs to it.
+    pub roles: bool,
+    /// The domains that belong to it.
+    pub domains: Vec<String>,
+    /// The parts of these domains, by their tags; all where none is named.
+    pub tags: Vec<String>,
+    /// The filter of web sites.
+    pub hostname_filter: Option<String>,
+    /// Whether the domains are taken away.
+    pub removal: bool,
+}
+
+impl SavedScope {
+    /// Describes what roles declare.
+    #[must_use]
+    pub fn roles() -> Self {
+        Self {
+            roles: true,
+            ..Self::default()
+        }
+    }
 }
 
 /// What was saved of one host.
@@ -54,13 +82,14 @@ struct SavedResource {
 impl SavedPlan {
     /// Begins a plan with a new key.
     #[must_use]
-    pub fn new(estate: &str, made: String, key: String) -> Self {
+    pub fn new(estate: &str, made: String, key: String, scope: SavedScope) -> Self {
         Self {
             version: VERSION,
             estate: estate.to_owned(),
             made,
             applied: None,
             key,
+            scope,
             hosts: Vec::new(),
         }
     }
@@ -91,6 +120,24 @@ impl SavedPlan {
         };
         self.hosts.push(saved);
         Ok(())
+    }
+
+    /// Tells whether these bytes are, or begin, a plan file.
+    pub(crate) fn is_one(bytes: &[u8]) -> bool {
+        let mut lines = bytes.split(|byte| *byte == b'\n');
+        let mut begins = |text: &str| {
+            let line = lines.next();
+            line.is_some_and(|line| line.trim_ascii_start().starts_with(text.as_bytes()))
+        };
+        begins("{") && begins("\"version\": ") && begins("\"estate\": ")
+    }
+
+    /// Tells whether a file begins as a plan does, without reading all of it.
+    pub(crate) fn begins(path: &Path) -> bool {
+        let mut start = Vec::new();
+        let file = std::fs::File::open(path);
+        let read = file.and_then(|file| file.take(1024).read_to_end(&mut start));
+        read.is_ok() && Self::is_one(&start)
     }
 
     /// Reads a plan file.
@@ -202,7 +249,7 @@ impl SavedHost {
         facts: &Facts,
     ) -> Result<(), Failure> {
         let key = self.key.as_bytes();
-        let again = "look at what changed, then make a new plan with `prov diff --out FILE`";
+        let again = "look at what changed, then make a new plan in the same way as this one (`prov diff … --out FILE`)";
         let names: Vec<_> = resources.iter().map(Declared::name).collect();
         let saved_names: Vec<_> = self.resources.iter().map(|saved| &saved.name).collect();
         if saved_names != names.iter().collect::<Vec<_>>() {
@@ -220,7 +267,7 @@ impl SavedHost {
         if !moved.is_empty() {
             return Err(Failure::new(
                 format!(
-                    "the host is no longer as it was when the plan was made: {} moved",
+                    "the host is no longer as it was when the plan was made; changed since: {}",
                     moved.join(", ")
                 ),
                 again,
@@ -255,7 +302,7 @@ mod tests {
     fn a_plan_is_applied_once_and_one_that_cannot_be_claimed_is_not_left_locked() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("plan.json");
-        let mut plan = SavedPlan::new("e", "now".to_owned(), "key".to_owned());
+        let mut plan = SavedPlan::new("e", "now".to_owned(), "key".to_owned(), SavedScope::roles());
         // Somebody removed or emptied it since it was read.
         std::fs::write(&path, "").unwrap();
         assert!(plan.claim(&path, "later".to_owned()).is_err());

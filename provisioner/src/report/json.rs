@@ -11,6 +11,7 @@ pub fn run(outcome: &RunOutcome) -> Value {
     json!({
         "hosts": hosts,
         "summary": outcome.summary(),
+        "other_domains": outcome.other_domains,
         "elapsed_ms": millis(outcome.elapsed),
     })
 }

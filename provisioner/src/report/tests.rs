@@ -54,12 +54,34 @@ fn outcome() -> RunOutcome {
         hosts: vec![changed, HostOutcome::new("caldav"), failed],
         elapsed: Duration::from_millis(420),
         shown: false,
+        other_domains: Vec::new(),
     }
 }
 
 #[test]
 fn a_preview_shows_changes_what_waits_and_why_a_host_failed() {
     insta::assert_snapshot!(plain(&text::run(&outcome(), Tense::Would, false)));
+}
+
+#[test]
+fn domains_that_were_not_looked_at_are_named() {
+    let mut run = outcome();
+    run.other_domains = vec!["example.com".into(), "example.org".into()];
+    let told = |tense| plain(&text::run(&run, tense, false));
+    let would = "2 domains were not looked at: example.com, example.org; `prov diff --domains` looks at them, too.\n";
+    assert!(
+        told(Tense::Would).ends_with(would),
+        "{}",
+        told(Tense::Would)
+    );
+    let did =
+        "2 domains were not set up: example.com, example.org; `prov domain --all` does that.\n";
+    assert!(told(Tense::Did).ends_with(did), "{}", told(Tense::Did));
+    run.other_domains.pop();
+    let one = "1 domain was not looked at: example.com; `prov diff --domains` looks at it, too.\n";
+    let shown = plain(&text::run(&run, Tense::Would, false));
+    assert!(shown.ends_with(one), "{shown}");
+    assert_eq!(super::json::run(&run)["other_domains"][0], "example.com");
 }
 
 #[test]
@@ -102,6 +124,7 @@ fn nothing_that_a_host_says_can_draw_on_the_terminal() {
         hosts: vec![host],
         elapsed: Duration::ZERO,
         shown: false,
+        other_domains: Vec::new(),
     };
     let shown = plain(&text::run(&run, Tense::Did, false));
     assert_eq!(shown.matches("\\u{1b}[2J").count(), 3, "{shown}");

@@ -32,7 +32,28 @@ pub fn run(outcome: &RunOutcome, tense: Tense, verbose: bool) -> String {
         recap(&mut text, outcome);
     }
     closing(&mut text, &outcome.summary(), tense, outcome.elapsed);
+    other_domains(&mut text, &outcome.other_domains, tense);
     text
+}
+
+/// Says which domains a run was not about, so that nobody takes them for well.
+fn other_domains(text: &mut String, domains: &[String], tense: Tense) {
+    if domains.is_empty() {
+        return;
+    }
+    let count = counted(domains.len(), "domain was", "domains were");
+    let names = printable(&domains.join(", "));
+    let it = if domains.len() == 1 { "it" } else { "them" };
+    let _ = match tense {
+        Tense::Would => writeln!(
+            text,
+            "{count} not looked at: {names}; `prov diff --domains` looks at {it}, too."
+        ),
+        Tense::Did => writeln!(
+            text,
+            "{count} not set up: {names}; `prov domain --all` does that."
+        ),
+    };
 }
 
 /// Renders what became of one host.

@@ -107,7 +107,7 @@ impl fmt::Display for Remedy {
             Self::NewPlan { first } => {
                 write!(
                     f,
-                    "{}make a new plan with `prov diff --out FILE`",
+                    "{}make a new plan in the same way as this one (`prov diff … --out FILE`)",
                     then(first)
                 )
             }
@@ -207,7 +207,7 @@ mod tests {
         let remedy = Remedy::again_after("free space").with_new_plan();
         assert_eq!(
             remedy.to_string(),
-            "free space, then make a new plan with `prov diff --out FILE`"
+            "free space, then make a new plan in the same way as this one (`prov diff … --out FILE`)"
         );
         assert_eq!(remedy.code(), "new_plan");
     }

@@ -6,10 +6,10 @@ use crate::diagnostic::Diagnostic;
 use crate::resource::{Declared, Packages, Resource, Stage, State};
 
 /// Puts what must come before packages first, then the packages, then the rest in the order of the roles.
-pub(crate) fn arrange(
-    host: &str,
-    declared: Vec<Declared>,
-) -> Result<Vec<Declared>, Vec<Diagnostic>> {
+///
+/// What roles and domains declare for a host can be put together by it, too: then a domain is planned with what the roles
+/// are about to change.
+pub fn arrange(host: &str, declared: Vec<Declared>) -> Result<Vec<Declared>, Vec<Diagnostic>> {
     let mut before = Vec::new();
     let mut packages: Vec<(Declared, Packages)> = Vec::new();
     let mut rest: Vec<Declared> = Vec::new();

@@ -30,7 +30,7 @@ mod registry;
 pub(crate) mod reverse_proxy;
 pub(crate) mod wordpress;
 
-pub(crate) use arrange::arrange;
+pub use arrange::arrange;
 pub use catalogue::{Capability, Catalogue, resources};
 pub(crate) use catalogue::{promises, variable_names};
 pub use check::check;

@@ -14,6 +14,7 @@ mod mail_internal;
 mod reverse_proxy;
 mod wordpress;
 mod wordpress_database;
+mod work;
 
 use std::collections::BTreeSet;
 
@@ -22,14 +23,14 @@ use schemars::Schema;
 
 use super::{Domain, Domains, HostLabel, Site, Webhost};
 use crate::diagnostic::Diagnostic;
-use crate::estate::{Estate, Host};
+use crate::estate::Estate;
 use crate::promise::Promises;
-use crate::resource::Declared;
-use crate::role::{HostContext, Inputs, arrange};
+use crate::role::{HostContext, Inputs};
 use crate::template::Templates;
 use crate::value::DomainName;
 
 pub use made::Made;
+pub use work::DomainWork;
 
 /// A row of the registry.
 pub struct DomainRole {
@@ -158,6 +159,12 @@ impl Tag {
     /// Every tag.
     pub const EVERY: [Self; 3] = [Self::DynamicDns, Self::Mail, Self::Web];
 
+    /// Finds the tag of a word.
+    #[must_use]
+    pub fn of_word(word: &str) -> Option<Self> {
+        Self::EVERY.into_iter().find(|tag| tag.as_str() == word)
+    }
+
     /// Gives the word for the command line.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -263,120 +270,6 @@ impl<'e> DomainContext<'e> {
     #[must_use]
     pub fn is_host(&self, name: &str) -> bool {
         self.on.host.name() == name
-    }
-}
-
-/// Work on domains: which, which parts of them, and to what end.
-#[derive(Debug, Clone)]
-pub struct DomainWork<'e> {
-    /// The domains.
-    pub domains: Vec<&'e Domain>,
-    /// Which parts of them.
-    pub selection: Selection,
-    /// To what end.
-    pub purpose: Purpose,
-}
-
-impl<'e> DomainWork<'e> {
-    /// Describes that every domain is set up with all its parts.
-    #[must_use]
-    pub fn setup(domains: &'e Domains) -> Self {
-        Self {
-            domains: domains.iter().collect(),
-            selection: Selection::default(),
-            purpose: Purpose::Setup,
-        }
-    }
-
-    /// Adds what one host promises the users of the domains; gives the mistakes that kept a role from promising.
-    pub(crate) fn promises(
-        &self,
-        estate: &Estate,
-        host: &Host,
-        inputs: &Inputs,
-        templates: &Templates,
-        promises: &mut Promises,
-    ) -> Vec<Diagnostic> {
-        let mut mistakes = Vec::new();
-        for domain in &self.domains {
-            let cx = match self.context(estate, host, inputs, templates, domain) {
-                Ok(cx) => cx,
-                Err(mistake) => {
-                    mistakes.push(mistake);
-                    continue;
-                }
-            };
-            for role in self.roles(host) {
-                let made = (role.promises)(&cx, promises);
-                mistakes.extend(made.err().into_iter().flatten());
-            }
-        }
-        mistakes
-    }
-
-    /// Lists the domain roles that work on a host.
-    fn roles(&self, host: &Host) -> impl Iterator<Item = &'static DomainRole> {
-        DOMAIN_ROLES.iter().filter(|role| {
-            let chosen = role.tags.iter().any(|tag| self.selection.has(*tag));
-            chosen && role.on.iter().any(|on| host.has_role(on))
-        })
-    }
-
-    /// Gathers what domain roles decide from.
-    fn context<'c>(
-        &'c self,
-        estate: &'c Estate,
-        host: &'c Host,
-        inputs: &'c Inputs,
-        templates: &'c Templates,
-        domain: &'c Domain,
-    ) -> Result<DomainContext<'c>, Diagnostic> {
-        let mut on = HostContext::new(estate, host, inputs, templates);
-        on.vars = domain.over(on.vars);
-        let home_domain = home_domain(&on)?;
-        Ok(DomainContext {
-            on,
-            domain,
-            home_domain,
-            selection: &self.selection,
-        })
-    }
-
-    /// Gives the resources of one host for the domains, none where they do not concern it.
-    pub fn resources(
-        &self,
-        estate: &Estate,
-        host: &Host,
-        inputs: &Inputs,
-        templates: &Templates,
-    ) -> Result<Vec<Declared>, Vec<Diagnostic>> {
-        let mut declared = Vec::new();
-        let mut mistakes = Vec::new();
-        for domain in &self.domains {
-            let cx = match self.context(estate, host, inputs, templates, domain) {
-                Ok(cx) => cx,
-                Err(mistake) => {
-                    mistakes.push(mistake);
-                    continue;
-                }
-            };
-            for role in self.roles(host) {
-                let mut made = Made::new(role.name, self.purpose);
-                (role.resources)(&cx, &mut made);
-                match made.finish() {
-                    Ok(resources) => declared.push(resources),
-                    Err(found) => mistakes.extend(found),
-                }
-            }
-        }
-        if !mistakes.is_empty() {
-            return Err(mistakes);
-        }
-        // What was made last goes first.
-        if self.purpose != Purpose::Setup {
-            declared.reverse();
-        }
-        arrange(host.name(), declared.into_iter().flatten().collect())
     }
 }
 
