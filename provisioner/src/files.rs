@@ -59,8 +59,7 @@ fn no_estate(folder: &Path) -> Diagnostic {
         ));
     }
     if folder == Path::new(SAMPLE) && !has_inventory(Path::new("")) {
-        let message =
-            "there is no estate here: the current folder has no estate.yml, and no folder estate/docker";
+        let message = "there is no estate here: the current folder has no estate.yml, and no folder estate/docker";
         return Diagnostic::new(message).hint(
             "go to the folder of the estate, or name it with --estate DIR or the variable PROV_ESTATE of the environment",
         );
@@ -73,7 +72,9 @@ fn no_estate(folder: &Path) -> Diagnostic {
 /// results of checks.
 fn is_own(path: &Path, bytes: &[u8]) -> bool {
     let ends = ["html", "xml", "applying"];
-    ends.iter().any(|end| path.extension().is_some_and(|it| it == *end)) || SavedPlan::is_one(bytes)
+    ends.iter()
+        .any(|end| path.extension().is_some_and(|it| it == *end))
+        || SavedPlan::is_one(bytes)
 }
 
 /// Finds the folder of an estate's domains: the one that was named, else `domains` in the estate's folder, else `domains`

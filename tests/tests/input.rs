@@ -20,11 +20,77 @@ fn server(address: &str, port: u16, connection: &str) -> Folder {
 }
 
 #[test]
+fn roles_and_lists_are_names_too_and_what_is_ambiguous_is_said() {
+    let folder = Folder::new();
+    let hosts = "name: x\nconnection: {user: a}\nhosts:\n  dns: {address: 192.0.2.1, location: internal}\n  \
+                 two: {address: 192.0.2.2, location: internal}\n";
+    folder.write(
+        "estate.yml",
+        &format!("{hosts}roles: {{dns_client: [two], dns: [two]}}\n"),
+    );
+    folder.write(
+        "groups/all.yml",
+        "home_domain: home.test\ndns_upstream_nameservers: []\ndns_resolvers: [192.0.2.2]\n",
+    );
+    let hosts = |arguments: &[&str]| {
+        let long = ["--output", "json", "--timeout", "1", "diff"];
+        let ran = folder.prov(long.iter().chain(arguments)).run();
+        let hosts = ran.json()["hosts"]
+            .as_array()
+            .unwrap_or(&Vec::new())
+            .clone();
+        let names = hosts
+            .iter()
+            .map(|host| host["host"].as_str().unwrap().to_owned());
+        names.collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(hosts(&["dns_client"]), "two");
+    assert_eq!(hosts(&["--limit", "dns_client"]), "two");
+    assert_eq!(hosts(&["dns"]), "dns");
+    assert_eq!(hosts(&["role=dns"]), "two");
+    assert_eq!(hosts(&["internal&role=dns"]), "two");
+    let list = folder.path_text("list");
+    std::fs::write(&list, "# mine\ntwo\n").unwrap();
+    assert_eq!(hosts(&[&format!("@{list}")]), "two");
+    assert_eq!(hosts(&["all", &format!("!@{list}")]), "dns");
+    let told = folder.prov(["--timeout", "1", "diff", "dns"]).run();
+    told.says("note: 'dns' is taken for the host; `role=dns` names the hosts with the role");
+    let none = folder.prov(["diff", "@/no/such"]).run();
+    none.exits(64)
+        .says("cannot read the list of hosts /no/such");
+}
+
+#[test]
+fn the_current_folder_is_the_estate_if_it_is_one() {
+    let folder = Folder::new();
+    folder.write("estate.yml", "name: here\nconnection: {user: a}\nhosts: {one: {address: 192.0.2.1, location: internal}}\n");
+    let here = || end_to_end::Prov::new(&folder.path("estate")).args(["check"]);
+    here().run().exits(0).says("here 1 host");
+    std::fs::rename(
+        folder.path("estate/estate.yml"),
+        folder.path("estate/estate.yaml"),
+    )
+    .unwrap();
+    here().run().exits(64).says("name it estate.yml");
+    std::fs::remove_file(folder.path("estate/estate.yaml")).unwrap();
+    let none = here().run();
+    none.exits(64)
+        .says("there is no estate here")
+        .says("--estate")
+        .says("PROV_ESTATE");
+}
+
+#[test]
 fn an_unknown_name_is_answered_with_the_nearest() {
     let estate = Estate::new(&["alpha", "beta"]);
     for command in [
         &["diff", "--limit", "alpa"][..],
         &["deploy", "alpa"],
+        &["diff", "alpa"],
+        &["apply", "alpa"],
+        &["complete", "beta,alpa"],
+        &["run", "alpa", "--", "id"],
+        &["diff", "--limit", "role=alpa,alpa"],
         &["status", "alpa"],
     ] {
         estate
@@ -70,6 +136,16 @@ fn an_unknown_name_is_answered_with_the_nearest() {
         .run()
         .exits(64)
         .says("--wait");
+    let hint = "write --limit alpha";
+    let task = ["task", "service", "alpha", "name=x"];
+    estate.prov(task).run().exits(64).says(hint);
+    let domain = ["domain", "alpha"];
+    estate.prov(domain).run().exits(64).says(hint);
+    let several = estate.prov(["ssh", "internal"]).run();
+    several
+        .exits(64)
+        .says("'internal' is 2 hosts, not one")
+        .says("alpha, beta");
     let json = estate
         .prov(["--output", "json", "diff", "--limit", "alpa"])
         .run();

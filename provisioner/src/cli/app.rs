@@ -4,11 +4,11 @@ use std::path::Path;
 
 use tasks::authority::Authority;
 use tasks::domain::Domains;
-use tasks::estate::{ALL, Estate, Host, StandIn};
+use tasks::estate::Estate;
 use tasks::role::{Catalogue, Inputs};
 use tasks::template::Templates;
 
-use super::arguments::{Global, Names, Output};
+use super::arguments::{Global, Output};
 use super::passphrase;
 use crate::authority;
 use crate::docker::{Engine, EstateContainers, host_resolvers};
@@ -100,61 +100,6 @@ impl App {
     /// Tells whether programs read what is printed.
     pub(super) fn json(&self) -> bool {
         self.global.output == Output::Json
-    }
-
-    /// Selects the hosts of `--limit`, or all.
-    pub(super) fn limited(&self) -> Result<Vec<&Host>, Problem> {
-        self.estate
-            .limit(self.global.limit.as_deref().unwrap_or(ALL))
-            .map_err(Problem::Usage)
-    }
-
-    /// Selects the hosts of services, groups and hosts by name, then those of `--limit` among them.
-    pub(super) fn named(&self, names: &Names) -> Result<Vec<&Host>, Problem> {
-        if names.names.is_empty() {
-            return self.limited();
-        }
-        let chosen = self
-            .estate
-            .limit(&names.names.join(","))
-            .map_err(Problem::Usage)?;
-        let limited = self.limited()?;
-        let both: Vec<_> = chosen
-            .into_iter()
-            .filter(|host| limited.iter().any(|other| other.name() == host.name()))
-            .collect();
-        if both.is_empty() {
-            return Err(Problem::usage(
-                format!(
-                    "no host is in both '{}' and the limit",
-                    names.names.join(" ")
-                ),
-                "leave out --limit, or the names",
-            ));
-        }
-        Ok(both)
-    }
-
-    /// Selects as [`Self::named`] does, and stand-ins by their names; those that exist if nothing limits the choice.
-    pub(super) fn named_with_stand_ins(
-        &self,
-        names: &Names,
-    ) -> Result<(Vec<&Host>, Vec<&StandIn>), Problem> {
-        let all = self.estate.stand_ins().iter();
-        if names.names.is_empty() {
-            let all = all.filter(|_| self.global.limit.is_none());
-            return Ok((self.limited()?, all.collect()));
-        }
-        let is_named = |name: &str| names.names.iter().any(|other| other == name);
-        let stand_ins: Vec<_> = all.filter(|one| is_named(one.name())).collect();
-        let is_host = |name: &&String| stand_ins.iter().all(|one| one.name() != *name);
-        let names = Names {
-            names: names.names.iter().filter(is_host).cloned().collect(),
-        };
-        if names.names.is_empty() {
-            return Ok((Vec::new(), stand_ins));
-        }
-        Ok((self.named(&names)?, stand_ins))
     }
 
     /// Gives the estate's side of Docker; an error where its hosts are not containers.

@@ -25,7 +25,7 @@ pub(super) async fn run(app: &App, options: &Apply) -> Result<u8, Problem> {
     if let Some(path) = &options.plan {
         return plans::apply(app, path, wait).await;
     }
-    let hosts = app.limited()?;
+    let hosts = app.named(&options.names)?;
     let jobs = Jobs::gather(app, &hosts, Work::Roles(app.phase())).await?;
     let mut outcome = jobs::apply(app, jobs, wait, None, Show::AsTheyCome).await;
     outcome.other_domains = jobs::domains_of(app, &hosts);
@@ -34,7 +34,7 @@ pub(super) async fn run(app: &App, options: &Apply) -> Result<u8, Problem> {
 }
 
 pub(super) async fn complete(app: &App, options: &Complete) -> Result<u8, Problem> {
-    let hosts = app.limited()?;
+    let hosts = app.named(&options.names)?;
     let jobs = Jobs::gather(app, &hosts, Work::Roles(Phase::Completion)).await?;
     let mut outcome = jobs::apply(app, jobs, options.waiting.wait, None, Show::AsTheyCome).await;
     outcome.other_domains = jobs::domains_of(app, &hosts);

@@ -17,8 +17,9 @@ Exit codes:
   64  the command line or the estate is not valid
 `prov ssh`, `prov client` and `prov dropbox` end with the exit code of what they ran, once it ran.
 
-LIMIT takes names of hosts, groups and services: `a,b` or `a:b` for both, `!c` without, `&d` only those also in,
-globs (`dns-*`), and `~REGEX`.";
+LIMIT and NAME take names of hosts, groups, services and roles: `a,b` or `a:b` for both, `!c` without, `&d` only those
+also in, globs (`dns-*`), `~REGEX`, and `@FILE` for the names in a file. Where a role is called as something else is,
+`role=NAME` is the role.";
 
 /// Provision small Debian estates over SSH, and try them in containers first
 #[derive(Debug, Parser)]
@@ -173,10 +174,10 @@ pub(super) struct Rotate {
     pub(super) give_up: bool,
 }
 
-/// Names of services, groups or hosts.
+/// Names of services, groups, hosts or roles.
 #[derive(Debug, Args, Default)]
 pub(super) struct Names {
-    /// Work on these services, groups or hosts; on all when none is named
+    /// Work on these services, groups, hosts or roles; on all when none is named
     #[arg(value_name = "NAME")]
     pub(super) names: Vec<String>,
 }
@@ -192,6 +193,8 @@ pub(super) struct Deploy {
 
 #[derive(Debug, Args)]
 pub(super) struct Diff {
+    #[command(flatten)]
+    pub(super) names: Names,
     /// Look at the domains, too
     #[arg(long)]
     pub(super) domains: bool,
@@ -199,7 +202,7 @@ pub(super) struct Diff {
     #[arg(long, value_name = "FILE")]
     pub(super) out: Option<PathBuf>,
     /// Show a saved plan again, as JSON
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["out", "domains"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["out", "domains", "names"])]
     pub(super) show: Option<PathBuf>,
     /// Exit with 2 if anything would change
     #[arg(long)]
@@ -208,8 +211,10 @@ pub(super) struct Diff {
 
 #[derive(Debug, Args)]
 pub(super) struct Apply {
+    #[command(flatten)]
+    pub(super) names: Names,
     /// Apply this saved plan, if the hosts are still as they were
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "names")]
     pub(super) plan: Option<PathBuf>,
     #[command(flatten)]
     pub(super) waiting: Waiting,
@@ -218,13 +223,15 @@ pub(super) struct Apply {
 #[derive(Debug, Args)]
 pub(super) struct Complete {
     #[command(flatten)]
+    pub(super) names: Names,
+    #[command(flatten)]
     pub(super) waiting: Waiting,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct Domain {
     /// Work on these domains
-    #[arg(required_unless_present = "all", value_name = "NAME")]
+    #[arg(value_name = "NAME")]
     pub(super) names: Vec<String>,
     /// Work on all domains
     #[arg(long, conflicts_with = "names")]
@@ -366,6 +373,8 @@ impl DropboxAction {
 
 #[derive(Debug, Args)]
 pub(super) struct Run {
+    #[command(flatten)]
+    pub(super) names: Names,
     /// End after so many seconds, however far the command is
     #[arg(long, value_name = "SECONDS", default_value_t = 3600, value_parser = clap::value_parser!(u64).range(1..))]
     pub(super) max_time: u64,
@@ -402,7 +411,7 @@ pub(super) struct Logs {
 
 #[derive(Debug, Args)]
 pub(super) struct Ssh {
-    /// Open a shell on this host
+    /// Open a shell on this host, or the only one of this group, service or role
     pub(super) host: String,
     /// Stay the user that logs in, instead of becoming root
     #[arg(long)]
@@ -438,7 +447,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_number_that_nothing_can_be_done_with_is_refused() {
+    fn what_nothing_can_be_done_with_is_refused() {
         let parse = |line: &str| Arguments::try_parse_from(line.split(' '));
         for bad in [
             "prov check --forks 9999999999999999999",
@@ -448,6 +457,22 @@ mod tests {
             "prov test --deadline 18446744073709551615",
         ] {
             assert!(parse(bad).is_err(), "{bad}");
+        }
+        for bad in [
+            "prov apply one --plan x",
+            "prov diff --show x one",
+            "prov domain a.test --all",
+            "prov run one id",
+        ] {
+            assert!(parse(bad).is_err(), "{bad}");
+        }
+        for good in [
+            "prov diff one two --domains --out x",
+            "prov apply dns,!one",
+            "prov complete one",
+            "prov run one two -- id -u",
+        ] {
+            assert!(parse(good).is_ok(), "{good}");
         }
         let good = "prov apply --forks 1 --timeout 1 --wait 0";
         assert!(parse(good).is_ok(), "{good}");

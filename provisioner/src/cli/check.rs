@@ -29,7 +29,9 @@ pub(super) fn run(global: &Global) -> Result<u8, Problem> {
         return Err(mistakes.into());
     }
     if let Some(limit) = &global.limit {
-        estate.limit(limit).map_err(Problem::Usage)?;
+        estate
+            .limit(&super::limit::expanded(limit)?)
+            .map_err(Problem::Usage)?;
     }
     let (hosts, services) = (estate.hosts().len(), estate.services().count());
     let roles = inputs

@@ -10,7 +10,7 @@ use crate::engine::{SavedScope, Status};
 use crate::report::problem::{Problem, exit};
 
 pub(super) async fn run(app: &App, options: &Diff) -> Result<u8, Problem> {
-    let hosts = app.limited()?;
+    let hosts = app.named(&options.names)?;
     let all = DomainWork::setup(&app.domains);
     let mut scope = SavedScope::roles();
     let work = if options.domains {

@@ -100,6 +100,12 @@ pub(super) async fn run(app: &App, options: &Domain) -> Result<u8, Problem> {
 
 /// Gives the names of the domains that are asked for, each once.
 fn names(app: &App, options: &Domain) -> Result<Vec<String>, Problem> {
+    if !options.all && options.names.is_empty() {
+        return Err(Problem::usage(
+            "no domain is named",
+            "name domains, or all of them with --all",
+        ));
+    }
     if !options.all {
         let mut seen = BTreeSet::new();
         let names = options.names.iter().filter(|name| seen.insert(*name));
@@ -162,6 +168,12 @@ const NO_DOMAINS: &str =
     "write domains/NAME/domain.yml, or name the folder of the domains with --domains-folder DIR";
 
 fn unknown(app: &App, name: &str) -> Diagnostic {
+    if app.estate.limit(name).is_ok() && !["*", "all"].contains(&name) {
+        let mistake = Diagnostic::new(format!("there is no domain '{name}'"));
+        return mistake.hint(format!(
+            "to work on some hosts only, name domains and write --limit {name}"
+        ));
+    }
     if ["*", "all"].contains(&name) {
         let mistake = Diagnostic::new(format!("'{name}' is not the name of a domain"));
         return mistake.hint("name all domains with --all");

@@ -11,6 +11,7 @@ mod diff;
 mod domain;
 mod dropbox;
 mod jobs;
+mod limit;
 mod mail_client;
 mod passphrase;
 mod plans;

@@ -47,7 +47,7 @@ pub(super) fn line_or_words(typed: &[String]) -> Vec<String> {
 
 pub(super) async fn run(app: &App, options: &Run) -> Result<u8, Problem> {
     let started = Instant::now();
-    let hosts = app.limited()?;
+    let hosts = app.named(&options.names)?;
     let targets = app.targets(&hosts).await?;
     let ran = targets.iter().map(|(host, _)| Ran {
         host: host.clone(),

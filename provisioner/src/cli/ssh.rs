@@ -9,17 +9,7 @@ use crate::report::problem::{Problem, exit};
 use crate::ssh::{AtTerminal, connect, interactive};
 
 pub(super) async fn run(app: &App, options: &Ssh) -> Result<u8, Problem> {
-    let Some(host) = app.estate.host(&options.host) else {
-        let names = app.estate.hosts().iter().map(tasks::estate::Host::name);
-        let hint = tasks::nearest(&options.host, names.clone()).map_or_else(
-            || format!("there are: {}", names.collect::<Vec<_>>().join(", ")),
-            |nearest| format!("did you mean '{nearest}'?"),
-        );
-        return Err(Problem::usage(
-            format!("there is no host '{}'", options.host),
-            hint,
-        ));
-    };
+    let host = app.one_host(&options.host)?;
     let targets = app.targets(&[host]).await?;
     let Some((name, target)) = targets.into_iter().next() else {
         return Ok(exit::FAILED);

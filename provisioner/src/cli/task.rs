@@ -23,6 +23,12 @@ pub(super) async fn run(app: &App, options: &Task) -> Result<u8, Problem> {
     };
     let mut fields = Map::new();
     for field in &options.fields {
+        if !field.contains('=') && app.estate.limit(field).is_ok() {
+            return Err(Problem::usage(
+                format!("'{field}' is not KEY=VALUE"),
+                format!("to work on some hosts only, write --limit {field}"),
+            ));
+        }
         let (name, value) = self::field(kind, field)?;
         fields.insert(name, value);
     }

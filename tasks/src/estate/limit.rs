@@ -1,19 +1,23 @@
 //! Limit patterns: which hosts a command is about.
 //!
-//! Owns the language of `--limit`: names of hosts, groups and services, `all`, globs and `~regex`, separated by `,` or
-//! `:`. What is named is united first, then each `&part` keeps only its hosts, then each `!part` takes its hosts away.
-//! Where only `&` and `!` parts are given, all hosts are the beginning. Separators count only outside of `()`, `[]` and
+//! Owns the language of `--limit`: names of hosts, groups, services and roles, `all`, globs and `~regex`, separated by `,`
+//! or `:`. A host, group or service wins over a role of its name; `role=NAME` is the role for certain. Globs and regexes
+//! match no roles: `mail*` would otherwise mean hosts that only a role's name speaks of. What is named is united first, then each `&part` keeps only its hosts, then each `!part` takes its hosts away.
+//! Where only `&` and `!` parts are given, all hosts are the beginning. `a&b` is `a,&b`, and `a!b` is `a,!b`. Separators count only outside of `()`, `[]` and
 //! `{}`, so that `~(dns|mail)-.*`, `~a{1,2}` and `~(?:dns|web)` are one part each; where a regex needs a bare `,` or
 //! `:`, write `[,]`. A regex must match from the beginning of a name, not to its end. Refuses parts without any host.
 
 use glob::Pattern;
 use regex::RegexBuilder;
 
-use super::{ALL, Estate, Host};
+use super::{ALL, Estate, Host, Named};
 use crate::{Diagnostic, Place, nearest};
 
 /// Largest compiled regex; nobody needs more to name hosts.
 const REGEX_BYTES: usize = 1 << 20;
+
+/// Says that a name is that of a role.
+const ROLE: &str = "role=";
 
 /// Says what a part of the pattern does with its hosts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -106,31 +110,99 @@ impl Estate {
             self.choose(|name| glob.matches(name), &mut chosen);
         } else if text == ALL {
             chosen.fill(true);
-        } else if let Some(named) = self.names.get(text) {
-            for index in self.indices(*named) {
+        } else if let Some(indices) = self.named_exactly(text) {
+            for index in indices {
                 chosen[index] = true;
             }
         }
         if chosen.contains(&true) {
             return Ok(chosen);
         }
+        Err((
+            format!("no host matches '{text}'"),
+            Some(self.hint_for(text)),
+        ))
+    }
+
+    /// Finds the hosts of a host, group or service of this name, else those of a role.
+    fn named_exactly(&self, text: &str) -> Option<Vec<usize>> {
+        let role = match text.strip_prefix(ROLE) {
+            Some(role) => role,
+            None => match self.names.get(text) {
+                Some(named) => return Some(self.indices(*named)),
+                None => text,
+            },
+        };
+        let assignment = self.assignments.iter().find(|found| found.role == role);
+        assignment.map(|found| found.hosts.clone())
+    }
+
+    /// Says what could be named instead of something that names no host.
+    fn hint_for(&self, text: &str) -> String {
+        let odd = |c: char| c.is_whitespace() || [';', '|', '+'].contains(&c);
+        if !text.starts_with('~') && text.contains(odd) {
+            return "separate names by ','".to_owned();
+        }
+        let roles = || self.assignments.iter().map(|found| found.role.as_str());
+        if let Some(role) = text.strip_prefix(ROLE) {
+            return match nearest(role, roles()) {
+                Some(near) => format!("did you mean '{ROLE}{near}'?"),
+                None => format!(
+                    "the roles of this estate are: {}",
+                    roles().collect::<Vec<_>>().join(", ")
+                ),
+            };
+        }
         let names = self.hosts.iter().map(|host| host.name.as_str());
         let names = names
             .chain(self.groups())
             .chain(self.services())
+            .chain(roles())
             .chain([ALL]);
-        let hint = match nearest(text, names) {
+        match nearest(text, names) {
             Some(near) if near != text => format!("did you mean '{near}'?"),
             Some(_) | None => {
                 let services: Vec<&str> = self.services().collect();
                 if services.is_empty() {
-                    "name hosts or groups of this estate".to_owned()
+                    "name hosts, groups or roles of this estate".to_owned()
                 } else {
-                    format!("name hosts, groups or services: {}", services.join(", "))
+                    format!(
+                        "name hosts, groups, roles or services: {}",
+                        services.join(", ")
+                    )
                 }
             }
-        };
-        Err((format!("no host matches '{text}'"), Some(hint)))
+        }
+    }
+
+    /// Says of which names in a limit a role is called, too, and has other hosts than those that are meant.
+    #[must_use]
+    pub fn limit_ambiguities(&self, pattern: &str) -> Vec<String> {
+        let mut told = Vec::new();
+        for part in split(pattern) {
+            let Some(named) = self.names.get(part.text) else {
+                continue;
+            };
+            let role = self.assignments.iter().find(|it| it.role == part.text);
+            let Some(role) = role else { continue };
+            let mut meant = self.indices(*named);
+            let mut others = role.hosts.clone();
+            meant.sort_unstable();
+            others.sort_unstable();
+            let kind = match named {
+                Named::Host(_) => "host",
+                Named::Group(_) => "group",
+                Named::Service(_) => "service",
+            };
+            let name = part.text;
+            let note = format!(
+                "'{name}' is taken for the {kind}; `{ROLE}{name}` names the hosts with the role"
+            );
+            if meant != others && !told.contains(&note) {
+                told.push(note);
+            }
+        }
+        told
     }
 
     fn choose(&self, matches: impl Fn(&str) -> bool, chosen: &mut [bool]) {
@@ -191,6 +263,14 @@ fn split(pattern: &str) -> Vec<Part<'_>> {
             ',' | ':' if depth == 0 => {
                 parts.extend(part(pattern, start, at));
                 start = at + 1;
+            }
+            // `a&b`: what stands before it is a part of its own, unless that is a sign only.
+            '&' | '!' if depth == 0 => {
+                let before = pattern.get(start..at).unwrap_or_default().trim();
+                if !["", "&", "!"].contains(&before) {
+                    parts.extend(part(pattern, start, at));
+                    start = at;
+                }
             }
             _ => {}
         }
@@ -269,6 +349,55 @@ mod tests {
     }
 
     #[test]
+    fn signs_within_a_part_begin_a_new_one() {
+        assert_eq!(names("dns&internal"), "dns-internal");
+        assert_eq!(names("all & servers ! dns"), "mail-internal");
+        assert_eq!(names("servers!mail"), "dns-internal");
+        assert_eq!(names("~(dns|mail)&internal"), "dns-internal mail-internal");
+        assert_eq!(names("[!m]*-internal"), "dns-internal");
+        assert_snapshot!(names("dns&intrnal"), @r#"
+        --limit:1:4: no host matches 'intrnal'
+        | dns&intrnal
+        |    ^
+        hint: did you mean 'internal'?
+        "#);
+        for odd in ["dns mail", "dns;mail", "dns|mail", "dns+mail"] {
+            assert!(names(odd).contains("separate names by ','"), "{odd}");
+        }
+    }
+
+    #[test]
+    fn a_role_names_its_hosts_unless_something_else_has_its_name() {
+        assert_eq!(names("mta"), "dns-internal dns-external mail-internal");
+        assert_eq!(names("mta,!dns"), "mail-internal");
+        assert_eq!(names("role=mta&external"), "dns-external");
+        assert_snapshot!(names("mtb"), @r#"
+        --limit:1:1: no host matches 'mtb'
+        | mtb
+        | ^
+        hint: did you mean 'mta'?
+        "#);
+        assert_snapshot!(names("role=mtb"), @r#"
+        --limit:1:1: no host matches 'role=mtb'
+        | role=mtb
+        | ^
+        hint: did you mean 'role=mta'?
+        "#);
+        assert!(names("mt*").contains("no host matches"));
+        let text = "name: e\nhosts:\n  dns: {address: 192.0.2.7, location: external}\n  \
+                    web: {address: 192.0.2.8, location: internal}\nroles: {dns: [web], web: [web]}\n";
+        let sources = super::super::Sources::new("e").with("estate.yml", text);
+        let estate = super::super::Estate::load(&sources, &[]).unwrap();
+        let of = |pattern: &str| estate.limit(pattern).unwrap()[0].name().to_owned();
+        assert_eq!((of("dns"), of("role=dns")), ("dns".into(), "web".into()));
+        assert_eq!(
+            estate.limit_ambiguities("dns,!web"),
+            ["'dns' is taken for the host; `role=dns` names the hosts with the role"]
+        );
+        assert!(estate.limit_ambiguities("role=dns").is_empty());
+    }
+
+    #[test]
     fn globs_match_whole_names() {
         assert_eq!(names("dns-*"), "dns-internal dns-external");
         assert_eq!(names("*-internal,!mail-?nternal"), "dns-internal");
@@ -310,7 +439,7 @@ mod tests {
         --limit:1:14: no host matches 'web-*'
         | dns,!extrnal,web-*
         |              ^
-        hint: name hosts, groups or services: dns, mail
+        hint: name hosts, groups, roles or services: dns, mail
         "#);
         assert_snapshot!(names("!"), @r#"
         --limit:1:1: a name is missing here
