@@ -146,8 +146,8 @@ fn domains_are_named_where_they_are_not_looked_at_and_belong_to_plans() {
     save(&["domain", "customer.test", "--diff", "--remove"]);
     save(&["domain", "customer.test", "--diff"]);
     apply().exits(0);
-    let same = estate.prov(["domain", "customer.test", "--diff"]).run();
-    same.exits(0).says("up to date");
+    let again = estate.prov(["domain", "customer.test", "--diff"]).run();
+    again.exits(0).says("up to date");
     save(&["domain", "--all", "--diff"]);
     std::fs::remove_dir_all(estate.path("estate/domains/customer.test")).unwrap();
     let gone = apply();

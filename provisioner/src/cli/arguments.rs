@@ -229,6 +229,10 @@ pub(super) struct Complete {
 }
 
 #[derive(Debug, Args)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "they are the options of a command line"
+)]
 pub(super) struct Domain {
     /// Work on these domains
     #[arg(value_name = "NAME")]
