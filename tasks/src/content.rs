@@ -26,6 +26,8 @@ pub enum Segment {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Content {
     segments: Vec<Segment>,
+    /// Whether it came as one text of which nobody has said what is secret in it.
+    unsorted: bool,
 }
 
 /// Begins the stand-in for a secret while a template is rendered; a private-use character, refused in plain values.
@@ -37,6 +39,7 @@ impl Content {
     pub fn plain(text: impl Into<String>) -> Self {
         Self {
             segments: vec![Segment::Plain(text.into())],
+            unsorted: false,
         }
     }
 
@@ -45,13 +48,23 @@ impl Content {
     pub fn secret(secret: Secret) -> Self {
         Self {
             segments: vec![Segment::Secret(secret)],
+            unsorted: false,
         }
     }
 
     /// Joins parts.
     #[must_use]
     pub fn of(segments: Vec<Segment>) -> Self {
-        Self { segments }
+        Self {
+            segments,
+            unsorted: false,
+        }
+    }
+
+    /// Tells whether nobody has said what in it is secret: it may be more than what is marked.
+    #[must_use]
+    pub const fn is_unsorted(&self) -> bool {
+        self.unsorted
     }
 
     /// Splits rendered text at the stand-ins that [`Placeholders`] handed out.
@@ -73,7 +86,7 @@ impl Content {
         if !rest.is_empty() {
             segments.push(Segment::Plain(rest.to_owned()));
         }
-        Self { segments }
+        Self::of(segments)
     }
 
     /// Tells whether any part is secret.
@@ -117,7 +130,10 @@ impl Content {
                 .map_or_else(|| segment.clone(), |text| Segment::Plain(text.clone())),
             Segment::Plain(_) | Segment::Secret(_) => segment.clone(),
         };
-        Self::of(self.segments.iter().map(filled).collect())
+        Self {
+            segments: self.segments.iter().map(filled).collect(),
+            unsorted: self.unsorted,
+        }
     }
 
     /// Gives the parts in order.
@@ -180,7 +196,11 @@ impl Serialize for Content {
 
 impl<'de> Deserialize<'de> for Content {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer).map(Self::plain)
+        let text = String::deserialize(deserializer)?;
+        Ok(Self {
+            unsorted: true,
+            ..Self::plain(text)
+        })
     }
 }
 

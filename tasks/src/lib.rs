@@ -26,4 +26,4 @@ pub mod value;
 
 pub use diagnostic::{Diagnostic, Place, nearest};
 pub use input::{Input, InputTexts};
-pub use secret::{MASK, Secret, hex, without_secrets};
+pub use secret::{MASK, Secret, hex, without_private, without_secrets};

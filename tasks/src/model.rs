@@ -16,6 +16,7 @@ impl Facts {
                 path,
                 content,
                 attributes,
+                ..
             } => {
                 let file = FileFact::of(attributes.clone(), content.expose().as_bytes());
                 for linked in self.linked(path) {
@@ -39,17 +40,18 @@ impl Facts {
             }
             Step::SetAttributes { path, attributes } => {
                 for linked in self.linked(path) {
-                    linked.owner.clone_from(&attributes.owner);
-                    linked.group.clone_from(&attributes.group);
-                    linked.mode = attributes.mode;
+                    linked.dress(attributes);
+                }
+                for way in self.ways.values_mut() {
+                    if way.leads.as_ref() == Some(path)
+                        && let Some(directory) = &mut way.directory
+                    {
+                        directory.clone_from(attributes);
+                    }
                 }
                 if let Some(fact) = self.paths.get_mut(path) {
                     match fact {
-                        PathFact::File(file) => {
-                            file.owner.clone_from(&attributes.owner);
-                            file.group.clone_from(&attributes.group);
-                            file.mode = attributes.mode;
-                        }
+                        PathFact::File(file) => file.dress(attributes),
                         PathFact::Directory(have) => *have = attributes.clone(),
                         PathFact::Missing | PathFact::Link { .. } | PathFact::Other => {}
                     }

@@ -126,9 +126,61 @@ pub fn without_secrets(secrets: &[Secret], text: &str) -> String {
     lines.join("\n")
 }
 
+/// Letters that a line must have to be told from what any program says by itself.
+const LEAST_LINE: usize = 4;
+
+/// Letters that a value must have for the same.
+const LEAST_VALUE: usize = 6;
+
+/// Hides the lines of an output that quote a private text, of which nobody has said what is secret in it: those that hold a
+/// line of it, or what such a line gives a name.
+#[must_use]
+pub fn without_private(texts: &[Secret], output: &str) -> String {
+    let mut parts = Vec::new();
+    for line in texts.iter().flat_map(|text| text.expose().lines()) {
+        let line = line.trim();
+        if line.chars().count() >= LEAST_LINE {
+            parts.push(line);
+        }
+        if let Some((_, value)) = line.split_once(['=', ':']) {
+            let value = value.trim().trim_matches(['"', '\'', ';', ',']);
+            if value.chars().count() >= LEAST_VALUE {
+                parts.push(value);
+            }
+        }
+    }
+    let whole = |line: &str| {
+        let words = line.trim();
+        texts.iter().any(|text| {
+            let text = text.expose();
+            !words.is_empty() && text.lines().any(|own| own.trim() == words) && words.len() > 1
+        })
+    };
+    let shown = |line: &str| {
+        if parts.iter().any(|part| line.contains(part)) || whole(line) {
+            "<line hidden: it quotes what is private>".to_owned()
+        } else {
+            line.to_owned()
+        }
+    };
+    let lines: Vec<_> = output.lines().map(shown).collect();
+    lines.join("\n")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_program_that_quotes_its_private_input_is_not_quoted() {
+        let private = [Secret::new("[client]\npassword = \"hunter22\"\n}\nyes\n")];
+        let output =
+            "bad line: password = \"hunter22\"\ndenied for hunter22\n}\nyes\nline 3: unknown }\nok";
+        assert_eq!(
+            without_private(&private, output),
+            "<line hidden: it quotes what is private>\n<line hidden: it quotes what is private>\n}\n<line hidden: it quotes what is private>\nline 3: unknown }\nok"
+        );
+    }
 
     #[test]
     fn a_line_in_which_a_validator_quotes_a_secret_is_hidden_and_no_other_word_is_touched() {

@@ -21,6 +21,10 @@ pub enum Step {
         content: Content,
         /// Its owner, group and mode.
         attributes: Attributes,
+        /// Digest of the bytes that it was made from (SHA-256, hexadecimal): where the file holds others by now, nothing
+        /// is written.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        replaces: Option<String>,
     },
     /// Fetches a file from the web and, if its bytes have the digest, puts it in place atomically.
     Fetch {

@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use serde_json::Value;
-use tasks::plan::{Action, Planned, Reason};
+use tasks::plan::{Action, Planned, Reason, decide};
 use tasks::probe::{Facts, QuerySet};
 use tasks::resource::{KINDS, Resource};
 use tasks::step::{Run, Step};
@@ -134,7 +134,7 @@ fn compare(case: &Case, planned: &Planned) -> Result<(), String> {
 fn run(case: &Case) -> Result<(), String> {
     let mut facts = asked_for(case);
     let manage = case.resource.manage();
-    let planned = manage.plan(&facts).map_err(|error| error.to_string())?;
+    let planned = decide(manage, &facts).map_err(|error| error.to_string())?;
     compare(case, &planned)?;
     let Planned::Change(change) = planned else {
         return match case.after {
@@ -146,7 +146,7 @@ fn run(case: &Case) -> Result<(), String> {
         facts.apply(step);
     }
     facts.coming.clear();
-    let again = manage.plan(&facts).map_err(|error| error.to_string())?;
+    let again = decide(manage, &facts).map_err(|error| error.to_string())?;
     if again != Planned::Unchanged {
         return Err(format!("does not converge; planning again gave {again:#?}"));
     }
@@ -283,12 +283,7 @@ fn put_step(shown: &mut String, step: &Step) {
 fn put_case(shown: &mut String, name: &str, case: &Case) {
     let _ = writeln!(shown, "{name}: {}", case.shows);
     let mut facts = asked_for(case);
-    match case
-        .resource
-        .manage()
-        .plan(&facts)
-        .expect("all was asked for")
-    {
+    match decide(case.resource.manage(), &facts).expect("all was asked for") {
         Planned::Unchanged => shown.push_str("  unchanged\n"),
         Planned::Unknown(waits_for) => {
             let _ = writeln!(shown, "  unknown: waits for {waits_for}");

@@ -20,11 +20,7 @@ fn path() -> HostPath {
 }
 
 fn host(text: &str, mode: u32) -> Facts {
-    let attributes = Attributes {
-        owner: "root".to_owned(),
-        group: "root".to_owned(),
-        mode: Mode::new(mode),
-    };
+    let attributes = Attributes::new("root", "root", Mode::new(mode));
     let mut facts = Facts::default();
     let file = FileFact::of(attributes, text.as_bytes());
     facts.paths.insert(path(), PathFact::File(file));

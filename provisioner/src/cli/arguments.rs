@@ -79,6 +79,9 @@ pub(super) struct Global {
     /// Show more; twice for a log of what happens, three times for all of it
     #[arg(long, short, global = true, action = clap::ArgAction::Count)]
     pub(super) verbose: u8,
+    /// Show what not everybody may read on the hosts, too; what the estate calls secret stays hidden
+    #[arg(long, global = true)]
+    pub(super) show_private: bool,
     /// Print without colours (as with `NO_COLOR`)
     #[arg(long, global = true)]
     pub(super) no_color: bool,

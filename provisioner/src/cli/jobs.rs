@@ -83,6 +83,7 @@ fn job(app: &App, host: &Host, target: Target, work: Work<'_>) -> Result<Job, Pr
         release: host.release(),
         exports: Vec::new(),
         secrets: secrets.into_iter().collect(),
+        show_private: app.global.show_private,
     })
 }
 

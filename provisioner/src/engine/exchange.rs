@@ -161,11 +161,7 @@ mod tests {
     use tasks::value::Mode;
 
     fn facts(text: &str) -> Facts {
-        let attributes = Attributes {
-            owner: "root".to_owned(),
-            group: "root".to_owned(),
-            mode: Mode::new(0o644),
-        };
+        let attributes = Attributes::new("root", "root", Mode::new(0o644));
         let mut facts = Facts::default();
         let file = PathFact::File(FileFact::of(attributes, text.as_bytes()));
         facts.paths.insert(path(), file);

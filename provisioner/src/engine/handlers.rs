@@ -3,7 +3,6 @@
 use tasks::plan::handlers;
 use tasks::resource::{Handler, Handling};
 use tasks::step;
-use tasks::without_secrets;
 
 use super::Event;
 use super::outcome::{Failure, HostOutcome};
@@ -114,7 +113,7 @@ impl Run<'_> {
     }
 
     fn shown(&self, text: &str) -> String {
-        without_secrets(&self.job.secrets, text)
+        self.quotable(text)
     }
 
     async fn strike(&mut self, handler: &Handler) -> Result<(), Failure> {

@@ -94,7 +94,8 @@ async fn look(
 ) -> Result<Basis, Failure> {
     progress.send(&job.host, looking(&job.target));
     let mut session = ReadSession::open(&job.target).await?;
-    let answers = session.look(&job.queries()).await?;
+    let mut answers = session.look(&job.queries()).await?;
+    answers.facts.reveal = job.show_private;
     outcome.round_trips = session.round_trips();
     session.close().await;
     exchange.leave(&job.host, &job.exports, &answers.facts);
@@ -188,7 +189,8 @@ async fn change(
             ));
         }
     };
-    let facts = answers.facts;
+    let mut facts = answers.facts;
+    facts.reveal = job.show_private;
     how.exchange.leave(&job.host, &job.exports, &facts);
     let mut job = how.exchange.fill(job).await;
     refuse_other_release(&job, &facts)?;

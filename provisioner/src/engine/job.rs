@@ -29,6 +29,8 @@ pub struct Job {
     /// What must not be shown when the host quotes it: the secrets of these resources, and of whatever else may be on
     /// the host, because handlers that an earlier run left judge files of its own.
     pub secrets: Vec<Secret>,
+    /// Whether diffs and quoted output show what not everybody may read on the host.
+    pub show_private: bool,
 }
 
 impl Job {

@@ -9,14 +9,14 @@ use tasks::plan::{self, Action, Change, Item, Planned, Remedy, is_locked};
 use tasks::probe::Facts;
 use tasks::resource::{Declared, Handler, Resource};
 use tasks::step;
-use tasks::{Input, Secret, without_secrets};
+use tasks::{Input, without_private, without_secrets};
 use tokio::sync::watch;
 
 use super::exchange::Exchange;
 use super::job::{Job, files};
 use super::outcome::{Failure, HostOutcome};
 use super::saved::SavedHost;
-use super::session::{Lock, Output, Stepped, WriteSession};
+use super::session::{Lock, Stepped, WriteSession};
 use super::{Event, Progress};
 
 /// How one host is applied.
@@ -138,6 +138,12 @@ impl<'a> Run<'a> {
         }
     }
 
+    /// Takes out of what a program on the host says the lines in which it quotes what is secret or private.
+    pub(super) fn quotable(&self, text: &str) -> String {
+        let private = plan::private_texts(&self.job.resources, &self.facts);
+        without_private(&private, &without_secrets(&self.job.secrets, text))
+    }
+
     fn plan(&self, declared: &Declared, index: usize) -> Result<Item, Failure> {
         plan::plan_one(declared, index, &self.facts, self.job.phase)
             .map_err(|defect| Failure::internal(&defect))
@@ -190,7 +196,11 @@ impl<'a> Run<'a> {
             }
             Stepped::Failed(mut output) => {
                 self.ask_validator(declared, &mut output).await;
-                return Err(step_failed(declared, &output, &self.job.secrets));
+                return Err(step_failed(
+                    declared,
+                    &self.quotable(&output.text),
+                    output.exit,
+                ));
             }
         };
         let again = self.plan(declared, index)?;
@@ -253,11 +263,8 @@ fn stopped(item: &Item, changes: usize) -> Failure {
 /// neither for that of the package lists, nor does `dpkg --configure` wait.
 const LOCKED: Duration = Duration::from_secs(600);
 
-fn step_failed(declared: &Declared, output: &Output, secrets: &[Secret]) -> Failure {
-    let text = without_secrets(secrets, &output.text);
-    let remedy = plan::after_failed_step(declared.resource.manage().remedy(&text), &text);
-    let cause = format!("the step failed with exit code {}", output.exit);
-    Failure::new(cause, remedy)
-        .of(declared.name())
-        .output(&text)
+fn step_failed(declared: &Declared, text: &str, exit: i32) -> Failure {
+    let remedy = plan::after_failed_step(declared.resource.manage().remedy(text), text);
+    let cause = format!("the step failed with exit code {exit}");
+    Failure::new(cause, remedy).of(declared.name()).output(text)
 }

@@ -40,7 +40,8 @@ prov_run_step() {{ # name
     result=1; printf '%s\n%s' "$output" "$result" | prov_answer "$1"; return; }}
   {{ rm -f -- "$output"; ( prov_step ) >&8 2>&1 </dev/null 7<&- 8>&- 9>&-; result=$?
     {{ tail -c 65536 <&7; printf '\n%s' "$result"; }} | prov_answer "$1"; }} 8>>"$output" 7<"$output"; }}
-"#
+making=
+{WALKING}"#
     )
 }
 
@@ -73,6 +74,12 @@ pub fn signs_of_life(nonce: &str) -> String {
     )
 }
 
+/// The functions that enter folders, for looking and for writing.
+const WALKING: &str = include_str!("walking.sh");
+
+/// The functions that carry out steps.
+const WRITING: &str = include_str!("writing.sh");
+
 /// Where prov keeps what must outlive a run on the host: handlers that are still to run, and files to put back.
 pub const STATE: &str = "/var/lib/prov";
 
@@ -80,63 +87,10 @@ pub const STATE: &str = "/var/lib/prov";
 pub const LOCK: &str = "/run/prov.lock";
 
 /// Gives the functions with which changes are made: one for each step, `prov_keep`, which keeps a file so that it can be put
-/// back, and `prov_put_back`. All of them run in shells of their own, as they change the folder.
-///
-/// Root works in folders that belong to others, who could put a link in the place of anything between two commands.
-/// So `prov_enter_folder` enters a file's folder part by part and follows a link only out of a folder in which nobody but root
-/// makes links; `prov_enter_staging` enters a new folder there that only root can enter, in which files are made ready; and
-/// what is there already is changed by an open descriptor, once it is known to be the file itself.
+/// back, and `prov_put_back`.
 #[must_use]
 pub fn writing_preamble() -> String {
-    format!(
-        r#"prov_is_mounted() {{ # path
-  while read -r _ _ _ _ mounted _; do [ "$mounted" = "$1" ] && return 0; done </proc/self/mountinfo; return 1; }}
-prov_enter_folder() {{ # path; leaves its last part in $name
-  name=${{1##*/}}; rest=${{1%/*}}/; rest=${{rest#/}}; cd / || return
-  while [ -n "$rest" ]; do
-    expected=${{PWD%/}}/${{rest%%/*}}; trusted=; [ -O . ] && [ ! -k . ] && trusted=yes
-    cd -P -- "./${{rest%%/*}}" || return
-    [ "$trusted" ] || [ "$PWD" = "$expected" ] || {{ printf '%s\n' "$expected is a link, in a folder where not only root makes links"; return 1; }}
-    rest=${{rest#*/}}
-  done; }}
-prov_enter_staging() {{ # leaves the folder that it was called in in $folder
-  staging=$(mktemp -d -- .prov.XXXXXXXXXX) && folder=${{PWD%/}} && cd -P -- "./$staging" && [ -O . ] && [ "$PWD" = "$folder/$staging" ]; }}
-prov_leave_staging() {{ status=$?; rm -f -- ./file; cd -P .. && rmdir -- "./$staging"; return $status; }}
-prov_move_in_place() {{ mv -fT -- file "../$name" && {{ sync -- .. || :; }}; }}
-prov_write_file() {{ # path owner group mode; the bytes in base64 in $content
-  prov_enter_folder "$1" && prov_enter_staging && {{ printf %s "$content" | base64 -d >file && chown -- "$2:$3" file && chmod -- "$4" file && sync -- file &&
-    if prov_is_mounted "$folder/$name"; then cat -- file >"../$name" && chown -- "$2:$3" "../$name" && chmod -- "$4" "../$name" && sync -- "../$name"
-    else prov_move_in_place; fi; prov_leave_staging; }}; }}
-prov_fetch_file() {{ # path owner group mode url digest; not as _apt, who cannot enter the folder: what it fetches is data until it is checked
-  prov_enter_folder "$1" && prov_enter_staging && {{ /usr/lib/apt/apt-helper -q -o APT::Sandbox::User=root -o Acquire::Retries=2 download-file "$5" "$folder/$staging/file" "SHA256:$6" || {{ rm -f -- ./file.*; ! :; }} &&
-    chown -- "$2:$3" file && chmod -- "$4" file && sync -- file && prov_move_in_place; prov_leave_staging; }}; }}
-prov_set_attributes() {{ # path owner group mode
-  prov_enter_folder "$1" && target=${{PWD%/}}/$name &&
-  if [ -d "./$name" ]; then cd -P -- "./$name" && prov_is_target "$PWD" && chown -- "$2:$3" . && chmod -- "$4" .
-  else {{ prov_is_target "$(readlink /proc/self/fd/8)" && chown -- "$2:$3" /proc/self/fd/8 && chmod -- "$4" /proc/self/fd/8; }} 8<"./$name"; fi; }}
-prov_is_target() {{ [ "$1" = "$target" ] || {{ printf '%s\n' "$target has become a link to $1"; return 1; }}; }}
-prov_make_directory() {{ # path owner group mode
-  mkdir -p -- "${{1%/*}}/" && prov_enter_folder "$1" && {{ [ -d "./$name" ] || mkdir -m 0700 -- "./$name"; }} && prov_set_attributes "$@"; }}
-prov_make_link() {{ # path target
-  prov_enter_folder "$1" && prov_enter_staging && {{ ln -s -- "$2" file && mv -fT -- file "../$name"; prov_leave_staging; }}; }}
-prov_remove() {{ # path
-  prov_enter_folder "$1" && rm -rf --one-file-system -- "./$name"; }}
-prov_keep() {{ # handler key path
-  kept={STATE}/undo/$1/$2; mkdir -p -m 0700 -- "${{kept%/*}}" || return
-  [ -e "$kept.path" ] && return 0
-  if [ -d "${{3%/*}}/" ]; then prov_enter_folder "$3" || return; [ ! -d "./$name" ] || [ -L "./$name" ] || return 0
-    if [ -f "./$name" ] || [ -L "./$name" ]; then cp -a --remove-destination -- "./$name" "$kept.old" || return; fi; fi
-  printf %s "$3" >"$kept.new" && mv -f -- "$kept.new" "$kept.path"; }}
-prov_put_back() {{ # handler
-  for record in {STATE}/undo/"$1"/*.path; do [ -e "$record" ] || continue
-    path=$(cat -- "$record"); old=${{record%.path}}.old
-    if [ -e "$old" ] || [ -L "$old" ]; then
-      ( prov_enter_folder "$path" && if prov_is_mounted "${{PWD%/}}/$name"; then cat -- "$old" >"./$name"; else prov_enter_staging && {{ cp -a -- "$old" file && mv -fT -- file "../$name"; prov_leave_staging; }}; fi ) || return
-    elif [ -d "${{path%/*}}/" ]; then ( prov_enter_folder "$path" && rm -f -- "./$name" ) || return; fi
-    printf '%s\n' "$path"
-  done; rm -rf -- {STATE}/undo/"$1"; }}
-"#
-    )
+    format!("prov_state={STATE} keep= making= spooled=\n{WRITING}")
 }
 
 /// Wraps a command so that its output and exit code come back as the frame `name`, and `$result` tells the code to what

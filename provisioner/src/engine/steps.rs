@@ -15,10 +15,12 @@ pub(super) fn command(step: &Step) -> String {
             path,
             content,
             attributes,
+            replaces,
         } => format!(
-            "content={}; prov_write_file {}",
+            "content={}; prov_write_file {} {}",
             encode(content.expose().as_bytes()),
-            placed(path, attributes)
+            placed(path, attributes),
+            quote(replaces.as_deref().unwrap_or_default())
         ),
         Step::Fetch {
             path,
@@ -116,7 +118,7 @@ pub(super) fn record(handler: &Handler) -> String {
     let line = serde_json::to_string(handler).unwrap_or_default();
     // A line of its own even after one that a crash cut short.
     let append = format!(
-        "mkdir -p -m 0700 {STATE} && printf '\\n%s\\n' {} >>{STATE}/pending && sync {STATE}/pending",
+        "mkdir -p -m 0700 {STATE} && printf '\\n%s\\n' {} | cat >>{STATE}/pending && sync {STATE}/pending",
         quote(&line)
     );
     format!("[ $result = 0 ] && {{\n{}}}\n", answered("record", &append))
@@ -137,7 +139,7 @@ pub(super) fn forget(handler: &Handler, remaining: &[Handler]) -> String {
         .map(|handler| quote(&serde_json::to_string(handler).unwrap_or_default()))
         .collect();
     format!(
-        "rm -rf {STATE}/undo/{folder}; printf '%s\\n' {} >{STATE}/pending.new && mv -f {STATE}/pending.new {STATE}/pending\n",
+        "rm -rf {STATE}/undo/{folder}; printf '%s\\n' {} | cat >{STATE}/pending.new && mv -f {STATE}/pending.new {STATE}/pending\n",
         lines.join(" ")
     )
 }

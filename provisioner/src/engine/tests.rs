@@ -58,11 +58,7 @@ fn me() -> (String, String) {
 
 fn attributes(mode: u32) -> Attributes {
     let (owner, group) = me();
-    Attributes {
-        owner,
-        group,
-        mode: Mode::new(mode),
-    }
+    Attributes::new(owner, group, Mode::new(mode))
 }
 
 /// Carries out a step and gives its exit code and output.
@@ -243,6 +239,7 @@ fn a_file_is_written_with_its_mode_and_leaves_nothing_else_behind() {
             path: path(&file),
             content: Content::plain(text),
             attributes: attributes(mode),
+            replaces: None,
         };
         assert_eq!(step(&write), ("0".to_owned(), String::new()));
         assert_eq!(std::fs::read_to_string(&file).unwrap(), text);
@@ -260,6 +257,7 @@ fn a_write_that_fails_says_so_and_leaves_nothing_behind() {
         path: path(&folder.path().join("file")),
         content: Content::plain("x"),
         attributes,
+        replaces: None,
     };
     let (exit, output) = step(&write);
     assert_eq!(exit, "1");
@@ -390,6 +388,7 @@ fn nothing_is_written_or_removed_through_a_link_that_others_could_have_made() {
             path: through.clone(),
             content: Content::plain("mine"),
             attributes: attributes(0o644),
+            replaces: None,
         },
         Step::SetAttributes {
             path: through.clone(),
@@ -441,6 +440,7 @@ fn a_link_that_root_made_on_the_way_is_followed() {
         path: path(&folder.path().join("link/file")),
         content: Content::plain("x"),
         attributes: attributes(0o600),
+        replaces: None,
     };
     assert_eq!(step(&write), ("0".to_owned(), String::new()));
     let set = Step::SetAttributes {
@@ -459,6 +459,221 @@ fn a_link_that_root_made_on_the_way_is_followed() {
             .count(),
         1
     );
+}
+
+/// Gives a folder that belongs to nobody, in which anybody could be at work.
+fn folder_of_a_user() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    std::os::unix::fs::chown(folder.path(), Some(65534), None).unwrap();
+    folder
+}
+
+fn write(place: &Path, text: &str, replaces: Option<&str>) -> (String, String) {
+    step(&Step::WriteFile {
+        path: path(place),
+        content: Content::plain(text),
+        attributes: attributes(0o644),
+        replaces: replaces.map(|text| Content::plain(text).sha256()),
+    })
+}
+
+#[test]
+fn whoever_may_write_to_a_folder_could_have_made_its_links() {
+    let elsewhere = tempfile::tempdir().unwrap();
+    for mode in [0o775, 0o757, 0o1777, 0o2775] {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(mode)).unwrap();
+        symlink(elsewhere.path(), folder.path().join("link")).unwrap();
+        // A folder of root's in between makes no difference where it can be moved away.
+        let (exit, output) = write(&folder.path().join("link/file"), "x", None);
+        assert_eq!(exit, "1", "{mode:o}: {output}");
+        assert!(
+            output.contains("link, in a folder where not only root"),
+            "{output}"
+        );
+    }
+    assert_eq!(std::fs::read_dir(elsewhere.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn a_link_of_roots_that_leads_to_one_of_a_users_is_not_followed_to_its_end() {
+    let elsewhere = tempfile::tempdir().unwrap();
+    let (user, root) = (folder_of_a_user(), tempfile::tempdir().unwrap());
+    symlink(elsewhere.path(), user.path().join("www")).unwrap();
+    symlink(user.path().join("www"), root.path().join("www")).unwrap();
+    let place = root.path().join("www/file");
+    assert_eq!(write(&place, "x", None).0, "1");
+    assert_eq!(std::fs::read_dir(elsewhere.path()).unwrap().count(), 0);
+    let facts = look([at(&place, Read::Body)]);
+    let way = facts.way(&path(&place)).unwrap();
+    let planted = way.planted.as_ref().unwrap();
+    assert_eq!(planted.link, user.path().join("www").to_str().unwrap());
+    assert!(!planted.last);
+}
+
+#[test]
+fn how_a_path_is_reached_is_found_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let real = folder.path().join("real");
+    std::fs::create_dir(&real).unwrap();
+    std::fs::write(real.join("file"), "x").unwrap();
+    symlink("../real/./file", real.join("up")).unwrap();
+    symlink("real", folder.path().join("link")).unwrap();
+    symlink("circle", folder.path().join("circle")).unwrap();
+    let places = ["link/up", "link", "circle", "real/file"].map(|name| folder.path().join(name));
+    let queries = places.iter().map(|place| at(place, Read::Body));
+    let facts = look(queries);
+    let way = |name: &str| facts.way(&path(&folder.path().join(name))).unwrap().clone();
+    assert_eq!(way("link/up").leads, Some(path(&real.join("file"))));
+    assert_eq!(way("link/up").planted, None);
+    assert!(way("link").directory.is_some());
+    assert_eq!(
+        way("circle").planted.unwrap().by,
+        tasks::probe::Maker::Circle
+    );
+    assert_eq!(way("real/file").leads, None);
+    match facts.path(&path(&folder.path().join("link/up"))).unwrap() {
+        PathFact::Link { file, .. } => {
+            assert_eq!(file.as_ref().unwrap().0, path(&real.join("file")))
+        }
+        other => panic!("{other:?}"),
+    }
+    assert!(!way("real/file").closed);
+    std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o700)).unwrap();
+    let place = real.join("file");
+    let facts = look([at(&place, Read::Body)]);
+    assert!(facts.way(&path(&place)).unwrap().closed);
+}
+
+#[test]
+fn a_user_who_swaps_files_and_links_meanwhile_gains_nothing() {
+    let elsewhere = tempfile::tempdir().unwrap();
+    let secret = elsewhere.path().join("secret");
+    std::fs::write(&secret, "secret").unwrap();
+    std::fs::set_permissions(&secret, PermissionsExt::from_mode(0o600)).unwrap();
+    let user = folder_of_a_user();
+    let (file, folder) = (user.path().join("file"), user.path().join("folder"));
+    std::fs::create_dir(&folder).unwrap();
+    let stop = std::sync::atomic::AtomicBool::new(false);
+    let ordering = std::sync::atomic::Ordering::Relaxed;
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let (new, away) = (user.path().join("new"), user.path().join("away"));
+            let started = std::time::Instant::now();
+            while !stop.load(ordering) && started.elapsed() < std::time::Duration::from_secs(60) {
+                let _ = symlink(&secret, &new);
+                let _ = std::fs::rename(&new, &file);
+                let _ = std::fs::rename(&folder, &away);
+                let _ = symlink(elsewhere.path(), &folder);
+                let _ = std::fs::write(&new, "mine");
+                let _ = std::fs::rename(&new, &file);
+                let _ = std::fs::remove_file(&folder);
+                let _ = std::fs::rename(&away, &folder);
+            }
+        });
+        for _ in 0..40 {
+            let facts = look([at(&file, Read::Body)]);
+            if let PathFact::File(fact) = facts.path(&path(&file)).unwrap()
+                && let Some(body) = &fact.body
+            {
+                assert_ne!(body.0, b"secret");
+            }
+            let _ = write(&file, "x", Some("mine"));
+            let _ = write(&folder.join("secret"), "x", None);
+            let _ = step(&Step::SetAttributes {
+                path: path(&file),
+                attributes: attributes(0o666),
+            });
+            let _ = step(&Step::MakeDirectory {
+                path: path(&folder.join("a/b")),
+                attributes: attributes(0o755),
+            });
+        }
+        stop.store(true, ordering);
+    });
+    assert_eq!(std::fs::read_to_string(&secret).unwrap(), "secret");
+    assert_eq!(
+        secret.metadata().unwrap().permissions().mode() & 0o7777,
+        0o600
+    );
+    assert_eq!(std::fs::read_dir(elsewhere.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn a_file_with_other_names_keeps_them_unless_others_could_have_made_them() {
+    let ours = tempfile::tempdir().unwrap();
+    let file = ours.path().join("file");
+    std::fs::write(&file, "old").unwrap();
+    std::fs::hard_link(&file, ours.path().join("other")).unwrap();
+    assert_eq!(
+        write(&file, "longer than before", None),
+        ("0".to_owned(), String::new())
+    );
+    let other = std::fs::read_to_string(ours.path().join("other")).unwrap();
+    assert_eq!(other, "longer than before");
+    assert_eq!(write(&file, "x", None), ("0".to_owned(), String::new()));
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "x");
+    assert_eq!(std::fs::read_dir(ours.path()).unwrap().count(), 2);
+
+    let theirs = folder_of_a_user();
+    let file = theirs.path().join("file");
+    std::fs::hard_link(ours.path().join("other"), &file).unwrap();
+    let set = Step::SetAttributes {
+        path: path(&file),
+        attributes: attributes(0o666),
+    };
+    for (exit, output) in [write(&file, "y", None), step(&set)] {
+        assert_eq!(exit, "1", "{output}");
+        assert!(output.contains("other names (hard links)"), "{output}");
+    }
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "x");
+    assert_eq!(
+        file.metadata().unwrap().permissions().mode() & 0o7777,
+        0o644
+    );
+    assert_eq!(std::fs::read_dir(theirs.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn what_somebody_else_has_changed_meanwhile_is_not_written_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("file");
+    std::fs::write(&file, "theirs").unwrap();
+    let (exit, output) = write(&file, "ours", Some("as it was read"));
+    assert_eq!(exit, "1", "{output}");
+    assert!(
+        output.contains("not as it was when it was read"),
+        "{output}"
+    );
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "theirs");
+    assert_eq!(write(&file, "ours", Some("theirs")).0, "0");
+}
+
+#[test]
+fn bits_of_a_folder_do_not_stay_nor_leak_into_a_new_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let group = 4; // adm
+    std::os::unix::fs::chown(folder.path(), None, Some(group)).unwrap();
+    std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o2775)).unwrap();
+    let make = Step::MakeDirectory {
+        path: path(&folder.path().join("a/b")),
+        attributes: attributes(0o750),
+    };
+    assert_eq!(step(&make), ("0".to_owned(), String::new()));
+    for (name, mode) in [("a", 0o755), ("a/b", 0o750)] {
+        let made = folder.path().join(name).metadata().unwrap();
+        assert_eq!(made.permissions().mode() & 0o7777, mode, "{name}");
+        assert_eq!(std::os::unix::fs::MetadataExt::gid(&made), 0, "{name}");
+    }
+    for mode in [0o2750, 0o750] {
+        let set = Step::SetAttributes {
+            path: path(&folder.path().join("a")),
+            attributes: attributes(mode),
+        };
+        assert_eq!(step(&set), ("0".to_owned(), String::new()));
+        let found = folder.path().join("a").metadata().unwrap().permissions();
+        assert_eq!(found.mode() & 0o7777, mode);
+    }
 }
 
 #[test]

@@ -7,7 +7,7 @@ use serde::{Serialize, Serializer};
 use similar::{ChangeTag, TextDiff};
 
 use crate::content::{Content, Segment};
-use crate::probe::FileFact;
+use crate::probe::{FileFact, Hidden};
 use crate::secret::MASK;
 
 /// Lines around a difference that are shown with it.
@@ -27,54 +27,55 @@ impl Diff {
     /// Compares what is there with what should be.
     #[must_use]
     pub fn between(before: &str, after: &Content) -> Self {
-        Self::compare(before, after, false)
+        Self::of_text(before, after, Hidden::default())
     }
 
-    /// Compares a file that only some may read with what it becomes: no old line is shown that is not ours.
+    /// Compares the text of a file with what it becomes. Where it is private, no old line is shown that is not known to hold no
+    /// secret, and no new line unless it was said what in it is secret.
     #[must_use]
-    pub fn of_private(before: &str, after: &Content) -> Self {
-        Self::compare(before, after, true)
-    }
-
-    fn compare(before: &str, after: &Content, private: bool) -> Self {
+    pub fn of_text(before: &str, after: &Content, hidden_lines: Hidden) -> Self {
         let text = after.expose();
         let after_lines = MaskedLine::split(after);
-        let guarded = private || after.has_secrets();
+        let guarded = hidden_lines.old || after.has_secrets();
         let diff = TextDiff::from_lines(before, &text);
         let mut lines = Vec::new();
         for hunk in diff.unified_diff().context_radius(CONTEXT).iter_hunks() {
             lines.push(hunk.header().to_string().trim_end().to_owned());
-            let mut hidden = 0_usize;
+            let mut hidden = Run::default();
             for change in hunk.iter_changes() {
                 let shown = match (change.tag(), change.new_index()) {
                     (ChangeTag::Delete, _) | (_, None) => {
                         let Some(shown) = old_line(change.value(), &after_lines, guarded) else {
-                            hidden += 1;
+                            hidden.add('-', &mut lines);
                             continue;
                         };
                         ('-', shown)
                     }
+                    (ChangeTag::Insert, Some(_)) if hidden_lines.new => {
+                        hidden.add('+', &mut lines);
+                        continue;
+                    }
                     (ChangeTag::Insert, Some(index)) => ('+', masked(&after_lines, index)),
                     (ChangeTag::Equal, Some(index)) => (' ', masked(&after_lines, index)),
                 };
-                flush(&mut hidden, &mut lines);
+                hidden.flush(&mut lines);
                 lines.push(format!("{}{}", shown.0, visible(&shown.1)));
                 if change.missing_newline() {
                     lines.push("\\ No newline at end of file".to_owned());
                 }
             }
-            flush(&mut hidden, &mut lines);
+            hidden.flush(&mut lines);
         }
         Self(lines)
     }
 
     /// Compares a file on a host, if its bytes are known, with what should be there.
     #[must_use]
-    pub fn of_file(before: &FileFact, after: &Content) -> Self {
+    pub fn of_file(before: &FileFact, after: &Content, hidden: Hidden) -> Self {
         match &before.body {
             None => Self::note("the file on the host is too large to be compared here"),
             Some(body) => match body.text() {
-                Some(text) => Self::compare(text, after, before.is_private()),
+                Some(text) => Self::of_text(text, after, hidden),
                 None => Self::note("the file on the host is not text"),
             },
         }
@@ -116,11 +117,30 @@ impl Serialize for Diff {
     }
 }
 
-fn flush(hidden: &mut usize, lines: &mut Vec<String>) {
-    if *hidden > 0 {
-        let plural = if *hidden == 1 { "line" } else { "lines" };
-        lines.push(format!("-<{hidden} {plural} hidden: may hold a secret>"));
-        *hidden = 0;
+/// Counts lines of one kind that follow each other and are not shown.
+#[derive(Default)]
+struct Run {
+    sign: char,
+    count: usize,
+}
+
+impl Run {
+    fn add(&mut self, sign: char, lines: &mut Vec<String>) {
+        if self.sign != sign {
+            self.flush(lines);
+        }
+        self.sign = sign;
+        self.count += 1;
+    }
+
+    fn flush(&mut self, lines: &mut Vec<String>) {
+        let Self { sign, count } = std::mem::take(self);
+        if count > 0 {
+            let plural = if count == 1 { "line" } else { "lines" };
+            lines.push(format!(
+                "{sign}<{count} {plural} hidden: may hold a secret>"
+            ));
+        }
     }
 }
 

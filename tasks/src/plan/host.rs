@@ -83,7 +83,7 @@ pub fn plan_one(
 ) -> Result<Item, NotAsked> {
     let manage = declared.resource.manage();
     let mut outcome = match manage.inputs().as_slice() {
-        [] => manage.plan(facts)?,
+        [] => super::guard::decide(manage, facts)?,
         [input, ..] => Planned::Unknown(Awaited::Input(input.clone())),
     };
     if matches!(outcome, Planned::Change(_)) && phase < declared.phase {
@@ -96,6 +96,15 @@ pub fn plan_one(
         role: declared.role.clone(),
         outcome,
     })
+}
+
+/// Gives the texts of which a program that quotes them is not quoted, as not everybody may read them on the host.
+#[must_use]
+pub fn private_texts(resources: &[Declared], facts: &Facts) -> Vec<Secret> {
+    let texts = resources
+        .iter()
+        .flat_map(|declared| declared.resource.manage().private(facts));
+    texts.map(|text| Secret::new(text.expose())).collect()
 }
 
 /// Gives what becomes of a resource that needs something of another host which does not come in this run.
@@ -232,11 +241,7 @@ mod tests {
         let plan = preview(&resources, &facts, Phase::Apply).unwrap();
         assert_eq!(plan.changes().count(), 2, "{plan:?}");
         facts.apply(&plan.changes().next().unwrap().1.steps[0]);
-        let made = Attributes {
-            owner: "root".into(),
-            group: "root".into(),
-            mode: Mode::new(0o755),
-        };
+        let made = Attributes::new("root", "root", Mode::new(0o755));
         assert_eq!(
             facts.path(&path("/srv/a")).unwrap(),
             &PathFact::Directory(made)

@@ -5,6 +5,7 @@
 mod altered;
 mod change;
 mod diff;
+mod guard;
 pub mod handlers;
 mod host;
 mod phase;
@@ -14,7 +15,8 @@ mod waiting;
 pub use altered::{altered, queries};
 pub use change::{Action, Change, Planned, Reason};
 pub use diff::Diff;
-pub use host::{HostPlan, Item, plan_one, preview, without_input};
+pub use guard::decide;
+pub use host::{HostPlan, Item, plan_one, preview, private_texts, without_input};
 pub use phase::Phase;
 pub use remedy::{Remedy, after_failed_step, is_locked};
 pub use waiting::{Awaited, Deferral};

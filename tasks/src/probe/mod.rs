@@ -26,8 +26,8 @@ mod public_key;
 mod release;
 mod service;
 mod service_manager;
-
 mod time;
+mod way;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
@@ -54,11 +54,12 @@ pub use mariadb::{
 pub use package::PackageFact;
 pub use package_lists::ListsFact;
 pub use package_name::{NameFact, NameQuestion};
-pub use path::{Attributes, Body, FileFact, MOST_BODY, PathFact, PathQuestion, Read};
+pub use path::{Attributes, Body, FileFact, Hidden, MOST_BODY, PathFact, PathQuestion, Read};
 pub use public_key::PublicKeyFact;
 pub use release::ReleaseFact;
 pub use service::ServiceFact;
 pub use service_manager::ServiceManager;
+pub use way::{Maker, Planted, Way};
 
 /// One kind of question.
 pub trait Kind {
@@ -153,6 +154,10 @@ macro_rules! kinds {
         impl QuerySet {
             /// Adds one query.
             pub fn insert(&mut self, query: Query) {
+                if let Query::Path(question) = &query {
+                    // What is at a path is not known without how it is reached.
+                    self.insert(Query::Way(question.path.clone()));
+                }
                 match query {
                     $(Query::$variant(question) => gather::<$kind>(&mut self.$field, question),)+
                 }
@@ -204,6 +209,9 @@ macro_rules! kinds {
             $($(#[$about])* pub $field: <$kind as Kind>::Known,)+
             /// Packages that a preview has planned to install: what they bring is not known.
             pub coming: BTreeSet<PackageName>,
+            /// Whether diffs show what not everybody may read, as the user has asked for it.
+            #[serde(skip)]
+            pub reveal: bool,
         }
 
         impl Facts {
@@ -218,6 +226,7 @@ macro_rules! kinds {
                 Self {
                     $($field: self.$field.select(queries.$field.keys()),)+
                     coming: BTreeSet::new(),
+                    reveal: self.reveal,
                 }
             }
 
@@ -263,6 +272,8 @@ kinds! {
     Release release: release::OfHost;
     /// What is at a path.
     Path paths: path::Paths;
+    /// How a path is reached: links and folders on the way.
+    Way ways: way::Ways;
     /// Whether a package is installed, and in which version.
     Package packages: package::Packages;
     /// What the name of a package that is not installed stands for.

@@ -115,16 +115,65 @@ pub struct Attributes {
     pub group: String,
     /// Permission bits.
     pub mode: Mode,
+    /// Number of the owner, where the host told it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uid: Option<u32>,
+    /// Number of the group, where the host told it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gid: Option<u32>,
 }
 
 impl Attributes {
+    /// Describes attributes by names, or by numbers written as text.
+    pub fn new(owner: impl Into<String>, group: impl Into<String>, mode: Mode) -> Self {
+        Self {
+            owner: owner.into(),
+            group: group.into(),
+            mode,
+            uid: None,
+            gid: None,
+        }
+    }
+
     /// Gives what the missing parents of a new directory get.
     pub(crate) fn of_parents() -> Self {
-        Self {
-            owner: "root".to_owned(),
-            group: "root".to_owned(),
-            mode: Mode::new(0o755),
-        }
+        Self::new("root", "root", Mode::new(0o755))
+    }
+
+    /// Tells whether this owner of a host's file is the one that is wanted, by name or by number.
+    #[must_use]
+    pub fn is_owned_by(&self, wanted: &str) -> bool {
+        is_named(&self.owner, self.uid, wanted)
+    }
+
+    /// Tells whether this group of a host's file is the one that is wanted, by name or by number.
+    #[must_use]
+    pub fn is_of_group(&self, wanted: &str) -> bool {
+        is_named(&self.group, self.gid, wanted)
+    }
+
+    /// Tells whether a file of a host with these attributes has the wanted ones.
+    #[must_use]
+    pub fn are(&self, wanted: &Self) -> bool {
+        self.is_owned_by(&wanted.owner)
+            && self.is_of_group(&wanted.group)
+            && self.mode == wanted.mode
+    }
+}
+
+fn is_named(name: &str, number: Option<u32>, wanted: &str) -> bool {
+    name == wanted
+        || wanted
+            .parse::<u32>()
+            .is_ok_and(|wanted| number == Some(wanted) || name.parse() == Ok(wanted))
+}
+
+impl std::fmt::Display for Attributes {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self {
+            owner, group, mode, ..
+        } = self;
+        write!(f, "{owner}:{group} {mode}")
     }
 }
 
@@ -141,6 +190,15 @@ pub struct FileFact {
     pub group: String,
     /// Permission bits.
     pub mode: Mode,
+    /// Number of the owner, where the host told it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uid: Option<u32>,
+    /// Number of the group, where the host told it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gid: Option<u32>,
+    /// How many other names the file has (hard links).
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub other_names: u64,
     /// Size in bytes.
     #[serde(default)]
     pub size: u64,
@@ -152,6 +210,14 @@ pub struct FileFact {
     pub body: Option<Body>,
 }
 
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference"
+)]
+const fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
 impl FileFact {
     /// Describes a file of these bytes.
     #[must_use]
@@ -160,16 +226,13 @@ impl FileFact {
             owner: attributes.owner,
             group: attributes.group,
             mode: attributes.mode,
+            uid: attributes.uid,
+            gid: attributes.gid,
+            other_names: 0,
             size: bytes.len() as u64,
             sha256: Some(hex(&Sha256::digest(bytes))),
             body: Some(Body(bytes.to_vec())),
         }
-    }
-
-    /// Tells whether somebody may not read the file: what it holds may be secret.
-    #[must_use]
-    pub const fn is_private(&self) -> bool {
-        self.mode.bits() & READABLE_BY_ALL == 0
     }
 
     /// Gives owner, group and mode.
@@ -179,11 +242,49 @@ impl FileFact {
             owner: self.owner.clone(),
             group: self.group.clone(),
             mode: self.mode,
+            uid: self.uid,
+            gid: self.gid,
         }
+    }
+
+    /// Takes over other attributes.
+    pub(crate) fn dress(&mut self, attributes: &Attributes) {
+        self.owner.clone_from(&attributes.owner);
+        self.group.clone_from(&attributes.group);
+        self.mode = attributes.mode;
+        (self.uid, self.gid) = (attributes.uid, attributes.gid);
     }
 }
 
+/// Which lines of a file are not shown, because not everybody may read them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Hidden {
+    /// Those that it holds.
+    pub old: bool,
+    /// Those that it is to hold.
+    pub new: bool,
+}
+
 impl Facts {
+    /// Tells what of a file is private: before, if there is one, and as it is wanted. What lies below a folder that not
+    /// everybody may enter is private whatever its own mode.
+    #[must_use]
+    pub fn hidden(
+        &self,
+        path: &HostPath,
+        before: Option<&Attributes>,
+        wanted: &Attributes,
+    ) -> Hidden {
+        let closed = self.is_closed(path);
+        let private = |attributes: &Attributes| {
+            !self.reveal && (closed || attributes.mode.bits() & READABLE_BY_ALL == 0)
+        };
+        Hidden {
+            old: before.is_some_and(private),
+            new: private(wanted),
+        }
+    }
+
     /// Tells what is at a path.
     pub fn path(&self, path: &HostPath) -> Result<&PathFact, NotAsked> {
         self.paths
@@ -213,12 +314,16 @@ impl Kind for Paths {
 
     fn script(questions: &[PathQuestion]) -> String {
         let all = quote::sh_all(questions.iter().map(|question| question.path.as_str()));
-        // Programs end with 1 where a path is missing, which is an answer.
+        // Programs end with 1 where a path is missing, which is an answer. Bytes are read as they are written: by a way on which
+        // nobody else puts a link, and never from what somebody has put in the place meanwhile.
         let mut script = format!(
-            r#"prov_attributes() {{ stat --printf '%n\0%f\0%U\0%u\0%G\0%g\0%s\0' -- "$@" 2>/dev/null; [ $? -gt 1 ] || prov_complete; }}
-prov_body() {{ {{ head -c {limit} -- "$2" && prov_complete; }} | prov_answer "paths:body:$1"; }}
+            r#"prov_stat() {{ stat --printf '%f\0%U\0%u\0%G\0%g\0%s\0%h\0' -- "$1"; }}
+prov_bytes() {{ {{ {{ dd "if=./$name" iflag=nofollow,nonblock,fullblock,count_bytes bs=1M count={limit} status=none 2>/dev/null && prov_complete || prov_unread "$1" >&3; }} | prov_answer "paths:body:$1"; }} 3>&1; }}
+prov_body() {{ ( prov_enter_folder "$2" >/dev/null && [ -f "./$name" ] && [ ! -L "./$name" ] && prov_bytes "$1" ) || prov_unread "$1"; }}
+prov_linked_body() {{ ( prov_enter_end "$2" >/dev/null && [ -f "./$name" ] && {{ {{ {{ printf '%s\0' "${{PWD%/}}/$name"; prov_stat "./$name" && prov_complete || prov_unread "$1" >&3; }} | prov_answer "paths:target:$1"; }} 3>&1; prov_bytes "$1"; }} ) || prov_unread "$1"; }}
+prov_unread() {{ prov_complete | prov_answer "paths:unread:$1"; }}
 set -- {all}
-prov_attributes "$@" | prov_answer paths
+{{ stat --printf '%n\0%f\0%U\0%u\0%G\0%g\0%s\0%h\0' -- "$@" 2>/dev/null; [ $? -gt 1 ] || prov_complete; }} | prov_answer paths
 {{ for path do [ -L "$path" ] && {{ printf '%s\0' "$path"; readlink -z -- "$path"; }}; done; prov_complete; }} | prov_answer paths:links
 "#,
             limit = MOST_BODY + 1
@@ -229,7 +334,7 @@ prov_attributes "$@" | prov_answer paths
                 // Writing to a string cannot fail.
                 let _ = writeln!(
                     script,
-                    r#"path={}; if [ -L "$path" ]; then path=$(readlink -f -- "$path") && [ -f "$path" ] && {{ prov_attributes "$path" | prov_answer paths:target:{index}; prov_body {index} "$path"; }}
+                    r#"path={}; if [ -L "$path" ]; then prov_linked_body {index} "$path"
 elif [ -f "$path" ]; then prov_body {index} "$path"; fi"#,
                     quote::sh(question.path.as_str())
                 );
@@ -350,9 +455,10 @@ struct Stat {
     bits: u32,
     attributes: Attributes,
     size: u64,
+    other_names: u64,
 }
 
-/// Splits what stat(1) printed: name, raw mode, user, uid, group, gid, size, each ended by NUL.
+/// Splits what stat(1) printed: name, raw mode, user, uid, group, gid, size, names, each ended by NUL.
 fn stats(answers: &Answers, name: &str) -> Result<BTreeMap<String, Stat>, Broken> {
     let text = answers.text(name)?;
     let mut fields = text.split_terminator('\0');
@@ -361,20 +467,22 @@ fn stats(answers: &Answers, name: &str) -> Result<BTreeMap<String, Stat>, Broken
         let mut next = || fields.next().ok_or_else(|| broken(name, "is cut short"));
         let raw = u32::from_str_radix(next()?, 16).map_err(|_| broken(name, "has no mode"))?;
         let (owner, uid, group, gid) = (next()?, next()?, next()?, next()?);
-        let size = next()?.parse().map_err(|_| broken(name, "has no size"))?;
+        let mut number = |what| next()?.parse::<u64>().map_err(|_| broken(name, what));
+        let (size, names) = (number("has no size")?, number("has no number of names")?);
         let named = |name: &str, number: &str| {
             let shown = if name == "UNKNOWN" { number } else { name };
             shown.to_owned()
         };
         let attributes = Attributes {
-            owner: named(owner, uid),
-            group: named(group, gid),
-            mode: Mode::new(raw),
+            uid: uid.parse().ok(),
+            gid: gid.parse().ok(),
+            ..Attributes::new(named(owner, uid), named(group, gid), Mode::new(raw))
         };
         let stat = Stat {
             bits: raw & KIND,
             attributes,
             size,
+            other_names: names.saturating_sub(1),
         };
         stats.insert(path.to_owned(), stat);
     }
@@ -389,32 +497,42 @@ fn file(
     answers: &Answers,
 ) -> Result<FileFact, Broken> {
     let name = format!("paths:body:{index}");
-    let body = answers.optional(&name)?;
+    // Somebody has put something else in its place meanwhile, or a link on the way to it.
+    let unread = is_unread(index, answers)?;
+    let body = if unread {
+        None
+    } else {
+        answers.optional(&name)?
+    };
     let mut fact = match body {
         Some(bytes) if bytes.len() <= MOST_BODY => FileFact::of(stat.attributes.clone(), bytes),
         Some(_) | None => FileFact {
-            owner: stat.attributes.owner.clone(),
-            group: stat.attributes.group.clone(),
-            mode: stat.attributes.mode,
             size: stat.size,
             sha256: None,
             body: None,
+            ..FileFact::of(stat.attributes.clone(), b"")
         },
     };
+    fact.other_names = stat.other_names;
     let digest = digest.ok_or_else(|| broken("paths:sha256", "lacks a file"));
     match read {
         Read::Digest => fact.sha256 = Some(digest?.to_owned()),
         Read::BodyUnless(expected) => {
             let digest = digest?;
-            if body.is_none() && digest != expected {
+            if body.is_none() && digest != expected && !unread {
                 return Err(broken(&name, "is missing"));
             }
             fact.sha256 = Some(digest.to_owned());
         }
-        Read::Body if body.is_none() => return Err(broken(&name, "is missing")),
+        Read::Body if body.is_none() && !unread => return Err(broken(&name, "is missing")),
         Read::Attributes | Read::Body => {}
     }
     Ok(fact)
+}
+
+fn is_unread(index: usize, answers: &Answers) -> Result<bool, Broken> {
+    let answer = answers.optional(&format!("paths:unread:{index}"))?;
+    Ok(answer.is_some())
 }
 
 fn link_target(
@@ -422,13 +540,18 @@ fn link_target(
     answers: &Answers,
 ) -> Result<Option<Box<(HostPath, FileFact)>>, Broken> {
     let name = format!("paths:target:{index}");
-    if answers.optional(&name)?.is_none() {
+    if is_unread(index, answers)? || answers.optional(&name)?.is_none() {
         return Ok(None);
     }
     let Some((path, stat)) = stats(answers, &name)?.into_iter().next() else {
         return Ok(None);
     };
-    let path = HostPath::new(path).map_err(|cause| broken(&name, cause))?;
+    let Ok(path) = HostPath::new(path) else {
+        return Ok(None);
+    };
+    if stat.bits != REGULAR {
+        return Ok(None);
+    }
     let file = file(&stat, index, &Read::Body, None, answers)?;
     Ok(Some(Box::new((path, file))))
 }

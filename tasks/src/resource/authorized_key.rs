@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::edit::{self, Splice};
 use super::{Manage, Resource, State};
-use crate::content::{Content, Segment};
+use crate::content::Segment;
 use crate::plan::{Action, Change, Diff, Planned, Reason};
 use crate::probe::{
     Attributes, Facts, FileFact, NotAsked, PathFact, PathQuestion, Query, Read, UserQuestion,
@@ -254,11 +254,8 @@ impl AuthorizedKey {
             Ok(keys) => keys,
             Err(cause) => return Ok(super::invalid(cause)),
         };
-        let attributes = |mode| Attributes {
-            owner: self.user.to_string(),
-            group: group.to_owned(),
-            mode: Mode::new(mode),
-        };
+        let attributes =
+            |mode| Attributes::new(self.user.to_string(), group.to_owned(), Mode::new(mode));
         let mut steps = Vec::new();
         let mut reasons = Vec::new();
         let wanted = attributes(0o700);
@@ -294,7 +291,12 @@ impl AuthorizedKey {
         let (have, there) = match facts.path(&path)? {
             PathFact::Missing if self.state == State::Absent => return Ok(Planned::Unchanged),
             PathFact::Missing => (&empty, false),
-            PathFact::File(file) => (file, true),
+            PathFact::File(file) => {
+                if let Some(refused) = super::file::named_by_others(&path, file, facts.way(&path)) {
+                    return Ok(refused);
+                }
+                (file, true)
+            }
             PathFact::Directory(_) | PathFact::Link { .. } | PathFact::Other => {
                 return Ok(refuse(&path, "a file"));
             }
@@ -322,8 +324,14 @@ impl AuthorizedKey {
             action = what;
             reasons.insert(0, reason);
             diff = Diff::between(text, &content);
-            steps.push(write(path, content, wanted));
-        } else if have.attributes() != wanted {
+            let replaces = have.sha256.clone().filter(|_| there);
+            steps.push(Step::WriteFile {
+                path,
+                content,
+                attributes: wanted,
+                replaces,
+            });
+        } else if !have.attributes().are(&wanted) {
             steps.push(Step::SetAttributes {
                 path,
                 attributes: wanted,
@@ -333,14 +341,6 @@ impl AuthorizedKey {
             return Ok(Planned::Unchanged);
         }
         Ok(Change::new(action, reasons, steps).diff(diff).into())
-    }
-}
-
-fn write(path: HostPath, content: Content, attributes: Attributes) -> Step {
-    Step::WriteFile {
-        path,
-        content,
-        attributes,
     }
 }
 

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::edit::{self, Anchor, LineOf, Refusal, Splice, Target};
-use super::{Manage, Resource, State};
+use super::{AtEnd, Manage, Resource, State};
 use crate::content::{Content, Segment};
 use crate::plan::Planned;
 use crate::probe::{Facts, NotAsked, Query};
@@ -132,6 +132,7 @@ impl Block {
             mode: self.mode,
             create: Some(self.create),
             state: self.state,
+            unsorted: self.block.is_unsorted(),
         }
     }
 
@@ -254,6 +255,10 @@ impl Manage for Block {
         }
     }
 
+    fn place(&self) -> Option<(&HostPath, AtEnd)> {
+        Some((&self.path, AtEnd::Followed))
+    }
+
     fn probe(&self) -> Vec<Query> {
         self.target().probe()
     }
@@ -273,6 +278,10 @@ impl Manage for Block {
         let mut gone = self.clone();
         gone.state = State::Absent;
         Some(Resource::Block(gone))
+    }
+
+    fn private(&self, facts: &Facts) -> Vec<&Content> {
+        self.target().private(facts, Some(&self.block))
     }
 
     fn contents(&self) -> Vec<&Content> {

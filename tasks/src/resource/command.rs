@@ -165,14 +165,7 @@ impl Command {
             let fact = PathFact::File(FileFact {
                 sha256: None,
                 body: None,
-                ..FileFact::of(
-                    Attributes {
-                        owner: "root".to_owned(),
-                        group: "root".to_owned(),
-                        mode: Mode::new(0o644),
-                    },
-                    b"",
-                )
+                ..FileFact::of(Attributes::new("root", "root", Mode::new(0o644)), b"")
             });
             effects.push(Effect::Path(Becomes(path.clone(), fact)));
         }
@@ -242,6 +235,13 @@ impl Manage for Command {
 
     fn absent(&self) -> Option<Resource> {
         None
+    }
+
+    fn private(&self, facts: &Facts) -> Vec<&Content> {
+        let stdin = self.stdin.iter();
+        stdin
+            .filter(|stdin| stdin.is_unsorted() && !facts.reveal)
+            .collect()
     }
 
     fn contents(&self) -> Vec<&Content> {

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Manage, Resource, State};
+use super::{AtEnd, Manage, Resource, State};
 use crate::plan::{Action, Change, Planned, Reason};
 use crate::probe::{Attributes, Facts, NotAsked, PathFact, PathQuestion, Query, Read};
 use crate::step::Step;
@@ -12,8 +12,9 @@ use crate::value::{HostPath, Mode};
 /// Manages a directory: that it is there, with its owner, group and mode; or, when absent, that it is gone with all
 /// it contains.
 ///
-/// Missing parents are made, owned by root with mode 0755. A link to a directory counts as one. A file in its place
-/// is an error.
+/// Missing parents are made, owned by root with mode 0755. A link to a directory counts as one, if nobody but root could
+/// have made it, and owner, group and mode are those of the directory. Bits for the user and the group (setuid, setgid) that
+/// `mode` does not name are taken away. A file in its place is an error.
 ///
 /// ```yaml
 /// directory: {path: /usr/local/etc/dnsmasq-hosts, mode: "0755"}
@@ -68,6 +69,10 @@ impl Manage for Directory {
         self.path.to_string()
     }
 
+    fn place(&self) -> Option<(&HostPath, AtEnd)> {
+        Some((&self.path, AtEnd::Followed))
+    }
+
     fn probe(&self) -> Vec<Query> {
         vec![Query::Path(PathQuestion {
             path: self.path.clone(),
@@ -76,16 +81,27 @@ impl Manage for Directory {
     }
 
     fn plan(&self, facts: &Facts) -> Result<Planned, NotAsked> {
-        let wanted = Attributes {
-            owner: self.owner.clone(),
-            group: self.group.clone(),
-            mode: self.mode,
-        };
+        let wanted = Attributes::new(self.owner.clone(), self.group.clone(), self.mode);
         let path = || self.path.clone();
         let fact = facts.path(&self.path)?;
         Ok(match (self.state, fact) {
-            (State::Absent, PathFact::Missing) | (State::Present, PathFact::Link { .. }) => {
-                Planned::Unchanged
+            (State::Absent, PathFact::Missing) => Planned::Unchanged,
+            (State::Present, PathFact::Link { target, .. }) => {
+                let way = facts.way(&self.path);
+                match way.and_then(|way| Some((way.leads.as_ref()?, &way.directory))) {
+                    // An earlier change makes the link; where it leads is found out then.
+                    None => Planned::Unchanged,
+                    Some((leads, Some(have))) => set(leads, have, &wanted),
+                    Some((_, None)) => Planned::Impossible {
+                        cause: format!(
+                            "{} is a link to {target}, which is not a directory",
+                            self.path
+                        ),
+                        hint:
+                            "declare the directory that it leads to before it, or remove the link"
+                                .to_owned(),
+                    },
+                }
             }
             (State::Absent, PathFact::Directory(_)) => {
                 let step = Step::Remove { path: path() };
@@ -100,19 +116,7 @@ impl Manage for Directory {
                     .detail(attribute_text(&wanted))
                     .into()
             }
-            (State::Present, PathFact::Directory(have)) => {
-                let reasons = attribute_reasons(have, &wanted);
-                if reasons.is_empty() {
-                    return Ok(Planned::Unchanged);
-                }
-                let step = Step::SetAttributes {
-                    path: path(),
-                    attributes: wanted.clone(),
-                };
-                Change::new(Action::Update, reasons, vec![step])
-                    .detail(attribute_change(have, &wanted))
-                    .into()
-            }
+            (State::Present, PathFact::Directory(have)) => set(&self.path, have, &wanted),
             (State::Present, PathFact::File(_) | PathFact::Other)
             | (State::Absent, PathFact::File(_) | PathFact::Link { .. } | PathFact::Other) => {
                 Planned::Impossible {
@@ -133,13 +137,28 @@ impl Manage for Directory {
     }
 }
 
+/// Gives the change that sets attributes, if they differ.
+fn set(path: &HostPath, have: &Attributes, wanted: &Attributes) -> Planned {
+    let reasons = attribute_reasons(have, wanted);
+    if reasons.is_empty() {
+        return Planned::Unchanged;
+    }
+    let step = Step::SetAttributes {
+        path: path.clone(),
+        attributes: wanted.clone(),
+    };
+    Change::new(Action::Update, reasons, vec![step])
+        .detail(attribute_change(have, wanted))
+        .into()
+}
+
 /// Lists what differs between two sets of attributes.
 pub(super) fn attribute_reasons(have: &Attributes, wanted: &Attributes) -> Vec<Reason> {
     let mut reasons = Vec::new();
-    if have.owner != wanted.owner {
+    if !have.is_owned_by(&wanted.owner) {
         reasons.push(Reason::OwnerDiffers);
     }
-    if have.group != wanted.group {
+    if !have.is_of_group(&wanted.group) {
         reasons.push(Reason::GroupDiffers);
     }
     if have.mode != wanted.mode {
@@ -150,14 +169,13 @@ pub(super) fn attribute_reasons(have: &Attributes, wanted: &Attributes) -> Vec<R
 
 /// Shows attributes as `root:root 0644`.
 pub(super) fn attribute_text(attributes: &Attributes) -> String {
-    let Attributes { owner, group, mode } = attributes;
-    format!("{owner}:{group} {mode}")
+    attributes.to_string()
 }
 
 /// Shows attributes as `root:root 0600 → root:root 0644`, or once where nothing differs.
 pub(super) fn attribute_change(have: &Attributes, wanted: &Attributes) -> String {
-    if have == wanted {
-        attribute_text(wanted)
+    if have.are(wanted) {
+        attribute_text(have)
     } else {
         format!("{} → {}", attribute_text(have), attribute_text(wanted))
     }

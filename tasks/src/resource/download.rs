@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{File, Manage, Resource};
+use super::{AtEnd, File, Manage, Resource};
 use crate::plan::{Action, Change, Planned, Reason, Remedy};
 use crate::probe::{Attributes, Facts, NotAsked, PathFact, PathQuestion, Query, Read};
 use crate::step::Step;
@@ -80,11 +80,7 @@ impl Download {
     }
 
     fn attributes(&self) -> Attributes {
-        Attributes {
-            owner: self.owner.clone(),
-            group: self.group.clone(),
-            mode: self.mode,
-        }
+        Attributes::new(self.owner.clone(), self.group.clone(), self.mode)
     }
 
     fn fetch(&self, action: Action, reasons: Vec<Reason>) -> Planned {
@@ -108,6 +104,10 @@ impl Manage for Download {
 
     fn id(&self) -> String {
         self.path.to_string()
+    }
+
+    fn place(&self) -> Option<(&HostPath, AtEnd)> {
+        Some((&self.path, AtEnd::Replaced))
     }
 
     fn probe(&self) -> Vec<Query> {

@@ -12,7 +12,10 @@ use super::State;
 use crate::content::{Content, Segment};
 use crate::pattern::LinePattern;
 use crate::plan::{Action, Awaited, Change, Diff, Planned, Reason};
-use crate::probe::{Attributes, Facts, FileFact, NotAsked, PathFact, PathQuestion, Query, Read};
+use crate::probe::{
+    Attributes, Facts, FileFact, Hidden, MOST_BODY, NotAsked, PathFact, PathQuestion, Query, Read,
+    Way,
+};
 use crate::secret::Secret;
 use crate::step::Step;
 use crate::value::{HostPath, Mode};
@@ -26,6 +29,16 @@ pub(super) struct Target<'a> {
     /// Whether a missing file is created; `None` where that would make no sense.
     pub(super) create: Option<bool>,
     pub(super) state: State,
+    /// Whether nobody has said what is secret in the text that is put in.
+    pub(super) unsorted: bool,
+}
+
+/// The file as it is before the edit.
+struct Before<'a> {
+    path: &'a HostPath,
+    text: &'a str,
+    sha256: Option<String>,
+    have: &'a Attributes,
 }
 
 /// Text that is put in the place of a range of bytes.
@@ -86,9 +99,12 @@ impl Target<'_> {
             Found::Missing => (self.path, None, ""),
             Found::File(path, file, text) => (path, Some(file), text),
         };
-        let private = have.is_some_and(FileFact::is_private);
+        let sha256 = have.and_then(|file| file.sha256.clone());
         let have = have.map(FileFact::attributes);
         let wanted = self.attributes(have.as_ref());
+        let mut hidden = facts.hidden(self.path, have.as_ref(), &wanted);
+        hidden.new &= self.unsorted;
+        let private = hidden.old;
         let after = match edit(text, private, decide) {
             Ok(after) => after,
             Err(refusal) => return Ok(refusal.into()),
@@ -111,26 +127,38 @@ impl Target<'_> {
                 if let Some(problem) = super::file::missing_parent(path, facts)? {
                     return Ok(problem);
                 }
-                let diff = Diff::between("", &content);
-                let step = write(path, content, &wanted);
+                let diff = Diff::of_text("", &content, hidden);
+                let step = write(path, content, &wanted, None);
                 Change::new(Action::Create, vec![Reason::Missing], vec![step])
                     .detail(super::directory::attribute_text(&wanted))
                     .diff(diff)
                     .into()
             }
-            (Some(have), after) => self.update(path, text, after, &have, &wanted, private),
+            (Some(have), after) => {
+                let before = Before {
+                    path,
+                    text,
+                    sha256,
+                    have: &have,
+                };
+                self.update(before, after, &wanted, hidden)
+            }
         })
     }
 
     fn update(
         &self,
-        path: &HostPath,
-        before: &str,
+        before: Before<'_>,
         after: Option<Content>,
-        have: &Attributes,
         wanted: &Attributes,
-        private: bool,
+        hidden: Hidden,
     ) -> Planned {
+        let Before {
+            path,
+            text,
+            sha256,
+            have,
+        } = before;
         let mut reasons = super::directory::attribute_reasons(have, wanted);
         let detail = if reasons.is_empty() {
             String::new()
@@ -154,15 +182,32 @@ impl Target<'_> {
             State::Absent => (Action::Remove, Reason::Present),
         };
         reasons.insert(0, reason);
-        let diff = if private {
-            Diff::of_private(before, &content)
-        } else {
-            Diff::between(before, &content)
-        };
-        Change::new(action, reasons, vec![write(path, content, wanted)])
+        let diff = Diff::of_text(text, &content, hidden);
+        Change::new(action, reasons, vec![write(path, content, wanted, sha256)])
             .detail(detail)
             .diff(diff)
             .into()
+    }
+
+    /// Gives the text that is put in, if it becomes part of a file that not everybody may read.
+    pub(super) fn private<'c>(&self, facts: &Facts, text: Option<&'c Content>) -> Vec<&'c Content> {
+        let have = match facts.path(self.path) {
+            Ok(PathFact::File(file)) => Some(file.attributes()),
+            Ok(PathFact::Link {
+                file: Some(linked), ..
+            }) => Some(linked.1.attributes()),
+            Ok(
+                PathFact::Missing
+                | PathFact::Directory(_)
+                | PathFact::Link { .. }
+                | PathFact::Other,
+            )
+            | Err(_) => None,
+        };
+        let hidden = facts.hidden(self.path, None, &self.attributes(have.as_ref()));
+        let text = text.into_iter();
+        text.filter(|text| hidden.new && text.is_unsorted())
+            .collect()
     }
 
     fn find<'f>(&'f self, facts: &'f Facts) -> Result<Found<'f>, NotAsked> {
@@ -174,10 +219,10 @@ impl Target<'_> {
         };
         let path = self.path;
         Ok(match facts.path(path)? {
-            PathFact::File(file) => readable(path, file),
+            PathFact::File(file) => readable(path, file, facts.way(path)),
             PathFact::Link {
                 file: Some(linked), ..
-            } => readable(&linked.0, &linked.1),
+            } => readable(&linked.0, &linked.1, facts.way(path)),
             PathFact::Missing if self.create == Some(true) && self.state == State::Present => {
                 Found::Missing
             }
@@ -216,20 +261,24 @@ impl Target<'_> {
                 .unwrap_or("root")
                 .to_owned()
         };
-        Attributes {
-            owner: kept(self.owner, have.map(|have| &have.owner)),
-            group: kept(self.group, have.map(|have| &have.group)),
-            mode: self
-                .mode
+        Attributes::new(
+            kept(self.owner, have.map(|have| &have.owner)),
+            kept(self.group, have.map(|have| &have.group)),
+            self.mode
                 .or(have.map(|have| have.mode))
                 .unwrap_or(Mode::new(0o644)),
-        }
+        )
     }
 }
 
-fn readable<'f>(path: &'f HostPath, file: &'f FileFact) -> Found<'f> {
+fn readable<'f>(path: &'f HostPath, file: &'f FileFact, way: Option<&Way>) -> Found<'f> {
+    if let Some(refused) = super::file::named_by_others(path, file, way) {
+        return Found::Stop(refused);
+    }
     let Some(body) = &file.body else {
-        return Found::Stop(if file.size > 0 {
+        return Found::Stop(if file.size > 0 && file.size <= MOST_BODY as u64 {
+            changing(path)
+        } else if file.size > 0 {
             Planned::Impossible {
                 cause: format!(
                     "{path} is too large to be edited here ({} bytes)",
@@ -253,11 +302,25 @@ fn readable<'f>(path: &'f HostPath, file: &'f FileFact) -> Found<'f> {
     }
 }
 
-fn write(path: &HostPath, content: Content, attributes: &Attributes) -> Step {
+fn write(
+    path: &HostPath,
+    content: Content,
+    attributes: &Attributes,
+    replaces: Option<String>,
+) -> Step {
     Step::WriteFile {
         path: path.clone(),
         content,
         attributes: attributes.clone(),
+        replaces,
+    }
+}
+
+/// Refuses a file that was not what it had been when it was to be read.
+pub(super) fn changing(path: &HostPath) -> Planned {
+    Planned::Impossible {
+        cause: format!("{path} was changed, or put elsewhere, while it was read"),
+        hint: "look who else is at work there, and run the same command again".to_owned(),
     }
 }
 

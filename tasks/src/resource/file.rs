@@ -3,10 +3,12 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Manage, Resource, State};
+use super::{AtEnd, Manage, Resource, State};
 use crate::content::Content;
 use crate::plan::{Action, Change, Diff, Planned, Reason};
-use crate::probe::{Attributes, Facts, NotAsked, PathFact, PathQuestion, Query, Read};
+use crate::probe::{
+    Attributes, Facts, FileFact, Hidden, Maker, NotAsked, PathFact, PathQuestion, Query, Read, Way,
+};
 use crate::step::Step;
 use crate::value::{HostPath, Mode};
 
@@ -74,11 +76,7 @@ impl File {
     }
 
     fn attributes(&self) -> Attributes {
-        Attributes {
-            owner: self.owner.clone(),
-            group: self.group.clone(),
-            mode: self.mode,
-        }
+        Attributes::new(self.owner.clone(), self.group.clone(), self.mode)
     }
 
     fn write(&self, content: &Content) -> Step {
@@ -86,6 +84,7 @@ impl File {
             path: self.path.clone(),
             content: content.clone(),
             attributes: self.attributes(),
+            replaces: None,
         }
     }
 
@@ -109,14 +108,18 @@ impl File {
             (PathFact::Missing, Some(content)) => {
                 return match missing_parent(&self.path, facts)? {
                     Some(problem) => Ok(problem),
-                    None => Ok(self.create(Reason::Missing, content)),
+                    None => Ok(self.create(Reason::Missing, content, facts, "")),
                 };
             }
-            (PathFact::Link { .. }, Some(content)) => {
-                return Ok(self.create(Reason::KindDiffers, content));
+            (PathFact::Link { target, .. }, Some(content)) => {
+                let replaced = format!("   in place of a link to {target}");
+                return Ok(self.create(Reason::KindDiffers, content, facts, &replaced));
             }
             (PathFact::File(file), content) => (content, file),
         };
+        if let Some(refused) = named_by_others(&self.path, have, facts.way(&self.path)) {
+            return Ok(refused);
+        }
         let mut reasons = super::directory::attribute_reasons(&have.attributes(), &wanted);
         let digest = have.sha256.as_deref();
         let Some(content) = content
@@ -144,16 +147,31 @@ impl File {
                     &have.attributes(),
                     &wanted,
                 ))
-                .diff(Diff::of_file(have, content))
+                .diff(Diff::of_file(
+                    have,
+                    content,
+                    self.hidden(facts, Some(have), content),
+                ))
                 .into(),
         )
     }
 
-    fn create(&self, reason: Reason, content: &Content) -> Planned {
+    fn create(&self, reason: Reason, content: &Content, facts: &Facts, besides: &str) -> Planned {
+        let hidden = self.hidden(facts, None, content);
         Change::new(Action::Create, vec![reason], vec![self.write(content)])
-            .detail(super::directory::attribute_text(&self.attributes()))
-            .diff(Diff::between("", content))
+            .detail(super::directory::attribute_text(&self.attributes()) + besides)
+            .diff(Diff::of_text("", content, hidden))
             .into()
+    }
+
+    /// Tells what of its bytes is not shown.
+    fn hidden(&self, facts: &Facts, have: Option<&FileFact>, content: &Content) -> Hidden {
+        let have = have.map(FileFact::attributes);
+        let hidden = facts.hidden(&self.path, have.as_ref(), &self.attributes());
+        Hidden {
+            new: hidden.new && content.is_unsorted(),
+            ..hidden
+        }
     }
 }
 
@@ -164,6 +182,10 @@ impl Manage for File {
 
     fn id(&self) -> String {
         self.path.to_string()
+    }
+
+    fn place(&self) -> Option<(&HostPath, AtEnd)> {
+        Some((&self.path, AtEnd::Replaced))
     }
 
     fn probe(&self) -> Vec<Query> {
@@ -198,6 +220,13 @@ impl Manage for File {
         Some(Resource::File(File::gone(self.path.clone())))
     }
 
+    fn private(&self, facts: &Facts) -> Vec<&Content> {
+        let content = self.content.iter();
+        content
+            .filter(|content| self.hidden(facts, None, content).new)
+            .collect()
+    }
+
     fn contents(&self) -> Vec<&Content> {
         self.content.iter().collect()
     }
@@ -221,10 +250,40 @@ pub(super) fn in_the_way(path: &HostPath, fact: &PathFact) -> Planned {
     }
 }
 
+/// Refuses a file that has other names (hard links) where others could have made them: root's file could be among them.
+pub(super) fn named_by_others(
+    path: &HostPath,
+    file: &FileFact,
+    way: Option<&Way>,
+) -> Option<Planned> {
+    let Maker::Writers { folder, attributes } = way?.shared.as_ref()? else {
+        return None;
+    };
+    (file.other_names > 0).then(|| Planned::Impossible {
+        cause: format!(
+            "{path} has {} other names (hard links), and not only root makes names in {folder} ({attributes})",
+            file.other_names
+        ),
+        hint: format!(
+            "find the other names with `find / -xdev -samefile {path}`, and remove those that should not be"
+        ),
+    })
+}
+
 /// Finds out beforehand that a file could not be written because its folder is not there.
 pub(super) fn missing_parent(path: &HostPath, facts: &Facts) -> Result<Option<Planned>, NotAsked> {
     let parent = path.parent();
     Ok(match facts.path(&parent)? {
+        PathFact::Link { target, .. }
+            if facts
+                .way(&parent)
+                .is_some_and(|way| way.leads.is_some() && way.directory.is_none()) =>
+        {
+            Some(Planned::Impossible {
+                cause: format!("the folder {parent} is a link to {target}, where there is none"),
+                hint: format!("declare the folder that it leads to before {path}"),
+            })
+        }
         PathFact::Directory(_) | PathFact::Link { .. } => None,
         // A package that is yet to come usually brings its folder.
         PathFact::Missing if !facts.coming.is_empty() => None,

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::edit::{self, Anchor, Splice, Target};
-use super::{Manage, Resource, State};
+use super::{AtEnd, Manage, Resource, State};
 use crate::content::{Content, Segment};
 use crate::pattern::{LinePattern, Template};
 use crate::plan::Planned;
@@ -133,6 +133,7 @@ impl Line {
             mode: self.mode,
             create: Some(self.create),
             state: self.state,
+            unsorted: self.line.as_ref().is_some_and(Content::is_unsorted),
         }
     }
 
@@ -201,6 +202,10 @@ impl Manage for Line {
         format!("{} '{which}'", self.path)
     }
 
+    fn place(&self) -> Option<(&HostPath, AtEnd)> {
+        Some((&self.path, AtEnd::Followed))
+    }
+
     fn probe(&self) -> Vec<Query> {
         self.target().probe()
     }
@@ -226,6 +231,10 @@ impl Manage for Line {
         let mut gone = self.clone();
         gone.state = State::Absent;
         Some(Resource::Line(gone))
+    }
+
+    fn private(&self, facts: &Facts) -> Vec<&Content> {
+        self.target().private(facts, self.line.as_ref())
     }
 
     fn contents(&self) -> Vec<&Content> {

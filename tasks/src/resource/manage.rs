@@ -4,6 +4,7 @@ use super::Resource;
 use crate::content::Content;
 use crate::plan::{Planned, Remedy};
 use crate::probe::{Facts, NotAsked, Query};
+use crate::value::HostPath;
 use crate::{Input, InputTexts, Secret};
 
 /// What every resource can tell.
@@ -22,6 +23,11 @@ pub trait Manage {
 
     /// Gives what has the resource be gone; `None` where it leaves nothing that could be taken away.
     fn absent(&self) -> Option<Resource>;
+
+    /// Gives the path that it manages, if it is a path, and what becomes of a link there.
+    fn place(&self) -> Option<(&HostPath, AtEnd)> {
+        None
+    }
 
     /// Says when the resource has its turn on a host.
     fn stage(&self) -> Stage {
@@ -63,11 +69,29 @@ pub trait Manage {
         None
     }
 
+    /// Gives the texts that it brings to the host and that not everybody may read there, though nobody has said what in them is
+    /// secret: a program that quotes them is not quoted.
+    fn private(&self, facts: &Facts) -> Vec<&Content> {
+        let _ = facts;
+        Vec::new()
+    }
+
     /// Says what to do after a step failed whose program said this, where the kind knows better than anybody.
     fn remedy(&self, output: &str) -> Option<Remedy> {
         let _ = output;
         None
     }
+}
+
+/// What becomes of a link at the path that a resource manages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AtEnd {
+    /// It is followed, if only root could have made it.
+    Followed,
+    /// It is replaced, or refused as not being what is managed.
+    Replaced,
+    /// The same; and as programs write there by themselves, only root may make names in the folder.
+    RootsOnly,
 }
 
 /// When a resource has its turn on a host.

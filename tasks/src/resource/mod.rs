@@ -50,7 +50,7 @@ pub use file::File;
 pub use group::Group;
 pub use handler::{Handler, HandlerAction, Handling};
 pub use line::Line;
-pub use manage::{Manage, Stage};
+pub use manage::{AtEnd, Manage, Stage};
 pub use mariadb_database::MariaDbDatabase;
 pub use mariadb_user::MariaDbUser;
 pub use packages::Packages;

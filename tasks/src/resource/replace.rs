@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::edit::{Splice, Target};
-use super::{Manage, Resource, State};
+use super::{AtEnd, Manage, Resource, State};
 use crate::pattern::{Template, TextPattern};
 use crate::plan::Planned;
 use crate::probe::{Facts, NotAsked, Query};
@@ -79,6 +79,7 @@ impl Replace {
             mode: self.mode,
             create: None,
             state: State::Present,
+            unsorted: true,
         }
     }
 
@@ -127,6 +128,10 @@ impl Manage for Replace {
 
     fn id(&self) -> String {
         format!("{} '{}'", self.path, self.regexp.as_str())
+    }
+
+    fn place(&self) -> Option<(&HostPath, AtEnd)> {
+        Some((&self.path, AtEnd::Followed))
     }
 
     fn probe(&self) -> Vec<Query> {

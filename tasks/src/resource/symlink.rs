@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Manage, Resource, State};
+use super::{AtEnd, Manage, Resource, State};
 use crate::plan::{Action, Change, Planned, Reason};
 use crate::probe::{Facts, NotAsked, PathFact, PathQuestion, Query, Read};
 use crate::step::Step;
@@ -84,6 +84,10 @@ impl Manage for Symlink {
 
     fn id(&self) -> String {
         self.path.to_string()
+    }
+
+    fn place(&self) -> Option<(&HostPath, AtEnd)> {
+        Some((&self.path, AtEnd::Replaced))
     }
 
     fn probe(&self) -> Vec<Query> {

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::directory::{attribute_change, attribute_reasons, attribute_text};
 use super::tls_key::{beside, renamed};
-use super::{File, Manage, Resource};
+use super::{AtEnd, File, Manage, Resource};
 use crate::authority::{Authority, Issued, MOST_COMMON_NAME, digest_of_key};
 use crate::content::Content;
 use crate::plan::{Action, Awaited, Change, Diff, Planned, Reason};
@@ -82,11 +82,7 @@ impl TlsCertificate {
     }
 
     fn attributes(&self) -> Attributes {
-        Attributes {
-            owner: self.owner.to_string(),
-            group: self.group.to_string(),
-            mode: self.mode,
-        }
+        Attributes::new(self.owner.to_string(), self.group.to_string(), self.mode)
     }
 
     /// Says why a certificate does not do.
@@ -129,6 +125,7 @@ impl TlsCertificate {
                 path: self.path.clone(),
                 content: Content::plain(pem),
                 attributes: wanted.clone(),
+                replaces: None,
             };
             (vec![write], Diff::plain(&before, &after))
         } else {
@@ -229,6 +226,10 @@ impl Manage for TlsCertificate {
     fn secrets(&self) -> Vec<crate::Secret> {
         let authority = self.authority.iter();
         authority.map(|authority| authority.key.clone()).collect()
+    }
+
+    fn place(&self) -> Option<(&HostPath, AtEnd)> {
+        Some((&self.path, AtEnd::RootsOnly))
     }
 
     fn probe(&self) -> Vec<Query> {

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::directory::{attribute_change, attribute_reasons, attribute_text};
-use super::{File, Manage, Resource};
+use super::{AtEnd, File, Manage, Resource};
 use crate::plan::{Action, Change, Planned, Reason};
 use crate::probe::{
     Attributes, Becomes, Effect, Facts, FileFact, NotAsked, PathFact, PathQuestion, PublicKeyFact,
@@ -54,11 +54,7 @@ impl TlsKey {
     }
 
     fn attributes(&self) -> Attributes {
-        Attributes {
-            owner: self.owner.to_string(),
-            group: self.group.to_string(),
-            mode: self.mode,
-        }
+        Attributes::new(self.owner.to_string(), self.group.to_string(), self.mode)
     }
 
     fn create(&self) -> Planned {
@@ -113,6 +109,10 @@ impl Manage for TlsKey {
 
     fn id(&self) -> String {
         self.path.to_string()
+    }
+
+    fn place(&self) -> Option<(&HostPath, AtEnd)> {
+        Some((&self.path, AtEnd::RootsOnly))
     }
 
     fn probe(&self) -> Vec<Query> {

@@ -224,11 +224,11 @@ impl User {
         if self.create_home
             && let Ok(path) = HostPath::new(fact.home.as_str())
         {
-            let home = PathFact::Directory(Attributes {
-                owner: self.name.to_string(),
-                group: primary.to_string(),
-                mode: Mode::new(0o700),
-            });
+            let home = PathFact::Directory(Attributes::new(
+                self.name.to_string(),
+                primary.to_string(),
+                Mode::new(0o700),
+            ));
             run.effects.push(Effect::Path(Becomes(path, home)));
         }
         let detail = format!("{} {}", fact.home, fact.shell);

@@ -1,0 +1,88 @@
+//! Where nothing is written: through links that others could have made, and in their folders where programs write by themselves.
+//!
+//! It holds for every kind, because it is decided here and not by each; the functions that write heed it again on the host.
+
+use super::{Change, Planned};
+use crate::probe::{Facts, Maker, NotAsked};
+use crate::resource::{AtEnd, Manage};
+use crate::step::Step;
+use crate::value::HostPath;
+
+/// Decides what becomes of a resource, unless it would have to be led there by somebody else than root.
+pub fn decide(manage: &dyn Manage, facts: &Facts) -> Result<Planned, NotAsked> {
+    if let Some((path, end)) = manage.place()
+        && let Some(refused) = refused(path, end, facts)
+    {
+        return Ok(refused);
+    }
+    let planned = manage.plan(facts)?;
+    let Planned::Change(mut change) = planned else {
+        return Ok(planned);
+    };
+    let refused = change.steps.iter().find_map(|step| {
+        let (path, end) = written(step)?;
+        refused(path, end, facts)
+    });
+    if let Some(refused) = refused {
+        return Ok(refused);
+    }
+    if let Some(followed) = followed(manage, facts) {
+        lead(&mut change, &followed);
+    }
+    Ok(change.into())
+}
+
+fn refused(path: &HostPath, end: AtEnd, facts: &Facts) -> Option<Planned> {
+    let replaced = end != AtEnd::Followed;
+    if let Some(planted) = facts.planted(path, replaced) {
+        return Some(Planned::Impossible {
+            cause: planted.cause(),
+            hint: planted.hint(),
+        });
+    }
+    let shared = facts.way(path).and_then(|way| way.shared.as_ref());
+    let (AtEnd::RootsOnly, Some(Maker::Writers { folder, attributes })) = (end, shared) else {
+        return None;
+    };
+    Some(Planned::Impossible {
+        cause: format!(
+            "{path} would be written by a program in a folder where not only root makes links: {folder} ({attributes})"
+        ),
+        hint: format!(
+            "put it into a folder of root's, or let only root write to this one: `chown root {folder}; chmod go-w {folder}`"
+        ),
+    })
+}
+
+/// Gives the path that a step writes.
+fn written(step: &Step) -> Option<(&HostPath, AtEnd)> {
+    let end = match step {
+        Step::SetAttributes { .. } | Step::MakeDirectory { .. } => AtEnd::Followed,
+        Step::WriteFile { .. }
+        | Step::Fetch { .. }
+        | Step::MakeLink { .. }
+        | Step::Remove { .. }
+        | Step::Run(_) => AtEnd::Replaced,
+    };
+    step.path().map(|path| (path, end))
+}
+
+/// Says which link is followed to where.
+fn followed(manage: &dyn Manage, facts: &Facts) -> Option<String> {
+    let (path, end) = manage.place()?;
+    let parent = path.parent();
+    let link = match end {
+        AtEnd::Followed => path,
+        AtEnd::Replaced | AtEnd::RootsOnly => &parent,
+    };
+    let leads = facts.way(link)?.leads.as_ref()?;
+    Some(format!("{link} → {leads}"))
+}
+
+fn lead(change: &mut Change, followed: &str) {
+    if change.detail.is_empty() {
+        followed.clone_into(&mut change.detail);
+    } else {
+        change.detail = format!("{followed}   {}", change.detail);
+    }
+}
