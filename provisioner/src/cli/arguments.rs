@@ -441,7 +441,7 @@ pub(super) fn completions(shell: clap_complete::Shell) {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut command, "prov", &mut script);
     let script = String::from_utf8_lossy(&script);
-    crate::report::print::out(format_args!("{script}"));
+    crate::report::print::raw(format_args!("{script}"));
 }
 
 /// Gives the whole command line, for the reference.

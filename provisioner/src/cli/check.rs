@@ -1,6 +1,6 @@
 //! `prov check`: validates an estate offline.
 
-use crate::report::print::outln;
+use crate::report::print::{jsonln, outln};
 use serde_json::json;
 use tasks::role::{self, Catalogue, Inputs};
 
@@ -40,7 +40,7 @@ pub(super) fn run(global: &Global) -> Result<u8, Problem> {
         .filter(|role| !estate.hosts_with_role(role.name).is_empty())
         .count();
     match global.output {
-        Output::Json => outln!(
+        Output::Json => jsonln!(
             "{:#}",
             json!({ "estate": estate.name(), "hosts": hosts, "services": services, "roles": roles, "domains": domains.len(), "mistakes": [] })
         ),

@@ -1,6 +1,6 @@
 //! `prov deploy`, `prov test`, `prov down`: the life cycle of the estate's containers.
 
-use crate::report::print::outln;
+use crate::report::print::{jsonln, outln};
 use std::io::IsTerminal as _;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Mutex, PoisonError};
@@ -176,7 +176,7 @@ pub(super) fn report(
             })
             .collect();
         let millis = crate::report::json::millis(elapsed);
-        outln!("{:#}", json!({ "hosts": hosts, "elapsed_ms": millis }));
+        jsonln!("{:#}", json!({ "hosts": hosts, "elapsed_ms": millis }));
     } else {
         for (host, result) in results {
             match result {
@@ -224,7 +224,7 @@ pub(super) async fn down(app: &App, options: &Down) -> Result<u8, Problem> {
     let state = app.state()?;
     state.forget("host-keys.json");
     if app.json() {
-        outln!("{:#}", json!({ "removed": things, "kept": kept }));
+        jsonln!("{:#}", json!({ "removed": things, "kept": kept }));
     } else {
         for image in kept {
             outln!("{image} is still used, and stays");

@@ -17,7 +17,7 @@ use crate::engine::{
     self, Failure, HostOutcome, Job, Lock, Previewed, Progress, RunOutcome, SavedPlan, Status,
 };
 use crate::report::json;
-use crate::report::print::outln;
+use crate::report::print::jsonln;
 use crate::report::problem::{Problem, exit};
 use crate::report::progress::{self, Results, Shown};
 use crate::report::text::{self, Tense};
@@ -264,7 +264,7 @@ pub(super) fn now() -> String {
 /// Prints an outcome in the form that was asked for.
 pub(super) fn print(app: &App, outcome: &RunOutcome, tense: Tense) {
     if app.json() {
-        outln!("{:#}", json::run(outcome));
+        jsonln!("{:#}", json::run(outcome));
     } else {
         crate::report::print::out(format_args!(
             "{}",
@@ -277,7 +277,7 @@ pub(super) fn print(app: &App, outcome: &RunOutcome, tense: Tense) {
 pub(super) fn print_failed(app: &App, outcome: &RunOutcome, tense: Tense, failure: Failure) -> u8 {
     let code = failure.exit_code();
     if app.json() {
-        outln!("{:#}", json::failed_run(outcome, &failure));
+        jsonln!("{:#}", json::failed_run(outcome, &failure));
     } else {
         print(app, outcome, tense);
         crate::report::print::err(format_args!("{}", Problem::Failed(failure).text()));

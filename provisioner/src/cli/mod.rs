@@ -28,7 +28,7 @@ mod task;
 mod up;
 mod verify;
 
-use crate::report::print::outln;
+use crate::report::print::jsonln;
 use std::process::ExitCode;
 
 use clap::Parser as _;
@@ -77,7 +77,7 @@ pub fn main() -> ExitCode {
         Err(problem) => {
             match output {
                 Output::Text => crate::report::print::err(format_args!("{}", problem.text())),
-                Output::Json => outln!("{:#}", problem.json()),
+                Output::Json => jsonln!("{:#}", problem.json()),
             }
             ExitCode::from(problem.exit_code())
         }

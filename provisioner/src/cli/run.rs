@@ -9,7 +9,7 @@ use super::app::App;
 use super::arguments::Run;
 use super::signals;
 use crate::engine::{self, CommandSession, Failure};
-use crate::report::print::{out, outln};
+use crate::report::print::{jsonln, out, outln};
 use crate::report::problem::{Problem, exit};
 use crate::report::style::{self, paint};
 use crate::report::text::{counted, printable, seconds};
@@ -176,7 +176,7 @@ fn print_json(ran: &[Ran]) {
             }
         })
         .collect();
-    outln!("{:#}", json!({ "hosts": hosts }));
+    jsonln!("{:#}", json!({ "hosts": hosts }));
 }
 
 /// Says of a host that the user did not wait for it.

@@ -1,6 +1,6 @@
 //! `prov status` and `prov logs`.
 
-use crate::report::print::{self, outln};
+use crate::report::print::{self, jsonln, outln};
 use futures_util::StreamExt as _;
 use futures_util::future::join_all;
 use serde_json::json;
@@ -61,7 +61,7 @@ pub(super) async fn status(app: &App, options: &Names) -> Result<u8, Problem> {
                 })
             })
             .collect();
-        outln!("{:#}", json!({ "hosts": hosts, "stand_ins": stand_ins }));
+        jsonln!("{:#}", json!({ "hosts": hosts, "stand_ins": stand_ins }));
         return Ok(exit::DONE);
     }
     for (host, found, services) in rows {
@@ -140,7 +140,7 @@ pub(super) async fn logs(app: &App, options: &Logs) -> Result<u8, Problem> {
         }
         let line = line?;
         if app.json() {
-            outln!("{}", json!({ "host": line.host, "line": line.line }));
+            jsonln!("{}", json!({ "host": line.host, "line": line.line }));
         } else {
             let host = paint(style::FAINT, &format!("{:<width$}", line.host));
             outln!("{host} {}", printable(&line.line));

@@ -3,7 +3,7 @@
 //! Every phase finds out by itself what is left to do and is quick where that is nothing, so a run that was stopped
 //! is gone on with by running it again; nothing is remembered that could be wrong.
 
-use crate::report::print::outln;
+use crate::report::print::{jsonln, outln};
 use std::time::{Duration, Instant};
 
 use serde_json::json;
@@ -221,7 +221,7 @@ fn recap(
             .iter()
             .map(|(phase, took)| json!({ "phase": phase, "elapsed_ms": millis(*took) }))
             .collect();
-        outln!(
+        jsonln!(
             "{:#}",
             json!({
                 "hosts": hosts,

@@ -14,7 +14,7 @@ use super::signals;
 use crate::docker::{DockerError, archive_host};
 use crate::engine::Failure;
 use crate::report::checks::{self as report, failed};
-use crate::report::print::outln;
+use crate::report::print::{jsonln, outln};
 use crate::report::problem::{Problem, exit};
 use crate::verify::{
     Acceptance, Bench, Check, Client, EvidenceKind, Missing, SERVICES, Service, Surroundings, Sweep,
@@ -211,7 +211,7 @@ fn keep(app: &App, checks: &mut [Check]) -> Result<(), Problem> {
 /// Prints the results and gives the exit code.
 fn finish(app: &App, checks: &[Check], elapsed: Duration) -> u8 {
     if app.json() {
-        outln!("{:#}", json(checks, elapsed));
+        jsonln!("{:#}", json(checks, elapsed));
     } else if checks.is_empty() {
         outln!(
             "nothing was checked: nothing is promised of any service that has acceptance checks"

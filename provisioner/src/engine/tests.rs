@@ -532,12 +532,14 @@ fn how_a_path_is_reached_is_found_out() {
         tasks::probe::Maker::Circle
     );
     assert_eq!(way("real/file").leads, None);
-    match facts.path(&path(&folder.path().join("link/up"))).unwrap() {
-        PathFact::Link { file, .. } => {
-            assert_eq!(file.as_ref().unwrap().0, path(&real.join("file")))
-        }
-        other => panic!("{other:?}"),
-    }
+    let fact = facts.path(&path(&folder.path().join("link/up"))).unwrap();
+    let PathFact::Link {
+        file: Some(file), ..
+    } = fact
+    else {
+        panic!("{fact:?}");
+    };
+    assert_eq!(file.0, path(&real.join("file")));
     assert!(!way("real/file").closed);
     std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o700)).unwrap();
     let place = real.join("file");
@@ -661,9 +663,9 @@ fn bits_of_a_folder_do_not_stay_nor_leak_into_a_new_one() {
     };
     assert_eq!(step(&make), ("0".to_owned(), String::new()));
     for (name, mode) in [("a", 0o755), ("a/b", 0o750)] {
-        let made = folder.path().join(name).metadata().unwrap();
-        assert_eq!(made.permissions().mode() & 0o7777, mode, "{name}");
-        assert_eq!(std::os::unix::fs::MetadataExt::gid(&made), 0, "{name}");
+        let found = folder.path().join(name).metadata().unwrap();
+        assert_eq!(found.permissions().mode() & 0o7777, mode, "{name}");
+        assert_eq!(std::os::unix::fs::MetadataExt::gid(&found), 0, "{name}");
     }
     for mode in [0o2750, 0o750] {
         let set = Step::SetAttributes {

@@ -182,6 +182,7 @@ fn error(text: &mut String, message: &str, output: &str, hint: Option<&str>) {
         );
     }
     if let Some(hint) = hint.filter(|hint| !hint.is_empty()) {
+        let hint = super::text::printable(hint);
         let _ = writeln!(text, "{} {hint}", paint(style::WAIT, "hint:"));
     }
 }

@@ -159,14 +159,15 @@ impl Lines {
                     bar.enable_steady_tick(PATIENCE);
                     bar
                 });
-                bar.set_message(what.clone());
+                bar.set_message(tasks::visible(what));
             }
             // Where lines stay, only work that takes a while is worth one, and of an image being built a sample.
             Event::Doing(what) if !what.starts_with("looking") && self.is_due(host) => {
                 let elapsed = super::text::seconds(self.started.elapsed());
                 errln!(
-                    "{} {host}: {what}",
-                    paint(style::FAINT, &format!("{elapsed:>8}"))
+                    "{} {host}: {}",
+                    paint(style::FAINT, &format!("{elapsed:>8}")),
+                    tasks::visible(what)
                 );
             }
             Event::Doing(_) => {}

@@ -4,6 +4,8 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use super::style::{self, paint};
+pub use tasks::visible as printable;
+
 use crate::engine::{ChangeOutcome, Failure, HostOutcome, RunOutcome, Status, Summary};
 
 /// Whether a run only looked or also changed, which decides the wording.
@@ -105,8 +107,11 @@ fn host(text: &mut String, outcome: &HostOutcome, tense: Tense, verbose: bool) {
             "  {} {:<9} {}   {}",
             paint(style::WAIT, "?"),
             waiting.resource,
-            waiting.id,
-            paint(style::FAINT, &format!("known after {}", waiting.reason))
+            printable(&waiting.id),
+            paint(
+                style::FAINT,
+                &format!("known after {}", printable(&waiting.reason))
+            )
         );
     }
     for waiting in &outcome.deferred {
@@ -115,8 +120,11 @@ fn host(text: &mut String, outcome: &HostOutcome, tense: Tense, verbose: bool) {
             "  {} {:<9} {}   {}",
             paint(style::WAIT, "…"),
             waiting.resource,
-            waiting.id,
-            paint(style::FAINT, &format!("deferred: {}", waiting.reason))
+            printable(&waiting.id),
+            paint(
+                style::FAINT,
+                &format!("deferred: {}", printable(&waiting.reason))
+            )
         );
     }
     if !outcome.handlers.is_empty() {
@@ -155,11 +163,11 @@ fn change(text: &mut String, change: &ChangeOutcome, verbose: bool) {
         "  {} {:<9} {}",
         paint(style::of_action(change.action), &glyph),
         change.resource,
-        if change.resource == "packages" {
+        printable(if change.resource == "packages" {
             &change.detail
         } else {
             &change.id
-        }
+        })
     );
     if !change.detail.is_empty() && change.resource != "packages" {
         // Such as the target that a link has now.
@@ -194,7 +202,7 @@ fn failure(text: &mut String, failure: &Failure) {
     let what = failure
         .resource
         .as_ref()
-        .map_or_else(String::new, |name| format!("{name}: "));
+        .map_or_else(String::new, |name| format!("{}: ", printable(name)));
     let _ = writeln!(
         text,
         "  {} {what}{}",
@@ -204,7 +212,7 @@ fn failure(text: &mut String, failure: &Failure) {
     for line in last_lines(&failure.output, 15) {
         let _ = writeln!(text, "      {} {line}", paint(style::FAINT, "|"));
     }
-    let hint = failure.remedy.to_string();
+    let hint = printable(&failure.remedy.to_string());
     if !hint.is_empty() {
         let _ = writeln!(text, "  {} {hint}", paint(style::WAIT, "hint:"));
     }
@@ -219,20 +227,6 @@ fn last_lines(output: &str, most: usize) -> Vec<String> {
     lines[lines.len().saturating_sub(most)..]
         .iter()
         .map(|line| printable(line))
-        .collect()
-}
-
-/// Replaces control characters by their escapes.
-#[must_use]
-pub fn printable(line: &str) -> String {
-    line.chars()
-        .map(|c| {
-            if c.is_control() && c != '\t' {
-                c.escape_default().to_string()
-            } else {
-                c.to_string()
-            }
-        })
         .collect()
 }
 

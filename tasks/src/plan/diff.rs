@@ -9,9 +9,13 @@ use similar::{ChangeTag, TextDiff};
 use crate::content::{Content, Segment};
 use crate::probe::{FileFact, Hidden};
 use crate::secret::MASK;
+use crate::visible;
 
 /// Lines around a difference that are shown with it.
 const CONTEXT: usize = 3;
+
+/// What ends a line that stands for those that are not shown.
+pub const HIDDEN: &str = "hidden: may hold a secret>";
 
 /// Holds the lines of a unified diff, without the file header; empty where nothing textual differs.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -137,23 +141,9 @@ impl Run {
         let Self { sign, count } = std::mem::take(self);
         if count > 0 {
             let plural = if count == 1 { "line" } else { "lines" };
-            lines.push(format!(
-                "{sign}<{count} {plural} hidden: may hold a secret>"
-            ));
+            lines.push(format!("{sign}<{count} {plural} {HIDDEN}"));
         }
     }
-}
-
-/// Shows control characters by their escapes, so that a host cannot draw on the terminal.
-fn visible(line: &str) -> String {
-    line.chars()
-        .flat_map(|c| {
-            let escape = c.is_control() && c != '\t';
-            let plain = (!escape).then_some(c);
-            let escaped = escape.then(|| c.escape_default());
-            plain.into_iter().chain(escaped.into_iter().flatten())
-        })
-        .collect()
 }
 
 fn masked(lines: &[MaskedLine], index: usize) -> String {

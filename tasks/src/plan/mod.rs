@@ -14,7 +14,7 @@ mod waiting;
 
 pub use altered::{altered, queries};
 pub use change::{Action, Change, Planned, Reason};
-pub use diff::Diff;
+pub use diff::{Diff, HIDDEN};
 pub use guard::decide;
 pub use host::{HostPlan, Item, plan_one, preview, private_texts, without_input};
 pub use phase::Phase;

@@ -468,7 +468,7 @@ fn stats(answers: &Answers, name: &str) -> Result<BTreeMap<String, Stat>, Broken
         let raw = u32::from_str_radix(next()?, 16).map_err(|_| broken(name, "has no mode"))?;
         let (owner, uid, group, gid) = (next()?, next()?, next()?, next()?);
         let mut number = |what| next()?.parse::<u64>().map_err(|_| broken(name, what));
-        let (size, names) = (number("has no size")?, number("has no number of names")?);
+        let (size, links) = (number("has no size")?, number("has no number of names")?);
         let named = |name: &str, number: &str| {
             let shown = if name == "UNKNOWN" { number } else { name };
             shown.to_owned()
@@ -482,7 +482,7 @@ fn stats(answers: &Answers, name: &str) -> Result<BTreeMap<String, Stat>, Broken
             bits: raw & KIND,
             attributes,
             size,
-            other_names: names.saturating_sub(1),
+            other_names: links.saturating_sub(1),
         };
         stats.insert(path.to_owned(), stat);
     }
