@@ -16,7 +16,7 @@ use super::exchange::Exchange;
 use super::job::{Job, files};
 use super::outcome::{Failure, HostOutcome};
 use super::saved::SavedHost;
-use super::session::{Lock, Stepped, WriteSession};
+use super::session::{Lock, Output, Stepped, WriteSession};
 use super::{Event, Progress};
 
 /// How one host is applied.
@@ -207,7 +207,7 @@ impl<'a> Run<'a> {
         match again.outcome {
             Planned::Unchanged | Planned::Deferred(_) => Ok(()),
             Planned::Change(left) => {
-                let said = without_secrets(&self.job.secrets, &said);
+                let said = self.quotable(&said);
                 Err(unsettled(declared, &left, &said).of(item.name()))
             }
             Planned::Unknown(awaited) => Err(Failure::internal(&format!(
