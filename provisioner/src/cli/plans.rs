@@ -10,7 +10,7 @@ use super::domain::{self, Asked};
 use super::jobs::{self, Jobs, Show, Work};
 use crate::engine::{Failure, Job, Previewed, RunOutcome, SavedPlan, SavedScope};
 use crate::report::json;
-use crate::report::print::outln;
+use crate::report::print::{jsonln, outln};
 use crate::report::problem::{Problem, exit};
 use crate::report::style::{self, paint};
 use crate::report::text::Tense;
@@ -20,7 +20,7 @@ pub(super) fn show(path: &Path) -> Result<u8, Problem> {
     let plan = SavedPlan::read(path)?;
     let shown: Vec<_> = plan.hosts.iter().map(|host| &host.shown).collect();
     let applied = plan.applied.as_deref().unwrap_or("not applied");
-    outln!(
+    jsonln!(
         "{:#}",
         serde_json::json!({
             "estate": plan.estate,
