@@ -5,7 +5,7 @@ use tasks::plan::Remedy;
 
 use thiserror::Error;
 
-use super::root::Obstacle;
+use super::obstacle::Obstacle;
 
 /// Says why a host could not be worked on.
 #[derive(Debug, Error)]

@@ -8,6 +8,9 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+use russh::{ChannelMsg, ChannelReadHalf};
+use tokio::time::{Instant, timeout_at};
+
 use super::error::SshError;
 
 /// Bytes of noise that are kept for error messages.
@@ -211,6 +214,20 @@ impl Received {
         }
         Ok(Frame { name, bytes, whole })
     }
+}
+
+/// The time is up.
+pub(super) struct Late;
+
+/// Waits for the next message. Time is up also where the host always has more to say, which a time-out alone would not see.
+pub(super) async fn next(
+    reader: &mut ChannelReadHalf,
+    deadline: Instant,
+) -> Result<Option<ChannelMsg>, Late> {
+    if Instant::now() >= deadline {
+        return Err(Late);
+    }
+    timeout_at(deadline, reader.wait()).await.map_err(|_| Late)
 }
 
 fn broken() -> SshError {

@@ -8,7 +8,7 @@ use tokio::time::{Instant, timeout_at};
 use super::Target;
 use super::connect::Connection;
 use super::error::SshError;
-use super::received::{Frame, Line, Received};
+use super::received::{Frame, Line, Received, next};
 use super::root::{Root, become_root, last_line};
 
 /// Bytes besides answers that a host may print while a script runs.
@@ -156,20 +156,6 @@ impl RootShell {
         let _ = self.writer.eof().await;
         let _ = self.writer.close().await;
     }
-}
-
-/// The time is up.
-pub(super) struct Late;
-
-/// Waits for the next message. Time is up also where the host always has more to say, which a time-out alone would not see.
-pub(super) async fn next(
-    reader: &mut ChannelReadHalf,
-    deadline: Instant,
-) -> Result<Option<ChannelMsg>, Late> {
-    if Instant::now() >= deadline {
-        return Err(Late);
-    }
-    timeout_at(deadline, reader.wait()).await.map_err(|_| Late)
 }
 
 /// How a command ended.

@@ -1,15 +1,22 @@
-//! The roles that there are.
+//! The roles that there are, and what they decide from: the estate, the host with its variables, and what comes from outside.
 //!
 //! Owns which roles exist and in which order a host gets them; whoever decides something of roles asks it, by way of
 //! [`HostContext`]. Refuses to be a global: it is handed on, so that an estate can come with roles of its own.
 
-use super::registry::{BUILT_IN, Role};
-use super::{HostContext, arrange};
+use std::net::IpAddr;
+
+use schemars::Schema;
+
+use super::arrange;
+use crate::authority::Authority;
 use crate::diagnostic::Diagnostic;
 use crate::domain;
-use crate::estate::{Estate, Host, KnownRole};
+use crate::estate::{Estate, Host, KnownRole, Vars};
 use crate::promise::Promises;
+use crate::release::Release;
 use crate::resource::Declared;
+use crate::template::{Rendering, Templates};
+use crate::value::HostPath;
 
 /// What a role brings that a more general role must reckon with, without knowing who brings it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,20 +35,39 @@ pub enum Capability {
     MailNames(&'static [&'static str]),
 }
 
+/// A role: a row of the registry.
+#[derive(Debug)]
+pub struct Role {
+    /// Name, as in `estate.yml`.
+    pub name: &'static str,
+    /// What the role does, in a sentence.
+    pub summary: &'static str,
+    /// What it brings that more general roles must reckon with.
+    pub offers: &'static [Capability],
+    /// The releases of Debian on which it works.
+    pub releases: &'static [Release],
+    /// The schema of its variables, with their documentation.
+    pub variables: fn() -> Schema,
+    /// Gives what of the role's files is worth a backup: paths of files and folders that are there.
+    pub backup: fn(&Vars<'_>) -> Result<Vec<HostPath>, Diagnostic>,
+    /// Gives the resources that a host with this role needs.
+    pub resources: fn(&HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagnostic>>,
+    /// Adds what a host with this role promises its users.
+    pub promises: fn(&HostContext<'_>, &mut Promises) -> Result<(), Vec<Diagnostic>>,
+}
+
 /// Holds the roles.
 #[derive(Debug, Clone, Copy)]
 pub struct Catalogue {
     built_in: &'static [Role],
 }
 
-impl Default for Catalogue {
-    /// Gives the roles that are part of prov.
-    fn default() -> Self {
-        Self { built_in: BUILT_IN }
-    }
-}
-
 impl Catalogue {
+    /// Gathers these roles.
+    pub(super) const fn of_roles(built_in: &'static [Role]) -> Self {
+        Self { built_in }
+    }
+
     /// Lists the roles in the order in which they are applied on a host.
     pub fn iter(&self) -> impl Iterator<Item = &Role> {
         self.built_in.iter()
@@ -83,6 +109,65 @@ impl Catalogue {
             }
         });
         known.collect()
+    }
+}
+
+/// What a role may know from outside the estate's files.
+#[derive(Debug, Clone, Default)]
+pub struct Inputs {
+    /// The roles that there are.
+    pub roles: Catalogue,
+    /// The resolvers that the machine uses on which the estate's containers run.
+    pub container_host_resolvers: Vec<IpAddr>,
+    /// The estate's authority for certificates, where [`Catalogue::needs_authority`] says that there must be one.
+    pub authority: Option<Authority>,
+}
+
+/// Everything that a role decides from, for one host.
+pub struct HostContext<'e> {
+    /// The estate.
+    pub estate: &'e Estate,
+    /// The host.
+    pub host: &'e Host,
+    /// Its variables.
+    pub vars: Vars<'e>,
+    /// The roles that there are.
+    pub roles: &'e Catalogue,
+    /// What comes from outside.
+    pub inputs: &'e Inputs,
+    templates: &'e Templates,
+}
+
+impl<'e> HostContext<'e> {
+    /// Gathers what the roles of a host decide from.
+    #[must_use]
+    pub fn new(
+        estate: &'e Estate,
+        host: &'e Host,
+        inputs: &'e Inputs,
+        templates: &'e Templates,
+    ) -> Self {
+        Self {
+            estate,
+            host,
+            vars: estate.vars(host),
+            roles: &inputs.roles,
+            inputs,
+            templates,
+        }
+    }
+
+    /// Begins the rendering of a template, in its variant for the host's release where there is one.
+    #[must_use]
+    pub fn render(&self, name: &'static str) -> Rendering<'e> {
+        self.templates.render(name, self.host.release())
+    }
+
+    /// Tells whether a role of the host brings something.
+    pub(crate) fn offers(&self, capability: Capability) -> bool {
+        self.roles
+            .offers(self.host)
+            .any(|offer| offer == capability)
     }
 }
 

@@ -13,7 +13,6 @@ mod backup_storage;
 mod calendar;
 mod catalogue;
 mod check;
-mod context;
 pub(crate) mod database;
 mod declarations;
 pub(crate) mod dns;
@@ -31,12 +30,10 @@ pub(crate) mod reverse_proxy;
 pub(crate) mod wordpress;
 
 pub use arrange::arrange;
-pub use catalogue::{Capability, Catalogue, resources};
+pub use catalogue::{Capability, Catalogue, HostContext, Inputs, Role, resources};
 pub(crate) use catalogue::{promises, variable_names};
 pub use check::check;
-pub use context::{HostContext, Inputs};
 pub(crate) use declarations::Declarations;
-pub use registry::Role;
 
 use crate::diagnostic::Diagnostic;
 

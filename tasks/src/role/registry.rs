@@ -1,42 +1,24 @@
 //! Every role, as a table: names, summaries, variables, what of it is worth a backup, and in which order they are applied.
 
-use schemars::Schema;
-
 use super::{
-    Capability, HostContext, backup_client, backup_director, backup_dropbox, backup_storage,
-    calendar, database, dns, dns_api, dns_client, dynamic_dns, fixed, mail, mail_certificates,
-    mail_external, mail_gateway, mail_internal, mta, reverse_proxy, wordpress,
+    Capability, Catalogue, HostContext, Role, backup_client, backup_director, backup_dropbox,
+    backup_storage, calendar, database, dns, dns_api, dns_client, dynamic_dns, fixed, mail,
+    mail_certificates, mail_external, mail_gateway, mail_internal, mta, reverse_proxy, wordpress,
 };
 use crate::diagnostic::Diagnostic;
-use crate::estate::Vars;
 use crate::promise::Promises;
 use crate::release::Release;
-use crate::resource::Declared;
 use crate::value::HostPath;
 
-/// A row of the registry.
-#[derive(Debug)]
-pub struct Role {
-    /// Name, as in `estate.yml`.
-    pub name: &'static str,
-    /// What the role does, in a sentence.
-    pub summary: &'static str,
-    /// What it brings that more general roles must reckon with.
-    pub offers: &'static [Capability],
-    /// The releases of Debian on which it works.
-    pub releases: &'static [Release],
-    /// The schema of its variables, with their documentation.
-    pub variables: fn() -> Schema,
-    /// Gives what of the role's files is worth a backup: paths of files and folders that are there.
-    pub backup: fn(&Vars<'_>) -> Result<Vec<HostPath>, Diagnostic>,
-    /// Gives the resources that a host with this role needs.
-    pub resources: fn(&HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagnostic>>,
-    /// Adds what a host with this role promises its users.
-    pub promises: fn(&HostContext<'_>, &mut Promises) -> Result<(), Vec<Diagnostic>>,
+impl Default for Catalogue {
+    /// Gives the roles that are part of prov.
+    fn default() -> Self {
+        Self::of_roles(BUILT_IN)
+    }
 }
 
 /// Every role, in the order in which they are applied on a host.
-pub(super) const BUILT_IN: &[Role] = &[
+const BUILT_IN: &[Role] = &[
     Role {
         name: "backup_client",
         summary: "Bacula's file daemon, which lets the director read and restore the host's files.",
