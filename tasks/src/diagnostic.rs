@@ -30,6 +30,15 @@ impl Place {
     }
 }
 
+/// A variable that is not set.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Unset {
+    /// Its name.
+    pub(crate) variable: String,
+    /// What to do where several hosts lack it.
+    pub(crate) hint_for_many: String,
+}
+
 /// Describes one mistake: where it is, what it is, and what to do about it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Diagnostic {
@@ -39,6 +48,9 @@ pub struct Diagnostic {
     pub message: String,
     /// What to do about it.
     pub hint: Option<String>,
+    /// The variable that is not set, if it is that; boxed, because it seldom is.
+    #[serde(skip)]
+    pub(crate) unset: Option<Box<Unset>>,
 }
 
 impl Diagnostic {
@@ -48,6 +60,7 @@ impl Diagnostic {
             place: None,
             message: message.into(),
             hint: None,
+            unset: None,
         }
     }
 
@@ -57,6 +70,7 @@ impl Diagnostic {
             place: Some(place),
             message: message.into(),
             hint: None,
+            unset: None,
         }
     }
 
@@ -65,6 +79,67 @@ impl Diagnostic {
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
+    }
+}
+
+impl Diagnostic {
+    /// Names the private files in the place of the public ones, for a value that is secret.
+    pub(crate) fn in_private_files(mut self) -> Self {
+        let many = self.unset.as_mut().map(|unset| &mut unset.hint_for_many);
+        for hint in self.hint.as_mut().into_iter().chain(many) {
+            *hint = hint.replace(".yml", ".private.yml");
+        }
+        self
+    }
+
+    /// Parts the message into the host that it speaks of and what it says of it.
+    fn by_host(&self) -> Option<(&str, &str)> {
+        let (host, rest) = self.message.strip_prefix("host ")?.split_once(": ")?;
+        let host = host.trim_matches('\'');
+        let is_name = !host.contains([' ', ',']);
+        is_name.then_some((host, rest))
+    }
+}
+
+/// Puts mistakes that several hosts have in common into one each, for people: what they are, and whose.
+#[must_use]
+pub fn grouped(mistakes: &[Diagnostic]) -> Vec<Diagnostic> {
+    let mut groups: Vec<(Diagnostic, Vec<&str>)> = Vec::new();
+    for mistake in mistakes {
+        let found = mistake.by_host().and_then(|(host, rest)| {
+            let same = |(other, hosts): &&mut (Diagnostic, Vec<&str>)| {
+                !hosts.is_empty() && other.by_host().is_some_and(|(_, others)| others == rest)
+            };
+            groups.iter_mut().find(same).map(|group| (group, host))
+        });
+        match found {
+            Some(((_, hosts), host)) if !hosts.contains(&host) => hosts.push(host),
+            Some(_) => {}
+            None => {
+                let hosts = mistake.by_host().map(|(host, _)| host);
+                groups.push((mistake.clone(), hosts.into_iter().collect()));
+            }
+        }
+    }
+    groups
+        .into_iter()
+        .map(|(one, hosts)| of_hosts(one, &hosts))
+        .collect()
+}
+
+fn of_hosts(one: Diagnostic, hosts: &[&str]) -> Diagnostic {
+    let rest = one.by_host().map(|(_, rest)| rest.to_owned());
+    match (hosts, rest) {
+        ([_, _, ..], Some(rest)) => Diagnostic {
+            place: None,
+            message: format!("{} hosts: {rest}: {}", hosts.len(), hosts.join(", ")),
+            hint: match &one.unset {
+                Some(unset) => Some(unset.hint_for_many.clone()),
+                None => one.hint,
+            },
+            ..one
+        },
+        (_, _) => one,
     }
 }
 
@@ -95,4 +170,45 @@ pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) ->
         .filter(|(distance, _)| *distance <= reach)
         .min()
         .map(|(_, candidate)| candidate)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_hosts_have_in_common_is_said_once_and_the_rest_stays() {
+        let of = |host: &str, what: &str| {
+            let mut one = Diagnostic::at(
+                Place::file("e/estate.yml"),
+                format!("host '{host}': {what}"),
+            );
+            one.unset = Some(Box::new(Unset {
+                variable: "x".to_owned(),
+                hint_for_many: "set it in groups/all.yml".to_owned(),
+            }));
+            one.hint(format!("set it in hosts/{host}.yml"))
+        };
+        let mistakes = [
+            of("a", "x is not set"),
+            of("b", "x is not set"),
+            of("b", "x is not set"),
+            of("b", "y is not set"),
+            Diagnostic::new("host names: one thing"),
+            Diagnostic::new("host a, b: other"),
+        ];
+        let told: Vec<_> = grouped(&mistakes)
+            .into_iter()
+            .map(|one| format!("{one} ({})", one.hint.clone().unwrap_or_default()))
+            .collect();
+        assert_eq!(
+            told,
+            [
+                "2 hosts: x is not set: a, b (set it in groups/all.yml)",
+                "e/estate.yml: host 'b': y is not set (set it in hosts/b.yml)",
+                "host names: one thing ()",
+                "host a, b: other ()",
+            ]
+        );
+    }
 }

@@ -25,7 +25,7 @@ pub mod template;
 pub mod value;
 mod visible;
 
-pub use diagnostic::{Diagnostic, Place, nearest};
+pub use diagnostic::{Diagnostic, Place, grouped, nearest};
 pub use input::{Input, InputTexts};
 pub use secret::{MASK, Secret, hex, without_private, without_secrets};
 pub use visible::{visible, visible_bytes, visible_lines};

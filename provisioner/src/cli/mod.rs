@@ -57,6 +57,7 @@ pub fn main() -> ExitCode {
     }
     logging(arguments.global.verbose);
     let output = arguments.global.output;
+    let verbose = arguments.global.verbose > 0;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build();
@@ -76,7 +77,9 @@ pub fn main() -> ExitCode {
         Ok(code) => ExitCode::from(code),
         Err(problem) => {
             match output {
-                Output::Text => crate::report::print::err(format_args!("{}", problem.text())),
+                Output::Text => {
+                    crate::report::print::err(format_args!("{}", problem.text_with(verbose)));
+                }
                 Output::Json => jsonln!("{:#}", problem.json()),
             }
             ExitCode::from(problem.exit_code())

@@ -97,19 +97,15 @@ impl Problem {
     /// Renders the problem for a person.
     #[must_use]
     pub fn text(&self) -> String {
+        self.text_with(false)
+    }
+
+    /// Renders the problem for a person, who may want every mistake by itself.
+    #[must_use]
+    pub fn text_with(&self, verbose: bool) -> String {
         let mut text = String::new();
         match self {
-            Self::Estate(mistakes) => {
-                for mistake in mistakes.iter().take(MOST_MISTAKES) {
-                    diagnostic(&mut text, mistake);
-                }
-                if mistakes.len() > MOST_MISTAKES {
-                    // Writing to a string cannot fail.
-                    let _ = writeln!(text, "… and {} more", mistakes.len() - MOST_MISTAKES);
-                }
-                let count = super::text::counted(mistakes.len(), "mistake", "mistakes");
-                let _ = writeln!(text, "{count} in the estate; nothing was done");
-            }
+            Self::Estate(mistakes) => estate(&mut text, mistakes, verbose),
             Self::Usage(mistakes) => {
                 for mistake in mistakes {
                     diagnostic(&mut text, mistake);
@@ -157,6 +153,27 @@ impl Problem {
 
 /// Mistakes that fit on a screen or two.
 const MOST_MISTAKES: usize = 20;
+
+/// Renders the mistakes of an estate: what hosts have in common once, and no more than can be read; or each by itself.
+fn estate(text: &mut String, mistakes: &[Diagnostic], verbose: bool) {
+    let shown = if verbose {
+        mistakes.to_vec()
+    } else {
+        tasks::grouped(mistakes)
+    };
+    let most = if verbose { shown.len() } else { MOST_MISTAKES };
+    for mistake in shown.iter().take(most) {
+        diagnostic(text, mistake);
+    }
+    // Writing to a string cannot fail.
+    if shown.len() > most {
+        let _ = writeln!(text, "… and {} more; `-v` shows all", shown.len() - most);
+    } else if shown.len() < mistakes.len() {
+        let _ = writeln!(text, "`-v` shows them host by host");
+    }
+    let count = super::text::counted(mistakes.len(), "mistake", "mistakes");
+    let _ = writeln!(text, "{count} in the estate; nothing was done");
+}
 
 /// Gives the causes below an error, one a line.
 fn causes(error: &dyn std::error::Error) -> String {

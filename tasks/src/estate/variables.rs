@@ -12,6 +12,7 @@ use serde::Deserialize;
 use super::node::Node;
 use super::sources::{Folder, Mark, Source};
 use super::{Host, from_node, name, table, yaml};
+use crate::diagnostic::Unset;
 use crate::{Diagnostic, Place};
 
 /// Names a level of precedence.
@@ -268,7 +269,7 @@ impl<'e> Vars<'e> {
         let groups = self.host.groups.first().map_or(name::ALL, String::as_str);
         let group = self.folder.file(&format!("groups/{groups}.yml"));
         let all = self.folder.file("groups/all.yml");
-        Diagnostic::at(
+        let mistake = Diagnostic::at(
             self.host.mark.place(),
             format!(
                 "host '{host}': role '{role}' needs the variable '{variable}', which is not set"
@@ -276,7 +277,14 @@ impl<'e> Vars<'e> {
         )
         .hint(format!(
             "set it in {own}, or for more hosts in {group} or {all}"
-        ))
+        ));
+        Diagnostic {
+            unset: Some(Box::new(Unset {
+                variable: variable.to_owned(),
+                hint_for_many: format!("set it in {all}, or in the files of groups or hosts"),
+            })),
+            ..mistake
+        }
     }
 }
 

@@ -6,6 +6,7 @@
 use std::net::IpAddr;
 
 use schemars::Schema;
+use serde_json::Value;
 
 use super::arrange;
 use crate::authority::Authority;
@@ -188,13 +189,37 @@ pub fn resources(context: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagnos
     for role in context.roles.of(context.host) {
         match (role.resources)(context) {
             Ok(resources) => declared.extend(resources),
-            Err(found) => mistakes.extend(found),
+            Err(found) => {
+                let schema = (role.variables)().to_value();
+                mistakes.extend(found.into_iter().map(|one| where_secret(one, &schema)));
+            }
         }
     }
     if !mistakes.is_empty() {
         return Err(mistakes);
     }
     arrange(context.host.name(), declared)
+}
+
+/// Names private files for a variable that is not set and is secret: no remedy may put a password into version control.
+fn where_secret(mistake: Diagnostic, schema: &Value) -> Diagnostic {
+    let unset = mistake.unset.as_ref();
+    match unset.map(|it| &schema["properties"][it.variable.as_str()]) {
+        Some(field) if is_secret(field, schema) => mistake.in_private_files(),
+        Some(_) | None => mistake,
+    }
+}
+
+/// Tells whether a field is a secret, or a list or map of secrets.
+fn is_secret(field: &Value, root: &Value) -> bool {
+    if let Some(reference) = field["$ref"].as_str() {
+        let name = reference.rsplit('/').next().unwrap_or_default();
+        return is_secret(&root["$defs"][name], root);
+    }
+    let inside = [&field["items"], &field["additionalProperties"]];
+    let inside = inside.into_iter().filter(|inside| inside.is_object());
+    let choices = field["anyOf"].as_array().into_iter().flatten();
+    field["format"] == "secret" || inside.chain(choices).any(|one| is_secret(one, root))
 }
 
 /// Adds what the roles of a host promise their users; gives the mistakes that kept a role from promising anything.
@@ -204,4 +229,36 @@ pub(crate) fn promises(context: &HostContext<'_>, promises: &mut Promises) -> Ve
         .filter_map(|role| (role.promises)(context, promises).err())
         .flatten()
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_that_is_not_set_belongs_into_a_private_file() {
+        let of = |role: &str, variable: &str| {
+            let catalogue = Catalogue::default();
+            let role = catalogue.iter().find(|it| it.name == role).unwrap();
+            let mut mistake = Diagnostic::new("x").hint("set it in e/groups/all.yml");
+            mistake.unset = Some(Box::new(crate::diagnostic::Unset {
+                variable: variable.to_owned(),
+                hint_for_many: "set it in e/groups/all.yml".to_owned(),
+            }));
+            where_secret(mistake, &(role.variables)().to_value())
+                .hint
+                .unwrap()
+        };
+        let (public, private) = (
+            "set it in e/groups/all.yml",
+            "set it in e/groups/all.private.yml",
+        );
+        assert_eq!(
+            of("backup_client", "backup_client_director_password"),
+            private
+        );
+        assert_eq!(of("database", "backup_database_password"), private);
+        assert_eq!(of("dns_api", "dns_linode_key"), private);
+        assert_eq!(of("dns", "home_domain"), public);
+    }
 }
