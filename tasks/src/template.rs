@@ -61,6 +61,16 @@ impl Templates {
                 let mut mistake = Diagnostic::at(Place::file(path), "no role has this template");
                 if let Some(nearest) = crate::nearest(name, known()) {
                     mistake = mistake.hint(format!("did you mean '{nearest}'?"));
+                } else {
+                    let folder = name.split('/').next().unwrap_or_default();
+                    let in_folder = |other: &&str| other.split('/').next() == Some(folder);
+                    let of_role: Vec<_> = known().filter(in_folder).collect();
+                    let list = if of_role.is_empty() {
+                        known().collect()
+                    } else {
+                        of_role
+                    };
+                    mistake = mistake.hint(format!("there are: {}", list.join(", ")));
                 }
                 mistakes.push(mistake);
                 continue;
@@ -279,6 +289,11 @@ mod tests {
             mistakes[0].hint.as_deref(),
             Some("did you mean 'dns/hosts'?")
         );
+        let of_role = with("dns_client/something-else", "a").err().unwrap();
+        let hint = of_role[0].hint.clone().unwrap();
+        assert!(hint.starts_with("there are: dns_client/"), "{hint}");
+        let of_none = with("firewall/rules", "a").err().unwrap();
+        assert!(of_none[0].hint.clone().unwrap().contains("dns/hosts"));
     }
 
     #[test]

@@ -38,7 +38,11 @@ impl Estate {
                 let message = format!("there is no role '{}'", assignment.role);
                 let mistake = Diagnostic::at(assignment.mark.place(), message);
                 let known = catalogue.iter().map(|role| role.name);
-                mistakes.push(fault::suggest(mistake, &assignment.role, known));
+                let hint = crate::nearest(&assignment.role, known.clone()).map_or_else(
+                    || format!("the roles are: {}", known.collect::<Vec<_>>().join(", ")),
+                    |near| format!("did you mean '{near}'?"),
+                );
+                mistakes.push(mistake.hint(hint));
             }
         }
         mistakes.extend(self.unsupported(catalogue));
@@ -181,6 +185,13 @@ mod tests {
         |   ^
         hint: did you mean 'mtx'?
         "#);
+    }
+
+    #[test]
+    fn a_role_like_no_other_is_answered_with_all() {
+        let catalogue = [catalogue()[1].clone(), role("web", &[])];
+        let told = render(&sample(&[]).check(&catalogue));
+        assert!(told.contains("hint: the roles are: dns, web"), "{told}");
     }
 
     #[test]
