@@ -39,7 +39,7 @@ pub(super) async fn complete(app: &App, options: &Complete) -> Result<u8, Proble
     let mut outcome = jobs::apply(app, jobs, options.waiting.wait, None, Show::AsTheyCome).await;
     outcome.other_domains = jobs::domains_of(app, &hosts);
     let code = jobs::code(&outcome);
-    match jobs::still_deferred(&outcome) {
+    match jobs::still_deferred(app, &outcome) {
         Some(failure) if code == exit::DONE => {
             Ok(jobs::print_failed(app, &outcome, Tense::Did, failure))
         }

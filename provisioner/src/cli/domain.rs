@@ -87,7 +87,7 @@ pub(super) async fn run(app: &App, options: &Domain) -> Result<u8, Problem> {
     let jobs = Jobs::gather(app, &hosts, Work::Domains(&work)).await?;
     let outcome = jobs::apply(app, jobs, options.waiting.wait, None, Show::AsTheyCome).await;
     let code = jobs::code(&outcome);
-    match jobs::still_deferred(&outcome) {
+    match jobs::still_deferred(app, &outcome) {
         Some(failure) if code == exit::DONE => {
             Ok(jobs::print_failed(app, &outcome, Tense::Did, failure))
         }

@@ -244,7 +244,7 @@ pub(super) async fn apply(
 fn holder() -> String {
     let user = std::env::var("SUDO_USER")
         .or_else(|_| std::env::var("USER"))
-        .unwrap_or_else(|_| "somebody".to_owned());
+        .unwrap_or_else(|_| format!("user {}", rustix::process::getuid()));
     let machine = rustix::system::uname();
     let machine = machine.nodename().to_string_lossy().into_owned();
     let now = now();
@@ -315,7 +315,7 @@ pub(super) fn failure(outcome: &RunOutcome, doing: &str) -> Option<Failure> {
 }
 
 /// Says what is still deferred once everything should be there.
-pub(super) fn still_deferred(outcome: &RunOutcome) -> Option<Failure> {
+pub(super) fn still_deferred(app: &App, outcome: &RunOutcome) -> Option<Failure> {
     let left: Vec<_> = outcome
         .hosts
         .iter()
@@ -331,7 +331,11 @@ pub(super) fn still_deferred(outcome: &RunOutcome) -> Option<Failure> {
         .collect();
     let failure = Failure::new(
         "some things are still deferred",
-        "start the services with `prov test`, then run `prov complete` again",
+        if app.estate.network().is_some() {
+            "start the services with `prov test`, then run `prov complete` again"
+        } else {
+            "see to what each of them waits for, then run the same command again"
+        },
     );
     (!left.is_empty()).then(|| failure.output(&left.join("\n")))
 }

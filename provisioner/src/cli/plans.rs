@@ -121,7 +121,7 @@ pub(super) async fn apply(app: &App, path: &Path, wait: u64) -> Result<u8, Probl
     if domains.is_none() {
         outcome.other_domains = jobs::domains_of(app, &hosts);
     }
-    match jobs::still_deferred(&outcome) {
+    match jobs::still_deferred(app, &outcome) {
         Some(failure) if code == exit::DONE && domains.is_some() => {
             Ok(jobs::print_failed(app, &outcome, Tense::Did, failure))
         }

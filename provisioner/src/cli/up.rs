@@ -164,7 +164,7 @@ async fn applied(
 /// Applies what nothing may be left of.
 async fn completed(app: &App, hosts: &[&Host], work: Work<'_>, doing: &str) -> Result<(), Problem> {
     let outcome = applied(app, hosts, work, doing).await?;
-    match jobs::still_deferred(&outcome) {
+    match jobs::still_deferred(app, &outcome) {
         Some(failure) => Err(Problem::Hosts(Box::new(outcome), failure)),
         None => Ok(()),
     }

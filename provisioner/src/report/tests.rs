@@ -64,6 +64,17 @@ fn a_preview_shows_changes_what_waits_and_why_a_host_failed() {
 }
 
 #[test]
+fn a_host_of_which_only_handlers_are_left_does_not_have_no_changes() {
+    let mut host = HostOutcome::new("mx");
+    host.handlers.push("restart dnsmasq".into());
+    let told = plain(&text::one_host(&host, Tense::Would, false));
+    assert!(
+        told.contains(" 1 handler\n") && !told.contains("0 changes"),
+        "{told}"
+    );
+}
+
+#[test]
 fn domains_that_were_not_looked_at_are_named() {
     let mut run = outcome();
     run.other_domains = vec!["example.com".into(), "example.org".into()];

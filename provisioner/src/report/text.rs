@@ -84,6 +84,13 @@ fn host(text: &mut String, outcome: &HostOutcome, tense: Tense, verbose: bool) {
     let state = match status {
         Status::UpToDate if outcome.deferred.is_empty() => "up to date".to_owned(),
         Status::UpToDate => format!("up to date, {} deferred", outcome.deferred.len()),
+        Status::Changed if outcome.changes.is_empty() => {
+            if outcome.handlers.is_empty() {
+                "not known yet".to_owned()
+            } else {
+                counted(outcome.handlers.len(), "handler", "handlers")
+            }
+        }
         Status::Changed => counted(outcome.changes.len(), "change", "changes"),
         Status::Failed => "failed".to_owned(),
         Status::Unreachable => "unreachable".to_owned(),
@@ -294,7 +301,7 @@ fn closing(text: &mut String, summary: &Summary, tense: Tense, elapsed: Duration
         let _ = write!(text, ", {} not known yet", summary.unknown);
     }
     if summary.deferred > 0 {
-        let _ = write!(text, ", {} deferred to `prov complete`", summary.deferred);
+        let _ = write!(text, ", {} deferred", summary.deferred);
     }
     text.push('.');
     if tense == Tense::Would {
