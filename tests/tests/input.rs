@@ -198,7 +198,7 @@ fn a_private_file_that_others_may_read_is_refused() {
 #[test]
 fn a_key_file_that_cannot_be_used_is_named() {
     let estate = Estate::deployed(&["one"]);
-    for (key, cause) in [("/no/such/key", "No such file"), ("~/broken", "")] {
+    for (key, cause) in [("/no/such/key", "no such file"), ("~/broken", "")] {
         let connection = format!("{{user: keeper, identity: {key}, sudo: true}}");
         let servers = estate.as_servers(&connection, "");
         servers.write_home(".ssh/known_hosts", &estate.known_host("one"));
@@ -253,7 +253,7 @@ fn an_address_of_the_ssh_configuration_wins_and_is_named() {
     let ran = folder.prov(["-v", "--output", "json", "diff"]).run();
     ran.exits(3)
         .failed("one", &[&format!("127.0.0.1:{port} refused")])
-        .says("one: at 127.0.0.1, as ~/.ssh/config says, not at 192.0.2.7");
+        .says("one: at 127.0.0.1, as the configuration of ssh says, not at 192.0.2.7");
     // A plan is not saved without hosts that cannot be reached, and nothing worse happened.
     let path = folder.path_text("plan");
     folder.prov(["diff", "--out", &path]).run().exits(3);

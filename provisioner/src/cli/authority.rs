@@ -11,7 +11,7 @@ use tasks::plan::Phase;
 
 use super::app::App;
 use super::arguments::{AuthorityAction, Rotate};
-use super::domain;
+use super::domains;
 use super::jobs::{self, Jobs, Show, Work};
 use crate::authority::{self, FILE, Kept, Stage};
 use crate::engine::Status;
@@ -225,7 +225,7 @@ async fn rotate(app: &App, options: &Rotate) -> Result<u8, Problem> {
 async fn everything_is_done(app: &App) -> Result<(), Problem> {
     let hosts: Vec<&Host> = app.limited()?;
     let work = DomainWork::setup(&app.domains);
-    let on = domain::concerned(app, &work, &hosts)?;
+    let on = domains::concerned(app, &work, &hosts)?;
     for (hosts, work) in [
         (hosts, Work::Roles(Phase::Completion)),
         (on, Work::Domains(&work)),

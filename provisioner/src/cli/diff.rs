@@ -5,7 +5,7 @@ use tasks::domain::role::DomainWork;
 use super::app::App;
 use super::arguments::Diff;
 use super::jobs::{self, Jobs, Show, Work};
-use super::{domain, plans};
+use super::{domains, plans};
 use crate::engine::{SavedScope, Status};
 use crate::report::problem::{Problem, exit};
 
@@ -15,7 +15,7 @@ pub(super) async fn run(app: &App, options: &Diff) -> Result<u8, Problem> {
     let mut scope = SavedScope::roles();
     let work = if options.domains {
         scope.domains = jobs::domains_of(app, &hosts);
-        Work::RolesAndDomains(domain::phase(app, &hosts).await?, &all)
+        Work::RolesAndDomains(domains::phase(app, &hosts).await?, &all)
     } else {
         Work::Roles(app.phase())
     };

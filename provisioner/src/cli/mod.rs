@@ -9,6 +9,7 @@ mod client;
 mod containers;
 mod diff;
 mod domain;
+mod domains;
 mod dropbox;
 mod jobs;
 mod limit;

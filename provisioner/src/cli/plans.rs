@@ -6,7 +6,7 @@ use tasks::domain::role::{DomainWork, Tag};
 use tasks::estate::Host;
 
 use super::app::App;
-use super::domain::{self, Asked};
+use super::domains::{self, Asked};
 use super::jobs::{self, Jobs, Show, Work};
 use crate::engine::{Failure, Job, Previewed, RunOutcome, SavedPlan, SavedScope};
 use crate::report::json;
@@ -100,11 +100,11 @@ pub(super) async fn apply(app: &App, path: &Path, wait: u64) -> Result<u8, Probl
     let domains = domains(app, &plan.scope)?;
     let work = match (plan.scope.roles, &domains) {
         (_, None) => Work::Roles(app.phase()),
-        (true, Some(work)) => Work::RolesAndDomains(domain::phase(app, &hosts).await?, work),
+        (true, Some(work)) => Work::RolesAndDomains(domains::phase(app, &hosts).await?, work),
         (false, Some(work)) => Work::Domains(work),
     };
     if domains.is_some() {
-        domain::run_in_test_mode(app, &hosts).await?;
+        domains::run_in_test_mode(app, &hosts).await?;
     }
     let jobs = Jobs::gather(app, &hosts, work).await?;
     // A mistake in the estate ends the command before this, and does not use the plan up.
@@ -172,9 +172,9 @@ fn domains<'a>(app: &'a App, scope: &SavedScope) -> Result<Option<DomainWork<'a>
         names: &scope.domains,
         tags: &tags,
         hostname_filter: scope.hostname_filter.as_deref(),
-        purpose: domain::purpose(scope.removal, false),
+        purpose: domains::purpose(scope.removal, false),
     };
-    domain::work(app, &asked).map(Some)
+    domains::work(app, &asked).map(Some)
 }
 
 fn gone(what: &str) -> Problem {

@@ -15,7 +15,7 @@ use super::app::App;
 use super::arguments::{Names, Up};
 use super::jobs::{self, Jobs, Show, Work};
 use super::verify::Services;
-use super::{containers, domain, signals, verify};
+use super::{containers, domains, signals, verify};
 use crate::docker::HostState;
 use crate::engine::{Failure, RunOutcome, Status};
 use crate::report::problem::{Problem, exit};
@@ -96,7 +96,7 @@ pub(super) async fn run(app: &App, options: &Up) -> Result<u8, Problem> {
     phases.end("complete");
 
     let work = DomainWork::setup(&app.domains);
-    let on = domain::concerned(app, &work, &hosts)?;
+    let on = domains::concerned(app, &work, &hosts)?;
     if !on.is_empty() {
         let names: Vec<_> = app.domains.names().collect();
         phases.begin("domains", &names.join(", "));

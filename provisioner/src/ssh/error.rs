@@ -167,10 +167,10 @@ impl SshError {
             Self::Refused { .. }
             | Self::Timeout { .. }
             | Self::Unreachable { .. }
-            | Self::ProxyCommand { .. }
-            | Self::NotSsh { .. }
-            | Self::ClosedAtOnce { .. } => true,
+            | Self::ProxyCommand { .. } => true,
             Self::Config { .. }
+            | Self::NotSsh { .. }
+            | Self::ClosedAtOnce { .. }
             | Self::NotBegun { .. }
             | Self::NothingInCommon { .. }
             | Self::HostKeyChanged { .. }
@@ -238,7 +238,7 @@ impl SshError {
                 format!("repair the permissions or contents of {}", path.display())
             }
             Self::Identity { path, .. } => format!(
-                "make it a private key that you may read (Ed25519, ECDSA or RSA), or load it into ssh-agent: `ssh-add {}`",
+                "make it an OpenSSH private key that you may read (Ed25519, ECDSA or RSA), or load it into ssh-agent: `ssh-add {}`",
                 path.display()
             ),
             Self::Locked { path } => {
