@@ -260,8 +260,10 @@ fn an_address_of_the_ssh_configuration_wins_and_is_named() {
 
     folder.write_home(".ssh/config", "Host one\n  ProxyJump bastion:abc\n");
     let ran = folder.prov(["--output", "json", "diff"]).run();
-    ran.exits(1)
-        .failed("one", &["ssh refuses it", "line 2", "bastion:abc", "`ssh -G NAME`"]);
+    ran.exits(1).failed(
+        "one",
+        &["ssh refuses it", "line 2", "bastion:abc", "`ssh -G NAME`"],
+    );
 }
 
 #[test]
