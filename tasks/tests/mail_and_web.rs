@@ -71,10 +71,15 @@ fn file(host: &str, path: &str, inputs: &Inputs) -> Option<Content> {
     let context = HostContext::new(&estate, estate.host(host).unwrap(), inputs, &templates);
     let declared = role::resources(&context).unwrap();
     declared.into_iter().find_map(|declared| {
-        if let Resource::File(file) = declared.resource
+        if let Resource::File(file) = &declared.resource
             && file.path.as_str() == path
         {
-            return file.content;
+            return file.content.clone();
+        }
+        if let Resource::TlsAuthority(file) = &declared.resource
+            && file.path.as_str() == path
+        {
+            return Some(Content::plain(file.authority.trust()));
         }
         None
     })

@@ -106,8 +106,8 @@ fn a_package_that_does_not_exist_is_named() {
         .run();
     let words = [
         "packages no-such-package-e2e",
-        "Unable to locate package",
-        "check the package's name",
+        "apt knows no package no-such-package-e2e",
+        "check the name",
     ];
     ran.exits(1).failed("one", &words);
 }

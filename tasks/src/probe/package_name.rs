@@ -60,7 +60,7 @@ impl Kind for Names {
         };
         format!(
             r#"{{ names=; for name in {wanted}; do prov_is_installed "$name" || names="$names $name"; done
-[ -z "$names" ] || apt-cache -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= showpkg -- $names 2>/dev/null |
+[ -z "$names" ] || TMPDIR=/dev/shm apt-cache -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= showpkg -- $names 2>/dev/null |
 awk '/^Package: /{{print "name " $2; part = ""; next}} /^[A-Z][A-Za-z ]*: *$/{{part = $1 $2; next}} part == "Versions:" && /^[0-9]/{{print "real"}} part == "ReverseProvides:" && NF{{print "by " $1}}'
 names=; for name in {unwanted}; do prov_is_installed "$name" || names="$names $name"; done
 [ -z "$names" ] || dpkg-query -W -f='${{db:Status-Abbrev}}\t${{Package}}\t${{Provides}}\n' 2>/dev/null |
