@@ -209,7 +209,7 @@ fn a_plan_of_which_nothing_was_begun_is_given_back() {
     });
     let ran = apply(&servers);
     ran.exits(1)
-        .failed("one", &["locked by", "make a new plan with"]);
+        .failed("one", &["locked by", "make a new plan"]);
     assert_eq!(ran.changes("two").len(), 2, "{}", ran.told());
     // What is left is no longer what was planned.
     apply(&servers).exits(1).says("was applied already");
