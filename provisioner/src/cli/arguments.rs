@@ -383,7 +383,7 @@ pub(super) struct Run {
     #[command(flatten)]
     pub(super) names: Names,
     /// End after so many seconds, however far the command is
-    #[arg(long, value_name = "SECONDS", default_value_t = 3600, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "SECONDS", default_value_t = 3600, value_parser = value_parser!(u64).range(1..=30 * DAY))]
     pub(super) max_time: u64,
     /// Run this command; a single word with spaces is a line for the shell
     #[arg(last = true, required = true, value_name = "CMD")]
@@ -460,6 +460,8 @@ mod tests {
             "prov check --forks 9999999999999999999",
             "prov check --forks 0",
             "prov check --timeout 0",
+            "prov run --max-time 0 -- true",
+            "prov run --max-time 18446744073709551615 -- true",
             "prov apply --wait 18446744073709551615",
             "prov test --deadline 18446744073709551615",
         ] {
