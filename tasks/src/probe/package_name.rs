@@ -52,7 +52,8 @@ impl Kind for Names {
         question.wanted |= other.wanted;
     }
 
-    /// apt is asked only about names of which no package is installed, and told to keep no cache.
+    /// apt is asked only about names of which no package is installed, and told to keep no cache. What it needs meanwhile is
+    /// in memory, where a look leaves no trace, as long as there is room.
     fn script(questions: &[NameQuestion]) -> String {
         let names = |wanted| {
             let names = questions.iter().filter(|it| it.wanted == wanted);
@@ -60,7 +61,8 @@ impl Kind for Names {
         };
         format!(
             r#"{{ names=; for name in {wanted}; do prov_is_installed "$name" || names="$names $name"; done
-[ -z "$names" ] || TMPDIR=/dev/shm apt-cache -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= showpkg -- $names 2>/dev/null |
+prov_show() {{ apt-cache -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= showpkg -- $names 2>/dev/null; }}
+[ -z "$names" ] || {{ ( export TMPDIR=/dev/shm; prov_show ) || prov_show; }} |
 awk '/^Package: /{{print "name " $2; part = ""; next}} /^[A-Z][A-Za-z ]*: *$/{{part = $1 $2; next}} part == "Versions:" && /^[0-9]/{{print "real"}} part == "ReverseProvides:" && NF{{print "by " $1}}'
 names=; for name in {unwanted}; do prov_is_installed "$name" || names="$names $name"; done
 [ -z "$names" ] || dpkg-query -W -f='${{db:Status-Abbrev}}\t${{Package}}\t${{Provides}}\n' 2>/dev/null |
