@@ -26,9 +26,9 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "lowercase")]
 pub enum Release {
     /// Debian 12.
-    #[default]
     Bookworm,
     /// Debian 13.
+    #[default]
     Trixie,
 }
 

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 use crate::docker::{docker, secret};
-use crate::must;
+use crate::{must, release};
 use crate::prov::Prov;
 
 /// The account that prov logs in as.
@@ -209,9 +209,10 @@ impl Estate {
     /// Writes `estate.yml` with this password.
     pub fn inventory_with_password(&self, password: &str, more: &str) {
         let mut text = format!(
-            "name: {}\nrelease: bookworm\ncontainers: {{network: 10.97.{}.0/24}}\n\
+            "name: {}\nrelease: {}\ncontainers: {{network: 10.97.{}.0/24}}\n\
              connection: {{user: {USER}, password: {password}, sudo: password}}\nhosts:\n",
             self.name(),
+            release(),
             self.number
         );
         for (host, location) in &self.hosts {
@@ -247,8 +248,9 @@ impl Estate {
     pub fn as_servers(&self, connection: &str, more: &str) -> Folder {
         let folder = Folder::new();
         let mut text = format!(
-            "name: {}-servers\nconnection: {connection}\nhosts:\n",
-            self.name()
+            "name: {}-servers\nrelease: {}\nconnection: {connection}\nhosts:\n",
+            self.name(),
+            release()
         );
         for (host, location) in &self.hosts {
             // Writing to a string cannot fail.

@@ -24,6 +24,11 @@ pub use prov::{Prov, Ran, Running, binary};
 
 use std::time::{Duration, Instant};
 
+/// Gives the release of Debian on which the estates of the tests are made: what `PROV_TEST_RELEASE` names, or the newest.
+pub fn release() -> String {
+    std::env::var("PROV_TEST_RELEASE").unwrap_or_else(|_| "trixie".to_owned())
+}
+
 /// Waits until something holds; fails the test after a minute.
 pub fn until(what: &str, mut holds: impl FnMut() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(60);

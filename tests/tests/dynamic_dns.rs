@@ -2,7 +2,7 @@
 //! them is logged while the others are still done.
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail their test")]
 
-use end_to_end::{Estate, docker, secret, until};
+use end_to_end::{Estate, docker, release, secret, until};
 
 const STARTED: &str = "Started check for Dynamic DNS updates";
 const FINISHED: &str = "Finished check for Dynamic DNS updates";
@@ -203,10 +203,8 @@ fn an_api_that_is_down_is_said_and_comes_back_with_test_mode(estate: &Estate) {
 
 fn the_token_is_where_it_belongs_and_nowhere_else(estate: &Estate, token: &str) {
     let inspected = docker(&["inspect", &estate.container("linode")], "");
-    let history = docker(
-        &["history", "--no-trunc", "prov/stand-in-linode:bookworm"],
-        "",
-    );
+    let image = format!("prov/stand-in-linode:{}", release());
+    let history = docker(&["history", "--no-trunc", &image], "");
     let logs = estate.prov(["logs", "--tail", "500"]).run();
     logs.exits(0).never_says(token);
     for text in [inspected, history] {

@@ -88,7 +88,7 @@ fn a_disk_that_is_full_while_packages_are_unpacked_is_named_and_got_over() {
 #[test]
 fn a_package_archive_that_cannot_be_reached_is_named() {
     let estate = Estate::deployed(&["one"]);
-    let closed = "echo 'deb [trusted=yes] http://127.0.0.1:9/debian bookworm main' >/etc/apt/sources.list; \
+    let closed = "echo 'deb [trusted=yes] http://127.0.0.1:9/debian stable main' >/etc/apt/sources.list; \
                   rm -rf /etc/apt/sources.list.d/* /var/lib/apt/lists/*";
     estate.on("one", closed);
     let ran = estate.task(["packages", "names=[sl]"]).run();

@@ -1,7 +1,7 @@
 //! The page that `prov verify --html` writes, opened in a browser.
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail their test")]
 
-use end_to_end::{Estate, docker};
+use end_to_end::{Estate, docker, release};
 
 /// What a browser made of a page.
 struct Seen {
@@ -19,7 +19,7 @@ fn open(page: &str) -> Seen {
         echo =====; grep CONSOLE /tmp/said; \
         echo =====; grep -Eo '\"url\":\"https?:[^\"]*' /tmp/net.json; \
         echo =====; head -c 4 /tmp/page.png | tail -c 3; stat -c ' %s' /tmp/page.png";
-    let image = "prov/client-chromium:bookworm";
+    let image = &format!("prov/client-chromium:{}", release());
     let run = ["run", "--rm", "--interactive", "--network", "none"];
     let said = docker(
         &[&run[..], &["--entrypoint", "sh", image, "-c", script]].concat(),

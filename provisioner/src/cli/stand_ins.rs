@@ -5,7 +5,6 @@ use std::num::NonZeroU64;
 
 use serde_json::json;
 use tasks::Secret;
-use tasks::release::Release;
 
 use super::app::App;
 use super::scope::Scopes;
@@ -29,8 +28,7 @@ pub(super) async fn ensure(
             Ok(StandInSpec {
                 name: stand_in.name().to_owned(),
                 address: stand_in.address(),
-                // Its programs are prov's own: they are tried on one release, whatever the hosts run.
-                release: Release::default().codename().to_owned(),
+                release: app.estate.client_release(None).codename().to_owned(),
                 input: input(app, stand_in.name())?,
             })
         })

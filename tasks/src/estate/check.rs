@@ -167,12 +167,12 @@ mod tests {
     #[test]
     fn a_role_is_refused_on_a_release_where_it_does_not_work() {
         let mut catalogue = catalogue();
-        catalogue[1].releases = &[Release::Bookworm];
+        catalogue[1].releases = &[Release::Trixie];
         assert_snapshot!(render(&sample(&[]).check(&catalogue)), @r#"
-    e/estate.yml:6:3: host dns-external: role 'dns' does not work on trixie yet
-    |   dns-external: {address: 10.0.0.105, location: external, release: trixie}
+    e/estate.yml:6:3: host dns-external: role 'dns' does not work on bookworm yet
+    |   dns-external: {address: 10.0.0.105, location: external, release: bookworm}
     |   ^
-    hint: give it to a host with 'release: bookworm'
+    hint: give it to a host with 'release: trixie'
     "#);
     }
 

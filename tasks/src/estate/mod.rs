@@ -223,7 +223,7 @@ impl Estate {
         &self.name
     }
 
-    /// Says of which release a client's programs are: that of the host whose own protocol they must speak, such as a console
+    /// Says of which release the programs of a client or a stand-in are: that of the host whose own protocol they must speak, such as a console
     /// and its director, which understand each other for certain only within a release; or else that of hosts which name
     /// none, because what speaks a public protocol depends on no host.
     #[must_use]

@@ -8,17 +8,24 @@ use crate::Secret;
 use crate::diagnostic::Diagnostic;
 use crate::promise::{ApiAccount, Promises};
 use crate::resource::{Declared, File, Resource};
-use crate::value::Mode;
+use crate::value::{HttpUrl, Mode};
 
 /// Variables of the role.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub(super) struct Variables {
     /// Token for Linode's API (Linode calls it a personal access token); it needs to read and write domains.
     dns_linode_key: Secret,
+    /// Where Linode's API has its domains.
+    #[serde(default = "linode")]
+    dns_linode_base_url: HttpUrl,
 }
 
-/// The file with the token, which certbot's Linode plugin and the role `dynamic_dns` read.
-pub(crate) const CREDENTIALS: &str = "/usr/local/etc/linode.ini";
+fn linode() -> HttpUrl {
+    fixed("https://api.linode.com/v4/domains")
+}
+
+/// The file with the token, which the roles `dynamic_dns` and `mail_certificates` read.
+pub(super) const CREDENTIALS: &str = "/usr/local/etc/linode.ini";
 
 pub(super) fn resources(cx: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagnostic>> {
     let variables: Variables = cx.vars.typed("dns_api")?;
@@ -42,6 +49,28 @@ pub(super) fn resources(cx: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagn
         role.add(Resource::File(file));
     }
     role.finish()
+}
+
+/// Gives the address of the API's domains, without a slash at its end, to a role that needs this one beside it.
+pub(super) fn address(cx: &HostContext<'_>, role: &str) -> Result<String, Vec<Diagnostic>> {
+    let host = cx.host.name();
+    if !cx.host.has_role("dns_api") {
+        return Err(vec![
+            Diagnostic::new(format!(
+                "host {host}: the role {role} needs the token that the role dns_api keeps"
+            ))
+            .hint("give the host the role dns_api, too"),
+        ]);
+    }
+    let variables: Variables = cx.vars.typed("dns_api")?;
+    let address = variables.dns_linode_base_url.as_str();
+    if address.contains('?') {
+        return Err(vec![
+            Diagnostic::new(format!("host {host}: 'dns_linode_base_url' has a query"))
+                .hint("give the address up to its path"),
+        ]);
+    }
+    Ok(address.trim_end_matches('/').to_owned())
 }
 
 pub(super) fn promises(

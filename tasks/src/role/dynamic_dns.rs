@@ -13,7 +13,7 @@ use crate::estate::Vars;
 use crate::promise::{KeptRecords, Promises, RecordKeeper, Server};
 use crate::quote::word;
 use crate::resource::{Cron, Declared, Directory, File, Packages, Resource, TimeField};
-use crate::value::{DomainName, HostPath, HttpUrl, Mode};
+use crate::value::{DomainName, HostPath, Mode};
 
 /// Variables of the role.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -27,9 +27,6 @@ pub(super) struct Variables {
     /// Domains whose records are kept up to date besides those of the domain files.
     #[serde(default)]
     dynamic_dns_domains: BTreeMap<DomainName, Domain>,
-    /// Where Linode's API has its domains.
-    #[serde(default = "linode")]
-    dns_linode_base_url: HttpUrl,
 }
 
 /// A domain at Linode.
@@ -70,10 +67,6 @@ pub(crate) fn folder() -> HostPath {
     fixed("/usr/local/etc/dynamic-dns-domains")
 }
 
-fn linode() -> HttpUrl {
-    fixed("https://api.linode.com/v4/domains")
-}
-
 /// Gives the file of a domain, with the numbers of the domain and of its records at the provider.
 pub(crate) fn domain(
     cx: &HostContext<'_>,
@@ -103,13 +96,6 @@ pub(crate) fn kept(
     }
 }
 
-impl Variables {
-    /// Gives the address of the API's domains, without a slash at its end.
-    fn api(&self) -> &str {
-        self.dns_linode_base_url.as_str().trim_end_matches('/')
-    }
-}
-
 /// Gives what is worth a backup: the settings, and the folder of the domains.
 pub(super) fn backup(vars: &Vars<'_>) -> Result<Vec<HostPath>, Diagnostic> {
     let folder_of_domains: Option<HostPath> = vars.value("dynamic_dns_domains_dir")?;
@@ -128,7 +114,7 @@ pub(super) fn promises(
     promises.record_keepers.push(RecordKeeper {
         server: Server::of(cx.host),
         stride,
-        api: variables.api().to_owned(),
+        api: dns_api::address(cx, "dynamic_dns")?,
     });
     let domains = variables.dynamic_dns_domains.iter();
     promises
@@ -139,21 +125,7 @@ pub(super) fn promises(
 
 pub(super) fn resources(cx: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagnostic>> {
     let variables: Variables = cx.vars.typed("dynamic_dns")?;
-    if !cx.host.has_role("dns_api") {
-        return Err(vec![
-            Diagnostic::new(format!(
-                "host {}: the role dynamic_dns needs the token that the role dns_api keeps",
-                cx.host.name()
-            ))
-            .hint("give the host the role dns_api, too"),
-        ]);
-    }
-    if variables.api().contains('?') {
-        let message = format!("host {}: 'dns_linode_base_url' has a query", cx.host.name());
-        return Err(vec![
-            Diagnostic::new(message).hint("give the address up to its path"),
-        ]);
-    }
+    let api = dns_api::address(cx, "dynamic_dns")?;
     let mut role = Declarations::new("dynamic_dns");
     // Perl has everything but TLS.
     let packages = ["ca-certificates", "cron", "libio-socket-ssl-perl", "perl"];
@@ -162,7 +134,7 @@ pub(super) fn resources(cx: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagn
     role.add(Resource::Directory(Directory::new(folder.clone())));
     let configuration = cx
         .render("dynamic_dns/dynamic-dns.conf")
-        .set("base_url", variables.api())
+        .set("base_url", &api)
         .set("credentials", dns_api::CREDENTIALS)
         .quoted("domains_dir", word, folder.as_str())
         .finish();

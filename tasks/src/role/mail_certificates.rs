@@ -1,5 +1,8 @@
 //! Where the certificates of mail are obtained, and from where they are handed to the servers of hosted domains.
 //!
+//! Let's Encrypt is asked by certbot, which proves names by records at Linode: a hook of our own makes them, because
+//! Debian 13 has no plugin of certbot's for Linode (its predecessor had `python3-certbot-dns-linode`).
+//!
 //! A domain has a folder of its own, `/usr/local/etc/certs/DOMAIN` (root, 0700) with `fullchain.pem` and `privkey.pem`,
 //! and runs `hand-over-mail-certificate DOMAIN`. The servers take them from the key that is made here, into one folder,
 //! and let it do nothing else.
@@ -7,7 +10,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Declarations, HostContext, fixed};
+use super::{Declarations, HostContext, dns_api, fixed};
 use crate::content::{Content, Segment};
 use crate::diagnostic::Diagnostic;
 use crate::estate::Host;
@@ -15,14 +18,33 @@ use crate::input::Input;
 use crate::resource::{Command, Declared, Directory, File, Packages, Resource};
 use crate::value::Mode;
 
-/// Variables of the role: none.
+/// Variables of the role.
 #[derive(Debug, Deserialize, JsonSchema)]
-pub(super) struct Variables {}
+pub(super) struct Variables {
+    /// Whether Let's Encrypt issues the certificates of mail servers, asked by way of the DNS provider; otherwise the
+    /// estate's own authority does.
+    #[serde(default = "yes")]
+    mail_uses_ca: bool,
+    /// Seconds until Linode's name servers have a record that was made by its API.
+    #[serde(default = "propagation")]
+    dns_linode_propagation: u16,
+}
+
+const fn yes() -> bool {
+    true
+}
+
+/// As long as certbot's plugin for Linode waits.
+const fn propagation() -> u16 {
+    120
+}
 
 /// Folder of the certificates, one for each domain.
 pub(crate) const CERTIFICATES: &str = "/usr/local/etc/certs";
 /// Copies certificates to the servers; with `--check` it says whether they have them.
 pub(crate) const HAND_OVER: &str = "/usr/local/sbin/hand-over-mail-certificate";
+/// Makes and removes the records that certbot wants to see.
+pub(crate) const CHALLENGE: &str = "/usr/local/sbin/dns-challenge";
 /// Takes over what certbot has obtained.
 pub(crate) const RENEWED: &str = "/etc/letsencrypt/renewal-hooks/deploy/mail_certificates";
 /// Folder of the key pair.
@@ -35,18 +57,26 @@ pub(super) const PUBLIC_KEY: &str = "/usr/local/etc/mail-certificates/id_ed25519
 const KNOWN_HOSTS: &str = "/usr/local/etc/mail-certificates/known_hosts";
 
 pub(super) fn resources(cx: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagnostic>> {
-    let Variables {} = cx.vars.typed("mail_certificates")?;
+    let variables: Variables = cx.vars.typed("mail_certificates")?;
     let mut role = Declarations::new("mail_certificates");
-    role.add(Resource::Packages(Packages::new(
-        [
-            "certbot",
-            "openssh-client",
-            "openssl",
-            "python3-certbot-dns-linode",
-            "rsync",
-        ]
-        .map(fixed),
-    )));
+    let mut packages = vec!["openssh-client", "openssl", "rsync"];
+    if variables.mail_uses_ca {
+        packages.push("certbot");
+    }
+    let packages = packages.into_iter().map(fixed);
+    role.add(Resource::Packages(Packages::new(packages)));
+    if variables.mail_uses_ca {
+        let address = dns_api::address(cx, "mail_certificates")?;
+        let content = cx
+            .render("mail_certificates/dns-challenge")
+            .set("base_url", &address)
+            .set("credentials", dns_api::CREDENTIALS)
+            .set("propagation", &variables.dns_linode_propagation)
+            .finish();
+        if let Some(content) = role.take(content) {
+            role.add(Resource::File(script(CHALLENGE, content)));
+        }
+    }
     for path in [CERTIFICATES, FOLDER] {
         let mut folder = Directory::new(fixed(path));
         folder.mode = Mode::new(0o700);
@@ -77,12 +107,16 @@ pub(super) fn resources(cx: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagn
             .set("known_hosts", KNOWN_HOSTS)
             .finish();
         if let Some(content) = role.take(content) {
-            let mut script = File::new(fixed(path), content);
-            script.mode = Mode::new(0o755);
-            role.add(Resource::File(script));
+            role.add(Resource::File(script(path, content)));
         }
     }
     role.finish()
+}
+
+fn script(path: &'static str, content: Content) -> File {
+    let mut script = File::new(fixed(path), content);
+    script.mode = Mode::new(0o755);
+    script
 }
 
 /// Gives the commands that make the key pair, and the public half of a private key that has lost it.

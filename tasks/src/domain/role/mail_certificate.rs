@@ -10,7 +10,7 @@ use super::{DomainContext, Made};
 use crate::diagnostic::Diagnostic;
 use crate::promise::{IMAP_NAME, Issuer, MailCertificate, Promises, SMTP_NAME};
 use crate::resource::{Command, Directory, Handler, Resource, TlsCertificate, TlsKey};
-use crate::role::{dns_api, fixed, mail_certificates};
+use crate::role::{fixed, mail_certificates};
 use crate::value::{AccountName, DomainName, HostPath, Mode};
 
 /// Variables of the role.
@@ -82,8 +82,13 @@ pub(super) fn resources(cx: &DomainContext<'_>, made: &mut Made) {
         let email = format!("{}@{}", variables.home_domain_admin_user, cx.home_domain);
         let live = fixed::<HostPath>("/etc/letsencrypt/live").join("", domain, "");
         let [imap, smtp] = &names;
-        made.once(Resource::Command(Command::creating(
-            live.child("fullchain.pem"),
+        let hook = |what| format!("{} {what}", mail_certificates::CHALLENGE);
+        let (add, remove) = (hook("add"), hook("remove"));
+        // One that was obtained in another way, such as by a plugin that a release no longer has, is obtained anew, as
+        // certbot renews as it once obtained.
+        let known = fixed::<HostPath>("/etc/letsencrypt/renewal").join("", domain, ".conf");
+        made.once(Resource::Command(Command::unless(
+            ["grep", "-qsF", mail_certificates::CHALLENGE, known.as_str()],
             [
                 "certbot",
                 "certonly",
@@ -91,9 +96,14 @@ pub(super) fn resources(cx: &DomainContext<'_>, made: &mut Made) {
                 "--agree-tos",
                 "--email",
                 &email,
-                "--dns-linode",
-                "--dns-linode-credentials",
-                dns_api::CREDENTIALS,
+                "--manual",
+                "--preferred-challenges",
+                "dns",
+                "--manual-auth-hook",
+                &add,
+                "--manual-cleanup-hook",
+                &remove,
+                "--force-renewal",
                 "--cert-name",
                 domain.as_str(),
                 "--domain",

@@ -106,10 +106,10 @@ fn hosts_know_their_groups_services_and_roles() {
     assert_eq!(host.groups(), ["internal", "servers"]);
     assert_eq!(host.services(), ["dns"]);
     assert_eq!(host.roles(), ["mta", "dns"]);
-    assert_eq!(host.release(), Release::Bookworm);
+    assert_eq!(host.release(), Release::Trixie);
     assert_eq!(
         estate.host("dns-external").unwrap().release(),
-        Release::Trixie
+        Release::Bookworm
     );
     assert_eq!(estate.host("dns-external").unwrap().roles(), ["mta", "dns"]);
     assert_eq!(estate.host("mail-internal").unwrap().roles(), ["mta"]);

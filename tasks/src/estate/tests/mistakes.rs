@@ -184,7 +184,7 @@ fn volumes_that_hide_something_are_refused() {
     );
     assert_snapshot!(wrong(&[("estate.yml", &real)]), @r#"
     e/estate.yml:5:68: only containers have volumes
-    |   dns-external: {address: 10.0.0.105, location: external, volumes: [/srv], release: trixie}
+    |   dns-external: {address: 10.0.0.105, location: external, volumes: [/srv], release: bookworm}
     |                                                                    ^
     hint: remove 'volumes', or make the hosts containers: 'containers: {network: ...}'
     "#);

@@ -12,7 +12,7 @@ connection: {user: admin, port: 2222}
 containers: {network: 10.0.0.0/24}
 hosts:
   dns-internal: {address: 10.0.0.106, location: internal}
-  dns-external: {address: 10.0.0.105, location: external, release: trixie}
+  dns-external: {address: 10.0.0.105, location: external, release: bookworm}
   mail-internal: {address: 10.0.0.110, location: internal}
 groups:
   servers: [dns-internal, mail-internal]
