@@ -87,6 +87,10 @@ pub enum Reason {
     Interrupted,
     /// A package is marked as installed for others alone.
     Automatic,
+    /// The host runs another release.
+    OtherRelease,
+    /// Newer versions of packages are there.
+    UpdatesPending,
     /// A field of an account differs.
     AccountDiffers,
     /// A password differs.
@@ -139,6 +143,8 @@ impl Reason {
             Self::NotInstalled => "not installed",
             Self::Interrupted => "installation was interrupted",
             Self::Automatic => "marked as automatic",
+            Self::OtherRelease => "runs another release",
+            Self::UpdatesPending => "updates pending",
             Self::AccountDiffers => "account differs",
             Self::PasswordDiffers => "password differs",
             Self::GroupsDiffer => "groups differ",

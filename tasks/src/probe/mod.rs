@@ -27,6 +27,7 @@ mod release;
 mod service;
 mod service_manager;
 mod time;
+mod upgrade;
 mod way;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -59,6 +60,7 @@ pub use public_key::PublicKeyFact;
 pub use release::ReleaseFact;
 pub use service::ServiceFact;
 pub use service_manager::ServiceManager;
+pub use upgrade::{PendingPackage, SourceFile, UpgradeFact, UpgradeQuestion};
 pub use way::{Maker, Planted, Way};
 
 /// One kind of question.
@@ -282,6 +284,8 @@ kinds! {
     PackageLists apt_lists: package_lists::Lists;
     /// What apt would do, package by package, if some of these packages are not as they should be.
     Apt apt: apt::Simulations;
+    /// What an upgrade of all packages would do.
+    Upgrade upgrades: upgrade::Upgrades;
     /// A user account.
     User users: account::Accounts;
     /// The account that prov logs in with.

@@ -17,10 +17,16 @@ pub struct ReleaseFact {
 }
 
 impl ReleaseFact {
+    /// Gives the release, if prov knows it.
+    #[must_use]
+    pub fn known(&self) -> Option<Release> {
+        Release::of_codename(&self.codename).filter(|_| self.id == "debian")
+    }
+
     /// Says why a host that runs this is not one of a release, and what to do about it; `None` where it is.
     #[must_use]
     pub fn refusal(&self, wanted: Release) -> Option<(String, String)> {
-        let known = Release::of_codename(&self.codename).filter(|_| self.id == "debian");
+        let known = self.known();
         if known == Some(wanted) {
             return None;
         }

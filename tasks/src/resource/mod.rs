@@ -30,6 +30,7 @@ mod symlink;
 mod tls_authority;
 mod tls_certificate;
 mod tls_key;
+mod upgrade;
 mod user;
 
 use schemars::Schema;
@@ -60,6 +61,7 @@ pub use symlink::Symlink;
 pub use tls_authority::TlsAuthority;
 pub use tls_certificate::TlsCertificate;
 pub use tls_key::TlsKey;
+pub use upgrade::Upgrade;
 pub use user::User;
 
 use crate::plan::Planned;
@@ -164,6 +166,7 @@ macro_rules! kinds {
 
 kinds! {
     "packages" Packages,
+    "upgrade" Upgrade,
     "debconf" Debconf,
     "group" Group,
     "user" User,

@@ -15,7 +15,7 @@ use crate::probe::{
 };
 use crate::step::{Run, Step};
 use crate::value::PackageName;
-use remedy::remedy;
+pub(super) use remedy::remedy;
 
 /// Seconds after which the package lists are fetched anew before an installation.
 const LISTS_ARE_OLD: u64 = 24 * 3600;
@@ -93,31 +93,6 @@ impl Packages {
         same
     }
 
-    fn apt<const N: usize>(arguments: [&str; N]) -> Run {
-        let timeout = format!("DPkg::Lock::Timeout={LOCK_TIMEOUT}");
-        let mut run = Run::new([
-            "apt-get",
-            "-q",
-            "-y",
-            "-o",
-            &timeout,
-            "-o",
-            "APT::Install-Recommends=false",
-            "-o",
-            "Dpkg::Options::=--force-confdef",
-            "-o",
-            "Dpkg::Options::=--force-confold",
-            "-o",
-            "Dpkg::Use-Pty=0",
-        ]);
-        run.argv.extend(arguments.map(str::to_owned));
-        run
-    }
-
-    fn repair() -> Step {
-        Run::new(["dpkg", "--configure", "-a", "--force-confold"]).into()
-    }
-
     fn plan_present(&self, facts: &Facts) -> Result<Planned, NotAsked> {
         let mut wanted = Wanted::default();
         for name in &self.names {
@@ -184,9 +159,9 @@ impl Packages {
     fn steps(&self, wanted: &Wanted<'_>, fetch: bool) -> Vec<Step> {
         let mut steps = Vec::new();
         if !(wanted.lacking.is_empty() && wanted.in_the_way.is_empty()) {
-            steps.push(Self::repair());
+            steps.push(repair());
             if fetch {
-                steps.push(Self::apt(["update", "--error-on=any"]).into());
+                steps.push(apt(["update", "--error-on=any"]).into());
                 steps.push(known_names(&wanted.lacking).into());
             }
             if !wanted.in_the_way.is_empty() {
@@ -218,9 +193,9 @@ impl Packages {
             "--no-install-recommends"
         };
         let mut run = if in_the_way.is_empty() {
-            Self::apt(["install", "--no-remove", recommends, "--"])
+            apt(["install", "--no-remove", recommends, "--"])
         } else {
-            Self::apt(["install", recommends, "--"])
+            apt(["install", recommends, "--"])
         };
         for name in lacking {
             run.argv.push(name.to_string());
@@ -335,7 +310,7 @@ impl Packages {
                 hint: remedy.to_string(),
             });
         }
-        let mut remove = Self::apt([verb, "--"]);
+        let mut remove = apt([verb, "--"]);
         for name in &there {
             remove.argv.push(name.to_string());
             remove.effects.push(Effect::Package(Becomes(
@@ -347,7 +322,7 @@ impl Packages {
             Action::Remove,
             vec![Reason::Present],
             vec![
-                Self::repair(),
+                repair(),
                 keeps_the_way_in(verb, there.iter().map(ToString::to_string)).into(),
                 remove.into(),
             ],
@@ -356,6 +331,33 @@ impl Packages {
         .diff(self.foreseen(facts))
         .into())
     }
+}
+
+/// Runs apt without questions: changed configuration files are kept, and a held lock is waited for.
+pub(super) fn apt<const N: usize>(arguments: [&str; N]) -> Run {
+    let timeout = format!("DPkg::Lock::Timeout={LOCK_TIMEOUT}");
+    let mut run = Run::new([
+        "apt-get",
+        "-q",
+        "-y",
+        "-o",
+        &timeout,
+        "-o",
+        "APT::Install-Recommends=false",
+        "-o",
+        "Dpkg::Options::=--force-confdef",
+        "-o",
+        "Dpkg::Options::=--force-confold",
+        "-o",
+        "Dpkg::Use-Pty=0",
+    ]);
+    run.argv.extend(arguments.map(str::to_owned));
+    run
+}
+
+/// Finishes what an earlier installation left undone.
+pub(super) fn repair() -> Step {
+    Run::new(["dpkg", "--configure", "-a", "--force-confold"]).into()
 }
 
 /// What is to be done with packages.

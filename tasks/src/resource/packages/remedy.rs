@@ -3,7 +3,7 @@
 use crate::plan::{Remedy, is_locked};
 
 /// Reads what apt said of a transaction that failed, or that it would refuse.
-pub(super) fn remedy(output: &str) -> Option<Remedy> {
+pub(in crate::resource) fn remedy(output: &str) -> Option<Remedy> {
     let says = |words: &[&str]| words.iter().any(|words| output.contains(words));
     if is_locked(output) {
         Some(Remedy::again_after(
