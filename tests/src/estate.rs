@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 use crate::docker::{docker, secret};
-use crate::{must, release};
 use crate::prov::Prov;
+use crate::{must, release};
 
 /// The account that prov logs in as.
 const USER: &str = "keeper";

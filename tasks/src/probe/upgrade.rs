@@ -171,7 +171,9 @@ fn fact(name: &str, answers: &Answers) -> Result<UpgradeFact, Broken> {
         match word {
             "Inst" => fact.pending.push(pending(rest)),
             "Remv" | "Purg" => fact.removed.push(first(rest)),
-            "kept" => fact.kept_back.extend(rest.split_whitespace().map(str::to_owned)),
+            "kept" => fact
+                .kept_back
+                .extend(rest.split_whitespace().map(str::to_owned)),
             "held" => fact.held.push(rest.to_owned()),
             "E:" | "problem" => problems.push(rest.to_owned()),
             "stays" => fact.staying.push(rest.to_owned()),
@@ -238,7 +240,10 @@ fn space(text: &str, fact: &mut UpgradeFact) {
         Some("GB") => 1e9,
         Some(_) | None => 1.0,
     };
-    #[expect(clippy::cast_possible_truncation, reason = "apt rounds to three digits, and no disk has 2^63 bytes")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "apt rounds to three digits, and no disk has 2^63 bytes"
+    )]
     let bytes = (number.unwrap_or_default() * unit) as i64;
     if text.starts_with("Need") {
         fact.fetch = bytes.unsigned_abs();
@@ -299,7 +304,18 @@ mod tests {
         let mut answers = Answers::default();
         answers.insert("upgrade:0".to_owned(), text.as_bytes().to_vec(), true);
         let fact = fact("upgrade:0", &answers).unwrap();
-        let names: Vec<_> = fact.pending.iter().map(|it| (it.name.as_str(), it.from.as_deref(), it.to.as_str(), it.security)).collect();
+        let names: Vec<_> = fact
+            .pending
+            .iter()
+            .map(|it| {
+                (
+                    it.name.as_str(),
+                    it.from.as_deref(),
+                    it.to.as_str(),
+                    it.security,
+                )
+            })
+            .collect();
         assert_eq!(
             names,
             [
@@ -307,14 +323,20 @@ mod tests {
                 ("libnew", None, "1.0-1", true)
             ]
         );
-        assert_eq!((fact.fetch, fact.growth, fact.free), (12_300_000, -1_234_000, 2_097_152));
+        assert_eq!(
+            (fact.fetch, fact.growth, fact.free),
+            (12_300_000, -1_234_000, 2_097_152)
+        );
         assert_eq!(fact.kept_back, ["a", "b"]);
         assert_eq!(fact.edited, ["/etc/x y"]);
         assert!(fact.fetched && !fact.interrupted);
     }
 
     /// Runs the function that rewrites a file, as a host would.
-    #[expect(clippy::disallowed_methods, reason = "a shell judges what a shell is told")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a shell judges what a shell is told"
+    )]
     fn rewritten(name: &str, text: &str) -> String {
         let script = format!(
             "{SCRIPT}\nroom=$(mktemp -d); printf %s \"$2\" >\"$room/$1\"\n\

@@ -171,7 +171,8 @@ impl Upgrade {
             (None, false) => apt(["upgrade", "--with-new-pkgs"]),
             (None, true) => {
                 let mut run = apt(["install", "--only-upgrade", "--no-remove", "--"]);
-                run.argv.extend(self.wanted(fact).into_iter().map(|it| it.name.clone()));
+                run.argv
+                    .extend(self.wanted(fact).into_iter().map(|it| it.name.clone()));
                 run
             }
         };
@@ -180,7 +181,8 @@ impl Upgrade {
             after.pending.clone_from(&fact.pending);
             after.pending.retain(|it| !it.security);
         }
-        last.effects.push(Effect::Upgrade(Becomes(self.question(), after)));
+        last.effects
+            .push(Effect::Upgrade(Becomes(self.question(), after)));
         if let Some(to) = self.release {
             let runs = ReleaseFact {
                 id: "debian".to_owned(),
@@ -198,7 +200,10 @@ impl Upgrade {
         let mut parts = vec![format!("{} upgraded", wanted.len() - new)];
         for (count, what) in [
             (new, "new"),
-            (if self.security { 0 } else { fact.removed.len() }, "removed"),
+            (
+                if self.security { 0 } else { fact.removed.len() },
+                "removed",
+            ),
             (fact.kept_back.len(), "kept back"),
             (fact.held.len(), "on hold"),
         ] {
@@ -230,7 +235,12 @@ impl Upgrade {
             };
             let after = Content::plain(source.after.clone());
             let diff = Diff::of_text(&source.before, &after, hidden);
-            lines.extend(diff.lines().iter().filter(|line| line.starts_with(['+', '-'])).cloned());
+            lines.extend(
+                diff.lines()
+                    .iter()
+                    .filter(|line| line.starts_with(['+', '-']))
+                    .cloned(),
+            );
         }
         let wanted = self.wanted(fact);
         if !self.security {
@@ -326,7 +336,9 @@ impl Manage for Upgrade {
     }
 
     fn unsettled(&self) -> Option<&'static str> {
-        Some("apt ended well, and still finds something to do: read what it says above, then run the same command again")
+        Some(
+            "apt ended well, and still finds something to do: read what it says above, then run the same command again",
+        )
     }
 
     fn absent(&self) -> Option<Resource> {
@@ -345,6 +357,9 @@ mod tests {
     #[test]
     fn sizes_are_written_as_apt_writes_them() {
         let sizes = [0, 999, 1_500, 9_876_543, 123_456_789, 6_100_000_000].map(size);
-        assert_eq!(sizes, ["0 bytes", "999 bytes", "1 kB", "9.8 MB", "123 MB", "6.1 GB"]);
+        assert_eq!(
+            sizes,
+            ["0 bytes", "999 bytes", "1 kB", "9.8 MB", "123 MB", "6.1 GB"]
+        );
     }
 }
