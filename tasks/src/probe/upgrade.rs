@@ -264,10 +264,10 @@ fn source(
 ) -> Result<SourceFile, Broken> {
     let wrong = || broken(name, "describes no file of sources");
     let fields: Vec<_> = text.split(' ').collect();
-    let [at, owner, group, mode] = fields.as_slice() else {
+    let [at, owner, group, bits] = fields.as_slice() else {
         return Err(wrong());
     };
-    let bits = u32::from_str_radix(mode, 8).map_err(|_| wrong())?;
+    let bits = u32::from_str_radix(bits, 8).map_err(|_| wrong())?;
     let [digest, path] = more;
     let digest = digest.and_then(|line| line.strip_prefix("digest "));
     let path = path.and_then(|line| line.strip_prefix("path "));

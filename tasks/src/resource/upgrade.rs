@@ -106,9 +106,7 @@ impl Upgrade {
             );
         }
         if let Some(problem) = &fact.problem {
-            let hint = packages::remedy(problem).map(|remedy| remedy.to_string()).unwrap_or_else(|| {
-                "repair what apt says, then run the same command again: a source that is not there can be switched off by `Enabled: no`".to_owned()
-            });
+            let hint = packages::remedy(problem).map_or_else(|| "repair what apt says, then run the same command again: a source that is not there can be switched off by `Enabled: no`".to_owned(), |remedy| remedy.to_string());
             return refuse(format!("apt would refuse: {problem}"), &hint);
         }
         if self.release.is_some_and(|to| release != Some(to))
