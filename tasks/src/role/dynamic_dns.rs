@@ -17,7 +17,10 @@ use crate::value::{DomainName, HostPath, Mode};
 
 /// Variables of the role.
 #[derive(Debug, Deserialize, JsonSchema)]
-#[expect(clippy::struct_field_names, reason = "the names are those of the variables")]
+#[expect(
+    clippy::struct_field_names,
+    reason = "the names are those of the variables"
+)]
 pub(super) struct Variables {
     /// Minutes between two checks, 1 to 59; they begin with each hour.
     #[serde(default = "quarter")]
