@@ -4,11 +4,14 @@
 //! leave, so a diff can show everything else exactly. It refuses to guess: nothing is ever found by searching for
 //! the text of a secret.
 
+use std::borrow::Cow;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 
 use crate::input::{Input, InputTexts};
+use crate::raw;
 use crate::secret::{MASK, Secret, hex};
 
 /// Names one part of a content.
@@ -22,7 +25,7 @@ pub enum Segment {
     Input(Input),
 }
 
-/// Holds the bytes of a file or of a command's standard input.
+/// Holds the bytes of a file or of a command's standard input: text, or what [`raw::text`] made of other bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Content {
     segments: Vec<Segment>,
@@ -142,8 +145,8 @@ impl Content {
         &self.segments
     }
 
-    /// Gives the text with its secrets, for the bytes that are sent to a host; what is not known of other hosts is
-    /// left out, so there must be no [`Self::inputs`] any more.
+    /// Gives the text with its secrets, in which bytes that are no text are as [`raw`] has them; what is not known of other
+    /// hosts is left out, so there must be no [`Self::inputs`] any more.
     #[must_use]
     pub fn expose(&self) -> String {
         self.segments
@@ -169,16 +172,26 @@ impl Content {
             .collect()
     }
 
+    /// Gives the bytes with their secrets, as they are sent to a host.
+    #[must_use]
+    pub fn bytes(&self) -> Vec<u8> {
+        let text = self.expose();
+        match raw::bytes(&text) {
+            Cow::Owned(bytes) => bytes,
+            Cow::Borrowed(_) => text.into_bytes(),
+        }
+    }
+
     /// Digests the bytes (SHA-256, hexadecimal), as `sha256sum` does on the host.
     #[must_use]
     pub fn sha256(&self) -> String {
-        hex(&Sha256::digest(self.expose().as_bytes()))
+        hex(&Sha256::digest(self.bytes()))
     }
 
     /// Counts the bytes.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.expose().len()
+        self.bytes().len()
     }
 
     /// Tells whether there are no bytes.
@@ -205,7 +218,7 @@ impl<'de> Deserialize<'de> for Content {
 }
 
 impl JsonSchema for Content {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
+    fn schema_name() -> Cow<'static, str> {
         "Content".into()
     }
 
@@ -246,10 +259,10 @@ impl Placeholders {
         Content::from_rendered(rendered, &self.hidden)
     }
 
-    /// Tells whether a plain value contains the characters that mark a stand-in, which no value may.
+    /// Tells whether a plain value contains characters that mark a stand-in or stand for a byte, which no value may.
     #[must_use]
     pub fn is_forged(value: &str) -> bool {
-        value.contains([OPEN, CLOSE])
+        value.contains(|c| c == OPEN || c == CLOSE || raw::byte_of(c).is_some())
     }
 }
 

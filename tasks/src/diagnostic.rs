@@ -74,6 +74,16 @@ impl Diagnostic {
         }
     }
 
+    /// Describes what a check of a value has found: on its first line what is wrong, on a second one, if there is one, what
+    /// to do about it.
+    #[must_use]
+    pub fn of_check(found: &str) -> Self {
+        match found.split_once('\n') {
+            Some((message, hint)) => Self::new(message).hint(hint),
+            None => Self::new(found),
+        }
+    }
+
     /// Adds the remedy.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {

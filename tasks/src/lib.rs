@@ -16,6 +16,7 @@ pub mod plan;
 pub mod probe;
 pub mod promise;
 pub mod quote;
+pub mod raw;
 pub mod release;
 pub mod resource;
 pub mod role;

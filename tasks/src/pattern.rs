@@ -1,7 +1,8 @@
 //! Regular expressions and the replacements that refer to their groups, as estates write them.
 //!
 //! Syntax is that of the `regex` crate: matching takes time linear in the text, and therefore look-around and
-//! back-references inside a pattern do not exist. Patterns and replacements are checked when an estate is read.
+//! back-references inside a pattern do not exist. Patterns and replacements are checked when an estate is read; what the
+//! check finds has its remedy on a line of its own.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -26,8 +27,8 @@ const TEXT_LIMIT: usize = 10_000;
 /// use tasks::pattern::LinePattern;
 /// assert!(LinePattern::new("^root:").unwrap().regex().is_match("root: admin"));
 /// assert_eq!(
-///     LinePattern::new("a(?=b)").unwrap_err(),
-///     "the regular expression 'a(?=b)' is not valid: look-around, including look-ahead and look-behind, is not supported"
+///     LinePattern::new("a(?=b)").unwrap_err().lines().next(),
+///     Some("the regular expression 'a(?=b)' is not valid: look-around, including look-ahead and look-behind, is not supported")
 /// );
 /// ```
 #[derive(Clone, Serialize, Deserialize)]
@@ -61,11 +62,31 @@ impl<const LINES: bool> Pattern<LINES> {
                 let cause = error
                     .rsplit_once("error: ")
                     .map_or(error.as_str(), |(_, cause)| cause);
+                let cause = cause.trim();
                 format!(
-                    "the regular expression '{text}' is not valid: {}",
-                    cause.trim()
+                    "the regular expression '{text}' is not valid: {cause}\n{}",
+                    remedy(text, cause)
                 )
             })
+    }
+
+    /// Tells whether the pattern is found in every line, the empty one included.
+    #[must_use]
+    pub fn is_in_every_line(&self) -> bool {
+        let ascii: String = (' '..='~').collect();
+        let each = ascii.chars().map(String::from);
+        // No pattern is made for the first of these.
+        ["\u{e000}".to_owned(), String::new(), ascii.repeat(100)]
+            .into_iter()
+            .chain(each)
+            .all(|line| self.0.is_match(&line))
+    }
+
+    /// Tells whether the pattern finds emptiness in any text whatever.
+    #[must_use]
+    pub fn finds_emptiness(&self) -> bool {
+        let found = self.0.find("\u{e000}");
+        found.is_some_and(|found| found.is_empty())
     }
 
     /// Gives the pattern's text.
@@ -78,6 +99,19 @@ impl<const LINES: bool> Pattern<LINES> {
     #[must_use]
     pub const fn regex(&self) -> &Regex {
         &self.0
+    }
+}
+
+/// Says what to write in the place of what the syntax does not have.
+fn remedy(text: &str, cause: &str) -> &'static str {
+    if cause.starts_with("look-around") {
+        "match what is around, too, as a group, and put it back: `(a)b` with `\\1c` is what `(?<=a)b` with `c` would be; of words, `\\b` finds the ends"
+    } else if cause.starts_with("backreferences") {
+        "write out what may stand there twice; in a replacement `\\1` is the first group"
+    } else if text.contains(r"\Z") && cause.contains("escape") {
+        r"write `\z` for the end of the text, or `$`"
+    } else {
+        "the syntax is that of https://docs.rs/regex/latest/regex/#syntax; a character that means something there is written after a backslash"
     }
 }
 
@@ -213,9 +247,15 @@ impl Template {
         }
     }
 
-    /// Puts in what a pattern matched; with `private`, what comes from the matched text is secret.
+    /// Puts in what a pattern matched; with `private`, what comes from the matched text is secret. Lines of the replacement
+    /// itself end as `ending` says.
     #[must_use]
-    pub fn expand(&self, captures: &Captures<'_>, private: bool) -> Vec<Segment> {
+    pub fn expand(
+        &self,
+        captures: &Captures<'_>,
+        private: bool,
+        ending: impl Fn() -> &'static str,
+    ) -> Vec<Segment> {
         let matched = |found: Option<regex::Match<'_>>| {
             let text = found.map_or("", |found| found.as_str());
             if private && !text.is_empty() {
@@ -227,6 +267,9 @@ impl Template {
         self.parts
             .iter()
             .map(|part| match part {
+                Part::Text(text) if text.contains('\n') && ending() == "\r\n" => {
+                    Segment::Plain(text.replace("\r\n", "\n").replace('\n', "\r\n"))
+                }
                 Part::Text(text) => Segment::Plain(text.clone()),
                 Part::Number(number) => matched(captures.get(*number)),
                 Part::Name(name) => matched(captures.name(name)),
@@ -279,7 +322,7 @@ mod tests {
         let template = Template::new(template).unwrap();
         template.fits(&pattern).unwrap();
         let captures = pattern.regex().captures(text).unwrap();
-        Content::of(template.expand(&captures, false)).expose()
+        Content::of(template.expand(&captures, false, || "\n")).expose()
     }
 
     #[test]
@@ -311,8 +354,53 @@ mod tests {
         assert!(LinePattern::new("a".repeat(TEXT_LIMIT + 1)).is_err());
         let error = LinePattern::new("a(").unwrap_err();
         assert_eq!(
-            error,
-            "the regular expression 'a(' is not valid: unclosed group"
+            error.lines().next(),
+            Some("the regular expression 'a(' is not valid: unclosed group")
         );
+    }
+
+    #[test]
+    fn what_the_syntax_does_not_have_is_told_with_what_to_write_instead() {
+        for (text, remedy) in [
+            ("a(?!b)", "as a group"),
+            ("(?<=a)b", "as a group"),
+            (r"(.)\1", "write out"),
+            (r"a\Z", r"`\z`"),
+            ("a[", "docs.rs/regex"),
+            ("*", "docs.rs/regex"),
+        ] {
+            let error = LinePattern::new(text).unwrap_err();
+            let (_, hint) = error.split_once('\n').unwrap();
+            assert!(hint.contains(remedy), "{error}");
+        }
+    }
+
+    #[test]
+    fn patterns_that_tell_nothing_are_told_from_those_that_do() {
+        let is = |text: &str| {
+            let pattern = LinePattern::new(text).unwrap();
+            (pattern.is_in_every_line(), pattern.finds_emptiness())
+        };
+        for text in [
+            "", "^", "$", "x*", "(a|)", "a?", r"\s*", "^ *", " *$", "(^|x)", "()", r"\A", r"x{0}",
+        ] {
+            assert_eq!(is(text), (true, true), "{text}");
+        }
+        for text in [".*", "^.*$", "(?s).*", r"^[\s\S]*"] {
+            assert_eq!(is(text), (true, false), "{text}");
+        }
+        for text in [
+            "a",
+            "^$",
+            r"^\s*$",
+            ".",
+            "^.+$",
+            "^[^#]*$",
+            "^#?$",
+            "^.{0,200}$",
+            "[0-9]",
+        ] {
+            assert_eq!(is(text), (false, false), "{text}");
+        }
     }
 }

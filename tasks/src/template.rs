@@ -186,7 +186,7 @@ impl Rendering<'_> {
                 "the variable '{name}' of the template {} has a private-use character that prov uses itself",
                 self.name
             );
-            let hint = "remove the characters U+F8F0 and U+F8F1 from it";
+            let hint = "remove the characters U+F8F0, U+F8F1 and those from U+10FF80 on from it";
             self.mistake = Some(Diagnostic::new(mistake).hint(hint));
         }
         self.context.insert(name, value);

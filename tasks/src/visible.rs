@@ -5,12 +5,16 @@ use std::sync::LazyLock;
 
 use regex::{Captures, Regex};
 
-/// What is written out: controls (Cc), formats such as direction, zero-width and tags (Cf), separators of lines and paragraphs,
-/// and whatever else is shown as nothing. Blanks and tabs are seen.
-static UNSEEN: LazyLock<Option<Regex>> =
-    LazyLock::new(|| Regex::new(r"[[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{DI}]--[\t]]").ok());
+use crate::raw;
 
-/// Writes characters that cannot be seen, or that would draw on the terminal, as `\u{…}`.
+/// What is written out: controls (Cc), formats such as direction, zero-width and tags (Cf), separators of lines and paragraphs,
+/// whatever else is shown as nothing, and what stands for a byte. Blanks and tabs are seen.
+static UNSEEN: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(r"[[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{DI}\x{10ff80}-\x{10ffff}]--[\t]]").ok()
+});
+
+/// Writes characters that cannot be seen, or that would draw on the terminal, as `\u{…}`, and bytes that are no text in
+/// UTF-8 (see [`raw`]) as `\xff`.
 ///
 /// ```
 /// assert_eq!(tasks::visible("a\u{202e}b\u{1b}[31m"), "a\\u{202e}b\\u{1b}[31m");
@@ -21,7 +25,10 @@ pub fn visible(text: &str) -> String {
     let Some(unseen) = UNSEEN.as_ref() else {
         return text.escape_default().to_string();
     };
-    let written = |found: &Captures<'_>| found[0].escape_default().to_string();
+    let written = |found: &Captures<'_>| match found[0].chars().next().and_then(raw::byte_of) {
+        Some(byte) => format!("\\x{byte:02x}"),
+        None => found[0].escape_default().to_string(),
+    };
     unseen.replace_all(text, written).into_owned()
 }
 
@@ -35,19 +42,10 @@ pub fn visible_lines(text: &str) -> String {
     lines.join("\n")
 }
 
-/// The same for bytes, of which those that are no text in UTF-8 are written as `\xff`.
+/// The same for bytes.
 #[must_use]
 pub fn visible_bytes(bytes: &[u8]) -> String {
-    let mut text = String::new();
-    for chunk in bytes.utf8_chunks() {
-        text.push_str(&visible(chunk.valid()));
-        for byte in chunk.invalid() {
-            use std::fmt::Write as _;
-            // Writing to a string cannot fail.
-            let _ = write!(text, "\\x{byte:02x}");
-        }
-    }
-    text
+    visible(&raw::text(bytes))
 }
 
 #[cfg(test)]

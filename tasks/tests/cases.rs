@@ -256,7 +256,8 @@ fn put_text(shown: &mut String, name: &str, text: &str) {
         } else {
             " (no end of line)"
         };
-        let _ = writeln!(shown, "        | {}{end}", line.trim_end_matches('\n'));
+        let words = tasks::visible_lines(line.trim_end_matches('\n'));
+        let _ = writeln!(shown, "        | {words}{end}");
     }
 }
 

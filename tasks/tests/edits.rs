@@ -157,7 +157,10 @@ proptest! {
     fn an_absent_line_is_gone_and_all_others_stay(before in file(), line in words()) {
         let mut resource = Line::new(path(), Content::plain(line.as_str()));
         resource.state = State::Absent;
-        let after = settle(&resource, &before, 0o644).expect("is never refused");
+        let Some(after) = settle(&resource, &before, 0o644) else {
+            prop_assert!(before.replace("\r\n", "").contains('\r'));
+            return Ok(());
+        };
         let kept: Vec<_> = lines(&before).into_iter().filter(|have| *have != line).collect();
         prop_assert_eq!(lines(&after), kept);
     }
@@ -202,6 +205,77 @@ proptest! {
         resource.before = end.map(text);
         settle(&resource, &before, mode);
     }
+}
+
+proptest! {
+    #[test]
+    fn bytes_that_are_not_touched_stay_whatever_they_are(
+        parts in proptest::collection::vec(prop_oneof![
+            Just(b"\n".to_vec()), Just(b"\r\n".to_vec()), Just(b"key=".to_vec()), Just(b"\xef\xbb\xbf".to_vec()),
+            proptest::collection::vec(1..=255_u8, 0..4), Just("\u{10ffff}".as_bytes().to_vec()),
+        ], 0..12),
+    ) {
+        let before = parts.concat();
+        let mut facts = Facts::default();
+        let attributes = Attributes::new("root", "root", Mode::new(0o644));
+        facts.paths.insert(path(), PathFact::File(FileFact::of(attributes, &before)));
+        let line = Line::new(path(), Content::plain("key=new"))
+            .replacing(LinePattern::new("^key=").expect("a pattern"));
+        let Planned::Change(change) = line.plan(&facts).expect("asks for what it needs") else {
+            return Ok(());
+        };
+        for step in &change.steps {
+            facts.apply(step);
+        }
+        prop_assert_eq!(line.plan(&facts).expect("asks for what it needs"), Planned::Unchanged);
+        let Some(PathFact::File(file)) = facts.paths.get(&path()) else {
+            return Err(TestCaseError::fail("no file"));
+        };
+        let after = &file.body.as_ref().expect("a body").0;
+        let equal = before.iter().zip(after).take_while(|(old, new)| old == new).count();
+        let rest = before[equal..].iter().rev().zip(after[equal..].iter().rev());
+        let end = rest.take_while(|(old, new)| old == new).count();
+        let lines = |bytes: &[u8]| bytes.split(|byte| *byte == b'\n').count() - 1;
+        // What differs is within a line, or is one line more.
+        prop_assert!(lines(&before[equal..before.len() - end]) == 0 && lines(&after[equal..after.len() - end]) <= 2);
+    }
+}
+
+#[test]
+fn what_is_found_everywhere_is_refused_when_it_is_read() {
+    let refused = |value: serde_json::Value| {
+        let resource: Result<tasks::resource::Resource, _> = serde_json::from_value(value);
+        let error = resource.expect_err("was accepted").to_string();
+        let (cause, hint) = error.split_once('\n').expect("has a hint");
+        assert!(!hint.is_empty(), "{error}");
+        cause.to_owned()
+    };
+    for text in ["", "^", "$", "x*", "()", ".*", "^.*$", r"\s*", "a?"] {
+        for field in ["regexp", "insert_after", "insert_before"] {
+            let cause =
+                refused(serde_json::json!({"line": {"path": "/x", "line": "a", field: text}}));
+            assert_eq!(
+                cause,
+                format!(
+                    "line of /x: `{field}` '{text}' is found in every line, also in an empty one, so it tells none from the others"
+                )
+            );
+        }
+        refused(serde_json::json!({"line": {"path": "/x", "regexp": text, "state": "absent"}}));
+        refused(serde_json::json!({"block": {"path": "/x", "block": "a", "insert_after": text}}));
+    }
+    for text in ["", "^", "$", "x*", "()", r"\s*$", "a?"] {
+        let cause =
+            refused(serde_json::json!({"replace": {"path": "/x", "regexp": text, "replace": "y"}}));
+        assert_eq!(
+            cause,
+            format!("replace in /x: `regexp` '{text}' finds emptiness, in any text and everywhere")
+        );
+        refused(serde_json::json!({"replace": {"path": "/x", "regexp": "a", "after": text}}));
+        refused(serde_json::json!({"replace": {"path": "/x", "regexp": "a", "before": text}}));
+    }
+    refused(serde_json::json!({"replace": {"path": "/x", "regexp": ""}}));
+    refused(serde_json::json!({"line": {"path": "/x", "line": "a", "regexp": "a(?=b)"}}));
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! `prov task`: one resource that no role declares.
 
 use serde_json::{Map, Value};
+use tasks::Diagnostic;
 use tasks::resource::{Declared, KINDS, Kind};
 
 use super::app::App;
@@ -32,8 +33,11 @@ pub(super) async fn run(app: &App, options: &Task) -> Result<u8, Problem> {
         let (name, value) = self::field(kind, field)?;
         fields.insert(name, value);
     }
-    let resource = (kind.build)(Value::Object(fields))
-        .map_err(|error| Problem::usage(format!("{}: {error}", kind.name), usage(kind)))?;
+    let resource = (kind.build)(Value::Object(fields)).map_err(|error| {
+        let found = Diagnostic::of_check(&error.to_string());
+        let hint = found.hint.unwrap_or_else(|| usage(kind));
+        Problem::usage(format!("{}: {}", kind.name, found.message), hint)
+    })?;
     let declared = [Declared::new("task", resource)];
     let hosts = app.limited()?;
     let jobs = Jobs::gather(app, &hosts, Work::Resources(&declared)).await?;

@@ -341,12 +341,12 @@ impl Drop for ClientSession {
 fn pack(files: &[ClientFile]) -> std::io::Result<Vec<u8>> {
     let mut archive = tar::Builder::new(Vec::new());
     for file in files {
-        let content = file.content.expose();
+        let content = file.content.bytes();
         let mut header = tar::Header::new_gnu();
         header.set_size(content.len() as u64);
         header.set_mode(file.mode);
         let path = file.path.trim_start_matches('/');
-        archive.append_data(&mut header, path, content.as_bytes())?;
+        archive.append_data(&mut header, path, content.as_slice())?;
     }
     archive.into_inner()
 }

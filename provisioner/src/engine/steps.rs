@@ -18,7 +18,7 @@ pub(super) fn command(step: &Step) -> String {
             replaces,
         } => format!(
             "content={}; prov_write_file {} {}",
-            encode(content.expose().as_bytes()),
+            encode(&content.bytes()),
             placed(path, attributes),
             quote(replaces.as_deref().unwrap_or_default())
         ),
@@ -67,7 +67,7 @@ pub(super) fn run_command(run: &Run) -> String {
         // `printf` is built into the shell, so what it prints is on no command line.
         command = format!(
             "printf %s {} | base64 -d | {{ {command}\n}}",
-            encode(content.expose().as_bytes())
+            encode(&content.bytes())
         );
     }
     match &run.explained_by {

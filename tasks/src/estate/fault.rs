@@ -68,7 +68,14 @@ impl Fault {
                 place(),
                 format!("this value is not acceptable: {}", node.describe(true)),
             ),
-            Kind::Custom(message) => Diagnostic::at(place(), quote(message, node)),
+            Kind::Custom(message) => {
+                let found = Diagnostic::of_check(&message);
+                Diagnostic {
+                    place: Some(place()),
+                    message: quote(found.message, node),
+                    ..found
+                }
+            }
             Kind::Mismatch(expected) => {
                 let found = node.describe(hide);
                 let diagnostic =
@@ -94,7 +101,10 @@ impl Fault {
             Kind::Placed(diagnostic) => diagnostic,
             Kind::UnknownField(field, known) => unknown(mark, "field", &field, known),
             Kind::UnknownVariant(variant, known) => unknown(mark, "value", &variant, known),
-            Kind::Custom(message) => Diagnostic::at(mark.place(), message),
+            Kind::Custom(message) => Diagnostic {
+                place: Some(mark.place()),
+                ..Diagnostic::of_check(&message)
+            },
             Kind::Mismatch(expected) => {
                 Diagnostic::at(mark.place(), format!("expected {expected}, found a name"))
             }
@@ -118,7 +128,7 @@ impl Fault {
     pub(super) fn into_diagnostic(self) -> Diagnostic {
         match *self.kind {
             Kind::Placed(diagnostic) => diagnostic,
-            Kind::Custom(message) => Diagnostic::new(message),
+            Kind::Custom(message) => Diagnostic::of_check(&message),
             Kind::Mismatch(expected) => Diagnostic::new(format!("expected {expected}")),
             Kind::UnknownField(name, _) | Kind::UnknownVariant(name, _) => {
                 Diagnostic::new(format!("unknown name '{name}'"))

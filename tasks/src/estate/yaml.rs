@@ -12,7 +12,7 @@ use serde_yaml::granit_parser::{Event, Parser, ScalarStyle, ScanError, Span, Str
 
 use super::node::{Key, Node, Value, shorten};
 use super::sources::{Mark, Source};
-use crate::{Diagnostic, Place};
+use crate::{Diagnostic, Place, raw};
 
 /// Largest file that is read.
 pub const MAX_BYTES: usize = 8 << 20;
@@ -123,6 +123,11 @@ impl<'s> Reader<'s> {
             return Err(self.refuse(span, "anchors ('&...') are not supported"));
         }
         let value = match event {
+            Event::Scalar(text, ..) if text.contains(|c| raw::byte_of(c).is_some()) => {
+                return Err(self
+                    .refuse(span, "the characters from U+10FF80 on are prov's own")
+                    .hint("remove them; they are for private use and mean nothing to others"));
+            }
             Event::Scalar(text, style, ..) => scalar(&text, style),
             Event::SequenceStart(..) => self.sequence(depth)?,
             Event::MappingStart(..) => self.mapping(depth)?,

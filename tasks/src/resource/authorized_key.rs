@@ -236,11 +236,9 @@ impl AuthorizedKey {
             }
         }
         if self.state == State::Present && !lacking.is_empty() {
-            let ending = edit::ending_of(text);
-            let lines = lacking
-                .iter()
-                .map(|key| Segment::Plain(key.text() + ending))
-                .collect();
+            let ending = edit::ending_at(text, text.len());
+            let lines: Vec<_> = lacking.iter().map(|key| key.text()).collect();
+            let lines = vec![Segment::Plain(lines.join(ending))];
             splices.push(edit::insertion(text, text.len(), lines));
         }
         splices
@@ -252,7 +250,7 @@ impl AuthorizedKey {
         let path = folder.child("authorized_keys");
         let keys = match self.keys() {
             Ok(keys) => keys,
-            Err(cause) => return Ok(super::invalid(cause)),
+            Err(cause) => return Ok(super::invalid(&cause)),
         };
         let attributes =
             |mode| Attributes::new(self.user.to_string(), group.to_owned(), Mode::new(mode));
@@ -301,21 +299,19 @@ impl AuthorizedKey {
                 return Ok(refuse(&path, "a file"));
             }
         };
-        let Some(text) = have.body.as_ref().and_then(|body| body.text()) else {
-            return Ok(Planned::Impossible {
-                cause: format!("{path} is not text in UTF-8, or too large to be edited here"),
-                hint: format!("look at {path} on the host"),
-            });
+        let text = match edit::readable(&path, have) {
+            Ok(text) => text,
+            Err(refused) => return Ok(refused),
         };
         for reason in super::directory::attribute_reasons(&have.attributes(), &wanted) {
             if !reasons.contains(&reason) {
                 reasons.push(reason);
             }
         }
-        let content = edit::spliced(text, self.decide(text, &keys), false);
+        let content = edit::spliced(&text, self.decide(&text, &keys), false);
         let mut diff = Diff::default();
         let mut action = Action::Update;
-        if content.expose() != text {
+        if content.expose() != *text {
             let (what, reason) = match (self.state, there) {
                 (State::Absent, _) => (Action::Remove, Reason::Present),
                 (State::Present, false) => (Action::Create, Reason::Missing),
@@ -323,7 +319,7 @@ impl AuthorizedKey {
             };
             action = what;
             reasons.insert(0, reason);
-            diff = Diff::between(text, &content);
+            diff = Diff::between(&text, &content);
             let replaces = have.sha256.clone().filter(|_| there);
             steps.push(Step::WriteFile {
                 path,
@@ -389,7 +385,7 @@ impl Manage for AuthorizedKey {
 
     fn plan(&self, facts: &Facts) -> Result<Planned, NotAsked> {
         if let Err(cause) = self.check() {
-            return Ok(super::invalid(cause));
+            return Ok(super::invalid(&cause));
         }
         let home = self.home();
         match facts.user(&self.user)? {

@@ -12,8 +12,8 @@ use crate::value::{HostPath, Mode};
 
 /// Manages lines of a file between two marker lines and leaves all others as they are.
 ///
-/// Reads the whole file. A block that is there is replaced where it is; one that is not is inserted. Lines get the
-/// endings that the file has (`\n` or `\r\n`); a link is followed. An empty block is as good as an absent one. A file
+/// Reads the whole file. A block that is there is replaced where it is; one that is not is inserted. Lines end as those
+/// around them do (`\n` or `\r\n`); what files are refused, and what stays in others, is as for `line`. A link is followed. An empty block is as good as an absent one. A file
 /// in which a marker is missing or is there twice is refused. When absent, the block is removed with its markers.
 ///
 /// ```yaml
@@ -98,6 +98,12 @@ impl Block {
         if self.insert_after.is_some() && self.insert_before.is_some() {
             return refuse("`insert_after` and `insert_before` exclude each other");
         }
+        for (name, anchor) in [
+            ("insert_after", &self.insert_after),
+            ("insert_before", &self.insert_before),
+        ] {
+            edit::is_a_place(name, anchor.as_ref()).or_else(|cause| refuse(&cause))?;
+        }
         if !self.marker.contains("{mark}") || lines(&self.marker) {
             return refuse("`marker` is one line that contains `{mark}`");
         }
@@ -136,44 +142,40 @@ impl Block {
         }
     }
 
-    /// Finds the lines of the block, markers included.
-    fn find(
-        &self,
-        lines: &[LineOf<'_>],
-    ) -> Result<Option<std::ops::RangeInclusive<usize>>, Refusal> {
+    /// Finds the marker lines of the block.
+    fn find<'t>(&self, text: &'t str) -> Result<Option<[LineOf<'t>; 2]>, Refusal> {
         let [begin, end] = ["BEGIN", "END"].map(|mark| {
             let marker = self.marker(mark);
-            let at: Vec<_> = (0..lines.len())
-                .filter(|at| lines[*at].body == marker)
-                .collect();
+            let lines = edit::lines_of(text).enumerate();
+            let at: Vec<_> = lines.filter(|(_, line)| line.body == marker).collect();
             (marker, at)
         });
         match (begin.1.as_slice(), end.1.as_slice()) {
             ([], []) => Ok(None),
-            ([from], [to]) if from < to => Ok(Some(*from..=*to)),
-            ([from], [to]) => Err(self.refuse(&format!(
+            ([(from, first)], [(to, last)]) if from < to => Ok(Some([*first, *last])),
+            ([(from, _)], [(to, _)]) => Err(self.refuse(&format!(
                 "line {}, '{}', comes before line {}, '{}'",
                 to + 1,
                 end.0,
                 from + 1,
                 begin.0
             ))),
-            ([from], []) => Err(self.refuse(&format!(
+            ([(from, _)], []) => Err(self.refuse(&format!(
                 "line {}, '{}', has no '{}'",
                 from + 1,
                 begin.0,
                 end.0
             ))),
-            ([], [to]) => Err(self.refuse(&format!(
+            ([], [(to, _)]) => Err(self.refuse(&format!(
                 "line {}, '{}', has no '{}'",
                 to + 1,
                 end.0,
                 begin.0
             ))),
-            ([_, second, ..], _) => {
+            ([_, (second, _), ..], _) => {
                 Err(self.refuse(&format!("line {} is a second '{}'", second + 1, begin.0)))
             }
-            (_, [_, second, ..]) => {
+            (_, [_, (second, _), ..]) => {
                 Err(self.refuse(&format!("line {} is a second '{}'", second + 1, end.0)))
             }
         }
@@ -203,38 +205,34 @@ impl Block {
     }
 
     fn decide(&self, text: &str) -> Result<Vec<Splice>, Refusal> {
-        let lines = edit::lines_of(text);
-        let ending = edit::ending_of(text);
-        let found = self.find(&lines)?;
+        let found = self.find(text)?;
         let wanted = self.state == State::Present && !self.block.is_empty();
         Ok(match found {
-            Some(range) if wanted => {
+            Some([first, last]) if wanted => {
                 let block = self.block.expose();
-                let inner = &lines[range.start() + 1..*range.end()];
-                if inner.iter().map(|line| line.body).eq(block
+                let inner = edit::lines_of(&text[first.end..last.start]);
+                if inner.map(|line| line.body).eq(block
                     .split_terminator('\n')
                     .map(|line| line.trim_end_matches('\r')))
                 {
                     return Ok(Vec::new());
                 }
                 vec![Splice {
-                    range: lines[*range.start()].start..lines[*range.end()].words().end,
-                    with: self.whole(ending),
+                    range: first.start..last.words().end,
+                    with: self.whole(edit::ending_at(text, first.end)),
                 }]
             }
-            Some(range) => {
-                let place = lines[*range.start()].start..lines[*range.end()].end;
-                vec![Splice::removal(place)]
+            Some([first, last]) => {
+                vec![Splice::removal(first.start..last.end)]
             }
             None if wanted => {
                 let at = edit::place(
-                    &lines,
+                    text,
                     self.insert_after.as_ref(),
                     self.insert_before.as_ref(),
                     false,
                 );
-                let mut whole = self.whole(ending);
-                whole.push(Segment::Plain(ending.to_owned()));
+                let whole = self.whole(edit::ending_at(text, at));
                 vec![edit::insertion(text, at, whole)]
             }
             None => Vec::new(),
@@ -265,7 +263,7 @@ impl Manage for Block {
 
     fn plan(&self, facts: &Facts) -> Result<Planned, NotAsked> {
         if let Err(cause) = self.check() {
-            return Ok(super::invalid(cause));
+            return Ok(super::invalid(&cause));
         }
         self.target().plan(
             facts,

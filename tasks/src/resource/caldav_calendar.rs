@@ -214,7 +214,7 @@ impl CaldavCalendar {
             Ok(run) => Change::new(Action::Create, vec![Reason::Missing], vec![run.into()])
                 .detail(&self.description)
                 .into(),
-            Err(problem) => invalid(problem.to_string()),
+            Err(problem) => invalid(&problem.to_string()),
         }
     }
 }
@@ -243,7 +243,7 @@ impl Manage for CaldavCalendar {
 
     fn plan(&self, facts: &Facts) -> Result<Planned, NotAsked> {
         if let Err(cause) = self.check() {
-            return Ok(invalid(cause));
+            return Ok(invalid(&cause));
         }
         Ok(match (facts.calendar(&self.url)?, facts.manager) {
             (CalendarFact::Present, _) => Planned::Unchanged,

@@ -211,7 +211,7 @@ impl Manage for Command {
 
     fn plan(&self, facts: &Facts) -> Result<Planned, NotAsked> {
         if let Err(cause) = self.check() {
-            return Ok(super::invalid(cause));
+            return Ok(super::invalid(&cause));
         }
         match self.is_needed(facts)? {
             Err(planned) => return Ok(planned),

@@ -366,7 +366,7 @@ impl Manage for Cron {
     fn plan(&self, facts: &Facts) -> Result<Planned, NotAsked> {
         let file = match self.file() {
             Ok(file) => file,
-            Err(cause) => return Ok(super::invalid(cause)),
+            Err(cause) => return Ok(super::invalid(&cause)),
         };
         let user = facts.user(&self.user)?;
         if user.is_none() && self.state == State::Present && facts.coming.is_empty() {

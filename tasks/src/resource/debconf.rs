@@ -153,7 +153,7 @@ impl Manage for Debconf {
 
     fn plan(&self, facts: &Facts) -> Result<Planned, NotAsked> {
         if let Err(cause) = self.check() {
-            return Ok(super::invalid(cause));
+            return Ok(super::invalid(&cause));
         }
         let have = facts.debconf(&self.question)?;
         let wanted = self.value.expose();

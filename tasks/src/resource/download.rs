@@ -120,7 +120,7 @@ impl Manage for Download {
 
     fn plan(&self, facts: &Facts) -> Result<Planned, NotAsked> {
         if let Err(cause) = self.check() {
-            return Ok(super::invalid(cause));
+            return Ok(super::invalid(&cause));
         }
         let wanted = self.attributes();
         Ok(match facts.path(&self.path)? {

@@ -1,16 +1,16 @@
 //! What `line`, `block` and `replace` share: finding the text of a file, putting other text into it, writing it back.
 //!
-//! A link is followed and its target edited. What is not text, or too large to be read, is refused. Text of a file
-//! that not everybody may read counts as secret: a diff shows only what prov puts into it.
+//! A link is followed and its target edited. What is not text, or too large to be read, is refused; what text is, is said
+//! in `text`. Text of a file that not everybody may read counts as secret: a diff shows only what prov puts into it.
 
+mod anchor;
+mod text;
+
+use std::borrow::Cow;
 use std::ops::Range;
-
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
 use super::State;
 use crate::content::{Content, Segment};
-use crate::pattern::LinePattern;
 use crate::plan::{Action, Awaited, Change, Diff, Planned, Reason};
 use crate::probe::{
     Attributes, Facts, FileFact, Hidden, MOST_BODY, NotAsked, PathFact, PathQuestion, Query, Read,
@@ -19,6 +19,11 @@ use crate::probe::{
 use crate::secret::Secret;
 use crate::step::Step;
 use crate::value::{HostPath, Mode};
+
+pub use anchor::Anchor;
+pub(super) use anchor::{is_a_place, pick, place, tells_lines_apart};
+use text::text_of;
+pub(super) use text::{LineOf, ending_at, insertion, lines_of};
 
 /// The file that is edited.
 pub(super) struct Target<'a> {
@@ -73,7 +78,7 @@ pub(super) type Decide<'a> = dyn Fn(&str, bool) -> Result<Vec<Splice>, Refusal> 
 
 enum Found<'a> {
     Missing,
-    File(&'a HostPath, &'a FileFact, &'a str),
+    File(&'a HostPath, &'a FileFact, Cow<'a, str>),
     Stop(Planned),
 }
 
@@ -96,7 +101,7 @@ impl Target<'_> {
     ) -> Result<Planned, NotAsked> {
         let (path, have, text) = match self.find(facts)? {
             Found::Stop(planned) => return Ok(planned),
-            Found::Missing => (self.path, None, ""),
+            Found::Missing => (self.path, None, Cow::Borrowed("")),
             Found::File(path, file, text) => (path, Some(file), text),
         };
         let sha256 = have.and_then(|file| file.sha256.clone());
@@ -105,12 +110,21 @@ impl Target<'_> {
         let mut hidden = facts.hidden(self.path, have.as_ref(), &wanted);
         hidden.new &= self.unsorted;
         let private = hidden.old;
-        let after = match edit(text, private, decide) {
+        let after = match edit(&text, private, decide) {
             Ok(after) => after,
             Err(refusal) => return Ok(refusal.into()),
         };
         if let Some(after) = &after {
-            match edit(&after.expose(), private, decide) {
+            let after = after.expose();
+            if let Some(line) = text::lone_return(after.as_bytes()) {
+                return Ok(Planned::Impossible {
+                    cause: format!(
+                        "the edit would leave a carriage return without its line feed in line {line} of {path}"
+                    ),
+                    hint: "where a regexp matches a line feed, have it match `\\r?\\n`".to_owned(),
+                });
+            }
+            match edit(&after, private, decide) {
                 Ok(None) => {}
                 Ok(Some(_)) => {
                     return Ok(Planned::Impossible {
@@ -137,7 +151,7 @@ impl Target<'_> {
             (Some(have), after) => {
                 let before = Before {
                     path,
-                    text,
+                    text: &text,
                     sha256,
                     have: &have,
                 };
@@ -219,10 +233,10 @@ impl Target<'_> {
         };
         let path = self.path;
         Ok(match facts.path(path)? {
-            PathFact::File(file) => readable(path, file, facts.way(path)),
+            PathFact::File(file) => found(path, file, facts.way(path)),
             PathFact::Link {
                 file: Some(linked), ..
-            } => readable(&linked.0, &linked.1, facts.way(path)),
+            } => found(&linked.0, &linked.1, facts.way(path)),
             PathFact::Missing if self.create == Some(true) && self.state == State::Present => {
                 Found::Missing
             }
@@ -271,33 +285,29 @@ impl Target<'_> {
     }
 }
 
-fn readable<'f>(path: &'f HostPath, file: &'f FileFact, way: Option<&Way>) -> Found<'f> {
+fn found<'f>(path: &'f HostPath, file: &'f FileFact, way: Option<&Way>) -> Found<'f> {
     if let Some(refused) = super::file::named_by_others(path, file, way) {
         return Found::Stop(refused);
     }
-    let Some(body) = &file.body else {
-        return Found::Stop(if file.size > 0 && file.size <= MOST_BODY as u64 {
-            changing(path)
-        } else if file.size > 0 {
-            Planned::Impossible {
-                cause: format!(
-                    "{path} is too large to be edited here ({} bytes)",
-                    file.size
-                ),
-                hint: "manage the whole file, or a file of its own beside it".to_owned(),
-            }
-        } else {
-            // A preview knows that a command makes this file, not what it writes into it.
-            Planned::Unknown(Awaited::Made(path.clone()))
-        });
-    };
-    match body.text() {
-        Some(text) => Found::File(path, file, text),
-        None => Found::Stop(Planned::Impossible {
-            cause: format!("{path} is not text in UTF-8"),
-            hint: format!(
-                "look at {path} on the host and convert it with `iconv`, or manage the whole file"
+    match readable(path, file) {
+        Ok(text) => Found::File(path, file, text),
+        Err(refused) => Found::Stop(refused),
+    }
+}
+
+/// Gives the text of a file, or says why it is not edited.
+pub(super) fn readable<'f>(path: &HostPath, file: &'f FileFact) -> Result<Cow<'f, str>, Planned> {
+    match &file.body {
+        Some(body) => Ok(text_of(path, &body.0)?),
+        // A preview knows that a command makes this file, not what it writes into it.
+        None if file.size == 0 => Err(Planned::Unknown(Awaited::Made(path.clone()))),
+        None if file.size <= MOST_BODY as u64 => Err(changing(path)),
+        None => Err(Planned::Impossible {
+            cause: format!(
+                "{path} is too large to be edited here ({} bytes)",
+                file.size
             ),
+            hint: "manage the whole file, or a file of its own beside it".to_owned(),
         }),
     }
 }
@@ -326,9 +336,13 @@ pub(super) fn changing(path: &HostPath) -> Planned {
 
 /// Gives the text after an edit, or nothing if it stays as it is.
 fn edit(text: &str, private: bool, decide: &Decide<'_>) -> Result<Option<Content>, Refusal> {
-    let splices = decide(text, private)?;
+    let (mark, rest) = text::unmarked(text);
+    let mut splices = decide(rest, private)?;
     if splices.is_empty() {
         return Ok(None);
+    }
+    for Splice { range, .. } in &mut splices {
+        *range = range.start + mark.len()..range.end + mark.len();
     }
     let content = spliced(text, splices, private);
     Ok((content.expose() != text).then_some(content))
@@ -354,140 +368,4 @@ pub(super) fn spliced(text: &str, splices: Vec<Splice>, private: bool) -> Conten
     }
     keep(&mut segments, at..text.len());
     Content::of(segments)
-}
-
-/// One line of a text: its place, and its words without the line ending.
-#[derive(Clone, Copy)]
-pub(super) struct LineOf<'a> {
-    pub(super) start: usize,
-    pub(super) body: &'a str,
-    /// Where the next line begins.
-    pub(super) end: usize,
-}
-
-impl LineOf<'_> {
-    /// Gives the place of the words.
-    pub(super) const fn words(&self) -> Range<usize> {
-        self.start..self.start + self.body.len()
-    }
-}
-
-/// Splits a text into lines, which end with `\n` or `\r\n`; the last need not.
-pub(super) fn lines_of(text: &str) -> Vec<LineOf<'_>> {
-    let mut start = 0;
-    text.split_inclusive('\n')
-        .map(|line| {
-            let from = start;
-            start += line.len();
-            LineOf {
-                start: from,
-                body: line.trim_end_matches(['\r', '\n']),
-                end: start,
-            }
-        })
-        .collect()
-}
-
-/// Gives the line ending of a text: that of its first line.
-pub(super) fn ending_of(text: &str) -> &'static str {
-    match text.split_once('\n') {
-        Some((first, _)) if first.ends_with('\r') => "\r\n",
-        Some(_) | None => "\n",
-    }
-}
-
-/// Inserts whole lines, which end as the text does, ending the line before them if it has no end.
-pub(super) fn insertion(text: &str, at: usize, mut lines: Vec<Segment>) -> Splice {
-    if at > 0 && !text[..at].ends_with('\n') {
-        let ending = if text.ends_with('\r') {
-            "\n"
-        } else {
-            ending_of(text)
-        };
-        lines.insert(0, Segment::Plain(ending.to_owned()));
-    }
-    Splice {
-        range: at..at,
-        with: lines,
-    }
-}
-
-/// Says where something is inserted.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub enum Anchor {
-    /// At the beginning of the file: `BOF`.
-    Beginning,
-    /// At the end of the file: `EOF`.
-    End,
-    /// At a line in which a regular expression is found.
-    At(LinePattern),
-}
-
-impl TryFrom<String> for Anchor {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        Ok(match text.as_str() {
-            "BOF" => Self::Beginning,
-            "EOF" => Self::End,
-            pattern => Self::At(LinePattern::new(pattern)?),
-        })
-    }
-}
-
-impl From<Anchor> for String {
-    fn from(anchor: Anchor) -> Self {
-        match anchor {
-            Anchor::Beginning => "BOF".to_owned(),
-            Anchor::End => "EOF".to_owned(),
-            Anchor::At(pattern) => pattern.into(),
-        }
-    }
-}
-
-impl JsonSchema for Anchor {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "Anchor".into()
-    }
-
-    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({ "type": "string" })
-    }
-
-    fn inline_schema() -> bool {
-        true
-    }
-}
-
-/// Finds where something is inserted: at an anchor, or at the end where there is none or its pattern is not found.
-pub(super) fn place(
-    lines: &[LineOf<'_>],
-    after: Option<&Anchor>,
-    before: Option<&Anchor>,
-    first: bool,
-) -> usize {
-    let end = lines.last().map_or(0, |line| line.end);
-    let find = |pattern: &LinePattern| {
-        pick(lines, first, |line| pattern.regex().is_match(line.body)).copied()
-    };
-    match (after, before) {
-        (Some(Anchor::Beginning), _) | (None, Some(Anchor::Beginning)) => 0,
-        (Some(Anchor::At(pattern)), _) => find(pattern).map_or(end, |line| line.end),
-        (None, Some(Anchor::At(pattern))) => find(pattern).map_or(end, |line| line.start),
-        (Some(Anchor::End), _) | (None, Some(Anchor::End) | None) => end,
-    }
-}
-
-/// Picks the first or the last line of which something holds.
-pub(super) fn pick<'l, 't>(
-    lines: &'l [LineOf<'t>],
-    first: bool,
-    holds: impl Fn(&LineOf<'t>) -> bool,
-) -> Option<&'l LineOf<'t>> {
-    if first {
-        lines.iter().find(|line| holds(line))
-    } else {
-        lines.iter().rev().find(|line| holds(line))
-    }
 }

@@ -100,7 +100,7 @@ impl Manage for Group {
 
     fn plan(&self, facts: &Facts) -> Result<Planned, NotAsked> {
         if let Err(cause) = self.check() {
-            return Ok(super::invalid(cause));
+            return Ok(super::invalid(&cause));
         }
         let have = facts.group(&self.name)?;
         if let Some(problem) = self.refusal(have, facts) {

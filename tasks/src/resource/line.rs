@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::edit::{self, Anchor, Splice, Target};
 use super::{AtEnd, Manage, Resource, State};
-use crate::content::{Content, Segment};
+use crate::content::Content;
 use crate::pattern::{LinePattern, Template};
 use crate::plan::Planned;
 use crate::probe::{Facts, NotAsked, Query};
@@ -16,8 +16,11 @@ use crate::value::{HostPath, Mode};
 /// Reads the whole file. With `regexp`, the last line in which it is found is replaced (the first with
 /// `first_match`); if it is found in none and the line is not there yet, the line is inserted. When absent, every
 /// line in which `regexp` is found is removed, or without it every line that equals `line`. Lines keep their endings
-/// (`\n` or `\r\n`); a link is followed. Regular expressions are those of the `regex` crate, without look-around and
-/// back-references. A replacement after which `regexp` would replace another line at the next run is refused.
+/// (`\n` or `\r\n`), and a new one gets that of the line before it; a byte-order mark stays and is no part of the first
+/// line; bytes that are no UTF-8 stay as they are. Files in UTF-16, with NUL bytes, or with lines that end with `\r` alone are
+/// refused. A link is followed. Regular expressions are those of the `regex` crate, without look-around and
+/// back-references; one that is found in every line is refused. So is a replacement after which `regexp` would replace
+/// another line at the next run.
 ///
 /// ```yaml
 /// line: {path: /etc/aliases, regexp: "^root:", line: "root: admin@home.com"}
@@ -114,6 +117,17 @@ impl Line {
         if !problem.is_empty() {
             return Err(format!("line of {path}: {problem}"));
         }
+        if let Some(regexp) = &self.regexp {
+            edit::tells_lines_apart("regexp", regexp)
+                .map_err(|cause| format!("line of {path}: {cause}"))?;
+        }
+        for (name, anchor) in [
+            ("insert_after", &self.insert_after),
+            ("insert_before", &self.insert_before),
+        ] {
+            edit::is_a_place(name, anchor.as_ref())
+                .map_err(|cause| format!("line of {path}: {cause}"))?;
+        }
         if let (Some(template), Some(regexp)) = (self.template()?, &self.regexp) {
             template.fits(regexp)?;
         }
@@ -141,9 +155,8 @@ impl Line {
         let Some(wanted) = &self.line else {
             return Vec::new();
         };
-        let lines = edit::lines_of(text);
         let found = self.regexp.as_ref().and_then(|regexp| {
-            let found = edit::pick(&lines, self.first_match, |line| {
+            let found = edit::pick(text, self.first_match, |line| {
                 regexp.regex().is_match(line.body)
             })?;
             regexp
@@ -155,30 +168,27 @@ impl Line {
             return vec![Splice {
                 range: line.words(),
                 with: match template {
-                    Some(template) => template.expand(&captures, private),
+                    Some(template) => template.expand(&captures, private, || "\n"),
                     None => wanted.segments().to_vec(),
                 },
             }];
         }
         let exposed = wanted.expose();
-        if self.backrefs || lines.iter().any(|line| line.body == exposed) {
+        if self.backrefs || edit::lines_of(text).any(|line| line.body == exposed) {
             return Vec::new();
         }
         let at = edit::place(
-            &lines,
+            text,
             self.insert_after.as_ref(),
             self.insert_before.as_ref(),
             self.first_match,
         );
-        let mut whole = wanted.segments().to_vec();
-        whole.push(Segment::Plain(edit::ending_of(text).to_owned()));
-        vec![edit::insertion(text, at, whole)]
+        vec![edit::insertion(text, at, wanted.segments().to_vec())]
     }
 
     fn take_away(&self, text: &str) -> Vec<Splice> {
         let exact = self.line.as_ref().map(Content::expose);
         edit::lines_of(text)
-            .into_iter()
             .filter(|line| match &self.regexp {
                 Some(regexp) => regexp.regex().is_match(line.body),
                 None => exact.as_deref() == Some(line.body),
@@ -213,7 +223,7 @@ impl Manage for Line {
     fn plan(&self, facts: &Facts) -> Result<Planned, NotAsked> {
         let template = match self.check().and_then(|()| self.template()) {
             Ok(template) => template,
-            Err(cause) => return Ok(super::invalid(cause)),
+            Err(cause) => return Ok(super::invalid(&cause)),
         };
         self.target().plan(
             facts,

@@ -125,7 +125,7 @@ impl Manage for MariaDbDatabase {
 
     fn plan(&self, facts: &Facts) -> Result<Planned, NotAsked> {
         if let Err(cause) = self.check() {
-            return Ok(super::invalid(cause));
+            return Ok(super::invalid(&cause));
         }
         let have = facts.mariadb.database(&self.name)?;
         if let Some(elsewhere) = mariadb::cannot_be_asked(facts) {

@@ -344,14 +344,14 @@ impl Manage for MariaDbUser {
 
     fn plan(&self, facts: &Facts) -> Result<Planned, NotAsked> {
         if let Err(cause) = self.check() {
-            return Ok(super::invalid(cause));
+            return Ok(super::invalid(&cause));
         }
         let have = facts.mariadb.user(&self.account)?;
         if let Some(elsewhere) = mariadb::cannot_be_asked(facts) {
             return Ok(elsewhere);
         }
         if facts.mariadb.own.as_deref() == Some(self.account.as_str()) {
-            return Ok(super::invalid(format!(
+            return Ok(super::invalid(&format!(
                 "prov itself is let in as {} on this host, and would not be again",
                 self.account
             )));
@@ -366,7 +366,7 @@ impl Manage for MariaDbUser {
                 self.change(Action::Remove, vec![Reason::Present], sql, None, Some(have))
             }
             (State::Present, Some(password), have) => self.plan_present(password, have),
-            (State::Present, None, _) => super::invalid("`password` is needed".to_owned()),
+            (State::Present, None, _) => super::invalid("`password` is needed"),
         })
     }
 

@@ -64,6 +64,7 @@ pub use tls_key::TlsKey;
 pub use upgrade::Upgrade;
 pub use user::User;
 
+use crate::Diagnostic;
 use crate::plan::Planned;
 
 /// Makes a resource's `check` part of reading one: its fields are derived with `#[serde(remote = "Self")]`.
@@ -94,10 +95,12 @@ fn is_variable(name: &str) -> bool {
 }
 
 /// Refuses a resource that a role made without it being checked.
-fn invalid(cause: String) -> Planned {
+fn invalid(found: &str) -> Planned {
+    let Diagnostic { message, hint, .. } = Diagnostic::of_check(found);
     Planned::Impossible {
-        cause,
-        hint: "correct the variables that this resource is made of".to_owned(),
+        cause: message,
+        hint: hint
+            .unwrap_or_else(|| "correct the variables that this resource is made of".to_owned()),
     }
 }
 

@@ -489,7 +489,7 @@ impl Manage for Packages {
 
     fn plan(&self, facts: &Facts) -> Result<Planned, NotAsked> {
         if let Err(cause) = self.check() {
-            return Ok(super::invalid(cause));
+            return Ok(super::invalid(&cause));
         }
         match self.state {
             State::Present => self.plan_present(facts),

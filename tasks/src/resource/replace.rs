@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::edit::{Splice, Target};
+use super::edit::{Splice, Target, ending_at};
 use super::{AtEnd, Manage, Resource, State};
 use crate::pattern::{Template, TextPattern};
 use crate::plan::Planned;
@@ -14,7 +14,9 @@ use crate::value::{HostPath, Mode};
 ///
 /// Reads the whole file. `^` and `$` match at every line and `.` matches no line ending; write `(?s)` in front if it
 /// should. Regular expressions are those of the `regex` crate, without look-around and back-references. A replacement
-/// that would be replaced again at the next run is refused. A link is followed; the file must exist.
+/// that would be replaced again at the next run is refused, as is an expression that finds emptiness everywhere. Lines of
+/// `replace` end as those around them do; what files are refused, and what stays in others, is as for `line`. A link is
+/// followed; the file must exist.
 ///
 /// `after` and `before` narrow the part of the file that is looked at, from the end of the first match of `after` to
 /// the beginning of the first match of `before` that follows; where one is given and not found, nothing changes.
@@ -68,7 +70,29 @@ impl Replace {
     }
 
     fn check(&self) -> Result<(), String> {
-        self.replace.fits(&self.regexp)
+        let emptiness = |field: &str, pattern: &TextPattern, remedy: &str| {
+            Err(format!(
+                "replace in {}: `{field}` '{}' finds emptiness, in any text and everywhere\n{remedy}",
+                self.path,
+                pattern.as_str()
+            ))
+        };
+        let (regexp, replace) = (&self.regexp, self.replace.as_str());
+        // With nothing in its place, what is there is taken away: `\s*$` is as good as `\s+$`.
+        if regexp.finds_emptiness() && (!replace.is_empty() || regexp.as_str().is_empty()) {
+            let remedy = "write what is to be replaced, with `+` in the place of `*`; to put something at the beginning or end of a line, match its text, too: `^(.+)$` with `x\\1`";
+            return emptiness("regexp", regexp, remedy);
+        }
+        for (field, pattern) in [("after", &self.after), ("before", &self.before)] {
+            if let Some(pattern) = pattern.as_ref().filter(|pattern| pattern.finds_emptiness()) {
+                return emptiness(
+                    field,
+                    pattern,
+                    "write the text that is meant, or leave it out",
+                );
+            }
+        }
+        self.replace.fits(regexp)
     }
 
     fn target(&self) -> Target<'_> {
@@ -110,7 +134,9 @@ impl Replace {
         {
             splices.push(Splice {
                 range: found.range(),
-                with: self.replace.expand(&captures, private),
+                with: self
+                    .replace
+                    .expand(&captures, private, || ending_at(text, found.start())),
             });
             at = found.end();
             if found.is_empty() {
@@ -140,7 +166,7 @@ impl Manage for Replace {
 
     fn plan(&self, facts: &Facts) -> Result<Planned, NotAsked> {
         if let Err(cause) = self.check() {
-            return Ok(super::invalid(cause));
+            return Ok(super::invalid(&cause));
         }
         self.target().plan(
             facts,

@@ -249,7 +249,7 @@ impl Manage for TlsCertificate {
 
     fn plan(&self, facts: &Facts) -> Result<Planned, NotAsked> {
         if let Err(cause) = self.check() {
-            return Ok(super::invalid(cause));
+            return Ok(super::invalid(&cause));
         }
         let now = facts.now()?;
         let key = match facts.public_key(&self.key)? {

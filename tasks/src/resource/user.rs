@@ -470,7 +470,7 @@ impl Manage for User {
 
     fn plan(&self, facts: &Facts) -> Result<Planned, NotAsked> {
         if let Err(cause) = self.check() {
-            return Ok(super::invalid(cause));
+            return Ok(super::invalid(&cause));
         }
         let have = facts.user(&self.name)?;
         if self.state == State::Absent {
