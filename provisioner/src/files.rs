@@ -114,6 +114,17 @@ pub(crate) fn read_domains(folder: &Path) -> Result<Sources, Problem> {
     read(folder, None)
 }
 
+/// Reads every file of a folder of roles that estates share.
+pub(crate) fn read_library(folder: &Path) -> Result<Sources, Problem> {
+    if !folder.is_dir() {
+        let place = Place::file(folder.display().to_string());
+        let mistake = Diagnostic::at(place, "there is no such folder of roles");
+        let hint = "name the folder that has a folder for each role with --roles DIR or PROV_ROLES";
+        return Err(Problem::Estate(vec![mistake.hint(hint)]));
+    }
+    read(folder, None)
+}
+
 fn read(folder: &Path, without: Option<&Path>) -> Result<Sources, Problem> {
     let mut sources = Sources::new(folder.display().to_string());
     let mut mistakes = Vec::new();

@@ -43,11 +43,12 @@ fn literals<'n>(text: &str, names: &'n BTreeSet<String>) -> Vec<&'n str> {
 fn no_variable_and_no_role_is_named_where_promises_are_executed() {
     let mut names = BTreeSet::new();
     let roles = Catalogue::default();
-    let own = roles.iter().map(|role| (role.name, role.variables));
-    let of_domains = DOMAIN_ROLES.iter().map(|role| (role.name, role.variables));
-    for (name, variables) in own.chain(of_domains) {
-        names.insert(name.to_owned());
-        let schema = variables().to_value();
+    let own = roles.iter();
+    let own = own.map(|role| (role.name().to_owned(), role.variables()));
+    let of_domains = DOMAIN_ROLES.iter();
+    let of_domains = of_domains.map(|role| (role.name.to_owned(), (role.variables)().to_value()));
+    for (name, schema) in own.chain(of_domains) {
+        names.insert(name);
         let fields = schema["properties"].as_object();
         names.extend(fields.into_iter().flat_map(|fields| fields.keys().cloned()));
     }

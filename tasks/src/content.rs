@@ -207,13 +207,66 @@ impl Serialize for Content {
     }
 }
 
+/// Name under which a content asks for itself: whoever reads an estate's files hears by it that parts may be secret.
+pub(crate) const CONTENT: &str = "Content";
+
+impl Content {
+    /// Packs the parts for a deserializer: no language that people write has bytes, so nobody else can say what is secret.
+    pub(crate) fn packed(&self) -> Vec<u8> {
+        let parts = self.segments.iter().filter_map(|segment| match segment {
+            Segment::Plain(text) => Some((false, text.as_str())),
+            Segment::Secret(secret) => Some((true, secret.expose())),
+            Segment::Input(_) => None,
+        });
+        serde_json::to_vec(&parts.collect::<Vec<_>>()).unwrap_or_default()
+    }
+
+    /// Says that what is secret in it is marked, and nothing else is.
+    pub(crate) const fn sorted(&mut self) {
+        self.unsorted = false;
+    }
+}
+
 impl<'de> Deserialize<'de> for Content {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        Ok(Self {
+        deserializer.deserialize_newtype_struct(CONTENT, Reader)
+    }
+}
+
+struct Reader;
+
+impl<'de> serde::de::Visitor<'de> for Reader {
+    type Value = Content;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a string")
+    }
+
+    fn visit_newtype_struct<D: serde::Deserializer<'de>>(
+        self,
+        deserializer: D,
+    ) -> Result<Content, D::Error> {
+        deserializer.deserialize_string(self)
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Content, E> {
+        Ok(Content {
             unsorted: true,
-            ..Self::plain(text)
+            ..Content::plain(text)
         })
+    }
+
+    fn visit_bytes<E: serde::de::Error>(self, packed: &[u8]) -> Result<Content, E> {
+        let parts: Vec<(bool, String)> = serde_json::from_slice(packed)
+            .map_err(|_| E::custom("internal error: a content was packed wrongly"))?;
+        let parts = parts.into_iter().map(|(secret, text)| {
+            if secret {
+                Segment::Secret(Secret::new(text))
+            } else {
+                Segment::Plain(text)
+            }
+        });
+        Ok(Content::of(parts.collect()))
     }
 }
 

@@ -17,7 +17,6 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use schemars::Schema;
 use serde_json::{Value, json};
 use tasks::domain::Domains;
 use tasks::domain::role::DOMAIN_ROLES;
@@ -250,10 +249,11 @@ fn number(name: &str, usual: u64) -> u64 {
 /// Variables of all roles, of hosts and of domains.
 fn variables() -> BTreeSet<String> {
     let catalogue = tasks::role::Catalogue::default();
-    let hosts = catalogue.iter().map(|role| (role.variables)());
-    let domains = DOMAIN_ROLES.iter().map(|role| (role.variables)());
-    let names = |schema: Schema| {
-        let fields = schema.get("properties").and_then(Value::as_object).cloned();
+    let hosts = catalogue.iter().map(tasks::role::Entry::variables);
+    let domains = DOMAIN_ROLES.iter();
+    let domains = domains.map(|role| (role.variables)().to_value());
+    let names = |schema: Value| {
+        let fields = schema["properties"].as_object().cloned();
         fields.unwrap_or_default().into_iter().map(|(name, _)| name)
     };
     hosts.chain(domains).flat_map(names).collect()

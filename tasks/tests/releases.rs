@@ -57,9 +57,9 @@ fn a_role_renders_its_templates_on_every_release_on_which_it_works() {
             assert_eq!(host.release(), release);
             let context = HostContext::new(&estate, host, &inputs, &templates);
             for role in inputs.roles.of(host) {
-                if role.releases.contains(&release) {
-                    let name = role.name;
-                    let resources = (role.resources)(&context);
+                if role.releases().contains(&release) {
+                    let name = role.name();
+                    let resources = role.resources(&context);
                     assert!(resources.is_ok(), "{name} on {release}: {resources:?}");
                     tried.insert(name);
                 }
@@ -77,8 +77,8 @@ fn a_role_renders_its_templates_on_every_release_on_which_it_works() {
             );
         }
         let works = inputs.roles.iter();
-        let works = works.filter(|role| role.releases.contains(&release));
-        assert_eq!(tried, works.map(|role| role.name).collect(), "{release}");
+        let works = works.filter(|role| role.releases().contains(&release));
+        assert_eq!(tried, works.map(role::Entry::name).collect(), "{release}");
         let refused = role::check(&estate, &domains, &templates, &inputs);
         let refused: Vec<_> = refused.into_iter().map(|mistake| mistake.message).collect();
         assert!(refused.is_empty(), "{release}: {refused:?}");

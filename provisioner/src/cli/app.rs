@@ -4,7 +4,7 @@ use std::path::Path;
 
 use tasks::authority::Authority;
 use tasks::domain::Domains;
-use tasks::estate::Estate;
+use tasks::estate::{Estate, Sources};
 use tasks::role::{Catalogue, Inputs};
 use tasks::template::Templates;
 
@@ -52,10 +52,9 @@ impl App {
             estate,
             templates,
             domains,
-        } = load(&global)?;
-        let roles = Catalogue::default();
-        let inputs = Inputs {
             roles,
+        } = load(&global)?;
+        let inputs = Inputs {
             container_host_resolvers: if estate.network().is_some() {
                 host_resolvers()?
             } else {
@@ -68,6 +67,7 @@ impl App {
             } else {
                 None
             },
+            roles,
         };
         let user_config =
             UserConfig::load(&home(), Keyring::new(passphrase::ask)).map_err(|cause| {
@@ -126,9 +126,10 @@ pub(super) struct Loaded {
     pub(super) estate: Estate,
     pub(super) templates: Templates,
     pub(super) domains: Domains,
+    pub(super) roles: Catalogue,
 }
 
-/// Loads an estate, its templates and its domains.
+/// Loads an estate, its templates, its roles and its domains.
 pub(super) fn load(global: &Global) -> Result<Loaded, Problem> {
     let sources = files::read_estate(&global.estate)?;
     let estate = Estate::load(&sources, &global.set);
@@ -138,14 +139,17 @@ pub(super) fn load(global: &Global) -> Result<Loaded, Problem> {
         Some(folder) => Domains::load(&files::read_domains(&folder)?),
         None => Ok(Domains::default()),
     };
-    match (estate, templates, domains) {
-        (Ok(estate), Ok(templates), Ok(domains)) => Ok(Loaded {
+    let libraries = libraries(global)?;
+    let roles = Catalogue::load(&sources, &libraries);
+    match (estate, templates, domains, roles) {
+        (Ok(estate), Ok(templates), Ok(domains), Ok(roles)) => Ok(Loaded {
             estate,
             templates,
             domains,
+            roles,
         }),
-        (estate, templates, domains) => {
-            let mistakes = [estate.err(), templates.err(), domains.err()];
+        (estate, templates, domains, roles) => {
+            let mistakes = [estate.err(), templates.err(), domains.err(), roles.err()];
             Err(mistakes
                 .into_iter()
                 .flatten()
@@ -154,4 +158,10 @@ pub(super) fn load(global: &Global) -> Result<Loaded, Problem> {
                 .into())
         }
     }
+}
+
+/// Reads the libraries of roles that were named.
+fn libraries(global: &Global) -> Result<Vec<Sources>, Problem> {
+    let folders = global.roles.iter();
+    folders.map(|folder| files::read_library(folder)).collect()
 }

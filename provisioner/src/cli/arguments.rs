@@ -55,6 +55,16 @@ pub(super) struct Global {
         value_name = "DIR"
     )]
     pub(super) domains_folder: Option<PathBuf>,
+    /// Take roles from this folder, too, which has a folder for each; can be given several times
+    #[arg(
+        long,
+        global = true,
+        env = "PROV_ROLES",
+        hide_env_values = true,
+        value_delimiter = ':',
+        value_name = "DIR"
+    )]
+    pub(super) roles: Vec<PathBuf>,
     /// Work on these hosts only
     #[arg(long, short, global = true, value_name = "LIMIT")]
     pub(super) limit: Option<String>,
@@ -141,8 +151,14 @@ pub(super) enum Command {
         shell: clap_complete::Shell,
     },
     /// Print the reference of commands, resources, roles and variables
-    #[command(hide = true)]
-    Reference,
+    Reference(Reference),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Reference {
+    /// Describe the roles of the estate's own and of its libraries instead
+    #[arg(long = "own-roles")]
+    pub(super) own: bool,
 }
 
 /// What is done with the estate's authority.

@@ -2,7 +2,7 @@
 
 use crate::report::print::{jsonln, outln};
 use serde_json::json;
-use tasks::role::{self, Catalogue, Inputs};
+use tasks::role::{self, Inputs};
 
 use super::app;
 use super::arguments::{Global, Output};
@@ -18,9 +18,10 @@ pub(super) fn run(global: &Global) -> Result<u8, Problem> {
         estate,
         templates,
         domains,
+        roles,
     } = app::load(global)?;
     let inputs = Inputs {
-        roles: Catalogue::default(),
+        roles,
         authority: None,
         container_host_resolvers: vec![SOME_RESOLVER.into()],
     };
@@ -37,7 +38,7 @@ pub(super) fn run(global: &Global) -> Result<u8, Problem> {
     let roles = inputs
         .roles
         .iter()
-        .filter(|role| !estate.hosts_with_role(role.name).is_empty())
+        .filter(|role| !estate.hosts_with_role(role.name()).is_empty())
         .count();
     match global.output {
         Output::Json => jsonln!(

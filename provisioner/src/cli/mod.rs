@@ -107,8 +107,13 @@ async fn dispatch(arguments: Arguments) -> Result<u8, Problem> {
             arguments::completions(shell);
             Ok(exit::DONE)
         }
-        Command::Reference => {
-            crate::report::print::out(format_args!("{}", reference::text()));
+        Command::Reference(options) => {
+            let text = if options.own {
+                reference::of_own_roles(&app::load(&global)?.roles)
+            } else {
+                reference::text()
+            };
+            crate::report::print::out(format_args!("{text}"));
             Ok(exit::DONE)
         }
         Command::Check => check::run(&global),

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde_json::Value;
 use tasks::domain::role::DOMAIN_ROLES;
 use tasks::resource::KINDS;
-use tasks::role::Catalogue;
+use tasks::role::{Catalogue, Entry};
 
 /// What no schema says about the files of an estate.
 const ESTATE: &str = include_str!("reference/estate.md");
@@ -46,8 +46,7 @@ pub(super) fn text() -> String {
     }
     text.push_str("## Roles\n\n");
     for role in Catalogue::default().iter() {
-        let _ = writeln!(text, "### {}\n\n{}\n", role.name, role.summary);
-        fields(&mut text, &(role.variables)().to_value(), "Variable");
+        of_role(&mut text, role);
     }
     text.push_str("## Domains\n\nThe file of a domain, `domains/NAME/domain.yml`, and `domain.private.yml` beside it.\n\n");
     fields(
@@ -69,6 +68,25 @@ pub(super) fn text() -> String {
         fields(&mut text, &(role.variables)().to_value(), "Variable");
     }
     text
+}
+
+/// Writes the part of the reference that describes the roles of an estate's own.
+pub(super) fn of_own_roles(roles: &Catalogue) -> String {
+    let mut text = String::from("# Roles of the estate's own\n\n");
+    let own = |role: &&Entry| matches!(role, Entry::Own(_));
+    for role in roles.iter().filter(own) {
+        of_role(&mut text, role);
+    }
+    text
+}
+
+fn of_role(text: &mut String, role: &Entry) {
+    let _ = writeln!(text, "### {}\n\n{}\n", role.name(), role.summary());
+    let schema = role.variables();
+    let names = schema["properties"].as_object();
+    if names.is_some_and(|names| !names.is_empty()) {
+        fields(text, &schema, "Variable");
+    }
 }
 
 fn schema(text: &mut String, title: &str, schema: &Value) {

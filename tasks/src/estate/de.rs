@@ -12,6 +12,7 @@ use serde::de::{Unexpected, VariantAccess, Visitor};
 use super::fault::Fault;
 use super::node::{Key, Node, Value};
 use crate::Diagnostic;
+use crate::content::{CONTENT, Content};
 
 /// Reads a value of any type from a node; stops at the first mistake.
 ///
@@ -26,11 +27,17 @@ pub fn from_node<'de, T: Deserialize<'de>>(node: &'de Node) -> Result<T, Diagnos
 pub(super) struct At<'de> {
     node: &'de Node,
     hide: bool,
+    /// Whether what is read is a text in which parts may be secret.
+    content: bool,
 }
 
 impl<'de> At<'de> {
     pub(super) fn new(node: &'de Node) -> Self {
-        Self { node, hide: false }
+        Self {
+            node,
+            hide: false,
+            content: false,
+        }
     }
 
     fn next(self, node: &'de Node) -> Self {
@@ -48,7 +55,34 @@ impl<'de> At<'de> {
     }
 
     fn visit<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
-        match &self.node.value {
+        self.visit_value(&self.node.value, visitor)
+    }
+
+    /// Gives a text with secrets to a field that is made for secrets, or for contents, and to no other.
+    fn visit_filled<V: Visitor<'de>>(
+        self,
+        content: &Content,
+        visitor: V,
+    ) -> Result<V::Value, Fault> {
+        if self.content {
+            visitor.visit_byte_buf(content.packed())
+        } else if self.hide {
+            visitor.visit_string(content.expose())
+        } else {
+            Err(serde::de::Error::custom(
+                "a secret may not stand here: only contents of files and fields for passwords take one",
+            ))
+        }
+    }
+
+    fn visit_value<V: Visitor<'de>>(
+        self,
+        value: &'de Value,
+        visitor: V,
+    ) -> Result<V::Value, Fault> {
+        match value {
+            Value::Filled(content) => self.visit_filled(content, visitor),
+            Value::Either(value, _) => self.visit_value(value, visitor),
             Value::Null => visitor.visit_unit(),
             Value::Bool(value) => visitor.visit_bool(*value),
             Value::Integer(value) => {
@@ -97,6 +131,7 @@ impl<'de> Deserializer<'de> for At<'de> {
     ) -> Result<V::Value, Fault> {
         let at = Self {
             hide: self.hide || name == "Secret",
+            content: name == CONTENT,
             ..self
         };
         at.place(visitor.visit_newtype_struct(at))
@@ -123,6 +158,7 @@ impl<'de> Deserializer<'de> for At<'de> {
         visitor: V,
     ) -> Result<V::Value, Fault> {
         let result = match &self.node.value {
+            Value::Filled(content) => return self.place(self.visit_filled(content, visitor)),
             Value::String(text) => visitor.visit_enum(BorrowedStrDeserializer::new(text)),
             Value::Mapping(entries) => match entries.as_slice() {
                 [(key, node)] => visitor.visit_enum(Variant {
@@ -138,7 +174,8 @@ impl<'de> Deserializer<'de> for At<'de> {
             | Value::Bool(_)
             | Value::Integer(_)
             | Value::Float(_)
-            | Value::Sequence(_) => Err(serde::de::Error::invalid_type(
+            | Value::Sequence(_)
+            | Value::Either(..) => Err(serde::de::Error::invalid_type(
                 Unexpected::Enum,
                 &"a string",
             )),
@@ -146,12 +183,30 @@ impl<'de> Deserializer<'de> for At<'de> {
         self.place(result)
     }
 
+    fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+        match &self.node.value {
+            Value::Either(_, text) => self.place(visitor.visit_borrowed_str(text)),
+            Value::Null
+            | Value::Bool(_)
+            | Value::Integer(_)
+            | Value::Float(_)
+            | Value::String(_)
+            | Value::Sequence(_)
+            | Value::Mapping(_)
+            | Value::Filled(_) => self.deserialize_any(visitor),
+        }
+    }
+
+    fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+        self.deserialize_str(visitor)
+    }
+
     fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
         visitor.visit_unit()
     }
 
     serde::forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct seq
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char bytes byte_buf unit unit_struct seq
         tuple tuple_struct map identifier
     }
 }

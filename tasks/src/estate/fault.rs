@@ -158,7 +158,7 @@ fn unknown(mark: &Mark, what: &str, name: &str, known: &'static [&'static str]) 
 }
 
 /// Adds the nearest of the known names as a hint, or lists them if there are few.
-pub(super) fn suggest<'a>(
+pub(crate) fn suggest<'a>(
     diagnostic: Diagnostic,
     name: &str,
     known: impl IntoIterator<Item = &'a str> + Clone,
@@ -216,7 +216,9 @@ fn remedy(expected: &str, node: &Node) -> Option<&'static str> {
             | Value::Float(_)
             | Value::String(_)
             | Value::Sequence(_)
-            | Value::Mapping(_),
+            | Value::Mapping(_)
+            | Value::Filled(_)
+            | Value::Either(..),
             _,
         ) => None,
     }

@@ -377,7 +377,9 @@ impl<'n, 'm> Inventory<'n, 'm> {
             | Value::Integer(_)
             | Value::Float(_)
             | Value::String(_)
-            | Value::Mapping(_) => &[],
+            | Value::Mapping(_)
+            | Value::Filled(_)
+            | Value::Either(..) => &[],
         };
         for (index, (volume, place)) in volumes.iter().zip(places).enumerate() {
             let lies_below = |folder: &&str| {

@@ -18,7 +18,7 @@ enum File<'p> {
     Group(&'p str),
     /// `hosts/NAME.yml` or its private sibling.
     Host(&'p str),
-    /// Not read here: templates, a description, files of tools.
+    /// Not read here: templates, roles, a description, files of tools.
     Other,
     Unknown,
 }
@@ -29,7 +29,11 @@ const PRIVATE_INVENTORY: &str = "estate.private.yml";
 impl<'p> File<'p> {
     fn of(path: &'p str) -> Self {
         let hidden = path.split('/').any(|part| part.starts_with('.'));
-        if hidden || path == "README.md" || path.starts_with("templates/") {
+        if hidden
+            || path == "README.md"
+            || path.starts_with("templates/")
+            || path.starts_with("roles/")
+        {
             return Self::Other;
         }
         if path == INVENTORY || path == PRIVATE_INVENTORY {
@@ -59,7 +63,7 @@ impl Estate {
     /// - `groups/all.yml`, `groups/NAME.yml`, `hosts/NAME.yml`: variables, in rising precedence; groups in the order of
     ///   `estate.yml` after those of the locations. The command line wins over all of them.
     /// - `NAME.private.yml` beside any of these: not in version control; wins over its public sibling.
-    /// - `templates/`: read elsewhere.
+    /// - `templates/`, `roles/`: read elsewhere.
     ///
     /// ```
     /// use tasks::estate::{Estate, Sources};
@@ -195,7 +199,7 @@ impl Loader<'_> {
                 Some(near) => mistake.hint(format!("did you mean '{near}'?")),
                 None => mistake.hint(
                     "an estate has estate.yml, groups/NAME.yml, hosts/NAME.yml, their .private.yml siblings, \
-                     and templates/",
+                     templates/ and roles/",
                 ),
             },
         });

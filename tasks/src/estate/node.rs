@@ -8,6 +8,7 @@ use std::fmt;
 
 use super::sources::Mark;
 use crate::Diagnostic;
+use crate::content::Content;
 
 /// Longest value that a message quotes in full.
 const QUOTED: usize = 60;
@@ -15,8 +16,8 @@ const QUOTED: usize = 60;
 /// Holds a value and the place where it was written.
 #[derive(Clone)]
 pub struct Node {
-    pub(super) value: Value,
-    pub(super) mark: Mark,
+    pub(crate) value: Value,
+    pub(crate) mark: Mark,
 }
 
 /// Holds what a YAML document says at one place.
@@ -36,13 +37,17 @@ pub enum Value {
     Sequence(Vec<Node>),
     /// A mapping in the order in which it was written.
     Mapping(Vec<(Key, Node)>),
+    /// A text that a role of an estate made, of which parts are secret; only fields that are made for it take it.
+    Filled(Content),
+    /// A truth value or a number that a role of an estate made, and the same as a text: the field decides.
+    Either(Box<Value>, String),
 }
 
 /// Names an entry of a mapping and the place of the name.
 #[derive(Clone)]
 pub struct Key {
-    pub(super) text: String,
-    pub(super) mark: Mark,
+    pub(crate) text: String,
+    pub(crate) mark: Mark,
 }
 
 impl Key {
@@ -93,7 +98,7 @@ impl Node {
     }
 
     /// Lists the entries of a mapping; nothing counts as an empty one.
-    pub(super) fn entries(&self) -> Result<&[(Key, Self)], Diagnostic> {
+    pub(crate) fn entries(&self) -> Result<&[(Key, Self)], Diagnostic> {
         match &self.value {
             Value::Mapping(entries) => Ok(entries),
             Value::Null => Ok(&[]),
@@ -101,12 +106,14 @@ impl Node {
             | Value::Integer(_)
             | Value::Float(_)
             | Value::String(_)
-            | Value::Sequence(_) => Err(self.mismatch("a mapping")),
+            | Value::Sequence(_)
+            | Value::Filled(_)
+            | Value::Either(..) => Err(self.mismatch("a mapping")),
         }
     }
 
     /// Lists names: a list of texts, or one text alone. A mistake in one does not hide the others.
-    pub(super) fn names(&self) -> (Vec<(&str, &Mark)>, Vec<Diagnostic>) {
+    pub(crate) fn names(&self) -> (Vec<(&str, &Mark)>, Vec<Diagnostic>) {
         let items = match &self.value {
             Value::Sequence(items) => items.as_slice(),
             Value::Null => &[],
@@ -114,7 +121,9 @@ impl Node {
             | Value::Bool(_)
             | Value::Integer(_)
             | Value::Float(_)
-            | Value::Mapping(_) => std::slice::from_ref(self),
+            | Value::Mapping(_)
+            | Value::Filled(_)
+            | Value::Either(..) => std::slice::from_ref(self),
         };
         let (mut names, mut mistakes) = (Vec::with_capacity(items.len()), Vec::new());
         for item in items {
@@ -127,7 +136,7 @@ impl Node {
     }
 
     /// Describes a value of another kind than was expected.
-    pub(super) fn mismatch(&self, expected: &str) -> Diagnostic {
+    pub(crate) fn mismatch(&self, expected: &str) -> Diagnostic {
         Diagnostic::at(
             self.mark.place(),
             format!("expected {expected}, found {}", self.describe(false)),
@@ -135,9 +144,12 @@ impl Node {
     }
 
     /// Describes the value for a message; quotes it unless it must stay hidden.
-    pub(super) fn describe(&self, hide: bool) -> String {
+    pub(crate) fn describe(&self, hide: bool) -> String {
         let hide = hide || self.mark.source().is_private();
         match &self.value {
+            Value::Filled(_) => "a text with a secret".to_owned(),
+            Value::Either(_, _) if hide => "a value".to_owned(),
+            Value::Either(_, text) => format!("'{}'", shorten(text)),
             Value::Null => "nothing".to_owned(),
             Value::Sequence(_) => "a list".to_owned(),
             Value::Mapping(_) => "a mapping".to_owned(),
@@ -153,7 +165,7 @@ impl Node {
 }
 
 /// Cuts a text to what one line can show.
-pub(super) fn shorten(text: &str) -> String {
+pub(crate) fn shorten(text: &str) -> String {
     let line = text
         .escape_debug()
         .to_string()

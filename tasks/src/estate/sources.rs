@@ -76,6 +76,23 @@ impl Sources {
             .filter(|(name, _)| !name.split('/').any(|part| part.starts_with('.')))
     }
 
+    /// Lists the files of the roles below a folder: the role's name, the path in its folder, and bytes; what is hidden is left
+    /// out.
+    pub(crate) fn roles<'s>(
+        &'s self,
+        folder: &'s str,
+    ) -> impl Iterator<Item = (&'s str, &'s str, &'s [u8])> {
+        self.files()
+            .filter_map(move |(path, bytes)| {
+                let (role, file) = path.strip_prefix(folder)?.split_once('/')?;
+                Some((role, file, bytes))
+            })
+            .filter(|(role, file, _)| {
+                let mut parts = file.split('/').chain([*role]);
+                !parts.any(|part| part.starts_with('.'))
+            })
+    }
+
     /// Names a file of the folder as the user would.
     #[must_use]
     pub fn file(&self, path: &str) -> String {

@@ -21,7 +21,7 @@ use crate::Diagnostic;
 pub(super) type Entry<'de> = (&'de str, &'de Mark, &'de Node);
 
 /// Reads a struct from a mapping. `owner` is where a missing field is reported.
-pub(super) fn from_mapping<'de, T: Deserialize<'de>>(
+pub(crate) fn from_mapping<'de, T: Deserialize<'de>>(
     node: &'de Node,
     owner: &Mark,
 ) -> Result<T, Vec<Diagnostic>> {

@@ -203,6 +203,12 @@ impl<'e> Vars<'e> {
         self
     }
 
+    /// Gives the host.
+    #[must_use]
+    pub fn host(&self) -> &'e Host {
+        self.host
+    }
+
     /// Finds the value that wins.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&'e Node> {
@@ -263,7 +269,8 @@ impl<'e> Vars<'e> {
         table::read(entries, |field| self.unset(role, field))
     }
 
-    fn unset(&self, role: &str, variable: &str) -> Diagnostic {
+    /// Says that a variable is not set which a role needs, and where one would set it.
+    pub(crate) fn unset(&self, role: &str, variable: &str) -> Diagnostic {
         let host = &self.host.name;
         let own = self.folder.file(&format!("hosts/{host}.yml"));
         let groups = self.host.groups.first().map_or(name::ALL, String::as_str);

@@ -65,6 +65,7 @@ pub use upgrade::Upgrade;
 pub use user::User;
 
 use crate::Diagnostic;
+use crate::estate::{Mark, Node, from_mapping};
 use crate::plan::Planned;
 
 /// Makes a resource's `check` part of reading one: its fields are derived with `#[serde(remote = "Self")]`.
@@ -118,6 +119,7 @@ pub enum State {
 }
 
 /// A row of the registry.
+#[derive(Debug)]
 pub struct Kind {
     /// Name, as on the command line and in YAML.
     pub name: &'static str,
@@ -125,6 +127,8 @@ pub struct Kind {
     pub schema: fn() -> Schema,
     /// Makes one of a JSON object of its fields.
     pub build: fn(serde_json::Value) -> Result<Resource, serde_json::Error>,
+    /// Makes one of a mapping in a file of an estate, or gives every mistake in it.
+    pub(crate) read: fn(&Node, &Mark) -> Result<Resource, Vec<Diagnostic>>,
 }
 
 macro_rules! kinds {
@@ -162,6 +166,7 @@ macro_rules! kinds {
                 name: $name,
                 schema: || schemars::schema_for!($kind),
                 build: |fields| serde_json::from_value(fields).map(Resource::$kind),
+                read: |node, owner| from_mapping::<$kind>(node, owner).map(Resource::$kind),
             },
         )+];
     };

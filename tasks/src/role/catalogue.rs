@@ -4,11 +4,13 @@
 //! [`HostContext`]. Refuses to be a global: it is handed on, so that an estate can come with roles of its own.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use schemars::Schema;
 use serde_json::Value;
 
 use super::arrange;
+use super::own::OwnRole;
 use crate::authority::Authority;
 use crate::diagnostic::Diagnostic;
 use crate::domain;
@@ -57,31 +59,135 @@ pub struct Role {
     pub promises: fn(&HostContext<'_>, &mut Promises) -> Result<(), Vec<Diagnostic>>,
 }
 
-/// Holds the roles.
-#[derive(Debug, Clone, Copy)]
+/// A role of the catalogue: part of prov, or of an estate's own.
+#[derive(Debug, Clone)]
+pub enum Entry {
+    /// It is a row of the registry.
+    BuiltIn(&'static Role),
+    /// It is described by files.
+    Own(Arc<OwnRole>),
+}
+
+impl Entry {
+    /// Gives the role's name, as in `estate.yml`.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            Self::BuiltIn(role) => role.name,
+            Self::Own(role) => role.name(),
+        }
+    }
+
+    /// Says what the role does, in a sentence.
+    #[must_use]
+    pub fn summary(&self) -> &str {
+        match self {
+            Self::BuiltIn(role) => role.summary,
+            Self::Own(role) => role.summary(),
+        }
+    }
+
+    /// Lists what the role brings that more general roles must reckon with.
+    #[must_use]
+    pub fn offers(&self) -> &'static [Capability] {
+        match self {
+            Self::BuiltIn(role) => role.offers,
+            Self::Own(_) => &[],
+        }
+    }
+
+    /// Lists the releases of Debian on which the role works.
+    #[must_use]
+    pub fn releases(&self) -> &'static [Release] {
+        match self {
+            Self::BuiltIn(role) => role.releases,
+            Self::Own(_) => &Release::EVERY,
+        }
+    }
+
+    /// Gives the schema of the role's variables, with their documentation.
+    #[must_use]
+    pub fn variables(&self) -> Value {
+        match self {
+            Self::BuiltIn(role) => (role.variables)().to_value(),
+            Self::Own(role) => role.schema(),
+        }
+    }
+
+    /// Gives what of the role's files is worth a backup.
+    pub fn backup(&self, context: &HostContext<'_>) -> Result<Vec<HostPath>, Vec<Diagnostic>> {
+        match self {
+            Self::BuiltIn(role) => (role.backup)(&context.vars).map_err(|mistake| vec![mistake]),
+            Self::Own(role) => role.backup(context.estate, &context.vars),
+        }
+    }
+
+    /// Gives the resources that a host with this role needs.
+    pub fn resources(&self, context: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagnostic>> {
+        match self {
+            Self::BuiltIn(role) => (role.resources)(context),
+            Self::Own(role) => role.resources(context.estate, &context.vars),
+        }
+    }
+
+    /// Adds what a host with this role promises its users.
+    pub fn promises(
+        &self,
+        context: &HostContext<'_>,
+        promises: &mut Promises,
+    ) -> Result<(), Vec<Diagnostic>> {
+        match self {
+            Self::BuiltIn(role) => (role.promises)(context, promises),
+            Self::Own(_) => Ok(()),
+        }
+    }
+}
+
+/// Holds the roles, in the order in which they are applied on a host.
+#[derive(Debug, Clone)]
 pub struct Catalogue {
-    built_in: &'static [Role],
+    entries: Vec<Entry>,
 }
 
 impl Catalogue {
-    /// Gathers these roles.
-    pub(super) const fn of_roles(built_in: &'static [Role]) -> Self {
-        Self { built_in }
+    /// Gathers the roles that are part of prov.
+    pub(super) fn of_roles(built_in: &'static [Role]) -> Self {
+        Self {
+            entries: built_in.iter().map(Entry::BuiltIn).collect(),
+        }
+    }
+
+    /// Gathers roles in this order.
+    pub(super) const fn of_entries(entries: Vec<Entry>) -> Self {
+        Self { entries }
+    }
+
+    /// Gives the roles in their order.
+    pub(super) fn into_entries(self) -> Vec<Entry> {
+        self.entries
     }
 
     /// Lists the roles in the order in which they are applied on a host.
-    pub fn iter(&self) -> impl Iterator<Item = &Role> {
-        self.built_in.iter()
+    pub fn iter(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.iter()
+    }
+
+    /// Lists the roles that are not part of prov.
+    pub fn own(&self) -> impl Iterator<Item = &OwnRole> {
+        self.iter().filter_map(|entry| match entry {
+            Entry::Own(role) => Some(role.as_ref()),
+            Entry::BuiltIn(_) => None,
+        })
     }
 
     /// Lists the roles of a host, in that order.
-    pub fn of<'c>(&'c self, host: &'c Host) -> impl Iterator<Item = &'c Role> {
-        self.iter().filter(|role| host.has_role(role.name))
+    pub fn of<'c>(&'c self, host: &'c Host) -> impl Iterator<Item = &'c Entry> {
+        self.iter().filter(|role| host.has_role(role.name()))
     }
 
     /// Lists what the roles of a host bring, in their order.
     pub fn offers<'c>(&'c self, host: &'c Host) -> impl Iterator<Item = Capability> + 'c {
-        self.of(host).flat_map(|role| role.offers).copied()
+        self.of(host).flat_map(Entry::offers).copied()
     }
 
     /// Tells whether any role of the estate has certificates from the estate's authority, or trusts it.
@@ -100,13 +206,13 @@ impl Catalogue {
     pub(super) fn known(&self) -> Vec<KnownRole<'_>> {
         let of_domains = domain::variables();
         let known = self.iter().map(|role| {
-            let more = of_domains.iter().filter(|(on, _)| *on == role.name);
+            let more = of_domains.iter().filter(|(on, _)| *on == role.name());
             let more = more.flat_map(|(_, names)| names.iter().cloned());
-            let own = variable_names(&(role.variables)());
+            let own = field_names(&role.variables());
             KnownRole {
-                name: role.name,
+                name: role.name(),
                 variables: own.into_iter().chain(more).collect(),
-                releases: role.releases,
+                releases: role.releases(),
             }
         });
         known.collect()
@@ -158,6 +264,11 @@ impl<'e> HostContext<'e> {
         }
     }
 
+    /// Gathers what the roles of another host decide from.
+    pub(crate) fn of(&self, host: &'e Host) -> Self {
+        Self::new(self.estate, host, self.inputs, self.templates)
+    }
+
     /// Begins the rendering of a template, in its variant for the host's release where there is one.
     #[must_use]
     pub fn render(&self, name: &'static str) -> Rendering<'e> {
@@ -173,12 +284,15 @@ impl<'e> HostContext<'e> {
 }
 
 /// Gives the names of the variables that a schema describes.
-pub(crate) fn variable_names(schema: &schemars::Schema) -> Vec<String> {
-    let fields = schema.get("properties");
-    let fields = fields.and_then(serde_json::Value::as_object);
-    fields
-        .map(|fields| fields.keys().cloned().collect())
-        .unwrap_or_default()
+pub(crate) fn variable_names(schema: &Schema) -> Vec<String> {
+    let fields = schema.get("properties").and_then(Value::as_object);
+    let fields = fields.map(|fields| fields.keys().cloned().collect());
+    fields.unwrap_or_default()
+}
+
+fn field_names(schema: &Value) -> Vec<String> {
+    let fields = schema["properties"].as_object().into_iter().flatten();
+    fields.map(|(name, _)| name.clone()).collect()
 }
 
 /// Gives the resources of a host: those of its roles in the order of the catalogue, all packages first and in one
@@ -187,10 +301,10 @@ pub fn resources(context: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagnos
     let mut declared = Vec::new();
     let mut mistakes = Vec::new();
     for role in context.roles.of(context.host) {
-        match (role.resources)(context) {
+        match role.resources(context) {
             Ok(resources) => declared.extend(resources),
             Err(found) => {
-                let schema = (role.variables)().to_value();
+                let schema = role.variables();
                 mistakes.extend(found.into_iter().map(|one| where_secret(one, &schema)));
             }
         }
@@ -226,7 +340,7 @@ fn is_secret(field: &Value, root: &Value) -> bool {
 pub(crate) fn promises(context: &HostContext<'_>, promises: &mut Promises) -> Vec<Diagnostic> {
     let roles = context.roles.of(context.host);
     roles
-        .filter_map(|role| (role.promises)(context, promises).err())
+        .filter_map(|role| role.promises(context, promises).err())
         .flatten()
         .collect()
 }
@@ -239,15 +353,13 @@ mod tests {
     fn a_secret_that_is_not_set_belongs_into_a_private_file() {
         let of = |role: &str, variable: &str| {
             let catalogue = Catalogue::default();
-            let role = catalogue.iter().find(|it| it.name == role).unwrap();
+            let role = catalogue.iter().find(|it| it.name() == role).unwrap();
             let mut mistake = Diagnostic::new("x").hint("set it in e/groups/all.yml");
             mistake.unset = Some(Box::new(crate::diagnostic::Unset {
                 variable: variable.to_owned(),
                 hint_for_many: "set it in e/groups/all.yml".to_owned(),
             }));
-            where_secret(mistake, &(role.variables)().to_value())
-                .hint
-                .unwrap()
+            where_secret(mistake, &role.variables()).hint.unwrap()
         };
         let (public, private) = (
             "set it in e/groups/all.yml",

@@ -17,6 +17,7 @@ pub fn check(
 ) -> Vec<Diagnostic> {
     let known = inputs.roles.known();
     let mut mistakes = estate.check(&known);
+    mistakes.extend(inputs.roles.own().flat_map(|role| role.check(estate)));
     for host in estate.hosts() {
         let context = HostContext::new(estate, host, inputs, templates);
         if let Err(found) = resources(&context) {

@@ -25,15 +25,18 @@ pub(crate) mod mail_external;
 mod mail_gateway;
 pub(crate) mod mail_internal;
 pub(crate) mod mta;
+mod order;
+mod own;
 mod registry;
 pub(crate) mod reverse_proxy;
 pub(crate) mod wordpress;
 
 pub use arrange::arrange;
-pub use catalogue::{Capability, Catalogue, HostContext, Inputs, Role, resources};
+pub use catalogue::{Capability, Catalogue, Entry, HostContext, Inputs, Role, resources};
 pub(crate) use catalogue::{promises, variable_names};
 pub use check::check;
 pub(crate) use declarations::Declarations;
+pub use own::OwnRole;
 
 use crate::diagnostic::Diagnostic;
 

@@ -21,6 +21,7 @@ fn kinds(text: &str) -> Vec<&'static str> {
         Value::Integer(_) => "integer",
         Value::Float(_) => "float",
         Value::String(_) => "string",
+        Value::Filled(_) | Value::Either(..) => "made by a role",
         Value::Sequence(_) => "sequence",
         Value::Mapping(_) => "mapping",
     };

@@ -493,7 +493,7 @@ fn unknown_files_are_refused() {
     "#);
     assert_snapshot!(added("notes.txt", ""), @r#"
     e/notes.txt: nothing reads this file
-    hint: an estate has estate.yml, groups/NAME.yml, hosts/NAME.yml, their .private.yml siblings, and templates/
+    hint: an estate has estate.yml, groups/NAME.yml, hosts/NAME.yml, their .private.yml siblings, templates/ and roles/
     "#);
     assert_snapshot!(added("hosts/dns-intrnal.yml", ""), @r#"
     e/hosts/dns-intrnal.yml: there is no host 'dns-intrnal'

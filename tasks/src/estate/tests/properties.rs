@@ -57,7 +57,13 @@ fn depth(node: &Node) -> usize {
                 .max()
                 .unwrap_or(0)
         }
-        Value::Null | Value::Bool(_) | Value::Integer(_) | Value::Float(_) | Value::String(_) => 0,
+        Value::Null
+        | Value::Bool(_)
+        | Value::Integer(_)
+        | Value::Float(_)
+        | Value::String(_)
+        | Value::Filled(_)
+        | Value::Either(..) => 0,
     }
 }
 

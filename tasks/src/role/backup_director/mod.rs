@@ -401,10 +401,15 @@ fn client(cx: &HostContext<'_>, host: &Host) -> Result<Content, Diagnostic> {
 
 /// Gives what of a host is backed up: the common folder, and what its roles name; nothing twice.
 fn paths(cx: &HostContext<'_>, host: &Host) -> Result<Vec<String>, Diagnostic> {
-    let vars = cx.estate.vars(host);
+    let of_host = cx.of(host);
     let mut all: Vec<HostPath> = vec![fixed(COMMON_FOLDER)];
     for role in cx.roles.of(host) {
-        all.extend((role.backup)(&vars)?);
+        // Of several mistakes, the host's own resources show the rest.
+        let paths = role.backup(&of_host);
+        all.extend(paths.map_err(|mistakes| {
+            let first = mistakes.into_iter().next();
+            first.unwrap_or_else(|| Diagnostic::new("internal error: a mistake without words"))
+        })?);
     }
     all.sort();
     all.dedup();

@@ -1,0 +1,385 @@
+//! The expressions and templates of one role of an estate, in the language of Tera, within bounds.
+//!
+//! Owns what is compiled and where it stands, so that a mistake is at its place. Refuses to read anything but the variables that it
+//! is given; what a rendering may cost is the business of [`super::toll`].
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+use tera::{Context, Error, ErrorKind, Tera};
+
+use super::guard::{self, EACH, KEEP, OUT};
+use super::toll::{self, Bounded, MOST_BYTES};
+use crate::diagnostic::{Diagnostic, Place, nearest};
+use crate::estate::Mark;
+
+/// Where a text stands.
+#[derive(Debug, Clone)]
+pub(super) enum Stands {
+    /// As a value in `role.yml`.
+    At(Mark),
+    /// As a file, which is named as the user would.
+    File(String),
+}
+
+impl Stands {
+    fn place(&self, line: usize, column: usize) -> Place {
+        match self {
+            Self::At(mark) => mark.place(),
+            Self::File(file) => Place {
+                file: file.clone(),
+                line,
+                column,
+                text: None,
+            },
+        }
+    }
+}
+
+struct Compiled {
+    stands: Stands,
+    added: Vec<(usize, usize, usize)>,
+}
+
+/// What is known while a text is compiled.
+pub(super) struct Names<'n> {
+    /// Everything that it may name.
+    pub(super) known: &'n BTreeSet<String>,
+    /// What of that is secret.
+    pub(super) secret: &'n BTreeSet<String>,
+}
+
+/// Holds the texts of a role.
+pub(super) struct Engine {
+    tera: Tera,
+    texts: BTreeMap<String, Compiled>,
+    /// What is wrong with texts of which nobody knows yet whether they are used.
+    broken: BTreeMap<String, Diagnostic>,
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} texts", self.texts.len())
+    }
+}
+
+impl Engine {
+    pub(super) fn new() -> Self {
+        let mut tera = Tera::default();
+        tera.autoescape_on(Vec::<&str>::new());
+        toll::register(&mut tera);
+        Self {
+            tera,
+            texts: BTreeMap::new(),
+            broken: BTreeMap::new(),
+        }
+    }
+
+    /// Compiles a text that is written out.
+    pub(super) fn text(
+        &mut self,
+        name: &str,
+        text: &str,
+        stands: Stands,
+        names: &Names<'_>,
+    ) -> Vec<Diagnostic> {
+        self.compile(name, text, stands, names)
+    }
+
+    /// Compiles a text that may never be written out: what is wrong with it counts once it is.
+    pub(super) fn maybe(&mut self, name: &str, text: &str, stands: Stands, names: &Names<'_>) {
+        let mistakes = self.compile(name, text, stands, names);
+        let first = mistakes.into_iter().next();
+        self.broken
+            .extend(first.map(|mistake| (name.to_owned(), mistake)));
+    }
+
+    /// Compiles an expression of which the value counts.
+    pub(super) fn expression(
+        &mut self,
+        name: &str,
+        text: &str,
+        stands: Stands,
+        names: &Names<'_>,
+    ) -> Vec<Diagnostic> {
+        let text = text.trim();
+        if text.contains("%}") || text.contains("}}") || text.contains("{{") || text.contains("{%")
+        {
+            return vec![
+                Diagnostic::at(
+                    stands.place(1, 1),
+                    "expected an expression, found a template",
+                )
+                .hint("leave out the braces"),
+            ];
+        }
+        // Parted from what is put around it, so that the guard sees what people wrote.
+        if let Err(refusal) = guard::guarded(&format!("{{{{ {text} }}}}"), names.secret) {
+            return vec![Diagnostic::at(stands.place(1, 1), refusal.message)];
+        }
+        let wrapped = format!("{{{{ {OUT}(v={text}) }}}}");
+        self.add(
+            name,
+            &wrapped,
+            &BTreeSet::new(),
+            Compiled {
+                stands,
+                added: Vec::new(),
+            },
+            names,
+        )
+    }
+
+    /// Compiles a condition.
+    pub(super) fn condition(
+        &mut self,
+        name: &str,
+        text: &str,
+        stands: Stands,
+        names: &Names<'_>,
+    ) -> Vec<Diagnostic> {
+        if guard::has_tags(text) || text.contains("%}") {
+            return vec![
+                Diagnostic::at(
+                    stands.place(1, 1),
+                    "expected an expression, found a template",
+                )
+                .hint("leave out the braces"),
+            ];
+        }
+        self.compile(
+            name,
+            &format!("{{% if {text} %}}1{{% endif %}}"),
+            stands,
+            names,
+        )
+    }
+
+    fn compile(
+        &mut self,
+        name: &str,
+        text: &str,
+        stands: Stands,
+        names: &Names<'_>,
+    ) -> Vec<Diagnostic> {
+        match guard::guarded(text, names.secret) {
+            Ok(guarded) => {
+                let compiled = Compiled {
+                    stands,
+                    added: guarded.added,
+                };
+                self.add(name, &guarded.text, &guarded.sets, compiled, names)
+            }
+            Err(refusal) => {
+                let place = stands.place(refusal.line, refusal.column);
+                vec![Diagnostic::at(place, refusal.message)]
+            }
+        }
+    }
+
+    fn add(
+        &mut self,
+        name: &str,
+        text: &str,
+        sets: &BTreeSet<String>,
+        compiled: Compiled,
+        names: &Names<'_>,
+    ) -> Vec<Diagnostic> {
+        let added = self.tera.add_raw_template(name, text);
+        self.texts.insert(name.to_owned(), compiled);
+        if let Err(error) = added {
+            return vec![self.mistake(name, &error)];
+        }
+        let used = self.tera.get_template_variables(name).unwrap_or_default();
+        let is_known = |used: &&str| names.known.contains(*used) || sets.contains(*used);
+        let mut unknown: Vec<String> = used
+            .into_iter()
+            .filter(|used| !is_known(used))
+            .map(str::to_owned)
+            .collect();
+        unknown.sort();
+        let place = |unknown: &str| match self.texts.get(name).map(|text| &text.stands) {
+            Some(Stands::File(file)) => found(file, text, unknown),
+            Some(Stands::At(mark)) => mark.place(),
+            None => Place::file(name),
+        };
+        let mistake = |unknown: &String| {
+            let mistake =
+                Diagnostic::at(place(unknown), format!("there is no variable '{unknown}'"));
+            let known = names.known.iter().chain(sets).map(String::as_str);
+            match nearest(unknown, known) {
+                Some(near) => mistake.hint(format!("did you mean '{near}'?")),
+                None => mistake.hint("declare it under `variables` of the role"),
+            }
+        };
+        unknown.iter().map(mistake).collect()
+    }
+
+    /// Writes a text out.
+    pub(super) fn render(&self, name: &str, context: &Context) -> Result<String, Diagnostic> {
+        let mut bounded = Bounded::default();
+        if let Some(mistake) = self.broken.get(name) {
+            return Err(mistake.clone());
+        }
+        toll::begin();
+        let rendered = self.tera.render_to(name, context, &mut bounded);
+        if bounded.full {
+            let stands = self.texts.get(name).map(|text| text.stands.place(1, 1));
+            let message = format!("this makes more than {} KiB", MOST_BYTES >> 10);
+            return Err(Diagnostic {
+                place: stands,
+                ..Diagnostic::new(message)
+            });
+        }
+        rendered.map_err(|error| self.mistake(name, &error))?;
+        Ok(String::from_utf8_lossy(&bounded.bytes).into_owned())
+    }
+
+    /// Gives the value of an expression.
+    pub(super) fn value(&self, name: &str, context: &Context) -> Result<Value, Diagnostic> {
+        self.render(name, context)?;
+        Ok(toll::handed_out())
+    }
+
+    /// Tells whether a condition holds.
+    pub(super) fn holds(&self, name: &str, context: &Context) -> Result<bool, Diagnostic> {
+        self.render(name, context).map(|text| !text.is_empty())
+    }
+
+    /// Tells whether a text is known.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.texts.contains_key(name)
+    }
+
+    fn mistake(&self, name: &str, error: &Error) -> Diagnostic {
+        let (message, line, column) = if let ErrorKind::SyntaxError(report)
+        | ErrorKind::RenderingError(report) = error.kind()
+        {
+            let span = report.span();
+            (report.message().to_owned(), span.start_line, span.start_col)
+        } else {
+            (error.to_string(), 1, 0)
+        };
+        let message = message.lines().next().unwrap_or_default().to_owned();
+        let message = [EACH, KEEP, OUT].iter().fold(message, |message, own| {
+            message
+                .replace(&format!("Function `{own}`"), "this")
+                .replace(own, "this")
+        });
+        let message = ["%}", "}}"].iter().fold(message, |message, end| {
+            message.replace(&format!("Found `{end}`"), "Found the end")
+        });
+        let Some(compiled) = self.texts.get(name) else {
+            return Diagnostic::new(message);
+        };
+        // What was put in before the place on its line does not count.
+        let before = compiled
+            .added
+            .iter()
+            .filter(|(on, at, _)| *on == line && *at < column);
+        let shift: usize = before.map(|(_, _, characters)| characters).sum();
+        let place = compiled
+            .stands
+            .place(line, (column + 1).saturating_sub(shift).max(1));
+        Diagnostic::at(place, message)
+    }
+}
+
+/// Finds where a name stands first in a template.
+fn found(file: &str, text: &str, name: &str) -> Place {
+    let word = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '.';
+    for (index, line) in text.lines().enumerate() {
+        for (at, _) in line.match_indices(name) {
+            let before = line[..at].chars().next_back().is_some_and(word);
+            let after = line[at + name.len()..]
+                .chars()
+                .next()
+                .is_some_and(|c| word(c) && c != '.');
+            if !before && !after {
+                let column = line[..at].chars().count() + 1;
+                return Place {
+                    file: file.to_owned(),
+                    line: index + 1,
+                    column,
+                    text: None,
+                };
+            }
+        }
+    }
+    Place::file(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn render(text: &str) -> Result<String, String> {
+        let known = ["name", "names"].map(str::to_owned).into();
+        let names = Names {
+            known: &known,
+            secret: &BTreeSet::new(),
+        };
+        let mut engine = Engine::new();
+        let mistakes = engine.text("t", text, Stands::File("t".to_owned()), &names);
+        if let Some(mistake) = mistakes.first() {
+            return Err(format!(
+                "{mistake} ({})",
+                mistake.hint.clone().unwrap_or_default()
+            ));
+        }
+        let mut context = Context::new();
+        context.insert("name", "x");
+        context.insert("names", &["a", "b"]);
+        engine
+            .render("t", &context)
+            .map_err(|mistake| mistake.to_string())
+    }
+
+    #[test]
+    fn templates_are_written_out() {
+        let text = "{% for n in names -%}\n  {{ loop.index }}{{ n | upper }};{% endfor %}{{ names | join(sep='-') }}";
+        assert_eq!(render(text).unwrap(), "1A;2B;a-b");
+        assert_eq!(
+            render("{% set a = name ~ '!' %}{{ a | replace(from='!', to='?') }}").unwrap(),
+            "x?"
+        );
+        assert_eq!(
+            render("a\n{{ 'b\nc' | indent(width=2) }}").unwrap(),
+            "a\nb\n  c"
+        );
+    }
+
+    #[test]
+    fn mistakes_are_at_their_places_with_the_nearest_name() {
+        assert_eq!(
+            render("a\n  {{ nmae }}").unwrap_err(),
+            "t:2:6: there is no variable 'nmae' (did you mean 'name'?)"
+        );
+        let mistake = render("a\n{% for n in names %}{{ n.x.y }}{% endfor %}").unwrap_err();
+        assert!(mistake.starts_with("t:2:2"), "{mistake}");
+        let mistake = render("{% for n in names %}").unwrap_err();
+        assert!(mistake.starts_with("t:"), "{mistake}");
+    }
+
+    #[test]
+    fn nothing_runs_away() {
+        let mut doubling = String::from("{% set a = 'x' %}");
+        for _ in 0..64 {
+            doubling.push_str("{% set a = a ~ a %}");
+        }
+        let loops = "{% for a in range(end=1000) %}{% for b in range(end=1000) %}{% for c in range(end=1000) %}{% endfor %}{% endfor %}{% endfor %}";
+        let written = "{% for a in range(end=100000) %}aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa{% endfor %}";
+        let squares = "{{ 'aaaaaaaaaa' ~ name | replace(from='', to='bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb') | replace(from='', to='bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb') | replace(from='', to='bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb')| replace(from='', to='bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb') | replace(from='', to='bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb') }}";
+        let wide = "{{ name | indent(width=9999999999, first=true) }}";
+        for text in [doubling.as_str(), loops, written, squares, wide] {
+            let mistake = render(text).unwrap_err();
+            let known = ["too often", "more than"]
+                .iter()
+                .any(|it| mistake.contains(it));
+            assert!(known, "{mistake}");
+            assert!(!mistake.contains("prov_"), "{mistake}");
+        }
+        let deep = format!("{{{{ {}1{} }}}}", "(".repeat(10_000), ")".repeat(10_000));
+        assert!(render(&deep).is_err());
+    }
+}

@@ -1,0 +1,438 @@
+//! From a role of an estate to the resources of one host: expressions become values, values become resources.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value as Json, json};
+use tera::Context;
+
+use super::compile::{missing, placed, template_name, text_name};
+use super::guard;
+use super::{Acts, Item, Notified, OwnRole, Variable};
+use crate::content::Placeholders;
+use crate::diagnostic::Diagnostic;
+use crate::estate::{Estate, Key, Mark, Node, Value, Vars, from_node};
+use crate::resource::{Declared, Handler};
+use crate::value::{HostPath, ServiceName};
+
+/// Most resources that one role may declare for a host.
+const MOST: usize = 10_000;
+
+/// Reads the default of a variable.
+pub(super) fn default_of(
+    variable: &Variable,
+    default: &Node,
+    places: &mut Placeholders,
+    mistakes: &mut Vec<Diagnostic>,
+) -> Json {
+    if matches!(default.value, Value::Null) {
+        Json::Null
+    } else {
+        variable.kind.read(default, places, mistakes)
+    }
+}
+
+/// What the texts of a role are filled with, for one host.
+struct Filling<'r> {
+    role: &'r OwnRole,
+    context: Context,
+    places: Placeholders,
+    mistakes: Vec<Diagnostic>,
+}
+
+/// Gives the resources of a host.
+pub(super) fn resources(
+    role: &OwnRole,
+    estate: &Estate,
+    vars: &Vars<'_>,
+) -> Result<Vec<Declared>, Vec<Diagnostic>> {
+    let mut filling = Filling::new(role, estate, vars)?;
+    let handlers: BTreeMap<&str, Handler> = role
+        .handlers
+        .iter()
+        .filter_map(|(name, handler)| Some((name.as_str(), filling.handler(handler)?)))
+        .collect();
+    let chosen = role.chosen(estate);
+    let mut declared = Vec::new();
+    for item in &role.items {
+        let only = item.only.as_ref().and_then(Node::as_str);
+        let is_chosen = |pattern| {
+            chosen
+                .get(pattern)
+                .is_some_and(|hosts| hosts.contains(vars.host().name()))
+        };
+        if only.is_some_and(|pattern| !is_chosen(pattern)) {
+            continue;
+        }
+        let notify = item
+            .notify
+            .iter()
+            .filter_map(|(name, _)| handlers.get(name.as_str()));
+        let notify: Vec<_> = notify.cloned().collect();
+        filling.item(item, &notify, &mut declared);
+        if declared.len() > MOST {
+            let message = format!("the role declares more than {MOST} resources for one host");
+            filling
+                .mistakes
+                .push(Diagnostic::at(item.mark.place(), message));
+            break;
+        }
+    }
+    filling.finish(declared)
+}
+
+/// Gives what of the role's files is worth a backup.
+pub(super) fn backup(
+    role: &OwnRole,
+    estate: &Estate,
+    vars: &Vars<'_>,
+) -> Result<Vec<HostPath>, Vec<Diagnostic>> {
+    let mut filling = Filling::new(role, estate, vars)?;
+    let nodes: Vec<_> = role.backup.iter().map(|node| filling.fill(node)).collect();
+    let paths = nodes
+        .iter()
+        .filter_map(|node| filling.keep(from_node(node)))
+        .collect();
+    filling.finish(paths)
+}
+
+impl<'r> Filling<'r> {
+    /// Reads the variables of a host.
+    fn new(role: &'r OwnRole, estate: &Estate, vars: &Vars<'_>) -> Result<Self, Vec<Diagnostic>> {
+        let mut filling = Self {
+            role,
+            context: Context::new(),
+            places: Placeholders::default(),
+            mistakes: Vec::new(),
+        };
+        for (name, variable) in &role.variables {
+            let value = match (vars.get(name), &variable.default) {
+                (Some(node), default) => {
+                    let may_be_left_out = default
+                        .as_ref()
+                        .is_some_and(|it| matches!(it.value, Value::Null));
+                    if may_be_left_out && matches!(node.value, Value::Null) {
+                        Json::Null
+                    } else {
+                        variable
+                            .kind
+                            .read(node, &mut filling.places, &mut filling.mistakes)
+                    }
+                }
+                (None, Some(default)) => default_of(
+                    variable,
+                    default,
+                    &mut filling.places,
+                    &mut filling.mistakes,
+                ),
+                (None, None) => {
+                    filling.mistakes.push(vars.unset(&role.name, name));
+                    Json::Null
+                }
+            };
+            filling.context.insert(name.clone(), &value);
+        }
+        let host = vars.host();
+        filling.context.insert(
+            "host",
+            &json!({
+                "name": host.name(),
+                "address": host.address(),
+                "location": host.location().as_str(),
+                "groups": host.groups(),
+                "services": host.services(),
+                "roles": host.roles(),
+            }),
+        );
+        filling.context.insert("release", host.release().codename());
+        filling.context.insert("estate", estate.name());
+        if filling.mistakes.is_empty() {
+            Ok(filling)
+        } else {
+            Err(filling.mistakes)
+        }
+    }
+
+    fn finish<T>(self, value: T) -> Result<T, Vec<Diagnostic>> {
+        if self.mistakes.is_empty() {
+            Ok(value)
+        } else {
+            Err(self.mistakes)
+        }
+    }
+
+    fn keep<T>(&mut self, result: Result<T, Diagnostic>) -> Option<T> {
+        result.map_err(|mistake| self.mistakes.push(mistake)).ok()
+    }
+
+    fn handler(&mut self, handler: &Notified) -> Option<Handler> {
+        let node = self.fill(&handler.node);
+        let made = match handler.action {
+            Acts::Restart => from_node::<ServiceName>(&node).map(Handler::restart),
+            Acts::Reload => from_node::<ServiceName>(&node).map(Handler::reload),
+            Acts::Run => argv(&node).map(Handler::run),
+        };
+        let mut made = self.keep(made)?;
+        if let Some(node) = &handler.validate {
+            let node = self.fill(node);
+            let command = self.keep(argv(&node))?;
+            made = made.validated_by(command);
+        }
+        Some(made)
+    }
+
+    fn item(&mut self, item: &Item, notify: &[Handler], declared: &mut Vec<Declared>) {
+        let Some(each) = &item.each else {
+            self.one(item, notify, declared);
+            return;
+        };
+        let value = if each.as_str().is_some() {
+            self.role
+                .engine
+                .value(&text_name(&each.mark), &self.context)
+        } else {
+            let filled = self.fill(each);
+            Ok(self.json(&filled))
+        };
+        let turns: Vec<[(&str, Json); 3]> = match self.keep(value) {
+            Some(Json::Array(items)) => items
+                .into_iter()
+                .enumerate()
+                .map(|(at, item)| [("item", item.clone()), ("key", at.into()), ("value", item)])
+                .collect(),
+            Some(Json::Object(entries)) => entries
+                .into_iter()
+                .map(|(key, value)| {
+                    [
+                        ("item", Json::from(key.clone())),
+                        ("key", key.into()),
+                        ("value", value),
+                    ]
+                })
+                .collect(),
+            Some(Json::Null) => Vec::new(),
+            Some(Json::Bool(_) | Json::Number(_) | Json::String(_)) => {
+                self.mistakes.push(Diagnostic::at(
+                    each.mark.place(),
+                    "expected a list or a map to take each of",
+                ));
+                return;
+            }
+            None => return,
+        };
+        for turn in turns {
+            for (name, value) in &turn {
+                self.context.insert(*name, value);
+            }
+            let before = self.mistakes.len();
+            self.one(item, notify, declared);
+            // What is wrong in one turn is wrong in most.
+            if self.mistakes.len() > before || declared.len() > MOST {
+                break;
+            }
+        }
+        for name in ["item", "key", "value"] {
+            self.context.remove(name);
+        }
+    }
+
+    fn one(&mut self, item: &Item, notify: &[Handler], declared: &mut Vec<Declared>) {
+        if let Some(when) = &item.when {
+            let holds = self
+                .role
+                .engine
+                .holds(&text_name(&when.mark), &self.context);
+            if self.keep(holds) != Some(true) {
+                return;
+            }
+        }
+        let before = self.mistakes.len();
+        let fields = self.fields(item);
+        if self.mistakes.len() > before {
+            return;
+        }
+        match (item.kind.read)(&fields, &item.mark) {
+            Ok(mut resource) => {
+                for content in resource.manage_mut().contents_mut() {
+                    content.sorted();
+                }
+                let mut one = Declared::new(self.role.name.as_str(), resource);
+                one.notify = notify.to_vec();
+                declared.push(one);
+            }
+            Err(found) => {
+                let found = found.into_iter().map(|mistake| placed(mistake, &item.mark));
+                self.mistakes.extend(found);
+            }
+        }
+    }
+
+    /// Fills the fields of a resource; what a file holds comes from the role's folder, where it says so.
+    fn fields(&mut self, item: &Item) -> Node {
+        let entries = item.fields.entries().unwrap_or_default();
+        let entries = entries.iter().filter_map(|(key, node)| {
+            let from_folder =
+                item.kind.name == "file" && ["template", "source"].contains(&key.text.as_str());
+            if !from_folder {
+                return Some((key.clone(), self.fill(node)));
+            }
+            let content = self.content(&key.text, node)?;
+            let key = Key {
+                text: "content".to_owned(),
+                mark: key.mark.clone(),
+            };
+            Some((key, content))
+        });
+        Node {
+            value: Value::Mapping(entries.collect()),
+            mark: item.fields.mark.clone(),
+        }
+    }
+
+    fn content(&mut self, what: &str, node: &Node) -> Option<Node> {
+        let filled = self.fill(node);
+        let name: String = self.keep(from_node(&filled))?;
+        let Some(bytes) = self.role.files.get(&name) else {
+            self.mistakes.push(missing(node, &name, &self.role.files));
+            return None;
+        };
+        let text = if what == "template" {
+            let name = template_name(&name);
+            let rendered = self.role.engine.render(&name, &self.context);
+            self.keep(rendered)?
+        } else {
+            let text = String::from_utf8(bytes.clone());
+            let text = text.map_err(|_| {
+                Diagnostic::at(node.mark.place(), format!("'{name}' is not UTF-8 text"))
+            });
+            return self.keep(text).map(|text| Node {
+                value: Value::String(text),
+                mark: node.mark.clone(),
+            });
+        };
+        Some(self.text(text, &node.mark))
+    }
+
+    /// Fills every text of a value.
+    fn fill(&mut self, node: &Node) -> Node {
+        let value = if let Value::Sequence(items) = &node.value {
+            Value::Sequence(items.iter().map(|item| self.fill(item)).collect())
+        } else if let Value::Mapping(entries) = &node.value {
+            Value::Mapping(
+                entries
+                    .iter()
+                    .map(|(key, node)| (key.clone(), self.fill(node)))
+                    .collect(),
+            )
+        } else if let Some(text) = node.as_str().filter(|text| guard::has_tags(text)) {
+            let name = text_name(&node.mark);
+            if guard::alone(text).is_some() {
+                let value = self.role.engine.value(&name, &self.context);
+                return match self.keep(value) {
+                    Some(value) => self.node(value, &node.mark),
+                    None => node.clone(),
+                };
+            }
+            let rendered = self.role.engine.render(&name, &self.context);
+            return match self.keep(rendered) {
+                Some(text) => self.text(text, &node.mark),
+                None => node.clone(),
+            };
+        } else {
+            node.value.clone()
+        };
+        Node {
+            value,
+            mark: node.mark.clone(),
+        }
+    }
+
+    /// Makes a value of what an expression gave.
+    fn node(&self, value: Json, mark: &Mark) -> Node {
+        let value = match value {
+            Json::Null => Value::Null,
+            Json::Bool(value) => Value::Either(Box::new(Value::Bool(value)), value.to_string()),
+            Json::Number(number) => {
+                let text = number.to_string();
+                let value = number.as_i64().map_or_else(
+                    || Value::Float(number.as_f64().unwrap_or_default()),
+                    |number| Value::Integer(number.into()),
+                );
+                Value::Either(Box::new(value), text)
+            }
+            Json::String(text) => return self.text(text, mark),
+            Json::Array(items) => Value::Sequence(
+                items
+                    .into_iter()
+                    .map(|item| self.node(item, mark))
+                    .collect(),
+            ),
+            Json::Object(entries) => {
+                let entries = entries.into_iter().map(|(text, value)| {
+                    let key = Key {
+                        text,
+                        mark: mark.clone(),
+                    };
+                    (key, self.node(value, mark))
+                });
+                Value::Mapping(entries.collect())
+            }
+        };
+        Node {
+            value,
+            mark: mark.clone(),
+        }
+    }
+
+    fn text(&self, text: String, mark: &Mark) -> Node {
+        let value = if Placeholders::is_forged(&text) {
+            Value::Filled(self.places.reveal(&text))
+        } else {
+            Value::String(text)
+        };
+        Node {
+            value,
+            mark: mark.clone(),
+        }
+    }
+
+    /// Gives a value to expressions again; what is secret in it stays hidden.
+    fn json(&mut self, node: &Node) -> Json {
+        match &node.value {
+            Value::Null => Json::Null,
+            Value::Bool(value) => (*value).into(),
+            Value::Integer(number) => i64::try_from(*number).unwrap_or(i64::MAX).into(),
+            Value::Float(number) => json!(number),
+            Value::String(text) => text.as_str().into(),
+            Value::Sequence(items) => items.iter().map(|item| self.json(item)).collect(),
+            Value::Mapping(entries) => {
+                let entries = entries
+                    .iter()
+                    .map(|(key, node)| (key.text.clone(), self.json(node)));
+                Json::Object(entries.collect())
+            }
+            Value::Either(value, _) => {
+                let node = Node {
+                    value: (**value).clone(),
+                    mark: node.mark.clone(),
+                };
+                self.json(&node)
+            }
+            Value::Filled(content) => {
+                let secret = crate::Secret::new(content.expose());
+                self.places.hide(&secret).into()
+            }
+        }
+    }
+}
+
+/// Reads a command: a program with its arguments.
+fn argv(node: &Node) -> Result<Vec<String>, Diagnostic> {
+    let argv: Vec<String> = from_node(node)?;
+    if argv.is_empty() {
+        return Err(Diagnostic::at(
+            node.mark.place(),
+            "a command is a program with its arguments, and this is empty",
+        ));
+    }
+    Ok(argv)
+}

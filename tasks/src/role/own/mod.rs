@@ -1,0 +1,221 @@
+//! Roles of an estate's own: `roles/NAME/role.yml`, with templates and files beside it.
+//!
+//! Owns what such a role says and that all of it is decided before any host is asked: every mistake has its file, line and
+//! column. To everything above, it is a role like one that is part of prov. Refuses to run anything while it decides:
+//! expressions and templates have bounds ([`engine`]), and what a host says never becomes a template.
+
+mod compile;
+mod engine;
+mod fill;
+mod guard;
+mod read;
+mod toll;
+mod types;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::OnceLock;
+
+use serde_json::{Value as Json, json};
+
+use crate::content::Placeholders;
+use crate::diagnostic::Diagnostic;
+use crate::estate::{Estate, Mark, Node, Sources, Vars};
+use crate::resource::{Declared, Kind};
+use crate::value::HostPath;
+use engine::Engine;
+use types::Type;
+
+/// A role of an estate.
+#[derive(Debug)]
+pub struct OwnRole {
+    name: String,
+    /// Where it is described, as the user would name it.
+    file: String,
+    summary: String,
+    after: Vec<(String, Mark)>,
+    /// Where it says that it takes the place of a role that is part of prov.
+    replaces: Option<Mark>,
+    variables: BTreeMap<String, Variable>,
+    handlers: BTreeMap<String, Notified>,
+    items: Vec<Item>,
+    backup: Vec<Node>,
+    /// The other files of its folder.
+    files: BTreeMap<String, Vec<u8>>,
+    engine: Engine,
+    /// The hosts on which each `only` leaves a resource, by its text; found once.
+    chosen: OnceLock<BTreeMap<String, BTreeSet<String>>>,
+}
+
+/// A variable of a role.
+#[derive(Debug)]
+struct Variable {
+    kind: Type,
+    /// What it is where nobody sets it; `None` where somebody must.
+    default: Option<Node>,
+    about: String,
+}
+
+/// A handler of a role, as it is written.
+#[derive(Debug)]
+struct Notified {
+    action: Acts,
+    node: Node,
+    validate: Option<Node>,
+}
+
+/// What a handler does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Acts {
+    Restart,
+    Reload,
+    Run,
+}
+
+/// A resource of a role, as it is written.
+#[derive(Debug)]
+struct Item {
+    kind: &'static Kind,
+    /// Where its kind is named.
+    mark: Mark,
+    fields: Node,
+    only: Option<Node>,
+    when: Option<Node>,
+    each: Option<Node>,
+    notify: Vec<(String, Mark)>,
+}
+
+impl OwnRole {
+    /// Gives the role's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Says what the role does.
+    #[must_use]
+    pub fn summary(&self) -> &str {
+        &self.summary
+    }
+
+    /// Names the file in which it is described.
+    #[must_use]
+    pub fn file(&self) -> &str {
+        &self.file
+    }
+
+    /// Lists the roles after which it comes, and where it says so.
+    pub(super) fn after(&self) -> &[(String, Mark)] {
+        &self.after
+    }
+
+    /// Points at where it says that it takes the place of a role that is part of prov.
+    pub(super) const fn replaces(&self) -> Option<&Mark> {
+        self.replaces.as_ref()
+    }
+
+    /// Describes the role's variables, as a JSON schema.
+    #[must_use]
+    pub fn schema(&self) -> Json {
+        let mut needed = Vec::new();
+        let mut fields = serde_json::Map::new();
+        for (name, variable) in &self.variables {
+            let mut field = variable.kind.schema();
+            if !variable.about.is_empty() {
+                field["description"] = json!(variable.about);
+            }
+            match &variable.default {
+                None => needed.push(name.as_str()),
+                Some(_) if variable.kind.is_secret() => {}
+                Some(default) => {
+                    let mut places = Placeholders::default();
+                    let value = fill::default_of(variable, default, &mut places, &mut Vec::new());
+                    field["default"] = value;
+                }
+            }
+            fields.insert(name.clone(), field);
+        }
+        json!({ "type": "object", "properties": fields, "required": needed })
+    }
+
+    /// Gives the resources that a host with this role needs.
+    pub(super) fn resources(
+        &self,
+        estate: &Estate,
+        vars: &Vars<'_>,
+    ) -> Result<Vec<Declared>, Vec<Diagnostic>> {
+        fill::resources(self, estate, vars)
+    }
+
+    /// Gives what of the role's files is worth a backup.
+    pub(super) fn backup(
+        &self,
+        estate: &Estate,
+        vars: &Vars<'_>,
+    ) -> Result<Vec<HostPath>, Vec<Diagnostic>> {
+        fill::backup(self, estate, vars)
+    }
+
+    /// Finds the hosts on which each `only` leaves something; what is wrong with one was said when it was checked.
+    fn chosen(&self, estate: &Estate) -> &BTreeMap<String, BTreeSet<String>> {
+        self.chosen.get_or_init(|| {
+            let only = self
+                .items
+                .iter()
+                .filter_map(|item| item.only.as_ref()?.as_str());
+            let hosts = |pattern: &str| {
+                let hosts = estate.limit(pattern).unwrap_or_default();
+                hosts
+                    .into_iter()
+                    .map(|host| host.name().to_owned())
+                    .collect()
+            };
+            only.map(|pattern| (pattern.to_owned(), hosts(pattern)))
+                .collect()
+        })
+    }
+
+    /// Finds what is wrong with the limits, which nobody knows without the estate.
+    pub(super) fn check(&self, estate: &Estate) -> Vec<Diagnostic> {
+        let only = self.items.iter().filter_map(|item| item.only.as_ref());
+        let wrong = only.flat_map(|node| {
+            let mistakes = node
+                .as_str()
+                .map(|pattern| estate.limit(pattern).err().unwrap_or_default());
+            let here = |mut mistake: Diagnostic| {
+                mistake.place = Some(node.mark.place());
+                mistake
+            };
+            mistakes
+                .unwrap_or_default()
+                .into_iter()
+                .map(here)
+                .collect::<Vec<_>>()
+        });
+        wrong.collect()
+    }
+}
+
+/// Reads every role of an estate's folder and of libraries; of several with one name, the first.
+pub(super) fn load(
+    estate: &Sources,
+    libraries: &[Sources],
+) -> Result<Vec<OwnRole>, Vec<Diagnostic>> {
+    let mut roles: Vec<OwnRole> = Vec::new();
+    let mut mistakes = Vec::new();
+    let of_libraries = libraries.iter().map(|library| read::roles(library, ""));
+    for read in std::iter::once(read::roles(estate, "roles/")).chain(of_libraries) {
+        match read {
+            Ok(more) => {
+                let news = |role: &OwnRole| roles.iter().all(|known| known.name != role.name);
+                let more: Vec<_> = more.into_iter().filter(news).collect();
+                roles.extend(more);
+            }
+            Err(found) => mistakes.extend(found),
+        }
+    }
+    if mistakes.is_empty() {
+        Ok(roles)
+    } else {
+        Err(mistakes)
+    }
+}

@@ -1,0 +1,453 @@
+//! From `role.yml` to an [`OwnRole`]: every mistake that can be found without knowing any host.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::OnceLock;
+
+use super::compile::{Compiler, OF_EACH};
+use super::types::Type;
+use super::{Acts, Item, Notified, OwnRole, Variable};
+use crate::content::Placeholders;
+use crate::diagnostic::{Diagnostic, Place};
+use crate::estate::{
+    Key, Mark, Node, Sources, Value, from_node, label, parse_bytes, shorten, suggest, variable,
+};
+use crate::resource::{KINDS, Kind};
+
+/// The file that describes a role.
+const FILE: &str = "role.yml";
+
+/// What a role says.
+const SECTIONS: [&str; 7] = [
+    "summary",
+    "after",
+    "replaces_builtin",
+    "variables",
+    "handlers",
+    "resources",
+    "backup",
+];
+
+/// What stands beside a resource.
+const BESIDE: [&str; 4] = ["only", "when", "each", "notify"];
+
+/// What every expression may name besides the role's variables.
+pub(super) const GIVEN: [&str; 3] = ["host", "release", "estate"];
+
+/// Words of the language of templates.
+const WORDS: [&str; 17] = [
+    "true", "false", "loop", "self", "and", "or", "not", "is", "in", "if", "else", "for", "none",
+    "null", "set", "continue", "break",
+];
+
+/// Reads every role below a folder, which is empty or ends with `/`.
+pub(super) fn roles(sources: &Sources, folder: &str) -> Result<Vec<OwnRole>, Vec<Diagnostic>> {
+    let mut folders: BTreeMap<&str, BTreeMap<String, Vec<u8>>> = BTreeMap::new();
+    let mut mistakes = Vec::new();
+    for (path, _) in sources.files() {
+        let stray = path.strip_prefix(folder).filter(|rest| !rest.contains('/'));
+        if let Some(stray) = stray.filter(|stray| *stray != "README.md" && !stray.starts_with('.'))
+        {
+            let mistake =
+                Diagnostic::at(Place::file(sources.file(path)), "nothing reads this file");
+            let name = stray.split('.').next().unwrap_or_default();
+            mistakes.push(mistake.hint(format!("a role is a folder: {folder}{name}/{FILE}")));
+        }
+    }
+    for (role, file, bytes) in sources.roles(folder) {
+        folders
+            .entry(role)
+            .or_default()
+            .insert(file.to_owned(), bytes.to_vec());
+    }
+    let mut roles = Vec::new();
+    for (name, mut files) in folders {
+        let file = sources.file(&format!("{folder}{name}/{FILE}"));
+        let Some(bytes) = files.remove(FILE) else {
+            let place = Place::file(sources.file(&format!("{folder}{name}")));
+            let mistake = Diagnostic::at(place, format!("this role has no {FILE}"));
+            mistakes.push(mistake.hint(if files.contains_key("role.yaml") {
+                "name its role.yaml role.yml"
+            } else {
+                "describe it there; docs/roles.md shows how"
+            }));
+            continue;
+        };
+        if let Err(reason) = label(name) {
+            mistakes.push(Diagnostic::at(
+                Place::file(file),
+                format!("role '{}': {reason}", shorten(name)),
+            ));
+            continue;
+        }
+        let node = match parse_bytes(&file, &bytes, false) {
+            Ok(node) => node,
+            Err(mistake) => {
+                mistakes.push(mistake);
+                continue;
+            }
+        };
+        let beside = sources.file(&format!("{folder}{name}"));
+        let mut reader = Reader {
+            mistakes: Vec::new(),
+        };
+        let role = reader.role(name, file, &beside, &node, files);
+        match role {
+            Some(role) if reader.mistakes.is_empty() => roles.push(role),
+            Some(_) | None => mistakes.extend(reader.mistakes),
+        }
+    }
+    if mistakes.is_empty() {
+        Ok(roles)
+    } else {
+        mistakes.sort();
+        mistakes.dedup();
+        Err(mistakes)
+    }
+}
+
+struct Reader {
+    mistakes: Vec<Diagnostic>,
+}
+
+impl Reader {
+    fn role(
+        &mut self,
+        name: &str,
+        file: String,
+        folder: &str,
+        node: &Node,
+        files: BTreeMap<String, Vec<u8>>,
+    ) -> Option<OwnRole> {
+        let entries = match node.entries() {
+            Ok(entries) => entries,
+            Err(mistake) => {
+                self.mistakes.push(mistake);
+                return None;
+            }
+        };
+        self.only_known("section", entries, &SECTIONS);
+        let find = |section: &str| node.get(section);
+        let summary = find("summary")
+            .and_then(|node| self.text(node))
+            .unwrap_or_default();
+        if find("summary").is_none() {
+            let mistake = Diagnostic::at(node.mark.place(), "missing section 'summary'");
+            self.mistakes
+                .push(mistake.hint("say in a sentence what the role does"));
+        }
+        let after = find("after")
+            .map(|node| self.names(node))
+            .unwrap_or_default();
+        let replaces = find("replaces_builtin").and_then(|node| {
+            let yes = self.keep(from_node::<bool>(node))?;
+            yes.then(|| node.mark.clone())
+        });
+        let variables = self.variables(find("variables"));
+        let secret = variables.iter().filter(|(_, it)| it.kind.is_secret());
+        let secret: BTreeSet<_> = secret.map(|(name, _)| name.clone()).collect();
+        let handlers = self.handlers(find("handlers"));
+        let items = self.items(find("resources"), &handlers);
+        let backup = find("backup")
+            .map_or(&[] as &[Node], |node| self.list(node))
+            .to_vec();
+        let known = variables.keys().cloned();
+        let known = known.chain(GIVEN.map(str::to_owned)).collect();
+        let mut compiler = Compiler::new(known, secret, &mut self.mistakes);
+        for handler in handlers.values() {
+            compiler.texts(&handler.node);
+            if let Some(node) = &handler.validate {
+                compiler.texts(node);
+            }
+        }
+        for node in &backup {
+            compiler.texts(node);
+        }
+        for item in &items {
+            compiler.item(item, folder, &files);
+        }
+        let engine = compiler.finish();
+        Some(OwnRole {
+            name: name.to_owned(),
+            file,
+            summary,
+            after,
+            replaces,
+            variables,
+            handlers,
+            items,
+            backup,
+            files,
+            engine,
+            chosen: OnceLock::new(),
+        })
+    }
+
+    fn keep<T>(&mut self, result: Result<T, Diagnostic>) -> Option<T> {
+        result.map_err(|mistake| self.mistakes.push(mistake)).ok()
+    }
+
+    fn text(&mut self, node: &Node) -> Option<String> {
+        self.keep(from_node::<String>(node))
+    }
+
+    fn names(&mut self, node: &Node) -> Vec<(String, Mark)> {
+        let (names, mistakes) = node.names();
+        self.mistakes.extend(mistakes);
+        names
+            .into_iter()
+            .map(|(name, mark)| (name.to_owned(), mark.clone()))
+            .collect()
+    }
+
+    fn list<'n>(&mut self, node: &'n Node) -> &'n [Node] {
+        if let Value::Sequence(items) = &node.value {
+            return items;
+        }
+        if !matches!(node.value, Value::Null) {
+            self.mistakes
+                .push(node.mismatch("a list").hint("begin each of them with '- '"));
+        }
+        &[]
+    }
+
+    fn entries<'n>(&mut self, node: Option<&'n Node>) -> &'n [(Key, Node)] {
+        match node.map(Node::entries) {
+            Some(Ok(entries)) => entries,
+            Some(Err(mistake)) => {
+                self.mistakes.push(mistake);
+                &[]
+            }
+            None => &[],
+        }
+    }
+
+    fn only_known(&mut self, what: &str, entries: &[(Key, Node)], known: &[&str]) {
+        for (key, _) in entries
+            .iter()
+            .filter(|(key, _)| !known.contains(&key.text.as_str()))
+        {
+            let mistake = Diagnostic::at(
+                key.mark.place(),
+                format!("unknown {what} '{}'", shorten(&key.text)),
+            );
+            self.mistakes
+                .push(suggest(mistake, &key.text, known.iter().copied()));
+        }
+    }
+
+    fn variables(&mut self, node: Option<&Node>) -> BTreeMap<String, Variable> {
+        let mut variables = BTreeMap::new();
+        for (key, node) in self.entries(node) {
+            if let Err(reason) = variable(&key.text) {
+                let message = format!("variable '{}': {reason}", shorten(&key.text));
+                self.mistakes
+                    .push(Diagnostic::at(key.mark.place(), message));
+            } else if let Some(taken) = [&GIVEN[..], &OF_EACH, &WORDS]
+                .concat()
+                .iter()
+                .find(|word| **word == key.text)
+            {
+                let message = format!(
+                    "a variable cannot be called '{taken}', which means something in expressions"
+                );
+                self.mistakes
+                    .push(Diagnostic::at(key.mark.place(), message));
+            } else if let Some(read) = self.variable(key, node) {
+                variables.insert(key.text.clone(), read);
+            }
+        }
+        variables
+    }
+
+    fn variable(&mut self, key: &Key, node: &Node) -> Option<Variable> {
+        // A type alone is enough.
+        let kind = node
+            .as_str()
+            .map_or_else(|| node.get("type"), |_| Some(node));
+        if node.as_str().is_none() {
+            let entries = self.keep(node.entries())?;
+            self.only_known("field", entries, &["type", "default", "about"]);
+        }
+        let Some(kind) = kind else {
+            let mistake = Diagnostic::at(
+                key.mark.place(),
+                format!("the variable '{}' has no type", key.text),
+            );
+            self.mistakes
+                .push(mistake.hint("for instance {type: text}"));
+            return None;
+        };
+        let text = self.text(kind)?;
+        let kind = match Type::named(&text) {
+            Ok(named) => named,
+            Err((message, hint)) => {
+                let mistake = Diagnostic::at(kind.mark.place(), message);
+                self.mistakes.push(match hint {
+                    Some(hint) => mistake.hint(hint),
+                    None => mistake,
+                });
+                return None;
+            }
+        };
+        let about = node
+            .get("about")
+            .and_then(|node| self.text(node))
+            .unwrap_or_default();
+        let read = Variable {
+            kind,
+            default: node.get("default").cloned(),
+            about,
+        };
+        if let Some(default) = &read.default {
+            let is_empty = matches!(default.value, Value::Null);
+            if read.kind == Type::Secret && !is_empty {
+                let mistake =
+                    Diagnostic::at(default.mark.place(), "a secret has no default but none");
+                self.mistakes.push(mistake.hint(
+                    "write `default: ~` where it may be left out, and set it in a private file",
+                ));
+            } else {
+                super::fill::default_of(
+                    &read,
+                    default,
+                    &mut Placeholders::default(),
+                    &mut self.mistakes,
+                );
+            }
+        }
+        Some(read)
+    }
+
+    fn handlers(&mut self, node: Option<&Node>) -> BTreeMap<String, Notified> {
+        let mut handlers = BTreeMap::new();
+        for (key, node) in self.entries(node) {
+            let Some(entries) = self.keep(node.entries()) else {
+                continue;
+            };
+            self.only_known("field", entries, &["restart", "reload", "run", "validate"]);
+            let actions = [
+                ("restart", Acts::Restart),
+                ("reload", Acts::Reload),
+                ("run", Acts::Run),
+            ];
+            let given: Vec<_> = actions
+                .iter()
+                .filter_map(|(name, acts)| Some((*acts, node.get(name)?)))
+                .collect();
+            let [(action, what)] = given.as_slice() else {
+                let mistake = Diagnostic::at(
+                    key.mark.place(),
+                    format!(
+                        "the handler '{}' does not say what it does",
+                        shorten(&key.text)
+                    ),
+                );
+                self.mistakes.push(mistake.hint(
+                    "give it one of restart: SERVICE, reload: SERVICE, run: [PROGRAM, ARGUMENT]",
+                ));
+                continue;
+            };
+            let handler = Notified {
+                action: *action,
+                node: (*what).clone(),
+                validate: node.get("validate").cloned(),
+            };
+            handlers.insert(key.text.clone(), handler);
+        }
+        handlers
+    }
+
+    fn items(&mut self, node: Option<&Node>, handlers: &BTreeMap<String, Notified>) -> Vec<Item> {
+        let nodes = node.map_or(&[] as &[Node], |node| self.list(node));
+        nodes
+            .iter()
+            .filter_map(|node| self.item(node, handlers))
+            .collect()
+    }
+
+    fn item(&mut self, node: &Node, handlers: &BTreeMap<String, Notified>) -> Option<Item> {
+        let entries = self.keep(node.entries())?;
+        let of_kind = |(key, _): &&(Key, Node)| KINDS.iter().any(|kind| kind.name == key.text);
+        let kinds: Vec<_> = entries.iter().filter(of_kind).collect();
+        let known: Vec<&str> = KINDS.iter().map(|kind| kind.name).chain(BESIDE).collect();
+        self.only_known("resource or word", entries, &known);
+        let [(key, fields)] = kinds.as_slice() else {
+            let all_known = entries
+                .iter()
+                .all(|(key, _)| known.contains(&key.text.as_str()));
+            if all_known {
+                let message = if kinds.is_empty() {
+                    "this names no resource"
+                } else {
+                    "this names more than one resource"
+                };
+                let mistake = Diagnostic::at(node.mark.place(), message);
+                self.mistakes.push(mistake.hint(
+                    "begin each resource with '- ', for instance `- packages: {names: [ntpsec]}`",
+                ));
+            }
+            return None;
+        };
+        let kind = KINDS.iter().find(|kind| kind.name == key.text)?;
+        self.fields(kind, fields);
+        let notify = node
+            .get("notify")
+            .map(|node| self.names(node))
+            .unwrap_or_default();
+        for (name, mark) in notify
+            .iter()
+            .filter(|(name, _)| !handlers.contains_key(name))
+        {
+            let mistake = Diagnostic::at(
+                mark.place(),
+                format!("there is no handler '{}'", shorten(name)),
+            );
+            let known: Vec<_> = handlers.keys().map(String::as_str).collect();
+            self.mistakes.push(if known.is_empty() {
+                mistake.hint("describe it under `handlers` of the role")
+            } else {
+                suggest(mistake, name, known)
+            });
+        }
+        for word in ["only", "when"] {
+            if let Some(node) = node.get(word).filter(|node| node.as_str().is_none()) {
+                self.mistakes.push(node.mismatch("a text"));
+            }
+        }
+        Some(Item {
+            kind,
+            mark: key.mark.clone(),
+            fields: fields.clone(),
+            only: node.get("only").cloned(),
+            when: node.get("when").cloned(),
+            each: node.get("each").cloned(),
+            notify,
+        })
+    }
+
+    /// Refuses fields that a kind has not, before anybody knows their values.
+    fn fields(&mut self, kind: &Kind, fields: &Node) {
+        let Some(entries) = self.keep(fields.entries()) else {
+            return;
+        };
+        let schema = (kind.schema)().to_value();
+        let described = schema["properties"].as_object().into_iter().flatten();
+        let mut known: Vec<_> = described.map(|(name, _)| name.clone()).collect();
+        if kind.name == "file" {
+            known.extend(["template", "source"].map(str::to_owned));
+            let given: Vec<_> = entries
+                .iter()
+                .filter(|(key, _)| ["template", "source", "content"].contains(&key.text.as_str()))
+                .collect();
+            if let [_, (second, _), ..] = given.as_slice() {
+                let mistake = Diagnostic::at(
+                    second.mark.place(),
+                    "a file has one of content, template and source",
+                );
+                self.mistakes.push(mistake);
+            }
+        }
+        let known: Vec<_> = known.iter().map(String::as_str).collect();
+        self.only_known("field", entries, &known);
+    }
+}

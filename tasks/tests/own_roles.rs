@@ -1,0 +1,258 @@
+//! Roles of an estate's own: what they declare, and every mistake in them, with its place.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use insta::assert_snapshot;
+use tasks::Diagnostic;
+use tasks::domain::Domains;
+use tasks::estate::{Estate, Sources};
+use tasks::resource::{Declared, Resource};
+use tasks::role::{self, Catalogue, HostContext, Inputs};
+use tasks::template::Templates;
+
+const INVENTORY: &str = "
+name: tiny
+hosts:
+  web: {address: 192.0.2.7, location: external, release: trixie}
+  app: {address: 192.0.2.8, location: internal}
+roles:
+  page: [web, app]
+";
+
+const ROLE: &str = "
+summary: A page, and who writes it.
+variables:
+  page_title: {type: text, about: What the page is called.}
+  page_port: {type: port, default: 8080}
+  page_token: {type: secret, default: ~}
+  page_writers: {type: map of account, default: {}}
+handlers:
+  restart: {restart: page, validate: [pagectl, '--port={{ page_port }}']}
+resources:
+  - packages: {names: [page]}
+  - file: {path: /etc/page.conf, template: page.conf, mode: '0640'}
+    notify: restart
+  - file: {path: /etc/page.css, source: page.css}
+  - line: {path: /etc/default/page, line: 'PORT={{ page_port }}'}
+  - file: {path: /etc/page.token, content: '{{ page_token }}', mode: '0600'}
+    when: page_token
+  - user: {name: '{{ value }}', comment: '{{ key }}'}
+    each: page_writers
+  - directory: {path: /srv/new}
+    when: release == 'trixie'
+  - directory: {path: /srv/inside}
+    only: internal
+  - service: {name: page}
+backup: ['/srv/{{ page_title | lower }}']
+";
+
+fn sources(role: &str, variables: &str) -> Sources {
+    Sources::new("e")
+        .with("estate.yml", INVENTORY)
+        .with("groups/all.yml", variables)
+        .with("roles/page/role.yml", role)
+        .with(
+            "roles/page/page.conf",
+            "title = {{ page_title }}\n{% if page_token %}token = {{ page_token }}\n{% endif %}",
+        )
+        .with("roles/page/page.css", "b { {{ x }} }\n")
+}
+
+fn inputs(sources: &Sources) -> Result<Inputs, Vec<Diagnostic>> {
+    Ok(Inputs {
+        roles: Catalogue::load(sources, &[])?,
+        ..Inputs::default()
+    })
+}
+
+/// Does what `prov check` does.
+fn check(sources: &Sources) -> String {
+    let templates = Templates::load(&Sources::new("e")).ok().unwrap();
+    let mistakes = match (Estate::load(sources, &[]), inputs(sources)) {
+        (Ok(estate), Ok(inputs)) => role::check(&estate, &Domains::default(), &templates, &inputs),
+        (estate, inputs) => {
+            let mistakes = [estate.err(), inputs.err()].into_iter().flatten();
+            mistakes.flatten().collect()
+        }
+    };
+    let told = mistakes.iter().map(|mistake| match &mistake.hint {
+        Some(hint) => format!("{mistake}\n  {hint}"),
+        None => mistake.to_string(),
+    });
+    told.collect::<Vec<_>>().join("\n")
+}
+
+fn declared(sources: &Sources, host: &str) -> Vec<Declared> {
+    let estate = Estate::load(sources, &[]).unwrap();
+    let inputs = inputs(sources).unwrap();
+    let templates = Templates::load(&Sources::new("e")).ok().unwrap();
+    let host = estate.host(host).unwrap();
+    role::resources(&HostContext::new(&estate, host, &inputs, &templates)).unwrap()
+}
+
+fn names(declared: &[Declared]) -> Vec<String> {
+    declared.iter().map(Declared::name).collect()
+}
+
+#[test]
+fn a_role_declares_what_its_host_needs() {
+    let variables = "page_title: Home\npage_token: hunter2\npage_writers: {Anna: anna}\n";
+    let sources = sources(ROLE, variables);
+    assert_eq!(check(&sources), "");
+    let of_web = declared(&sources, "web");
+    assert_eq!(
+        names(&of_web),
+        [
+            "packages page",
+            "file /etc/page.conf",
+            "file /etc/page.css",
+            "line /etc/default/page 'PORT=8080'",
+            "file /etc/page.token",
+            "user anna",
+            "directory /srv/new",
+            "service page",
+        ]
+    );
+    let of_app = declared(&sources, "app");
+    let inside = "directory /srv/inside".to_owned();
+    assert!(names(&of_app).contains(&inside) && !names(&of_web).contains(&inside));
+    let Resource::File(file) = &of_web[1].resource else {
+        unreachable!()
+    };
+    let content = file.content.clone().unwrap();
+    assert_eq!(content.expose(), "title = Home\ntoken = hunter2\n");
+    assert_eq!(content.masked(), "title = Home\ntoken = <secret>\n");
+    assert!(!content.is_unsorted());
+    assert_eq!(of_web[1].notify[0].name, "restart page");
+    let validate = of_web[1].notify[0].validate.clone().unwrap();
+    assert_eq!(validate, ["pagectl", "--port=8080"]);
+    let Resource::File(css) = &of_web[2].resource else {
+        unreachable!()
+    };
+    assert_eq!(
+        css.content.clone().unwrap().expose(),
+        "b { {{ x }} }\n",
+        "a file is no template"
+    );
+}
+
+#[test]
+fn what_may_be_left_out_may_be_left_out() {
+    let sources = sources(ROLE, "page_title: Home\n");
+    assert_eq!(check(&sources), "");
+    let names = names(&declared(&sources, "web"));
+    assert!(!names.contains(&"file /etc/page.token".to_owned()));
+}
+
+#[test]
+fn every_mistake_in_a_role_is_found_at_once() {
+    let role = "
+sumary: x
+after: [dsn]
+variables:
+  a: {type: adress}
+  b: {type: port, default: 70000}
+  c: {type: secret, default: x}
+  item: text
+  d: {type: text, abuot: x}
+handlers:
+  go: {restrat: x}
+resources:
+  - pakages: {names: [x]}
+  - file: {path: etc/x, content: a}
+  - file: {path: /etc/x, template: page.cnf}
+    notify: restart
+  - file: {path: /etc/x, mdoe: '0600'}
+  - line: {path: /etc/x, line: '{{ dd }}'}
+    when: d ==
+  - directory: {path: '/srv/{{ c }}'}
+  - directory: {path: '/srv/{{ c | upper }}'}
+  - service: {name: x, running: yes}
+  - {only: all}
+";
+    assert_snapshot!(check(&sources(role, "")));
+}
+
+#[test]
+fn every_mistake_that_a_host_makes_is_found_at_once() {
+    let role = "
+summary: x
+variables:
+  page_title: text
+  page_token: secret
+resources:
+  - file: {path: '{{ page_title }}', content: x}
+  - file: {path: '/{{ page_token }}', content: x}
+  - file: {path: /x, content: x, mode: '{{ page_title }}', owner: '{{ page_token }}'}
+  - file: {path: /y, template: '{{ page_title }}.conf'}
+  - directory: {path: /z}
+    only: nobody
+  - directory: {path: '/a/{{ item }}'}
+    each: page_title
+  - directory: {path: '/b/{{ host.nmae }}'}
+";
+    let variables = "page_title: Home\npage_token: hunter2\npage_tokn: x\n";
+    assert_snapshot!(check(&sources(role, variables)));
+    let unset = check(&sources(role, ""));
+    assert!(
+        unset.contains("groups/external.private.yml") && unset.contains("'page_title'"),
+        "{unset}"
+    );
+}
+
+#[test]
+fn a_role_takes_the_place_of_one_of_provs_only_where_it_says_so() {
+    let named = |text: &str| {
+        let inventory =
+            "name: tiny\nhosts: {a: {address: 192.0.2.7, location: internal}}\nroles: {dns: [a]}\n";
+        let sources = Sources::new("e")
+            .with("estate.yml", inventory)
+            .with("roles/dns/role.yml", text);
+        (check(&sources), sources)
+    };
+    let (told, _) = named("summary: x\n");
+    assert!(
+        told.contains("e/roles/dns/role.yml: the role 'dns' is part of prov"),
+        "{told}"
+    );
+    let role = "summary: x\nreplaces_builtin: true\nresources: [{directory: {path: /srv}}]\n";
+    let (told, sources) = named(role);
+    assert_eq!(told, "");
+    assert_eq!(names(&declared(&sources, "a")), ["directory /srv"]);
+}
+
+#[test]
+fn a_role_comes_after_those_that_it_names() {
+    let sources = Sources::new("e")
+        .with("roles/a/role.yml", "summary: a\nafter: [b]\n")
+        .with("roles/b/role.yml", "summary: b\nafter: [dns]\n")
+        .with("roles/c/role.yml", "summary: c\n");
+    let roles = Catalogue::load(&sources, &[]).unwrap();
+    let names: Vec<_> = roles.iter().map(|role| role.name().to_owned()).collect();
+    let at = |name: &str| names.iter().position(|it| it == name).unwrap();
+    assert_eq!((at("b"), at("a")), (at("dns") + 1, at("dns") + 2));
+    assert_eq!(at("c"), names.len() - 1);
+    let circle = Sources::new("e")
+        .with("roles/a/role.yml", "summary: a\nafter: [b]\n")
+        .with("roles/b/role.yml", "summary: b\nafter: [a]\n");
+    let told = Catalogue::load(&circle, &[]).unwrap_err();
+    assert_eq!(told.len(), 2);
+    assert!(told[0].message.contains("comes after itself"), "{told:?}");
+}
+
+#[test]
+fn libraries_share_roles_and_the_estates_own_counts_first() {
+    let estate = Sources::new("e").with("roles/a/role.yml", "summary: the estate's\n");
+    let library = Sources::new("shared")
+        .with("a/role.yml", "summary: the library's\n")
+        .with("b/role.yml", "summary: the library's\n");
+    let roles = Catalogue::load(&estate, &[library]).unwrap();
+    let summaries: Vec<_> = roles
+        .own()
+        .map(|role| (role.name(), role.summary()))
+        .collect();
+    assert_eq!(summaries, [("a", "the estate's"), ("b", "the library's")]);
+    let broken = Sources::new("shared").with("a/role.yml", "sumary: x\n");
+    let told = Catalogue::load(&estate, &[broken]).unwrap_err();
+    assert_eq!(told[0].place.as_ref().unwrap().file, "shared/a/role.yml");
+}
