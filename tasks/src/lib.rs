@@ -10,6 +10,7 @@ pub mod domain;
 pub mod estate;
 
 mod input;
+pub mod leaving;
 mod model;
 pub mod pattern;
 pub mod plan;

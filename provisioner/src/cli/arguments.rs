@@ -217,6 +217,9 @@ pub(super) struct Diff {
     /// Look at the domains, too
     #[arg(long)]
     pub(super) domains: bool,
+    /// Show what goes with the data, too, of roles that have left a host
+    #[arg(long, conflicts_with = "out")]
+    pub(super) purge_data: bool,
     /// Save the plan, to be applied with `prov apply --plan FILE`
     #[arg(long, value_name = "FILE")]
     pub(super) out: Option<PathBuf>,
@@ -235,6 +238,20 @@ pub(super) struct Apply {
     /// Apply this saved plan, if the hosts are still as they were
     #[arg(long, value_name = "FILE", conflicts_with = "names")]
     pub(super) plan: Option<PathBuf>,
+    /// Leave what this role or domain has on hosts that it has left, and do not speak of it any more
+    #[arg(
+        long,
+        value_name = "ROLE",
+        value_delimiter = ',',
+        conflicts_with = "plan"
+    )]
+    pub(super) forget: Vec<String>,
+    /// Of roles that have left a host, take away databases, mailboxes and other data, too
+    #[arg(long, conflicts_with = "plan")]
+    pub(super) purge_data: bool,
+    /// Confirm `--purge-data` by the names of the roles, separated by spaces
+    #[arg(long, requires = "purge_data", value_name = "NAMES")]
+    pub(super) confirm: Option<String>,
     #[command(flatten)]
     pub(super) waiting: Waiting,
 }

@@ -4,7 +4,8 @@ use tasks::domain::role::DomainWork;
 
 use super::app::App;
 use super::arguments::Diff;
-use super::jobs::{self, Jobs, Show, Work};
+use super::jobs::{self, Jobs, Show};
+use super::work::{Leave, Work};
 use super::{domains, plans};
 use crate::engine::{SavedScope, Status};
 use crate::report::problem::{Problem, exit};
@@ -19,7 +20,11 @@ pub(super) async fn run(app: &App, options: &Diff) -> Result<u8, Problem> {
     } else {
         Work::Roles(app.phase())
     };
-    let jobs = Jobs::gather(app, &hosts, work).await?;
+    let leave = Leave {
+        purge: options.purge_data,
+        ..Leave::default()
+    };
+    let jobs = Jobs::leaving(app, &hosts, work, &leave).await?;
     let (mut outcome, previews) = jobs::preview(app, jobs, Show::AsTheyCome).await;
     if !options.domains {
         outcome.other_domains = jobs::domains_of(app, &hosts);

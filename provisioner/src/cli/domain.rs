@@ -1,17 +1,18 @@
 //! `prov domain`: sets hosted domains up on top of the hosts, or takes them away again.
 
 use std::collections::BTreeSet;
-use std::io::{BufRead as _, IsTerminal as _};
 
 use tasks::domain::role::{Purpose, Tag};
 
 use super::app::App;
 use super::arguments::{Domain, DomainTag};
-use super::domains::{Asked, NO_DOMAINS, concerned, purpose, run_in_test_mode, work};
-use super::jobs::{self, Jobs, Show, Work};
+use super::domains::{
+    self, Asked, NO_DOMAINS, concerned, confirm, purpose, run_in_test_mode, work,
+};
+use super::jobs::{self, Jobs, Show};
 use super::plans;
+use super::work::{Leave, Work};
 use crate::engine::SavedScope;
-use crate::report::print::err;
 use crate::report::problem::{Problem, exit};
 use crate::report::text::Tense;
 
@@ -29,14 +30,37 @@ pub(super) async fn run(app: &App, options: &Domain) -> Result<u8, Problem> {
     app.check()?;
     let names = names(app, options)?;
     let tags: Vec<_> = options.tags.iter().copied().map(Tag::from).collect();
+    // What hosts remember of a domain is enough to take it away.
+    let is_gone = |name: &&String| options.remove && domains::is_gone(app, name);
+    let gone: BTreeSet<_> = names.iter().filter(is_gone).cloned().collect();
+    let known: Vec<_> = names
+        .iter()
+        .filter(|name| !gone.contains(*name))
+        .cloned()
+        .collect();
     let asked = Asked {
-        names: &names,
+        names: &known,
         tags: &tags,
         hostname_filter: options.hostname_filter.as_deref(),
         purpose: purpose(options.remove, options.purge_data),
     };
     let work = work(app, &asked)?;
-    let hosts = concerned(app, &work, &app.limited()?)?;
+    let limited = app.limited()?;
+    let hosts = if gone.is_empty() {
+        concerned(app, &work, &limited)?
+    } else {
+        limited
+    };
+    if let (Some(name), Some(_)) = (gone.first(), &options.out) {
+        return Err(Problem::usage(
+            format!("the estate has no domain '{name}', so no plan can be saved for it"),
+            "leave out --out",
+        ));
+    }
+    let leave = Leave {
+        domains: gone.clone(),
+        ..Leave::default()
+    };
     if hosts.is_empty() {
         return Err(Problem::usage(
             format!(
@@ -48,8 +72,17 @@ pub(super) async fn run(app: &App, options: &Domain) -> Result<u8, Problem> {
     }
     run_in_test_mode(app, &hosts).await?;
     if options.diff || options.remove {
-        let jobs = Jobs::gather(app, &hosts, Work::Domains(&work)).await?;
+        let jobs = Jobs::leaving(app, &hosts, Work::Domains(&work), &leave).await?;
         let (outcome, previews) = jobs::preview(app, jobs, Show::AsTheyCome).await;
+        let left = outcome.hosts.iter().flat_map(|host| &host.left);
+        let left: BTreeSet<_> = left.map(|left| left.name.as_str()).collect();
+        if let Some(name) = gone
+            .iter()
+            .find(|name| !left.contains(&*format!("domain {name}")))
+        {
+            let unknown = domains::unknown(app, name);
+            return Err(Problem::Usage(vec![unknown]));
+        }
         if options.diff {
             let scope = SavedScope {
                 roles: false,
@@ -70,9 +103,9 @@ pub(super) async fn run(app: &App, options: &Domain) -> Result<u8, Problem> {
         }
     }
     if work.purpose == Purpose::Purge {
-        confirm(options, &names)?;
+        confirm(options.confirm.as_deref(), &names.join(" "))?;
     }
-    let jobs = Jobs::gather(app, &hosts, Work::Domains(&work)).await?;
+    let jobs = Jobs::leaving(app, &hosts, Work::Domains(&work), &leave).await?;
     let outcome = jobs::apply(app, jobs, options.waiting.wait, None, Show::AsTheyCome).await;
     let code = jobs::code(&outcome);
     match jobs::still_deferred(app, &outcome) {
@@ -103,29 +136,4 @@ fn names(app: &App, options: &Domain) -> Result<Vec<String>, Problem> {
         return Err(Problem::usage("the estate has no domains", NO_DOMAINS));
     }
     Ok(app.domains.names().map(str::to_owned).collect())
-}
-
-/// Has the user say that data may go, by the names of the domains whose data it is.
-fn confirm(options: &Domain, names: &[String]) -> Result<(), Problem> {
-    let names = names.join(" ");
-    let said = match &options.confirm {
-        Some(said) => said.clone(),
-        None if std::io::stdin().is_terminal() => {
-            err(format_args!(
-                "This removes mailboxes, databases and files of web sites for ever. Type {names} to go on: "
-            ));
-            let mut line = String::new();
-            // Nothing read is no confirmation.
-            let _ = std::io::stdin().lock().read_line(&mut line);
-            line.trim().to_owned()
-        }
-        None => String::new(),
-    };
-    if said == names {
-        return Ok(());
-    }
-    Err(Problem::usage(
-        "--purge-data removes mailboxes, databases and files of web sites, and was not confirmed; nothing was changed",
-        format!("confirm it with --confirm '{names}'"),
-    ))
 }

@@ -1,5 +1,7 @@
 //! Which domains a command is about, on which hosts they are, and whether those can have them.
 
+use std::io::{BufRead as _, IsTerminal as _};
+
 use tasks::Diagnostic;
 use tasks::domain::domain_name;
 use tasks::domain::role::{DomainWork, Purpose, Selection, Tag};
@@ -9,6 +11,7 @@ use tasks::plan::Phase;
 use super::app::App;
 use crate::docker::Mode;
 use crate::engine::Failure;
+use crate::report::print::err;
 use crate::report::problem::Problem;
 
 /// What is asked of which domains.
@@ -69,7 +72,12 @@ pub(super) fn work<'a>(app: &'a App, asked: &Asked<'_>) -> Result<DomainWork<'a>
 pub(super) const NO_DOMAINS: &str =
     "write domains/NAME/domain.yml, or name the folder of the domains with --domains-folder DIR";
 
-fn unknown(app: &App, name: &str) -> Diagnostic {
+/// Tells whether a name is one of a domain that the estate does not have (any more).
+pub(super) fn is_gone(app: &App, name: &str) -> bool {
+    domain_name(name).is_ok() && app.domains.get(name).is_none()
+}
+
+pub(super) fn unknown(app: &App, name: &str) -> Diagnostic {
     if app.estate.limit(name).is_ok() && !["*", "all"].contains(&name) {
         let mistake = Diagnostic::new(format!("there is no domain '{name}'"));
         return mistake.hint(format!(
@@ -152,4 +160,28 @@ pub(super) async fn run_in_test_mode(app: &App, hosts: &[&Host]) -> Result<(), P
             names.join(" ")
         ),
     )))
+}
+
+/// Has the user say that data may go, by the names of those whose data it is.
+pub(super) fn confirm(said: Option<&str>, names: &str) -> Result<(), Problem> {
+    let said = match said {
+        Some(said) => said.to_owned(),
+        None if std::io::stdin().is_terminal() => {
+            err(format_args!(
+                "This removes mailboxes, databases, files of web sites and other data for ever. Type {names} to go on: "
+            ));
+            let mut line = String::new();
+            // Nothing read is no confirmation.
+            let _ = std::io::stdin().lock().read_line(&mut line);
+            line.trim().to_owned()
+        }
+        None => String::new(),
+    };
+    if said == names {
+        return Ok(());
+    }
+    Err(Problem::usage(
+        "--purge-data removes mailboxes, databases and other data, and was not confirmed; nothing was changed",
+        format!("confirm it with --confirm '{names}'"),
+    ))
 }

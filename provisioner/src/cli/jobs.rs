@@ -7,12 +7,12 @@ use tasks::InputTexts;
 use tasks::domain::role::DomainWork;
 use tasks::estate::Host;
 use tasks::plan::Phase;
-use tasks::resource::Declared;
 use tasks::role::HostContext;
 use tasks::value::HostPath;
 
 use super::app::App;
 use super::signals;
+use super::work::{self, Leave, Work};
 use crate::engine::{
     self, Failure, HostOutcome, Job, Lock, Previewed, Progress, RunOutcome, SavedPlan, Status,
 };
@@ -32,51 +32,45 @@ pub(super) struct Jobs {
     order: Vec<String>,
 }
 
-/// What is to be done on hosts.
-#[derive(Clone, Copy)]
-pub(super) enum Work<'a> {
-    /// What their roles declare.
-    Roles(Phase),
-    /// What domains need.
-    Domains(&'a DomainWork<'a>),
-    /// What their roles declare, and then what domains need.
-    RolesAndDomains(Phase, &'a DomainWork<'a>),
-    /// These resources.
-    Resources(&'a [Declared]),
-}
-
 /// Gives what is to be done on a host, and how it is reached.
-fn job(app: &App, host: &Host, target: Target, work: Work<'_>) -> Result<Job, Problem> {
-    let roles = || {
-        let context = HostContext::new(&app.estate, host, &app.inputs, &app.templates);
-        tasks::role::resources(&context)
-    };
+fn job(
+    app: &App,
+    host: &Host,
+    target: Target,
+    work: Work<'_>,
+    leave: &Leave,
+) -> Result<Job, Problem> {
+    let context = HostContext::new(&app.estate, host, &app.inputs, &app.templates);
+    let roles = tasks::role::resources(&context);
     let domains =
         |work: &DomainWork<'_>| work.resources(&app.estate, host, &app.inputs, &app.templates);
+    // A mistake in what this is not about is no reason to refuse it.
+    let mut others = domains(&DomainWork::setup(&app.domains)).ok();
+    if !matches!(work, Work::Roles(_)) {
+        let roles = roles.as_ref().ok();
+        others = others.zip(roles).map(|(mut others, roles)| {
+            others.extend(roles.iter().cloned());
+            others
+        });
+    }
+    let memory = work::memory(app, host, work, &roles, leave)?;
     let (resources, phase) = match work {
-        Work::Roles(phase) => (roles()?, phase),
+        Work::Roles(phase) => (roles?, phase),
         Work::Domains(work) => (domains(work)?, Phase::Completion),
         Work::RolesAndDomains(phase, work) => {
-            let mut both = roles()?;
+            let mut both = roles?;
             both.extend(domains(work)?);
             (tasks::role::arrange(host.name(), both)?, phase)
         }
         Work::Resources(resources) => (resources.to_vec(), Phase::Completion),
     };
-    // A mistake in what this is not about is no reason to refuse it.
-    let mut others = domains(&DomainWork::setup(&app.domains)).ok();
-    if !matches!(work, Work::Roles(_)) {
-        others = others.zip(roles().ok()).map(|(mut others, roles)| {
-            others.extend(roles);
-            others
-        });
-    }
     let declared = resources.iter().chain(others.iter().flatten());
     let secrets = declared.flat_map(|one| one.resource.manage().secrets());
     let secrets: BTreeSet<_> = secrets.chain(host.connection().password.clone()).collect();
     Ok(Job {
         host: host.name().to_owned(),
         target,
+        memory,
         resources,
         others,
         phase,
@@ -94,6 +88,16 @@ impl Jobs {
         hosts: &[&Host],
         work: Work<'_>,
     ) -> Result<Self, Problem> {
+        Self::leaving(app, hosts, work, &Leave::default()).await
+    }
+
+    /// Does the same, and says what becomes of that which nothing declares any more.
+    pub(super) async fn leaving(
+        app: &App,
+        hosts: &[&Host],
+        work: Work<'_>,
+        leave: &Leave,
+    ) -> Result<Self, Problem> {
         let targets = app.targets(hosts).await?;
         let mut jobs = Self {
             ready: Vec::new(),
@@ -103,7 +107,7 @@ impl Jobs {
         };
         for (host, (name, target)) in hosts.iter().zip(targets) {
             match target {
-                Ok(target) => jobs.ready.push(job(app, host, target, work)?),
+                Ok(target) => jobs.ready.push(job(app, host, target, work, leave)?),
                 Err(failure) => {
                     let mut outcome = HostOutcome::new(&name);
                     outcome.failed = Some(failure);

@@ -28,6 +28,7 @@ mod targets;
 mod task;
 mod up;
 mod verify;
+mod work;
 
 use crate::report::print::jsonln;
 use std::process::ExitCode;

@@ -7,7 +7,8 @@ use tasks::estate::Host;
 
 use super::app::App;
 use super::domains::{self, Asked};
-use super::jobs::{self, Jobs, Show, Work};
+use super::jobs::{self, Jobs, Show};
+use super::work::Work;
 use crate::engine::{Failure, Job, Previewed, RunOutcome, SavedPlan, SavedScope};
 use crate::report::json;
 use crate::report::print::{jsonln, outln};
@@ -60,7 +61,7 @@ pub(super) fn keep(
     for (job, preview) in previews {
         if let Some(basis) = &preview.basis {
             let shown = json::host(&preview.outcome);
-            plan.add(&job.host, &job.resources, basis, shown)?;
+            plan.add(&job.host, basis, shown)?;
         }
     }
     plan.write(path)?;

@@ -6,7 +6,8 @@ use tasks::resource::{Declared, KINDS, Kind};
 
 use super::app::App;
 use super::arguments::Task;
-use super::jobs::{self, Jobs, Show, Work};
+use super::jobs::{self, Jobs, Show};
+use super::work::Work;
 use crate::report::problem::Problem;
 use crate::report::text::Tense;
 

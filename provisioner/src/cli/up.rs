@@ -13,8 +13,9 @@ use tasks::plan::Phase;
 
 use super::app::App;
 use super::arguments::{Names, Up};
-use super::jobs::{self, Jobs, Show, Work};
+use super::jobs::{self, Jobs, Show};
 use super::verify::Services;
+use super::work::Work;
 use super::{containers, domains, signals, verify};
 use crate::docker::HostState;
 use crate::engine::{Failure, RunOutcome, Status};

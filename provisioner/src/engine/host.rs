@@ -96,11 +96,20 @@ async fn look(
     let mut session = ReadSession::open(&job.target).await?;
     let mut answers = session.look(&job.queries()).await?;
     answers.facts.reveal = job.show_private;
+    let mut leaving = job.leaving(&answers.facts);
+    if !leaving.is_empty() {
+        let more = session
+            .look(&leaving.queries().into_iter().collect())
+            .await?;
+        answers.facts.update(more.facts);
+    }
     outcome.round_trips = session.round_trips();
     session.close().await;
     exchange.leave(&job.host, &job.exports, &answers.facts);
-    let job = &exchange.fill(job).await;
-    refuse_other_release(job, &answers.facts)?;
+    let mut job = exchange.fill(job).await;
+    refuse_other_release(&job, &answers.facts)?;
+    outcome.left = job.take_away(&mut leaving, &answers.facts);
+    let job = &job;
     let plan = preview_plan(job, &answers.facts)?;
     outcome.take(&plan);
     let left_over = |handler: &&tasks::resource::Handler| job.is_left_over(handler);
@@ -119,6 +128,7 @@ async fn look(
         .map(|handler| handler.name.clone())
         .collect();
     Ok(Basis {
+        resources: job.resources.clone(),
         plan,
         handlers,
         facts: answers.facts,
@@ -191,9 +201,17 @@ async fn change(
     };
     let mut facts = answers.facts;
     facts.reveal = job.show_private;
+    let mut leaving = job.leaving(&facts);
+    if !leaving.is_empty() {
+        let more = session
+            .look(&leaving.queries().into_iter().collect())
+            .await?;
+        facts.update(more.facts);
+    }
     how.exchange.leave(&job.host, &job.exports, &facts);
     let mut job = how.exchange.fill(job).await;
     refuse_other_release(&job, &facts)?;
+    outcome.left = job.take_away(&mut leaving, &facts);
     let planned = preview_plan(&job, &facts)?;
     // A host that cannot be brought to its end is not touched at all.
     if let Some((item, cause, hint)) = planned.impossible() {
@@ -219,6 +237,10 @@ async fn change(
     let result = run.resources(how, outcome).await;
     let result = match result {
         Ok(()) => run.handlers(outcome).await,
+        Err(failure) => Err(failure),
+    };
+    let result = match result {
+        Ok(()) => run.remember(&leaving, outcome).await,
         Err(failure) => Err(failure),
     };
     outcome.round_trips = session.round_trips();

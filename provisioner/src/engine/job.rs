@@ -1,5 +1,6 @@
 //! What is to be done on one host.
 
+use tasks::leaving::{Leaving, Left, Memory};
 use tasks::plan::{self, HostPlan, Phase};
 use tasks::probe::{Facts, PathQuestion, Query, QuerySet, Read};
 use tasks::release::Release;
@@ -29,6 +30,8 @@ pub struct Job {
     /// What must not be shown when the host quotes it: the secrets of these resources, and of whatever else may be on
     /// the host, because handlers that an earlier run left judge files of its own.
     pub secrets: Vec<Secret>,
+    /// What the host is to remember of what is declared for it, unless the run has nothing to do with that.
+    pub memory: Option<Memory>,
     /// Whether diffs and quoted output show what not everybody may read on the host.
     pub show_private: bool,
 }
@@ -44,7 +47,28 @@ impl Job {
     pub(super) fn queries(&self) -> QuerySet {
         let mut queries = plan::queries(&self.resources);
         queries.extend(files(&self.exports));
+        queries.extend(self.memory.as_ref().map(Memory::query));
         queries
+    }
+
+    /// Finds what the host remembers and nothing declares any more.
+    pub(super) fn leaving(&self, facts: &Facts) -> Leaving {
+        let memory = self.memory.as_ref();
+        memory
+            .map(|memory| memory.leaving(&memory.remembered(facts)))
+            .unwrap_or_default()
+    }
+
+    /// Puts what goes before everything else, once it is known what others need of it; gives what is told of it.
+    pub(super) fn take_away(&mut self, leaving: &mut Leaving, facts: &Facts) -> Vec<Left> {
+        let Some(memory) = &self.memory else {
+            return Vec::new();
+        };
+        leaving.keep_what_others_need(facts);
+        let others = self.others.as_deref().unwrap_or_default();
+        let gone = leaving.declared(&memory.roles, &[&self.resources, others]);
+        self.resources.splice(0..0, gone);
+        memory.told(leaving)
     }
 
     /// Gives what must be known of other hosts.
@@ -59,6 +83,8 @@ impl Job {
 
 /// What a preview was made of.
 pub struct Basis {
+    /// What is declared, after what goes because nothing declares it any more.
+    pub resources: Vec<Declared>,
     /// The plan.
     pub plan: HostPlan,
     /// Handlers that would run, or were left by an earlier run.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::ser::SerializeMap as _;
 use serde::{Serialize, Serializer};
+use tasks::leaving::Left;
 use tasks::plan::{Action, HostPlan, Item, Planned, Reason, Remedy};
 use tasks::step::Step;
 use tasks::value::HostPath;
@@ -29,6 +30,8 @@ pub struct HostOutcome {
     pub refused: Vec<Failure>,
     /// Handlers that an earlier run left and that nothing names any more: they are not run.
     pub dropped: Vec<String>,
+    /// Roles and domains that have left the host, and what becomes of what they had.
+    pub left: Vec<Left>,
     /// Why the host failed, if it did.
     pub failed: Option<Failure>,
     /// Whether anything was begun that changes the host, even if nobody knows what came of it.
@@ -174,6 +177,7 @@ impl HostOutcome {
             unchanged: 0,
             refused: Vec::new(),
             dropped: Vec::new(),
+            left: Vec::new(),
             failed: None,
             touched: false,
             round_trips: 0,

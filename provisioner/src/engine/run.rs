@@ -5,6 +5,7 @@
 
 use std::time::{Duration, Instant};
 
+use tasks::leaving::{Leaving, Remembered};
 use tasks::plan::{self, Action, Change, Item, Planned, Remedy, is_locked};
 use tasks::probe::Facts;
 use tasks::resource::{Declared, Handler, Resource};
@@ -17,6 +18,7 @@ use super::job::{Job, files};
 use super::outcome::{Failure, HostOutcome};
 use super::saved::SavedHost;
 use super::session::{Lock, Output, Stepped, WriteSession};
+use super::steps;
 use super::{Event, Progress};
 
 /// How one host is applied.
@@ -41,12 +43,14 @@ pub(super) struct Run<'a> {
     /// Files that a refused handler has put back.
     pub(super) put_back: Vec<String>,
     pub(super) progress: &'a Progress,
+    /// What the host remembers, and what it is to remember before anything is changed.
+    memory: Option<(Remembered, Remembered)>,
     total: usize,
     done: usize,
 }
 
 impl<'a> Run<'a> {
-    pub(super) const fn new(
+    pub(super) fn new(
         job: &'a mut Job,
         session: &'a mut WriteSession,
         facts: Facts,
@@ -54,7 +58,13 @@ impl<'a> Run<'a> {
         progress: &'a Progress,
         total: usize,
     ) -> Self {
+        let memory = job.memory.as_ref().map(|memory| {
+            let have = memory.remembered(&facts);
+            let wanted = memory.before(&have, &facts);
+            (have, wanted)
+        });
         Self {
+            memory,
             job,
             session,
             facts,
@@ -100,6 +110,36 @@ impl<'a> Run<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Has the host remember what the run has left there, unless it does.
+    pub(super) async fn remember(
+        &mut self,
+        leaving: &Leaving,
+        outcome: &mut HostOutcome,
+    ) -> Result<(), Failure> {
+        let (Some(memory), Some((have, wanted))) = (&self.job.memory, &self.memory) else {
+            return Ok(());
+        };
+        // What still waits has not gone.
+        let after = if outcome.deferred.is_empty() || leaving.is_empty() {
+            memory.after(wanted, leaving)
+        } else {
+            wanted.clone()
+        };
+        if after == *have {
+            return Ok(());
+        }
+        let output = self
+            .session
+            .remember(&steps::remember(&memory.file, &after.text()))
+            .await?;
+        if output.exit == 0 {
+            return Ok(());
+        }
+        let remedy = plan::after_failed_step(None, &output.text);
+        let cause = format!("{} cannot be written", memory.file);
+        Err(Failure::new(cause, remedy).output(&output.text))
     }
 
     /// Waits for what the resource needs from other hosts and puts it in; gives what will not come.
@@ -165,10 +205,17 @@ impl<'a> Run<'a> {
         let mut queries = plan::altered(change, declared, later, &self.facts).without_simulations();
         queries.extend(files(&self.job.exports));
         let started = Instant::now();
+        let mut recorded: String = record.iter().map(|one| steps::record(one)).collect();
+        if let (Some(memory), Some((have, wanted))) = (&self.job.memory, &self.memory)
+            && have != wanted
+        {
+            let text = wanted.text();
+            recorded.push_str(&steps::recorded(&steps::remember(&memory.file, &text)));
+        }
         let stepped = loop {
             let stepped = self
                 .session
-                .apply(&change.steps, &record, &declared.notify, &queries)
+                .apply(&change.steps, &recorded, &declared.notify, &queries)
                 .await
                 .map_err(|error| Failure::from(error).of(item.name()))?;
             match &stepped {
@@ -187,6 +234,9 @@ impl<'a> Run<'a> {
         };
         let record: Vec<_> = record.into_iter().cloned().collect();
         self.due.extend(record);
+        if let Some((have, wanted)) = &mut self.memory {
+            have.clone_from(wanted);
+        }
         tracing::debug!(host = self.job.host, resource = item.name(), "changed");
         let said = match stepped {
             Stepped::Done(answers, said) => {

@@ -98,7 +98,6 @@ impl SavedPlan {
     pub fn add(
         &mut self,
         host: &str,
-        resources: &[Declared],
         basis: &Basis,
         shown: serde_json::Value,
     ) -> Result<(), Failure> {
@@ -106,7 +105,8 @@ impl SavedPlan {
         let saved = SavedHost {
             host: host.to_owned(),
             key: self.key.clone(),
-            resources: resources
+            resources: basis
+                .resources
                 .iter()
                 .map(|declared| {
                     Ok(SavedResource {

@@ -217,19 +217,16 @@ impl WriteSession {
         Ok(Opened::Ready(Box::new(Self { read }), Box::new(answers)))
     }
 
-    /// Makes one change: records the handlers that it notifies, keeps what they may have to put back, carries out
+    /// Makes one change: records what `record` says, such as the handlers that it notifies, keeps what they may have to put back, carries out
     /// the steps until one fails, and reads what is asked; all in one round trip.
     pub async fn apply(
         &mut self,
         steps: &[Step],
-        record: &[&Handler],
+        record: &str,
         notified: &[Handler],
         queries: &QuerySet,
     ) -> Result<Stepped, SshError> {
-        let mut script = String::from("result=0\n");
-        for handler in record {
-            script.push_str(&steps::record(handler));
-        }
+        let mut script = format!("result=0\n{record}");
         let kept = notified.iter().filter(|handler| handler.validate.is_some());
         for handler in kept {
             for path in steps.iter().filter_map(steps::replaced_path) {
@@ -282,6 +279,11 @@ impl WriteSession {
     pub async fn run(&mut self, run: &Run) -> Result<Output, SshError> {
         let script = answered("run", &steps::run_command(run));
         self.answer(&script, "run").await
+    }
+
+    /// Writes what must outlive the run, and gives what the host says.
+    pub async fn remember(&mut self, command: &str) -> Result<Output, SshError> {
+        self.answer(&answered("record", command), "record").await
     }
 
     /// Puts back the files that were changed on the way to a handler; the output names them.

@@ -121,7 +121,24 @@ pub(super) fn record(handler: &Handler) -> String {
         "mkdir -p -m 0700 {STATE} && printf '\\n%s\\n' {} | cat >>{STATE}/pending && sync {STATE}/pending",
         quote(&line)
     );
-    format!("[ $result = 0 ] && {{\n{}}}\n", answered("record", &append))
+    recorded(&append)
+}
+
+/// Writes the script that does something before the change that depends on it, which is not made if that fails.
+#[must_use]
+pub(super) fn recorded(command: &str) -> String {
+    format!("[ $result = 0 ] && {{\n{}}}\n", answered("record", command))
+}
+
+/// Writes the command that has the host remember a text in a file of its own, all of it or nothing.
+#[must_use]
+pub(super) fn remember(file: &HostPath, text: &str) -> String {
+    let folder = file.parent();
+    let (folder, file) = (quote(folder.as_str()), quote(file.as_str()));
+    format!(
+        "umask 077; mkdir -p -m 0700 {STATE} && mkdir -p -m 0700 -- {folder} && printf %s {} | base64 -d >{file}.new && sync -- {file}.new && mv -f -- {file}.new {file}",
+        encode(text.as_bytes())
+    )
 }
 
 /// Writes the script that forgets a handler, leaving those that are still to run, and what was kept for it.

@@ -6,6 +6,8 @@ use std::time::Duration;
 use super::style::{self, paint};
 pub use tasks::visible as printable;
 
+use tasks::leaving::Left;
+
 use crate::engine::{ChangeOutcome, Failure, HostOutcome, RunOutcome, Status, Summary};
 
 /// Whether a run only looked or also changed, which decides the wording.
@@ -105,6 +107,9 @@ fn host(text: &mut String, outcome: &HostOutcome, tense: Tense, verbose: bool) {
         " ".repeat(width),
         paint(style::of_status(status), &state)
     );
+    for left in &outcome.left {
+        self::left(text, left);
+    }
     for outcome in &outcome.changes {
         change(text, outcome, verbose);
     }
@@ -161,6 +166,50 @@ fn host(text: &mut String, outcome: &HostOutcome, tense: Tense, verbose: bool) {
     }
     if let Some(failed) = &outcome.failed {
         failure(text, failed);
+    }
+}
+
+/// Says what becomes of a role or domain that the host does not have any more.
+fn left(text: &mut String, left: &Left) {
+    let name = printable(&left.name);
+    let bare = printable(left.bare()).replace(", ", ",");
+    let _ = writeln!(
+        text,
+        "  no longer declared: {}",
+        paint(style::STRONG, &name)
+    );
+    let mut line = |word: &str, what: &str| {
+        let _ = writeln!(
+            text,
+            "      {}",
+            paint(style::FAINT, &format!("{word}: {what}"))
+        );
+    };
+    if left.elsewhere {
+        line(
+            "stays",
+            &format!(
+                "`prov domain {bare} --remove` takes it away, `prov apply --forget {bare}` leaves it alone"
+            ),
+        );
+    }
+    if left.forgotten {
+        line(
+            "stays",
+            "it is forgotten, with everything of it in its place",
+        );
+    }
+    if !left.goes.is_empty() {
+        line("goes", &printable(&left.goes.join(", ")));
+    }
+    if !left.keeps.is_empty() {
+        let keeps = printable(&left.keeps.join(", "));
+        line(
+            "stays",
+            &format!(
+                "{keeps} (`prov apply --purge-data` takes data away, `--forget {bare}` leaves it alone)"
+            ),
+        );
     }
 }
 

@@ -275,6 +275,7 @@ impl Manage for Block {
     fn absent(&self) -> Option<Resource> {
         let mut gone = self.clone();
         gone.state = State::Absent;
+        gone.block = Content::default();
         Some(Resource::Block(gone))
     }
 

@@ -379,7 +379,8 @@ impl Manage for Cron {
     }
 
     fn absent(&self) -> Option<Resource> {
-        let mut gone = self.clone();
+        let mut gone = Self::new(self.name.clone(), "");
+        gone.user = self.user.clone();
         gone.state = State::Absent;
         Some(Resource::Cron(gone))
     }

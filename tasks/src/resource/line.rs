@@ -240,6 +240,11 @@ impl Manage for Line {
     fn absent(&self) -> Option<Resource> {
         let mut gone = self.clone();
         gone.state = State::Absent;
+        gone.backrefs = false;
+        // What the line is found by is enough.
+        if gone.regexp.is_some() {
+            gone.line = None;
+        }
         Some(Resource::Line(gone))
     }
 

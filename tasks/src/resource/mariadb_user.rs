@@ -377,9 +377,12 @@ impl Manage for MariaDbUser {
     }
 
     fn absent(&self) -> Option<Resource> {
-        let mut gone = self.clone();
-        gone.state = State::Absent;
-        Some(Resource::MariaDbUser(gone))
+        Some(Resource::MariaDbUser(Self {
+            account: self.account.clone(),
+            password: None,
+            grants: BTreeMap::new(),
+            state: State::Absent,
+        }))
     }
 }
 

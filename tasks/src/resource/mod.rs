@@ -43,7 +43,7 @@ pub use caldav_calendar::{CaldavCalendar, Component, percent_encoded};
 pub use command::Command;
 pub use cron::{Cron, Special, TimeField};
 pub use debconf::{Debconf, DebconfType};
-pub use declared::Declared;
+pub use declared::{Declared, Leaves};
 pub use directory::Directory;
 pub use download::Download;
 pub use edit::Anchor;

@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 use super::{Manage, Resource, State, essential};
 use crate::plan::{Action, Awaited, Change, Diff, Planned, Reason, Remedy};
 use crate::probe::{
-    AptRequest, AptVerb, Becomes, Effect, Facts, ListsFact, NameQuestion, NotAsked, PackageFact,
-    Query,
+    AptFact, AptRequest, AptVerb, Becomes, Effect, Facts, ListsFact, NameQuestion, NotAsked,
+    PackageFact, Query,
 };
 use crate::step::{Run, Step};
 use crate::value::PackageName;
@@ -228,9 +228,15 @@ impl Packages {
         }
     }
 
+    /// Gives what apt said that it would do, where it was asked.
+    #[must_use]
+    pub(crate) fn foreseen_by<'f>(&self, facts: &'f Facts) -> Option<&'f AptFact> {
+        facts.apt.get(&self.request().key())
+    }
+
     /// Shows what apt said that it would do, dependencies included; nothing where it was not asked.
     fn foreseen(&self, facts: &Facts) -> Diff {
-        let Some(fact) = facts.apt.get(&self.request().key()) else {
+        let Some(fact) = self.foreseen_by(facts) else {
             return Diff::default();
         };
         let install = fact.install.iter().map(|package| format!("+{package}"));

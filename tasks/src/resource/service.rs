@@ -284,7 +284,12 @@ impl Manage for Service {
     }
 
     fn absent(&self) -> Option<Resource> {
-        None
+        Some(Resource::Service(Self {
+            name: self.name.clone(),
+            running: false,
+            enabled: false,
+            masked: None,
+        }))
     }
 
     fn remedy(&self, output: &str) -> Option<Remedy> {

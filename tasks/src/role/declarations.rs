@@ -2,7 +2,7 @@
 
 use crate::diagnostic::Diagnostic;
 use crate::plan::Phase;
-use crate::resource::{Declared, Handler, Resource};
+use crate::resource::{Declared, Handler, Leaves, Resource};
 
 /// Collects what a role declares.
 pub(crate) struct Declarations {
@@ -45,6 +45,12 @@ impl Declared {
     /// Makes the resource notify a handler when it changes.
     pub(crate) fn notifies(&mut self, handler: &Handler) -> &mut Self {
         self.notify.push(handler.clone());
+        self
+    }
+
+    /// Has the resource stay when the role leaves the host, which needs one all the same.
+    pub(crate) const fn stays(&mut self) -> &mut Self {
+        self.leaves = Leaves::Stays;
         self
     }
 

@@ -44,7 +44,7 @@ pub(super) fn resources(cx: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagn
     );
     let literal = regex::escape(&address.to_string());
     line.regexp = role.take(checked(format!("^{literal}[ \\t]")));
-    role.add(Resource::Line(line)).on_completion();
+    role.add(Resource::Line(line)).on_completion().stays();
     let resolvers = cx
         .render("dns_client/resolv.conf")
         .set("domain", domain)
@@ -52,7 +52,7 @@ pub(super) fn resources(cx: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagn
         .finish();
     if let Some(content) = role.take(resolvers) {
         let file = File::new(fixed("/etc/resolv.conf"), content);
-        role.add(Resource::File(file)).on_completion();
+        role.add(Resource::File(file)).on_completion().stays();
     }
     role.finish()
 }

@@ -284,7 +284,8 @@ pub(super) fn resources(cx: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagn
         fixed("/etc/mailname"),
         Content::plain(format!("{mailname}\n")),
     );
-    role.add(Resource::File(file)).notifies(&restart);
+    // Other programs than Exim read it, too.
+    role.add(Resource::File(file)).notifies(&restart).stays();
     let settings = settings(cx, &variables);
     if let Some(content) = role.take(settings) {
         let file = File::new(fixed("/etc/exim4/update-exim4.conf.conf"), content);

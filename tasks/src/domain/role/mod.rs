@@ -208,6 +208,12 @@ impl Selection {
         })
     }
 
+    /// Tells whether everything is chosen.
+    #[must_use]
+    pub fn is_everything(&self) -> bool {
+        self.tags.is_empty() && self.hostnames.is_none()
+    }
+
     /// Tells whether a part is chosen.
     #[must_use]
     pub fn has(&self, tag: Tag) -> bool {

@@ -4,6 +4,7 @@ use super::{DOMAIN_ROLES, DomainContext, DomainRole, Made, Purpose, Selection, h
 use crate::diagnostic::Diagnostic;
 use crate::domain::{Domain, Domains};
 use crate::estate::{Estate, Host};
+use crate::leaving::Trace;
 use crate::promise::Promises;
 use crate::resource::Declared;
 use crate::role::{HostContext, Inputs, arrange};
@@ -107,6 +108,30 @@ impl<'e> DomainWork<'e> {
             home_domain,
             selection: &self.selection,
         })
+    }
+
+    /// Says how what the domains have on a host is taken away again.
+    pub fn traces(
+        &self,
+        estate: &Estate,
+        host: &Host,
+        inputs: &Inputs,
+        templates: &Templates,
+    ) -> Result<Vec<Trace>, Vec<Diagnostic>> {
+        let mut traces = Vec::new();
+        for domain in &self.domains {
+            let with = |purpose| {
+                let work = DomainWork {
+                    domains: vec![*domain],
+                    selection: self.selection.clone(),
+                    purpose,
+                };
+                work.resources(estate, host, inputs, templates)
+            };
+            let (removal, purge) = (with(Purpose::Removal)?, with(Purpose::Purge)?);
+            traces.extend(Trace::of_domain(domain.name().as_str(), &removal, &purge));
+        }
+        Ok(traces)
     }
 
     /// Gives the resources of one host for the domains, none where they do not concern it.

@@ -1,0 +1,272 @@
+//! What a host remembers of what was declared for it, and what of that goes once nothing declares it any more.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::collections::BTreeSet;
+
+use tasks::Secret;
+use tasks::content::Content;
+use tasks::leaving::{Leaving, Memory, Remembered, Scope, Trace};
+use tasks::probe::{AptFact, Facts, PackageFact};
+use tasks::resource::{
+    Block, Declared, Directory, File, Handler, Leaves, Line, MariaDbUser, Packages, Resource,
+    Service,
+};
+use tasks::value::{HostPath, PackageName, ServiceName};
+
+fn path(text: &str) -> HostPath {
+    HostPath::new(text).unwrap()
+}
+
+fn package(name: &str) -> PackageName {
+    PackageName::new(name).unwrap()
+}
+
+fn file(text: &str) -> Resource {
+    Resource::File(File::new(path(text), Content::plain("x")))
+}
+
+/// What a role of a small daemon declares.
+fn daemon() -> Vec<Declared> {
+    let service = ServiceName::new("svc").unwrap();
+    let packages = Packages::new([package("svc"), package("tool")]);
+    let mut settings = Declared::new("svc", file("/etc/svc.conf"));
+    settings.notify.push(Handler::restart(service.clone()));
+    let mut needed = Declared::new("svc", file("/etc/needed"));
+    needed.leaves = Leaves::Stays;
+    vec![
+        Declared::new("svc, other", Resource::Packages(packages)),
+        settings,
+        needed,
+        Declared::new(
+            "svc",
+            Resource::Directory(Directory::new(path("/var/lib/svc"))),
+        ),
+        Declared::new("svc", Resource::Service(Service::new(service))),
+    ]
+}
+
+fn memory(declared: &[Declared], scope: Scope) -> Memory {
+    Memory {
+        file: path("/var/lib/prov/declared/e"),
+        roles: BTreeSet::from(["other".to_owned()]),
+        domains: BTreeSet::from(["here.test".to_owned()]),
+        declared: Some(Trace::of_roles(declared)),
+        brings: Trace::of_roles(declared),
+        takes: BTreeSet::new(),
+        scope,
+    }
+}
+
+fn of_roles() -> Scope {
+    Scope {
+        roles: true,
+        ..Scope::default()
+    }
+}
+
+/// What a host remembers on which the daemon was installed, `tool` having been there before.
+fn remembered(declared: &[Declared]) -> Remembered {
+    let mut facts = Facts::default();
+    facts.packages.insert(package("svc"), PackageFact::Absent);
+    let tool = PackageFact::Installed("1".to_owned());
+    facts.packages.insert(package("tool"), tool);
+    let before = memory(declared, of_roles()).before(&Remembered::default(), &facts);
+    // As it comes back from the host.
+    Remembered::read(&before.text())
+}
+
+fn names(leaving: &Leaving) -> Vec<String> {
+    let gone = leaving.declared(&BTreeSet::new(), &[]);
+    gone.iter().map(Declared::name).collect()
+}
+
+fn kept(memory: &Memory, leaving: &Leaving) -> Vec<String> {
+    let told = memory.told(leaving);
+    told.into_iter().flat_map(|left| left.keeps).collect()
+}
+
+#[test]
+fn a_role_that_leaves_stops_its_service_first_and_keeps_data_and_what_was_there_before() {
+    let (host, memory) = (remembered(&daemon()), memory(&[], of_roles()));
+    let leaving = memory.leaving(&host);
+    let gone = ["service svc", "file /etc/svc.conf", "packages svc"];
+    assert_eq!(names(&leaving), gone);
+    assert_eq!(kept(&memory, &leaving), ["directory /var/lib/svc"]);
+    let told = memory.told(&leaving);
+    assert_eq!((told.len(), told[0].name.as_str()), (1, "svc"));
+    // Handlers are for what is left, and nothing is.
+    let declared = leaving.declared(&memory.roles, &[]);
+    assert!(declared.iter().all(|one| one.notify.is_empty()));
+    let after = memory.after(&host, &leaving);
+    let later = memory.leaving(&after);
+    assert!(later.is_empty());
+    assert_eq!(
+        kept(&memory, &later),
+        [
+            "directory /var/lib/svc",
+            "packages svc (removed, and not purged)"
+        ]
+    );
+}
+
+#[test]
+fn data_goes_when_that_is_asked_for_and_packages_are_purged_then() {
+    let host = remembered(&daemon());
+    let scope = Scope {
+        purge: true,
+        ..of_roles()
+    };
+    let memory = memory(&[], scope);
+    let leaving = memory.leaving(&host);
+    assert!(names(&leaving).contains(&"directory /var/lib/svc".to_owned()));
+    let gone = leaving.declared(&BTreeSet::new(), &[]);
+    let Resource::Packages(packages) = &gone.last().unwrap().resource else {
+        panic!("{gone:?}");
+    };
+    assert!(packages.purge);
+    assert_eq!(memory.after(&host, &leaving), Remembered::default());
+}
+
+#[test]
+fn what_is_declared_in_another_way_or_lies_above_it_does_not_go() {
+    let host = remembered(&daemon());
+    let scope = Scope {
+        purge: true,
+        ..of_roles()
+    };
+    let line = Line::new(path("/var/lib/svc/x"), Content::plain("x"));
+    let download = serde_json::json!({ "url": "https://a.test/x", "path": "/etc/svc.conf", "sha256": "0".repeat(64) });
+    let declared = [
+        Declared::new("other", Resource::Line(line)),
+        Declared::new(
+            "other",
+            Resource::Download(serde_json::from_value(download).unwrap()),
+        ),
+    ];
+    let leaving = memory(&declared, scope).leaving(&host);
+    assert_eq!(names(&leaving), ["service svc", "packages svc"]);
+}
+
+#[test]
+fn a_package_that_others_need_stays() {
+    let (host, memory) = (remembered(&daemon()), memory(&[], of_roles()));
+    let mut leaving = memory.leaving(&host);
+    let mut facts = Facts::default();
+    let fact = |names: &[&str]| AptFact {
+        remove: names.iter().map(|name| (*name).to_owned()).collect(),
+        ..AptFact::default()
+    };
+    facts.apt.insert("remove svc".to_owned(), fact(&["svc"]));
+    leaving.keep_what_others_need(&facts);
+    assert!(names(&leaving).contains(&"packages svc".to_owned()));
+    facts
+        .apt
+        .insert("remove svc".to_owned(), fact(&["svc", "mine"]));
+    leaving.keep_what_others_need(&facts);
+    assert!(!names(&leaving).contains(&"packages svc".to_owned()));
+    let kept = kept(&memory, &leaving);
+    assert!(
+        kept.contains(&"packages svc (others need it)".to_owned()),
+        "{kept:?}"
+    );
+}
+
+#[test]
+fn nothing_is_left_over_while_it_is_not_known_what_is_declared() {
+    let mut memory = memory(&[], of_roles());
+    memory.declared = None;
+    let leaving = memory.leaving(&remembered(&daemon()));
+    assert_eq!(leaving, Leaving::default());
+}
+
+#[test]
+fn what_is_forgotten_stays_and_is_not_spoken_of_again() {
+    let host = remembered(&daemon());
+    let scope = Scope {
+        forget: BTreeSet::from(["svc".to_owned(), "other".to_owned()]),
+        ..of_roles()
+    };
+    let memory = memory(&[], scope);
+    let leaving = memory.leaving(&host);
+    assert!(leaving.is_empty());
+    assert!(memory.told(&leaving).iter().all(|left| left.forgotten));
+    assert_eq!(memory.after(&host, &leaving), Remembered::default());
+}
+
+#[test]
+fn a_domain_goes_by_a_command_of_its_own_unless_it_has_only_left_this_host() {
+    let removal = [Declared::new(
+        "r",
+        Resource::File(File::gone(path("/etc/site"))),
+    )];
+    let mut data = Directory::new(path("/srv/site"));
+    data.state = tasks::resource::State::Absent;
+    let purge = [
+        removal[0].clone(),
+        Declared::new("r", Resource::Directory(data)),
+    ];
+    let host = |domain: &str| {
+        let mut memory = memory(&[], Scope::default());
+        memory.brings = Trace::of_domain(domain, &removal, &purge);
+        memory.before(&Remembered::default(), &Facts::default())
+    };
+    // It is no longer in the estate: apply says so.
+    let (gone, roles) = (host("gone.test"), memory(&[], of_roles()));
+    let leaving = roles.leaving(&gone);
+    assert!(leaving.is_empty() && roles.told(&leaving)[0].elsewhere);
+    let scope = Scope {
+        domains: BTreeSet::from(["gone.test".to_owned()]),
+        ..Scope::default()
+    };
+    assert_eq!(
+        names(&memory(&[], scope).leaving(&gone)),
+        ["file /etc/site"]
+    );
+    // It is there, and has nothing on this host any more.
+    let here = host("here.test");
+    assert_eq!(names(&roles.leaving(&here)), ["file /etc/site"]);
+    // It has something else here: that is for `prov domain`.
+    let mut still = memory(&[], of_roles());
+    let other = [Declared::new(
+        "r",
+        Resource::File(File::gone(path("/etc/other"))),
+    )];
+    still.declared = Some(Trace::of_domain("here.test", &other, &other));
+    assert!(still.leaving(&here).is_empty());
+    assert!(still.told(&still.leaving(&here)).is_empty());
+}
+
+#[test]
+fn a_trace_holds_no_secret() {
+    let secret = || Content::secret(Secret::new("hunter2"));
+    let line = Line::new(path("/etc/a"), secret());
+    let account = serde_json::json!({ "account": "wp@localhost", "password": "hunter2", "grants": { "wp": ["ALL"] } });
+    let account: MariaDbUser = serde_json::from_value(account).unwrap();
+    let declared = [
+        Declared::new("r", Resource::Line(line.clone())),
+        Declared::new(
+            "r",
+            Resource::Line(line.replacing("^x".to_owned().try_into().unwrap())),
+        ),
+        Declared::new("r", Resource::Block(Block::new(path("/etc/b"), secret()))),
+        Declared::new("r", Resource::File(File::new(path("/etc/c"), secret()))),
+        Declared::new("r", Resource::MariaDbUser(account)),
+    ];
+    let memory = memory(&declared, of_roles());
+    let text = memory
+        .before(&Remembered::default(), &Facts::default())
+        .text();
+    assert!(
+        !text.contains("hunter2") && !text.contains("secret"),
+        "{text}"
+    );
+    // A line of which nothing but the secret is known is not remembered.
+    assert_eq!(text.lines().count(), 4, "{text}");
+}
+
+#[test]
+fn lines_of_a_later_form_are_kept() {
+    let text = "{\"role\":\"r\",\"gone\":{\"quantum\":{}}}\n";
+    assert_eq!(Remembered::read(text).text(), text);
+}
