@@ -368,7 +368,7 @@ impl Memory {
             let name = trace.name();
             let forgotten = leaving.forgotten.contains(&trace.owner(&self.roles));
             let goes = gone.contains(&name) || self.takes.contains(&name);
-            !goes && !(forgotten && self.forgets(trace))
+            !(goes || forgotten && self.forgets(trace))
         });
         after.traces.extend(residue);
         after

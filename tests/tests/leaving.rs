@@ -1,6 +1,5 @@
 //! Roles and domains that leave a host: what they had goes, what holds data stays until it is asked for, and nobody else's
 //! things are touched.
-#![expect(clippy::unwrap_used, reason = "helpers of tests fail their test")]
 
 use end_to_end::Estate;
 

@@ -20,30 +20,15 @@ pub enum Leaves {
 impl Leaves {
     /// Says what becomes of a kind of which nobody says more.
     const fn of(resource: &Resource) -> Self {
-        match resource {
+        let holds_data = matches!(
+            resource,
             Resource::Group(_)
-            | Resource::User(_)
-            | Resource::Directory(_)
-            | Resource::TlsKey(_)
-            | Resource::MariaDbDatabase(_) => Self::Data,
-            Resource::Packages(_)
-            | Resource::Debconf(_)
-            | Resource::AuthorizedKey(_)
-            | Resource::File(_)
-            | Resource::Download(_)
-            | Resource::Symlink(_)
-            | Resource::Line(_)
-            | Resource::Block(_)
-            | Resource::Replace(_)
-            | Resource::Cron(_)
-            | Resource::ApacheModule(_)
-            | Resource::Command(_)
-            | Resource::TlsAuthority(_)
-            | Resource::TlsCertificate(_)
-            | Resource::MariaDbUser(_)
-            | Resource::CaldavCalendar(_)
-            | Resource::Service(_) => Self::Goes,
-        }
+                | Resource::User(_)
+                | Resource::Directory(_)
+                | Resource::TlsKey(_)
+                | Resource::MariaDbDatabase(_)
+        );
+        if holds_data { Self::Data } else { Self::Goes }
     }
 }
 
