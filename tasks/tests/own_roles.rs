@@ -256,3 +256,83 @@ fn libraries_share_roles_and_the_estates_own_counts_first() {
     let told = Catalogue::load(&estate, &[broken]).unwrap_err();
     assert_eq!(told[0].place.as_ref().unwrap().file, "shared/a/role.yml");
 }
+
+#[test]
+fn expressions_ask_the_inventory_and_no_secret_leaves_its_host() {
+    let with = |line: &str| {
+        let role = format!(
+            "summary: x\nvariables:\n  page_title: text\n  page_token: {{type: secret, default: ~}}\nresources:\n  - {line}\n"
+        );
+        sources(&role, "page_title: Home\n")
+            .with("hosts/web.yml", "page_title: Web\npage_token: public\n")
+            .with("hosts/app.private.yml", "page_title: hidden\n")
+    };
+    let named = |line: &str| {
+        let sources = with(line);
+        assert_eq!(check(&sources), "");
+        names(&declared(&sources, "app")).join(" ")
+    };
+    let each = "directory: {path: '/{{ address(host=item) }}'}\n    each: hosts";
+    assert_eq!(
+        named(&format!("{each}(role='page')")),
+        "directory /192.0.2.7 directory /192.0.2.8"
+    );
+    assert_eq!(
+        named(&format!("{each}(group='internal')")),
+        "directory /192.0.2.8"
+    );
+    assert_eq!(named(&format!("{each}(role='none')")), "");
+    let title = "directory: {path: \"/{{ variable(host='web', name='page_title') }}\"}";
+    assert_eq!(named(title), "directory /Web");
+    for (line, told) in [
+        (
+            "directory: {path: \"/{{ address(host='wbe') }}\"}",
+            "did you mean 'web'?",
+        ),
+        (
+            "directory: {path: '/x'}\n    each: hosts(role='pag')",
+            "did you mean 'page'?",
+        ),
+        (
+            "directory: {path: '/x'}\n    each: hosts(group='intrnal')",
+            "did you mean 'internal'?",
+        ),
+        (
+            "directory: {path: \"/{{ variable(host='web', name='page_token') }}\"}",
+            "is secret",
+        ),
+        (
+            "directory: {path: \"/{{ variable(host='app', name='page_title') }}\"}",
+            "is secret",
+        ),
+    ] {
+        let mistakes = check(&with(line));
+        assert!(mistakes.contains(told), "{line}: {mistakes}");
+        assert!(!mistakes.contains("hidden"), "{mistakes}");
+    }
+}
+
+#[test]
+fn what_is_one_hosts_own_stands_beside_its_variables() {
+    let of = |resources: &str| {
+        sources("summary: x\n", "")
+            .with("hosts/web.yml", resources)
+            .with(
+                "groups/internal.yml",
+                "resources: [{directory: {path: /inside}}]\n",
+            )
+    };
+    let web = "handlers: {go: {run: [true]}}\nresources:\n  - directory: {path: '/{{ host.name }}'}\n    notify: go\n".replace("true", "sync");
+    let sources = of(&web);
+    assert_eq!(check(&sources), "");
+    let of_web = declared(&sources, "web");
+    assert_eq!(names(&of_web), ["directory /web"]);
+    assert_eq!(of_web[0].role, "host web");
+    assert_eq!(of_web[0].notify[0].name, "run sync");
+    assert_eq!(names(&declared(&sources, "app")), ["directory /inside"]);
+    let told = check(&of("resources: [{directory: {pth: /x}}]\n"));
+    assert!(
+        told.contains("e/hosts/web.yml:1:26: unknown field 'pth'"),
+        "{told}"
+    );
+}

@@ -46,7 +46,7 @@ pub use schema::inventory_schema;
 pub use sources::{Mark, Source, Sources};
 pub use stand_in::{STAND_INS, StandIn};
 pub(crate) use table::from_mapping;
-pub use variables::{Layer, Origin, Variable, Vars};
+pub use variables::{LOCAL_SECTIONS, Layer, Origin, Variable, Vars};
 pub(crate) use yaml::parse_bytes;
 pub use yaml::{MAX_BYTES, MAX_DEPTH, parse};
 

@@ -15,6 +15,9 @@ use super::{Host, from_node, name, table, yaml};
 use crate::diagnostic::Unset;
 use crate::{Diagnostic, Place};
 
+/// What may stand beside the variables of hosts and groups; whoever reads roles reads it.
+pub const LOCAL_SECTIONS: [&str; 2] = ["handlers", "resources"];
+
 /// Names a level of precedence.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Origin {
@@ -87,6 +90,9 @@ impl Layer {
     pub fn add(&mut self, node: &Node) -> Result<(), Vec<Diagnostic>> {
         let mut mistakes = Vec::new();
         for (key, node) in node.entries().map_err(|mistake| vec![mistake])? {
+            if self.has_sections() && LOCAL_SECTIONS.contains(&key.text.as_str()) {
+                continue;
+            }
             if let Err(reason) = name::variable(&key.text) {
                 let message = format!("variable '{}': {reason}", super::node::shorten(&key.text));
                 mistakes.push(Diagnostic::at(key.mark.place(), message));
@@ -104,6 +110,14 @@ impl Layer {
             Ok(())
         } else {
             Err(mistakes)
+        }
+    }
+
+    /// Tells whether other things than variables may stand in the layer's files.
+    fn has_sections(&self) -> bool {
+        match self.origin {
+            Origin::All | Origin::Group(_) | Origin::Host(_) => true,
+            Origin::Domain(_) | Origin::CommandLine => false,
         }
     }
 

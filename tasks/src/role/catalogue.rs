@@ -3,6 +3,7 @@
 //! Owns which roles exist and in which order a host gets them; whoever decides something of roles asks it, by way of
 //! [`HostContext`]. Refuses to be a global: it is handed on, so that an estate can come with roles of its own.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -75,6 +76,15 @@ impl Entry {
         match self {
             Self::BuiltIn(role) => role.name,
             Self::Own(role) => role.name(),
+        }
+    }
+
+    /// Tells whether a host has the role.
+    #[must_use]
+    pub fn is_on(&self, host: &Host) -> bool {
+        match self {
+            Self::BuiltIn(role) => host.has_role(role.name),
+            Self::Own(role) => role.is_on(host),
         }
     }
 
@@ -167,6 +177,21 @@ impl Catalogue {
         self.entries
     }
 
+    /// Lists the variables that are secret to any role, as long as there are roles that could ask for them.
+    pub(super) fn secrets(&self) -> BTreeSet<String> {
+        if self.own().next().is_none() {
+            return BTreeSet::new();
+        }
+        let of = |role: &Entry| {
+            let schema = role.variables();
+            let fields = schema["properties"].as_object().cloned();
+            let secret = fields.unwrap_or_default().into_iter();
+            let secret = secret.filter(|(_, field)| is_secret(field, &schema));
+            secret.map(|(name, _)| name).collect::<Vec<_>>()
+        };
+        self.iter().flat_map(of).collect()
+    }
+
     /// Lists the roles in the order in which they are applied on a host.
     pub fn iter(&self) -> impl Iterator<Item = &Entry> {
         self.entries.iter()
@@ -182,7 +207,7 @@ impl Catalogue {
 
     /// Lists the roles of a host, in that order.
     pub fn of<'c>(&'c self, host: &'c Host) -> impl Iterator<Item = &'c Entry> {
-        self.iter().filter(|role| host.has_role(role.name()))
+        self.iter().filter(|role| role.is_on(host))
     }
 
     /// Lists what the roles of a host bring, in their order.
@@ -205,7 +230,11 @@ impl Catalogue {
     /// What a domain role reads can be set for the hosts on which it works, too.
     pub(super) fn known(&self) -> Vec<KnownRole<'_>> {
         let of_domains = domain::variables();
-        let known = self.iter().map(|role| {
+        let named = |role: &&Entry| match role {
+            Entry::BuiltIn(_) => true,
+            Entry::Own(role) => role.is_named(),
+        };
+        let known = self.iter().filter(named).map(|role| {
             let more = of_domains.iter().filter(|(on, _)| *on == role.name());
             let more = more.flat_map(|(_, names)| names.iter().cloned());
             let own = field_names(&role.variables());

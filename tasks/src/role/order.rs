@@ -15,7 +15,15 @@ impl Catalogue {
     /// only where it says so. Of several that have the same name, that of the estate counts, else that of the first library.
     pub fn load(estate: &Sources, libraries: &[Sources]) -> Result<Self, Vec<Diagnostic>> {
         let own = own::load(estate, libraries)?;
-        placed(Self::default().into_entries(), own).map(Self::of_entries)
+        let (named, beside): (Vec<_>, Vec<_>) = own.into_iter().partition(OwnRole::is_named);
+        let mut entries = placed(Self::default().into_entries(), named)?;
+        entries.extend(beside.into_iter().map(Arc::new).map(Entry::Own));
+        let roles = Self::of_entries(entries);
+        let secrets = roles.secrets();
+        for role in roles.own() {
+            role.hide(&secrets);
+        }
+        Ok(roles)
     }
 }
 

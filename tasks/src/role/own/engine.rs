@@ -4,14 +4,16 @@
 //! is given; what a rendering may cost is the business of [`super::toll`].
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use serde_json::Value;
 use tera::{Context, Error, ErrorKind, Tera};
 
 use super::guard::{self, EACH, KEEP, OUT};
+use super::inventory::{self, Inventory};
 use super::toll::{self, Bounded, MOST_BYTES};
 use crate::diagnostic::{Diagnostic, Place, nearest};
-use crate::estate::Mark;
+use crate::estate::{Estate, Mark};
 
 /// Where a text stands.
 #[derive(Debug, Clone)]
@@ -53,6 +55,9 @@ pub(super) struct Names<'n> {
 pub(super) struct Engine {
     tera: Tera,
     texts: BTreeMap<String, Compiled>,
+    inventory: Arc<Inventory>,
+    /// Whether any of the texts asks the inventory.
+    asks: bool,
     /// What is wrong with texts of which nobody knows yet whether they are used.
     broken: BTreeMap<String, Diagnostic>,
 }
@@ -68,10 +73,26 @@ impl Engine {
         let mut tera = Tera::default();
         tera.autoescape_on(Vec::<&str>::new());
         toll::register(&mut tera);
+        let inventory = Arc::default();
+        inventory::register(&mut tera, &inventory);
         Self {
             tera,
             texts: BTreeMap::new(),
+            inventory,
+            asks: false,
             broken: BTreeMap::new(),
+        }
+    }
+
+    /// Gives what the functions ask.
+    pub(super) fn inventory(&self) -> &Inventory {
+        &self.inventory
+    }
+
+    /// Lets the texts ask about an estate, if any of them does.
+    pub(super) fn learn(&self, estate: &Estate) {
+        if self.asks {
+            self.inventory.learn(estate);
         }
     }
 
@@ -185,6 +206,7 @@ impl Engine {
         compiled: Compiled,
         names: &Names<'_>,
     ) -> Vec<Diagnostic> {
+        self.asks |= inventory::asks(text);
         let added = self.tera.add_raw_template(name, text);
         self.texts.insert(name.to_owned(), compiled);
         if let Err(error) = added {

@@ -98,6 +98,7 @@ pub(super) fn backup(
 impl<'r> Filling<'r> {
     /// Reads the variables of a host.
     fn new(role: &'r OwnRole, estate: &Estate, vars: &Vars<'_>) -> Result<Self, Vec<Diagnostic>> {
+        role.engine.learn(estate);
         let mut filling = Self {
             role,
             context: Context::new(),

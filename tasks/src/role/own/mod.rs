@@ -8,6 +8,8 @@ mod compile;
 mod engine;
 mod fill;
 mod guard;
+mod inventory;
+mod local;
 mod read;
 mod toll;
 mod types;
@@ -19,7 +21,7 @@ use serde_json::{Value as Json, json};
 
 use crate::content::Placeholders;
 use crate::diagnostic::Diagnostic;
-use crate::estate::{Estate, Mark, Node, Sources, Vars};
+use crate::estate::{Estate, Host, Mark, Node, Sources, Vars};
 use crate::resource::{Declared, Kind};
 use crate::value::HostPath;
 use engine::Engine;
@@ -29,6 +31,7 @@ use types::Type;
 #[derive(Debug)]
 pub struct OwnRole {
     name: String,
+    on: On,
     /// Where it is described, as the user would name it.
     file: String,
     summary: String,
@@ -44,6 +47,19 @@ pub struct OwnRole {
     engine: Engine,
     /// The hosts on which each `only` leaves a resource, by its text; found once.
     chosen: OnceLock<BTreeMap<String, BTreeSet<String>>>,
+}
+
+/// Which hosts have a role.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum On {
+    /// Those that `estate.yml` gives it to.
+    Role,
+    /// All of them.
+    All,
+    /// Those of a group.
+    Group(String),
+    /// One.
+    Host(String),
 }
 
 /// A variable of a role.
@@ -89,6 +105,27 @@ impl OwnRole {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Tells whether a host has the role.
+    pub(super) fn is_on(&self, host: &Host) -> bool {
+        match &self.on {
+            On::Role => host.has_role(&self.name),
+            On::All => true,
+            On::Group(group) => host.groups().contains(group),
+            On::Host(name) => host.name() == name,
+        }
+    }
+
+    /// Tells whether `estate.yml` can give the role to hosts; else it stands beside their variables.
+    #[must_use]
+    pub fn is_named(&self) -> bool {
+        self.on == On::Role
+    }
+
+    /// Learns which variables are secret to any role.
+    pub(super) fn hide(&self, secrets: &BTreeSet<String>) {
+        self.engine.inventory().hide(secrets.clone());
     }
 
     /// Says what the role does.
@@ -212,6 +249,10 @@ pub(super) fn load(
             }
             Err(found) => mistakes.extend(found),
         }
+    }
+    match local::roles(estate) {
+        Ok(more) => roles.extend(more),
+        Err(found) => mistakes.extend(found),
     }
     if mistakes.is_empty() {
         Ok(roles)

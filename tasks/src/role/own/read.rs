@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 
 use super::compile::{Compiler, OF_EACH};
 use super::types::Type;
-use super::{Acts, Item, Notified, OwnRole, Variable};
+use super::{Acts, Item, Notified, On, OwnRole, Variable};
 use crate::content::Placeholders;
 use crate::diagnostic::{Diagnostic, Place};
 use crate::estate::{
@@ -87,9 +87,7 @@ pub(super) fn roles(sources: &Sources, folder: &str) -> Result<Vec<OwnRole>, Vec
             }
         };
         let beside = sources.file(&format!("{folder}{name}"));
-        let mut reader = Reader {
-            mistakes: Vec::new(),
-        };
+        let mut reader = Reader::default();
         let role = reader.role(name, file, &beside, &node, files);
         match role {
             Some(role) if reader.mistakes.is_empty() => roles.push(role),
@@ -105,8 +103,9 @@ pub(super) fn roles(sources: &Sources, folder: &str) -> Result<Vec<OwnRole>, Vec
     }
 }
 
-struct Reader {
-    mistakes: Vec<Diagnostic>,
+#[derive(Default)]
+pub(super) struct Reader {
+    pub(super) mistakes: Vec<Diagnostic>,
 }
 
 impl Reader {
@@ -168,6 +167,7 @@ impl Reader {
         let engine = compiler.finish();
         Some(OwnRole {
             name: name.to_owned(),
+            on: On::Role,
             file,
             summary,
             after,
@@ -180,6 +180,45 @@ impl Reader {
             engine,
             chosen: OnceLock::new(),
         })
+    }
+
+    /// Reads what stands beside the variables of hosts.
+    pub(super) fn local(&mut self, on: On, file: String, node: &Node) -> OwnRole {
+        let name = match &on {
+            On::Role | On::All => "all hosts".to_owned(),
+            On::Group(group) => format!("group {group}"),
+            On::Host(host) => format!("host {host}"),
+        };
+        let handlers = self.handlers(node.get("handlers"));
+        let items = self.items(node.get("resources"), &handlers);
+        let known = GIVEN.map(str::to_owned).into();
+        let mut compiler = Compiler::new(known, BTreeSet::new(), &mut self.mistakes);
+        for handler in handlers.values() {
+            compiler.texts(&handler.node);
+            if let Some(node) = &handler.validate {
+                compiler.texts(node);
+            }
+        }
+        let files = BTreeMap::new();
+        for item in &items {
+            compiler.item(item, "", &files);
+        }
+        let engine = compiler.finish();
+        OwnRole {
+            summary: format!("What {file} says beside variables."),
+            name,
+            on,
+            file,
+            after: Vec::new(),
+            replaces: None,
+            variables: BTreeMap::new(),
+            handlers,
+            items,
+            backup: Vec::new(),
+            files,
+            engine,
+            chosen: OnceLock::new(),
+        }
     }
 
     fn keep<T>(&mut self, result: Result<T, Diagnostic>) -> Option<T> {

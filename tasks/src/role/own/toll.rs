@@ -76,7 +76,7 @@ impl io::Write for Bounded {
     }
 }
 
-fn spend(cost: usize) -> TeraResult<()> {
+pub(super) fn spend(cost: usize) -> TeraResult<()> {
     match LEFT.get().checked_sub(cost) {
         Some(left) => {
             LEFT.set(left);

@@ -1,0 +1,152 @@
+//! Functions by which an expression asks the inventory: hosts, their addresses, their variables.
+//!
+//! Owns that no secret goes to another host by accident: what is set in a private file, or is secret to any role, is refused.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, OnceLock};
+
+use tera::{Error, Kwargs, State, Tera, TeraResult};
+
+use super::toll::spend;
+use crate::diagnostic::nearest;
+use crate::estate::{Estate, Host, Node, Value};
+
+/// Names of the functions, as they are called.
+const CALLS: [&str; 3] = ["hosts(", "address(", "variable("];
+
+/// What the functions ask.
+#[derive(Debug, Default)]
+pub(super) struct Inventory {
+    estate: OnceLock<Estate>,
+    secrets: OnceLock<BTreeSet<String>>,
+}
+
+/// Tells whether a text may ask the inventory.
+pub(super) fn asks(text: &str) -> bool {
+    let text: String = text.split_whitespace().collect();
+    CALLS.iter().any(|call| text.contains(call))
+}
+
+impl Inventory {
+    /// Learns of the estate; the first one counts.
+    pub(super) fn learn(&self, estate: &Estate) {
+        self.estate.get_or_init(|| estate.clone());
+    }
+
+    /// Learns which variables are secret to any role.
+    pub(super) fn hide(&self, secrets: BTreeSet<String>) {
+        // Learnt once, when the roles are gathered.
+        let _ = self.secrets.set(secrets);
+    }
+
+    fn estate(&self) -> TeraResult<&Estate> {
+        let estate = self.estate.get();
+        estate.ok_or_else(|| Error::message("internal error: the inventory is not known here"))
+    }
+
+    fn host(&self, arguments: &Kwargs) -> TeraResult<&Host> {
+        let name = arguments.must_get::<&str>("host")?;
+        let estate = self.estate()?;
+        estate.host(name).ok_or_else(|| {
+            let names = estate.hosts().iter().map(Host::name);
+            unknown("host", name, names)
+        })
+    }
+
+    fn hosts(&self, arguments: &Kwargs) -> TeraResult<tera::Value> {
+        let estate = self.estate()?;
+        let role = arguments.get::<&str>("role")?;
+        let group = arguments.get::<&str>("group")?;
+        let hosts: Vec<&Host> = match (role, group) {
+            (Some(role), None) => {
+                let hosts = estate.hosts_with_role(role);
+                let given = estate.hosts().iter().flat_map(Host::roles);
+                let given: BTreeSet<_> = given.map(String::as_str).collect();
+                if hosts.is_empty() && nearest(role, given.iter().copied()).is_some() {
+                    return Err(unknown("role", role, given));
+                }
+                hosts
+            }
+            (None, Some(group)) => {
+                let members = estate.members(group);
+                members.ok_or_else(|| unknown("group", group, estate.groups()))?
+            }
+            (None, None) => estate.hosts().iter().collect(),
+            (Some(_), Some(_)) => {
+                return Err(Error::message("hosts() takes a role or a group, not both"));
+            }
+        };
+        spend(hosts.len())?;
+        let names: Vec<&str> = hosts.into_iter().map(Host::name).collect();
+        Ok(tera::Value::from_serializable(&names))
+    }
+
+    fn variable(&self, arguments: &Kwargs) -> TeraResult<tera::Value> {
+        let host = self.host(arguments)?;
+        let name = arguments.must_get::<&str>("name")?;
+        let vars = self.estate()?.vars(host);
+        let Some(node) = vars.get(name) else {
+            let names = vars.merged();
+            let known = names.keys().copied();
+            return Err(match nearest(name, known) {
+                Some(_) => unknown("variable", name, names.keys().copied()),
+                None => Error::message(format!(
+                    "the variable '{name}' is not set for {}",
+                    host.name()
+                )),
+            });
+        };
+        let is_secret = self.secrets.get().is_some_and(|all| all.contains(name));
+        if is_secret || node.mark().source().is_private() {
+            return Err(Error::message(format!(
+                "the variable '{name}' of {} is secret, or set in a private file: it stays with its host",
+                host.name()
+            )));
+        }
+        Ok(tera::Value::from_serializable(&json(node)))
+    }
+}
+
+fn unknown<'n>(what: &str, name: &str, known: impl IntoIterator<Item = &'n str>) -> Error {
+    let shown = crate::estate::shorten(name);
+    Error::message(match nearest(name, known) {
+        Some(near) => format!("there is no {what} '{shown}'; did you mean '{near}'?"),
+        None => format!("there is no {what} '{shown}'"),
+    })
+}
+
+fn json(node: &Node) -> serde_json::Value {
+    if let Value::Sequence(items) = node.value() {
+        items.iter().map(json).collect()
+    } else if let Value::Mapping(entries) = node.value() {
+        let entries = entries.iter();
+        let entries = entries.map(|(key, node)| (key.text().to_owned(), json(node)));
+        serde_json::Value::Object(entries.collect())
+    } else if let Value::Bool(value) = node.value() {
+        (*value).into()
+    } else if let Value::Integer(number) = node.value() {
+        i64::try_from(*number).unwrap_or(i64::MAX).into()
+    } else if let Value::Float(number) = node.value() {
+        (*number).into()
+    } else {
+        node.as_str().map_or(serde_json::Value::Null, Into::into)
+    }
+}
+
+/// Makes the functions known.
+pub(super) fn register(tera: &mut Tera, inventory: &Arc<Inventory>) {
+    let asked = Arc::clone(inventory);
+    tera.register_function("hosts", move |arguments: Kwargs, _: &State| {
+        asked.hosts(&arguments)
+    });
+    let asked = Arc::clone(inventory);
+    tera.register_function("address", move |arguments: Kwargs, _: &State| {
+        asked
+            .host(&arguments)
+            .map(|host| host.address().to_string())
+    });
+    let asked = Arc::clone(inventory);
+    tera.register_function("variable", move |arguments: Kwargs, _: &State| {
+        asked.variable(&arguments)
+    });
+}
