@@ -5,6 +5,7 @@
 //! the text of a secret.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, Serializer};
@@ -135,6 +136,42 @@ impl Content {
         };
         Self {
             segments: self.segments.iter().map(filled).collect(),
+            unsorted: self.unsorted,
+        }
+    }
+
+    /// Tells whether a person would see nothing in it: NUL bytes, or other bytes besides text and controls among them.
+    #[must_use]
+    pub fn is_binary(text: &str) -> bool {
+        let odd = |c: char| c.is_control() && !matches!(c, '\t' | '\n' | '\r' | '\u{c}' | '\u{1b}');
+        text.contains('\0') || (text.contains(|c| raw::byte_of(c).is_some()) && text.contains(odd))
+    }
+
+    /// Gives a part of it, by the bytes of its text, at whose ends characters begin.
+    #[must_use]
+    pub fn part(&self, range: Range<usize>) -> Self {
+        let mut at = 0;
+        let mut segments = Vec::new();
+        for segment in &self.segments {
+            let (text, secret) = match segment {
+                Segment::Plain(text) => (text.as_str(), false),
+                Segment::Secret(secret) => (secret.expose(), true),
+                Segment::Input(_) => continue,
+            };
+            let within = |place: usize| place.saturating_sub(at).min(text.len());
+            if let Some(part) = text.get(within(range.start)..within(range.end))
+                && !part.is_empty()
+            {
+                segments.push(if secret {
+                    Segment::Secret(Secret::new(part))
+                } else {
+                    Segment::Plain(part.to_owned())
+                });
+            }
+            at += text.len();
+        }
+        Self {
+            segments,
             unsorted: self.unsorted,
         }
     }
@@ -276,7 +313,8 @@ impl JsonSchema for Content {
     }
 
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({ "type": "string" })
+        // Any bytes, where whoever reads them knows how to put them (see `raw`).
+        schemars::json_schema!({ "type": "string", "contentMediaType": "application/octet-stream" })
     }
 
     fn inline_schema() -> bool {

@@ -18,7 +18,7 @@ impl Facts {
                 attributes,
                 ..
             } => {
-                let file = FileFact::of(attributes.clone(), &content.bytes());
+                let file = FileFact::of(attributes.clone(), content.bytes());
                 for linked in self.linked(path) {
                     *linked = file.clone();
                 }

@@ -218,7 +218,7 @@ proptest! {
         let before = parts.concat();
         let mut facts = Facts::default();
         let attributes = Attributes::new("root", "root", Mode::new(0o644));
-        facts.paths.insert(path(), PathFact::File(FileFact::of(attributes, &before)));
+        facts.paths.insert(path(), PathFact::File(FileFact::of(attributes, before.clone())));
         let line = Line::new(path(), Content::plain("key=new"))
             .replacing(LinePattern::new("^key=").expect("a pattern"));
         let Planned::Change(change) = line.plan(&facts).expect("asks for what it needs") else {
@@ -231,7 +231,7 @@ proptest! {
         let Some(PathFact::File(file)) = facts.paths.get(&path()) else {
             return Err(TestCaseError::fail("no file"));
         };
-        let after = &file.body.as_ref().expect("a body").0;
+        let after = file.body.as_ref().expect("a body").0.as_slice();
         let equal = before.iter().zip(after).take_while(|(old, new)| old == new).count();
         let rest = before[equal..].iter().rev().zip(after[equal..].iter().rev());
         let end = rest.take_while(|(old, new)| old == new).count();

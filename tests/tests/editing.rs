@@ -150,3 +150,142 @@ fn expressions_that_tell_nothing_or_do_not_exist_are_refused_when_they_are_typed
             .says(remedy);
     }
 }
+
+#[test]
+fn content_may_be_any_bytes_and_is_shown_by_size_and_digest() {
+    let estate = Estate::deployed(&["one"]);
+    let binary: Vec<u8> = (0..=255).cycle().take(3000).collect();
+    let place = estate.path("binary");
+    std::fs::write(&place, &binary).unwrap();
+    let content = format!("content=@{}", place.display());
+    let file = ["file", "path=/srv/binary", &content];
+    let preview = ["task", "file", "path=/srv/binary", &content, "--diff"];
+    let sum = |bytes: &[u8]| tasks::content::Content::plain(tasks::raw::text(bytes)).sha256();
+    let ran = estate.prov(preview).run();
+    ran.exits(0)
+        .says(&format!("+<3000 bytes, SHA-256 {}>", sum(&binary)));
+    estate
+        .task(file)
+        .run()
+        .changed("one", &["file /srv/binary"]);
+    assert_eq!(bytes(&estate, "/srv/binary"), hexadecimal(&binary));
+    estate.task(file).run().unchanged("one");
+    estate.on("one", "printf x >>/srv/binary");
+    let ran = estate.prov(preview).run();
+    ran.exits(0).says("-<3001 bytes, SHA-256 ");
+    // What not everybody may read is not to be guessed by its digest.
+    let private = [
+        "task",
+        "file",
+        "path=/srv/p",
+        &content,
+        "mode=0600",
+        "--diff",
+    ];
+    estate
+        .prov(private)
+        .run()
+        .exits(0)
+        .says("+<3000 bytes hidden: may hold a secret>");
+    // Another encoding than UTF-8 is text all the same, and a single line of it can be one of a file.
+    std::fs::write(&place, b"caf\xe9").unwrap();
+    let line = format!("line=@{}", place.display());
+    estate.on("one", "printf 'a\\n' >/srv/x");
+    estate.task(["line", "path=/srv/x", &line]).run().exits(0);
+    assert_eq!(bytes(&estate, "/srv/x"), hexadecimal(b"a\ncaf\xe9\n"));
+    let field = format!("owner=@{}", place.display());
+    estate
+        .prov(["task", "file", "path=/srv/x", &field])
+        .run()
+        .exits(64)
+        .says("holds no text in UTF-8");
+}
+
+#[test]
+fn a_text_that_begins_with_an_at_sign_is_written_with_two() {
+    let estate = Estate::deployed(&["one"]);
+    estate.on("one", "printf 'a\\n' >/srv/x");
+    let at = "line=@reboot root /usr/bin/x";
+    let ran = estate.prov(["task", "line", "path=/srv/x", at]).run();
+    ran.exits(64)
+        .says("line line: cannot read 'reboot root /usr/bin/x'")
+        .says("hint: after @ comes the path of a file")
+        .says("line=@@reboot root /usr/bin/x");
+    for (typed, line) in [
+        ("@@reboot x", "@reboot x"),
+        ("@@@home", "@@home"),
+        ("@@", "@"),
+    ] {
+        let typed = format!("line={typed}");
+        estate.task(["line", "path=/srv/x", &typed]).run().exits(0);
+        assert!(estate.on("one", "tail -1 /srv/x") == format!("{line}\n"));
+    }
+    let account = ["task", "mariadb_user", "account=@localhost", "password=x"];
+    estate
+        .prov(account)
+        .run()
+        .exits(64)
+        .says("account=@@localhost");
+    for place in ["/no/such/file", "/", ""] {
+        let content = format!("content=@{place}");
+        estate
+            .prov(["task", "file", "path=/srv/y", &content])
+            .run()
+            .exits(64)
+            .says("cannot read");
+    }
+    // Nothing comes by standard input here.
+    let empty = ["file", "path=/srv/empty", "content=@-"];
+    estate
+        .task(empty)
+        .run()
+        .changed("one", &["file /srv/empty"]);
+    assert!(estate.holds("one", "[ -f /srv/empty ] && [ ! -s /srv/empty ]"));
+}
+
+#[test]
+fn large_files_are_edited_and_larger_ones_told() {
+    let estate = Estate::deployed(&["one"]);
+    estate.on(
+        "one",
+        "yes 'some words of a long log' | head -c 20000000 >/srv/large; printf '\\nkey=1\\n' >>/srv/large; yes 'more words' | head -c 5000000 >>/srv/large",
+    );
+    let expected = estate.on("one", "sed 's/^key=1$/key=2/' /srv/large | sha256sum");
+    let line = ["line", "path=/srv/large", "regexp=^key=", "line=key=2"];
+    let preview = estate.task(line).args(["--diff"]).run();
+    assert!(preview.told().contains("+key=2"), "{}", preview.told());
+    estate
+        .task(line)
+        .run()
+        .changed("one", &["line /srv/large '^key='"]);
+    assert_eq!(estate.on("one", "sha256sum </srv/large"), expected);
+    estate.task(line).run().unchanged("one");
+    assert_eq!(
+        estate.on("one", "ls -A /var/tmp /srv"),
+        "/srv:\nlarge\n\n/var/tmp:\n"
+    );
+    estate.on("one", "truncate -s 70000000 /srv/large");
+    estate.task(line).run().exits(1).failed(
+        "one",
+        &["70000000 bytes", "up to 64 MiB", "a file of its own"],
+    );
+    // A whole file may be as large as it likes.
+    let large = estate.path("large");
+    std::fs::write(&large, vec![b'x'; 5_000_000]).unwrap();
+    let content = format!("content=@{}", large.display());
+    let file = ["file", "path=/srv/large", &content];
+    estate.task(file).run().changed("one", &["file /srv/large"]);
+    assert_eq!(estate.on("one", "stat -c %s /srv/large"), "5000000\n");
+    estate.task(file).run().unchanged("one");
+    // There is no room for what is sent ahead: nothing is changed, and nothing left.
+    estate.on("one", "rmdir /var/tmp; mkdir -p /dev/shm/tmp; ln -s /dev/shm/tmp /var/tmp; head -c 200M /dev/zero >/dev/shm/full 2>/dev/null || :; echo old >/srv/large");
+    let ran = estate.task(file).run();
+    ran.exits(1).failed(
+        "one",
+        &["No space left on device", "/var/tmp", "free space"],
+    );
+    assert_eq!(
+        estate.on("one", "cat /srv/large; ls -A /dev/shm/tmp /srv"),
+        "old\n/dev/shm/tmp:\n\n/srv:\nlarge\n"
+    );
+}

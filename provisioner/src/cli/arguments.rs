@@ -427,7 +427,8 @@ pub(super) struct Run {
 pub(super) struct Task {
     /// Manage a resource of this kind
     pub(super) resource: String,
-    /// Set its fields; a value in brackets or braces is YAML, and `@FILE` is the text of a file
+    /// Set its fields; a value in brackets or braces is YAML, `@FILE` is what a file holds and `@-` what comes by standard
+    /// input; a text that begins with `@` is written with two
     #[arg(value_name = "KEY=VALUE")]
     pub(super) fields: Vec<String>,
     /// Preview only

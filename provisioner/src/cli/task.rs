@@ -1,8 +1,10 @@
 //! `prov task`: one resource that no role declares.
 
+use std::io::Read as _;
+
 use serde_json::{Map, Value};
-use tasks::Diagnostic;
 use tasks::resource::{Declared, KINDS, Kind};
+use tasks::{Diagnostic, raw};
 
 use super::app::App;
 use super::arguments::Task;
@@ -75,14 +77,7 @@ fn field(kind: &Kind, text: &str) -> Result<(String, Value), Problem> {
             hint,
         ));
     };
-    let text = match value.strip_prefix('@') {
-        Some(path) => {
-            let path = std::path::Path::new(path);
-            std::fs::read_to_string(path)
-                .map_err(|error| Problem::file("read", path, &error, "name a text file after @"))?
-        }
-        None => value.to_owned(),
-    };
+    let text = said(kind, name, value, field)?;
     // A field of text takes what was typed as it is; anything else is read as YAML.
     let of_text = ["string", "null"].iter().any(|kind| *kind == field["type"])
         || field["type"]
@@ -99,6 +94,38 @@ fn field(kind: &Kind, text: &str) -> Result<(String, Value), Problem> {
             let first = error.lines().next().unwrap_or_default().to_owned();
             Problem::usage(format!("{} {name}: {first}", kind.name), usage(kind))
         })
+}
+
+/// Gives the text of a value: what was typed, or after `@` what is in a file or, for `-`, comes by standard input. A text
+/// that begins with `@` itself begins with two.
+fn said(kind: &Kind, name: &str, value: &str, field: &Value) -> Result<String, Problem> {
+    let Some(place) = value.strip_prefix('@') else {
+        return Ok(value.to_owned());
+    };
+    if place.starts_with('@') {
+        return Ok(place.to_owned());
+    }
+    let refuse = |cause: String| {
+        let hint = format!(
+            "after @ comes the path of a file of this machine, or - for standard input; for a text that begins with @ write two: {name}=@{value}"
+        );
+        Problem::usage(format!("{} {name}: {cause}", kind.name), hint)
+    };
+    let read = if place == "-" {
+        let mut bytes = Vec::new();
+        std::io::stdin()
+            .lock()
+            .read_to_end(&mut bytes)
+            .map(|_| bytes)
+    } else {
+        std::fs::read(place)
+    };
+    let bytes = read.map_err(|error| refuse(format!("cannot read '{place}': {error}")))?;
+    // What goes into a file may be anything.
+    if field.get("contentMediaType").is_some() {
+        return Ok(raw::text(&bytes).into_owned());
+    }
+    String::from_utf8(bytes).map_err(|_| refuse(format!("'{place}' holds no text in UTF-8")))
 }
 
 /// Tells whether a field's schema is given elsewhere, as it is for enumerations.

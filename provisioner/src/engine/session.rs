@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use tasks::probe::{MOST_BODY, QuerySet};
+use tasks::probe::QuerySet;
 use tasks::resource::Handler;
 use tasks::step::{Run, Step};
 
@@ -33,12 +33,11 @@ struct Patience(Duration);
 impl Patience {
     /// For a script that only looks.
     fn looking(self, queries: &QuerySet) -> Allowance {
-        let files = queries.bodies().saturating_mul(MOST_BODY);
         Allowance {
             doing: "being looked at",
             silence: self.silence(),
             total: (self.0 * 6).max(Duration::from_secs(30)),
-            bytes: MOST_ANSWER + files.min(MOST_FILES),
+            bytes: MOST_ANSWER + queries.bodies().min(MOST_FILES),
         }
     }
 
@@ -226,6 +225,9 @@ impl WriteSession {
         notified: &[Handler],
         queries: &QuerySet,
     ) -> Result<Stepped, SshError> {
+        if let Some(failed) = self.send_ahead(steps).await? {
+            return Ok(Stepped::Failed(failed));
+        }
         let mut script = format!("result=0\n{record}");
         let kept = notified.iter().filter(|handler| handler.validate.is_some());
         for handler in kept {
@@ -242,6 +244,7 @@ impl WriteSession {
             script.push_str(&answered(&format!("step:{index}"), &steps::command(step)));
             script.push_str("}\n");
         }
+        script.push_str(steps::FORGET_AHEAD);
         script.push_str(&answers::script(queries));
         let allowance = self.read.patience.changing(queries);
         let frames = self.read.shell.run(&script, &allowance).await?;
@@ -268,6 +271,21 @@ impl WriteSession {
         }
         let answers = Box::new(answers::read(queries, frames)?);
         Ok(Stepped::Done(answers, said))
+    }
+
+    /// Sends a large content in parts, to a file without a name; gives what the host said if it could not take it.
+    async fn send_ahead(&mut self, steps: &[Step]) -> Result<Option<Output>, SshError> {
+        let Some(bytes) = steps.iter().find_map(steps::ahead) else {
+            return Ok(None);
+        };
+        let begin = std::iter::once(steps::BEGIN_AHEAD.to_owned());
+        for script in begin.chain(bytes.chunks(steps::PART).map(steps::part_ahead)) {
+            let output = self.answer(&script, "ahead").await?;
+            if output.exit != 0 {
+                return Ok(Some(output));
+            }
+        }
+        Ok(None)
     }
 
     /// Reads what is asked, in one round trip.

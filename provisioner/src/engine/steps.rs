@@ -16,12 +16,19 @@ pub(super) fn command(step: &Step) -> String {
             content,
             attributes,
             replaces,
-        } => format!(
-            "content={}; prov_write_file {} {}",
-            encode(&content.bytes()),
-            placed(path, attributes),
-            quote(replaces.as_deref().unwrap_or_default())
-        ),
+        } => {
+            let write = format!(
+                "prov_write_file {} {}",
+                placed(path, attributes),
+                quote(replaces.as_deref().unwrap_or_default())
+            );
+            let bytes = content.bytes();
+            if bytes.len() > PART {
+                format!("content=; spooled=/dev/fd/6; {write}")
+            } else {
+                format!("content={}; spooled=; {write}", encode(&bytes))
+            }
+        }
         Step::Fetch {
             path,
             url,
@@ -45,6 +52,33 @@ pub(super) fn command(step: &Step) -> String {
         Step::Run(run) => run_command(run),
     }
 }
+
+/// Bytes beyond which a content is sent in parts before the script that puts it in place: a shell holds the whole of a
+/// script in memory.
+pub(super) const PART: usize = 1024 * 1024;
+
+/// Gives the content that is to be sent ahead of the script, if a step has one. No resource writes two as large.
+#[must_use]
+pub(super) fn ahead(step: &Step) -> Option<Vec<u8>> {
+    let bytes = step.content()?.bytes();
+    (matches!(step, Step::WriteFile { .. }) && bytes.len() > PART).then_some(bytes)
+}
+
+/// Opens a file for it that has no name any more: whatever becomes of the session, nothing is left.
+pub(super) const BEGIN_AHEAD: &str = "exec 6>&-\nif spooled=$(mktemp -p /var/tmp prov.XXXXXXXXXX 2>&1); then exec 6<>\"$spooled\"; rm -f -- \"$spooled\"; printf '\\n0' | prov_answer ahead\nelse printf '%s\\n1' \"$spooled\" | prov_answer ahead; fi\n";
+
+/// Writes one part of it.
+#[must_use]
+pub(super) fn part_ahead(bytes: &[u8]) -> String {
+    let command = format!(
+        "printf %s {} | base64 -d >&6 || {{ printf '%s\\n' 'in /var/tmp, where the content was to come before it is put in place'; return 1; }}",
+        encode(bytes)
+    );
+    answered("ahead", &command)
+}
+
+/// Closes the file.
+pub(super) const FORGET_AHEAD: &str = "exec 6>&-\n";
 
 /// Writes the command of a `Run`, its standard input included.
 #[must_use]

@@ -119,7 +119,7 @@ fn bytes_travel_only_if_the_digest_is_another() {
     };
     assert_eq!(file(&same).sha256, Some(digest));
     assert_eq!(file(&same).body, None);
-    assert_eq!(file(&other).body.unwrap().0, b"\xff\0binary");
+    assert_eq!(file(&other).body.unwrap().0.as_slice(), b"\xff\0binary");
     assert_eq!(
         facts.path(&path(&folder.path().join("none"))).unwrap(),
         &PathFact::Missing
@@ -130,7 +130,8 @@ fn bytes_travel_only_if_the_digest_is_another() {
 fn a_file_beyond_the_limit_is_not_fetched_and_an_empty_one_is() {
     let folder = tempfile::tempdir().unwrap();
     let (large, empty) = (folder.path().join("large"), folder.path().join("empty"));
-    std::fs::write(&large, vec![b'x'; MOST_BODY + 10]).unwrap();
+    let file = std::fs::File::create(&large).unwrap();
+    file.set_len(MOST_BODY as u64 + 10).unwrap();
     std::fs::write(&empty, "").unwrap();
     let facts = look([at(&large, Read::Body), at(&empty, Read::Body)]);
     let PathFact::File(fact) = facts.path(&path(&large)).unwrap() else {
@@ -143,7 +144,29 @@ fn a_file_beyond_the_limit_is_not_fetched_and_an_empty_one_is() {
     let PathFact::File(fact) = facts.path(&path(&empty)).unwrap() else {
         panic!()
     };
-    assert_eq!(fact.body.as_ref().unwrap().0, b"");
+    assert_eq!(fact.body.as_ref().unwrap().0.as_slice(), b"");
+}
+
+#[test]
+fn a_large_file_comes_in_parts_and_only_to_be_edited() {
+    let folder = tempfile::tempdir().unwrap();
+    let mega = 1024 * 1024_usize;
+    for size in [mega - 1, mega, 2 * mega + 7] {
+        let place = folder.path().join("file");
+        let bytes: Vec<u8> = (0..=250).cycle().take(size).collect();
+        std::fs::write(&place, &bytes).unwrap();
+        let fact = |read| {
+            let facts = look([at(&place, read)]);
+            let PathFact::File(fact) = facts.path(&path(&place)).unwrap() else {
+                panic!()
+            };
+            fact.clone()
+        };
+        assert_eq!(fact(Read::Body).body.unwrap().0.as_slice(), bytes);
+        let shown = fact(Read::BodyUnless("00".to_owned()));
+        assert_eq!(shown.body.is_some(), size <= mega, "{size}");
+        assert_eq!((shown.size, shown.sha256.unwrap().len()), (size as u64, 64));
+    }
 }
 
 #[test]
@@ -578,7 +601,7 @@ fn a_user_who_swaps_files_and_links_meanwhile_gains_nothing() {
             if let PathFact::File(fact) = facts.path(&path(&file)).unwrap()
                 && let Some(body) = &fact.body
             {
-                assert_ne!(body.0, b"secret");
+                assert_ne!(body.0.as_slice(), b"secret");
             }
             let _ = write(&file, "x", Some("mine"));
             let _ = write(&folder.join("secret"), "x", None);
@@ -894,8 +917,8 @@ fn sample_frames() -> &'static [Frame] {
             "apt:0",
             "calendars",
             "mariadb",
-            "paths:body:2",
-            "paths:body:3",
+            "paths:body:2:0",
+            "paths:body:3:0",
             "paths:target:3",
             "pending",
         ] {

@@ -143,9 +143,14 @@ impl Received {
     }
 
     fn line(&mut self, line: &[u8]) -> Result<Option<Line>, SshError> {
-        let found = line
-            .windows(self.mark.len())
-            .rposition(|at| at == self.mark);
+        // Nearly all lines are parts of answers, and these hold the mark once.
+        let rest = line.strip_prefix(self.mark.as_slice());
+        let found = if rest.is_some_and(|rest| !rest.contains(&b'@')) {
+            Some(0)
+        } else {
+            line.windows(self.mark.len())
+                .rposition(|at| at == self.mark)
+        };
         let Some(at) = found else {
             self.hear(line);
             self.hear(b"\n");

@@ -17,6 +17,9 @@ const MOST_NOISE: usize = 16 * 1024 * 1024;
 /// How long the rest of a command's output may take once it has ended.
 const REST: Duration = Duration::from_secs(1);
 
+/// Bytes of answers that have to come in each second once the time for all the rest is over.
+const RATE: u32 = 128 * 1024;
+
 /// What a script may take.
 #[derive(Debug, Clone, Copy)]
 pub struct Allowance {
@@ -206,9 +209,12 @@ async fn until_end(
         total,
         bytes,
     } = *allowance;
-    let limit = Instant::now() + total;
-    let mut sign = Instant::now();
+    let started = Instant::now();
+    let mut sign = started;
     loop {
+        // What is large takes its time.
+        let arrived = u32::try_from(received.frame_bytes()).unwrap_or(u32::MAX);
+        let limit = started + total + Duration::from_secs(1) / RATE * arrived;
         // Bytes alone are no sign of progress: a host may drip them for ever.
         let Ok(message) = next(reader, limit.min(sign + silence)).await else {
             let doing = doing.to_owned();

@@ -3,12 +3,16 @@
 //! Lines are compared by their real bytes and shown masked. What a file on the host held before is not ours to
 //! know: where the new content holds secrets, an old line is shown only if it can be told that it holds none.
 
+use std::ops::Range;
+
 use serde::{Serialize, Serializer};
-use similar::{ChangeTag, TextDiff};
+use sha2::{Digest, Sha256};
+use similar::{ChangeTag, DiffOp, TextDiff};
 
 use crate::content::{Content, Segment};
 use crate::probe::{FileFact, Hidden};
-use crate::secret::MASK;
+use crate::raw;
+use crate::secret::{MASK, hex};
 use crate::visible;
 
 /// Lines around a difference that are shown with it.
@@ -35,32 +39,54 @@ impl Diff {
     }
 
     /// Compares the text of a file with what it becomes. Where it is private, no old line is shown that is not known to hold no
-    /// secret, and no new line unless it was said what in it is secret.
+    /// secret, and no new line unless it was said what in it is secret. What is no text is shown by size and digest.
     #[must_use]
-    pub fn of_text(before: &str, after: &Content, hidden_lines: Hidden) -> Self {
+    pub fn of_text(before: &str, after: &Content, hidden: Hidden) -> Self {
         let text = after.expose();
-        let after_lines = MaskedLine::split(after);
-        let guarded = hidden_lines.old || after.has_secrets();
-        let diff = TextDiff::from_lines(before, &text);
+        if Content::is_binary(&text) || Content::is_binary(before) {
+            let old = (!before.is_empty()).then(|| Bytes::of(&raw::bytes(before)));
+            return Self::of_bytes(old, after, hidden);
+        }
+        let Some(window) = Window::of(before, &text) else {
+            return Self::of_bytes(Some(Bytes::of(&raw::bytes(before))), after, hidden);
+        };
+        let guarded = hidden.old || after.has_secrets();
+        let shown = after.part(window.new.clone());
+        Self::of_lines(
+            (&before[window.old], &text[window.new]),
+            &MaskedLine::split(&shown),
+            window.lines,
+            (guarded, hidden.new),
+        )
+    }
+
+    /// Compares lines, of which those before have this many more before them.
+    fn of_lines(
+        (before, after): (&str, &str),
+        after_lines: &[MaskedLine],
+        skipped: usize,
+        (guarded, hide_new): (bool, bool),
+    ) -> Self {
+        let diff = TextDiff::from_lines(before, after);
         let mut lines = Vec::new();
         for hunk in diff.unified_diff().context_radius(CONTEXT).iter_hunks() {
-            lines.push(hunk.header().to_string().trim_end().to_owned());
+            lines.push(header(hunk.ops(), skipped));
             let mut hidden = Run::default();
             for change in hunk.iter_changes() {
                 let shown = match (change.tag(), change.new_index()) {
                     (ChangeTag::Delete, _) | (_, None) => {
-                        let Some(shown) = old_line(change.value(), &after_lines, guarded) else {
+                        let Some(shown) = old_line(change.value(), after_lines, guarded) else {
                             hidden.add('-', &mut lines);
                             continue;
                         };
                         ('-', shown)
                     }
-                    (ChangeTag::Insert, Some(_)) if hidden_lines.new => {
+                    (ChangeTag::Insert, Some(_)) if hide_new => {
                         hidden.add('+', &mut lines);
                         continue;
                     }
-                    (ChangeTag::Insert, Some(index)) => ('+', masked(&after_lines, index)),
-                    (ChangeTag::Equal, Some(index)) => (' ', masked(&after_lines, index)),
+                    (ChangeTag::Insert, Some(index)) => ('+', masked(after_lines, index)),
+                    (ChangeTag::Equal, Some(index)) => (' ', masked(after_lines, index)),
                 };
                 hidden.flush(&mut lines);
                 lines.push(format!("{}{}", shown.0, visible(&shown.1)));
@@ -76,13 +102,22 @@ impl Diff {
     /// Compares a file on a host, if its bytes are known, with what should be there.
     #[must_use]
     pub fn of_file(before: &FileFact, after: &Content, hidden: Hidden) -> Self {
-        match &before.body {
-            None => Self::note("the file on the host is too large to be compared here"),
-            Some(body) => match body.text() {
-                Some(text) => Self::of_text(text, after, hidden),
-                None => Self::note("the file on the host is not text"),
-            },
+        if let Some(body) = &before.body {
+            return Self::of_text(&raw::text(&body.0), after, hidden);
         }
+        let old = Bytes {
+            size: before.size,
+            sha256: before.sha256.clone(),
+        };
+        Self::of_bytes(Some(old), after, hidden)
+    }
+
+    /// Says how large something is, and its digest unless that would help to guess a secret.
+    fn of_bytes(before: Option<Bytes>, after: &Content, hidden: Hidden) -> Self {
+        let guarded = after.has_secrets();
+        let old = before.map(|bytes| bytes.shown('-', hidden.old || guarded));
+        let new = Bytes::of(&after.bytes()).shown('+', hidden.new || guarded);
+        Self(old.into_iter().chain([new]).collect())
     }
 
     /// Shows lines that are no text of a file, each beginning with `+` or `-`.
@@ -119,6 +154,101 @@ impl Serialize for Diff {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
     }
+}
+
+/// What is said of bytes that are not shown.
+struct Bytes {
+    size: u64,
+    sha256: Option<String>,
+}
+
+impl Bytes {
+    fn of(bytes: &[u8]) -> Self {
+        Self {
+            size: bytes.len() as u64,
+            sha256: Some(hex(&Sha256::digest(bytes))),
+        }
+    }
+
+    fn shown(&self, sign: char, hide: bool) -> String {
+        let Self { size, sha256 } = self;
+        let plural = if *size == 1 { "byte" } else { "bytes" };
+        match sha256 {
+            _ if hide => format!("{sign}<{size} {plural} {HIDDEN}"),
+            Some(digest) => format!("{sign}<{size} {plural}, SHA-256 {digest}>"),
+            None => format!("{sign}<{size} {plural}>"),
+        }
+    }
+}
+
+/// Bytes beyond which texts are compared only where they differ, and not at all where that is as much.
+const LARGE: usize = 1 << 20;
+
+/// The lines that are compared: all of them, or those of a large text that differ, with some around them.
+struct Window {
+    old: Range<usize>,
+    new: Range<usize>,
+    /// How many lines come before.
+    lines: usize,
+}
+
+impl Window {
+    fn of(before: &str, after: &str) -> Option<Self> {
+        if before.len().max(after.len()) <= LARGE {
+            return Some(Self {
+                old: 0..before.len(),
+                new: 0..after.len(),
+                lines: 0,
+            });
+        }
+        let (old, new) = (before.as_bytes(), after.as_bytes());
+        let equal = old.iter().zip(new).take_while(|(old, new)| old == new);
+        let start = lines_back(&old[..equal.count()]);
+        let (old_rest, new_rest) = (old[start..].iter().rev(), new[start..].iter().rev());
+        let equal = old_rest.zip(new_rest).take_while(|(old, new)| old == new);
+        let end = lines_on(&old[old.len() - equal.count()..]);
+        let window = Self {
+            old: start..old.len() - end,
+            new: start..new.len() - end,
+            lines: before[..start].matches('\n').count(),
+        };
+        (window.old.len().max(window.new.len()) <= LARGE).then_some(window)
+    }
+}
+
+/// Gives where the lines begin that are shown before a difference.
+fn lines_back(equal: &[u8]) -> usize {
+    let ends = equal
+        .iter()
+        .enumerate()
+        .rev()
+        .filter(|(_, byte)| **byte == b'\n');
+    ends.map(|(at, _)| at + 1).nth(CONTEXT).unwrap_or(0)
+}
+
+/// Gives how many bytes come after the lines that are shown after a difference, of the equal bytes at the end.
+fn lines_on(equal: &[u8]) -> usize {
+    let mut ends = equal.iter().enumerate().filter(|(_, byte)| **byte == b'\n');
+    ends.nth(CONTEXT).map_or(0, |(at, _)| equal.len() - at - 1)
+}
+
+/// Writes the line that begins a hunk (diffutils, "Detailed Description of Unified Format").
+fn header(ops: &[DiffOp], skipped: usize) -> String {
+    let range = |all: fn(&DiffOp) -> Range<usize>| {
+        let (first, last) = (ops.first().map(all), ops.last().map(all));
+        let start = first.map_or(0, |range| range.start) + skipped;
+        let end = last.map_or(0, |range| range.end) + skipped;
+        match end.saturating_sub(start) {
+            0 => format!("{start},0"),
+            1 => (start + 1).to_string(),
+            count => format!("{},{count}", start + 1),
+        }
+    };
+    format!(
+        "@@ -{} +{} @@",
+        range(DiffOp::old_range),
+        range(DiffOp::new_range)
+    )
 }
 
 /// Counts lines of one kind that follow each other and are not shown.
@@ -298,6 +428,60 @@ mod tests {
             Diff::plain("a\nb", "a\nb\n").to_string(),
             "@@ -1,2 +1,2 @@\n a\n-b\n\\ No newline at end of file\n+b\n"
         );
+    }
+
+    #[test]
+    fn what_is_no_text_is_shown_by_its_size_and_digest() {
+        let key = Content::plain(raw::text(b"\x7fELF\0\xff\n"));
+        let diff = Diff::between("old\n", &key).to_string();
+        let lines: Vec<_> = diff.lines().collect();
+        assert!(lines[0].starts_with("-<4 bytes, SHA-256 "), "{diff}");
+        assert_eq!(
+            lines[1],
+            format!("+<7 bytes, SHA-256 {}>", key.sha256()),
+            "{diff}"
+        );
+        let hidden = Hidden {
+            old: true,
+            new: true,
+        };
+        assert_eq!(
+            Diff::of_text("old\n", &key, hidden).to_string(),
+            "-<4 bytes hidden: may hold a secret>\n+<7 bytes hidden: may hold a secret>\n"
+        );
+        // Letters of another encoding are no reason to hide the lines.
+        let latin = Content::plain(raw::text(b"caf\xe9\n"));
+        assert_eq!(
+            Diff::between("", &latin).to_string(),
+            "@@ -0,0 +1 @@\n+caf\\xe9\n"
+        );
+    }
+
+    #[test]
+    fn of_a_large_text_only_what_differs_is_compared() {
+        use std::fmt::Write as _;
+        let text = |changed: &str| {
+            (0..200_000).fold(String::new(), |mut text, n| {
+                let line = if n == 100_000 { changed } else { "same" };
+                let _ = writeln!(text, "{line} {n}");
+                text
+            })
+        };
+        let (before, after) = (text("old"), text("new"));
+        assert!(before.len() > LARGE);
+        assert_eq!(
+            Diff::plain(&before, &after).to_string(),
+            "@@ -99998,7 +99998,7 @@\n same 99997\n same 99998\n same 99999\n-old 100000\n+new 100000\n same 100001\n same 100002\n same 100003\n"
+        );
+        let more = Diff::plain(&before, &(before.clone() + "end\n")).to_string();
+        assert_eq!(
+            more,
+            "@@ -199998,3 +199998,4 @@\n same 199997\n same 199998\n same 199999\n+end\n"
+        );
+        let first = Diff::plain(&before, &("new\n".to_owned() + &before)).to_string();
+        assert_eq!(first, "@@ -1,3 +1,4 @@\n+new\n same 0\n same 1\n same 2\n");
+        let all = Diff::plain(&before, &before.replace("same", "other")).to_string();
+        assert!(all.starts_with("-<") && all.lines().count() == 2, "{all}");
     }
 
     #[test]

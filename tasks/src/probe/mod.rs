@@ -55,7 +55,9 @@ pub use mariadb::{
 pub use package::PackageFact;
 pub use package_lists::ListsFact;
 pub use package_name::{NameFact, NameQuestion};
-pub use path::{Attributes, Body, FileFact, Hidden, MOST_BODY, PathFact, PathQuestion, Read};
+pub use path::{
+    Attributes, Body, FileFact, Hidden, MOST_BODY, MOST_SHOWN, PathFact, PathQuestion, Read,
+};
 pub use public_key::PublicKeyFact;
 pub use release::ReleaseFact;
 pub use service::ServiceFact;
@@ -328,13 +330,15 @@ impl QuerySet {
         Self::from_iter([Query::ServiceManager(()), Query::Release(())])
     }
 
-    /// Counts the files whose content may come with the answer, each of at most [`MOST_BODY`] bytes.
+    /// Counts the bytes of files that may come with the answer.
     #[must_use]
     pub fn bodies(&self) -> usize {
-        let asked = self.paths.values();
-        asked
-            .filter(|question| matches!(question.read, Read::Body | Read::BodyUnless(_)))
-            .count()
+        let most = |question: &PathQuestion| match question.read {
+            Read::Body => MOST_BODY,
+            Read::BodyUnless(_) => MOST_SHOWN,
+            Read::Attributes | Read::Digest => 0,
+        };
+        self.paths.values().map(most).fold(0, usize::saturating_add)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use base64::Engine as _;
 use serde::{Deserialize, Serialize};
@@ -13,8 +14,14 @@ use crate::quote;
 use crate::secret::{Secret, hex};
 use crate::value::{HostPath, Mode};
 
-/// Bytes of a file beyond which its content does not travel.
-pub const MOST_BODY: usize = 1024 * 1024;
+/// Bytes of a file beyond which its content does not travel to be edited.
+pub const MOST_BODY: usize = 64 * PART;
+
+/// Bytes of a file beyond which its content does not travel to be shown.
+pub const MOST_SHOWN: usize = PART;
+
+/// Bytes of a file that come in one answer; only so much does a host hold in memory.
+const PART: usize = 1024 * 1024;
 
 /// Bits of a file's kind, and their values (inode(7)).
 const KIND: u32 = 0o170_000;
@@ -44,9 +51,15 @@ pub enum Read {
     Body,
 }
 
-/// The bytes of a file on a host, which may hold secrets: never printed.
+/// The bytes of a file on a host, which may hold secrets: never printed. They are shared, as they may be many.
 #[derive(Clone, PartialEq, Eq, Default)]
-pub struct Body(pub Vec<u8>);
+pub struct Body(pub Arc<Vec<u8>>);
+
+impl From<Vec<u8>> for Body {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self(Arc::new(bytes))
+    }
+}
 
 impl Body {
     /// Gives the text, if the bytes are UTF-8 without NUL.
@@ -66,7 +79,7 @@ impl std::fmt::Debug for Body {
 
 impl Serialize for Body {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&hex(&Sha256::digest(&self.0)))
+        serializer.serialize_str(&hex(&Sha256::digest(self.0.as_slice())))
     }
 }
 
@@ -76,9 +89,9 @@ impl<'de> Deserialize<'de> for Body {
         match text.strip_prefix("base64:") {
             Some(encoded) => base64::engine::general_purpose::STANDARD
                 .decode(encoded)
-                .map(Self)
+                .map(Self::from)
                 .map_err(serde::de::Error::custom),
-            None => Ok(Self(text.into_bytes())),
+            None => Ok(Self::from(text.into_bytes())),
         }
     }
 }
@@ -221,7 +234,8 @@ const fn is_zero(number: &u64) -> bool {
 impl FileFact {
     /// Describes a file of these bytes.
     #[must_use]
-    pub fn of(attributes: Attributes, bytes: &[u8]) -> Self {
+    pub fn of(attributes: Attributes, bytes: impl Into<Vec<u8>>) -> Self {
+        let bytes = bytes.into();
         Self {
             owner: attributes.owner,
             group: attributes.group,
@@ -230,8 +244,8 @@ impl FileFact {
             gid: attributes.gid,
             other_names: 0,
             size: bytes.len() as u64,
-            sha256: Some(hex(&Sha256::digest(bytes))),
-            body: Some(Body(bytes.to_vec())),
+            sha256: Some(hex(&Sha256::digest(&bytes))),
+            body: Some(Body::from(bytes)),
         }
     }
 
@@ -318,15 +332,18 @@ impl Kind for Paths {
         // nobody else puts a link, and never from what somebody has put in the place meanwhile.
         let mut script = format!(
             r#"prov_stat() {{ stat --printf '%f\0%U\0%u\0%G\0%g\0%s\0%h\0' -- "$1"; }}
-prov_bytes() {{ {{ {{ dd "if=./$name" iflag=nofollow,nonblock,fullblock,count_bytes bs=1M count={limit} status=none 2>/dev/null && prov_complete || prov_unread "$1" >&3; }} | prov_answer "paths:body:$1"; }} 3>&1; }}
-prov_body() {{ ( prov_enter_folder "$2" >/dev/null && [ -f "./$name" ] && [ ! -L "./$name" ] && prov_bytes "$1" ) || prov_unread "$1"; }}
-prov_linked_body() {{ ( prov_enter_end "$2" >/dev/null && [ -f "./$name" ] && {{ {{ {{ printf '%s\0' "${{PWD%/}}/$name"; prov_stat "./$name" && prov_complete || prov_unread "$1" >&3; }} | prov_answer "paths:target:$1"; }} 3>&1; prov_bytes "$1"; }} ) || prov_unread "$1"; }}
+prov_bytes() {{ part=0
+  while {{ {{ {{ dd "if=./$name" iflag=nofollow,nonblock,fullblock bs={PART} skip=$part count=1 status=none 2>/dev/null && prov_complete || prov_unread "$1" >&3; }} | {{ prov_answer "paths:body:$1:$part"; [ ${{#encoded}} -ge {full} ]; }}; }} 3>&1; }} &&
+    {{ [ $part -gt 0 ] || [ "$(stat -c %s -- "./$name")" -le "$2" ]; }} && [ $part -lt {parts} ]; do part=$((part + 1)); done; }}
+prov_body() {{ ( prov_enter_folder "$2" >/dev/null && [ -f "./$name" ] && [ ! -L "./$name" ] && prov_bytes "$1" "$3" ) || prov_unread "$1"; }}
+prov_linked_body() {{ ( prov_enter_end "$2" >/dev/null && [ -f "./$name" ] && {{ {{ {{ printf '%s\0' "${{PWD%/}}/$name"; prov_stat "./$name" && prov_complete || prov_unread "$1" >&3; }} | prov_answer "paths:target:$1"; }} 3>&1; prov_bytes "$1" {MOST_BODY}; }} ) || prov_unread "$1"; }}
 prov_unread() {{ prov_complete | prov_answer "paths:unread:$1"; }}
 set -- {all}
 {{ stat --printf '%n\0%f\0%U\0%u\0%G\0%g\0%s\0%h\0' -- "$@" 2>/dev/null; [ $? -gt 1 ] || prov_complete; }} | prov_answer paths
 {{ for path do [ -L "$path" ] && {{ printf '%s\0' "$path"; readlink -z -- "$path"; }}; done; prov_complete; }} | prov_answer paths:links
 "#,
-            limit = MOST_BODY + 1
+            full = PART / 3 * 4,
+            parts = MOST_BODY / PART
         );
         digests(&mut script, questions);
         for (index, question) in questions.iter().enumerate() {
@@ -335,7 +352,7 @@ set -- {all}
                 let _ = writeln!(
                     script,
                     r#"path={}; if [ -L "$path" ]; then prov_linked_body {index} "$path"
-elif [ -f "$path" ]; then prov_body {index} "$path"; fi"#,
+elif [ -f "$path" ]; then prov_body {index} "$path" {MOST_BODY}; fi"#,
                     quote::sh(question.path.as_str())
                 );
             }
@@ -444,7 +461,7 @@ printf '%s\n' "$digests" | while read -r digest path; do case $path in"#,
             let (path, digest) = (quote::sh(question.path.as_str()), quote::sh(digest));
             let _ = writeln!(
                 script,
-                "({path}) [ $digest = {digest} ] || prov_body {index} \"$path\";;"
+                "({path}) [ $digest = {digest} ] || prov_body {index} \"$path\" {MOST_SHOWN};;"
             );
         }
     }
@@ -496,16 +513,17 @@ fn file(
     digest: Option<&str>,
     answers: &Answers,
 ) -> Result<FileFact, Broken> {
-    let name = format!("paths:body:{index}");
     // Somebody has put something else in its place meanwhile, or a link on the way to it.
     let unread = is_unread(index, answers)?;
-    let body = if unread {
-        None
-    } else {
-        answers.optional(&name)?
+    let name = format!("paths:body:{index}:0");
+    let answered = !unread && answers.optional(&name)?.is_some();
+    let most = match read {
+        Read::Body => MOST_BODY,
+        Read::BodyUnless(_) | Read::Digest | Read::Attributes => MOST_SHOWN,
     };
+    let body = if unread { None } else { body(index, answers)? };
     let mut fact = match body {
-        Some(bytes) if bytes.len() <= MOST_BODY => FileFact::of(stat.attributes.clone(), bytes),
+        Some(bytes) if bytes.len() <= most => FileFact::of(stat.attributes.clone(), bytes),
         Some(_) | None => FileFact {
             size: stat.size,
             sha256: None,
@@ -519,15 +537,31 @@ fn file(
         Read::Digest => fact.sha256 = Some(digest?.to_owned()),
         Read::BodyUnless(expected) => {
             let digest = digest?;
-            if body.is_none() && digest != expected && !unread {
+            if !answered && digest != expected && !unread {
                 return Err(broken(&name, "is missing"));
             }
             fact.sha256 = Some(digest.to_owned());
         }
-        Read::Body if body.is_none() && !unread => return Err(broken(&name, "is missing")),
+        Read::Body if !answered && !unread => return Err(broken(&name, "is missing")),
         Read::Attributes | Read::Body => {}
     }
     Ok(fact)
+}
+
+/// Joins the parts in which the bytes of a file came: all are full but the last. Without a last one the file is larger than
+/// it may be, or was when it was read.
+fn body(index: usize, answers: &Answers) -> Result<Option<Vec<u8>>, Broken> {
+    let mut bytes = Vec::new();
+    for part in 0..=MOST_BODY / PART {
+        let Some(next) = answers.optional(&format!("paths:body:{index}:{part}"))? else {
+            break;
+        };
+        bytes.extend_from_slice(next);
+        if next.len() < PART {
+            return Ok(Some(bytes));
+        }
+    }
+    Ok(None)
 }
 
 fn is_unread(index: usize, answers: &Answers) -> Result<bool, Broken> {

@@ -304,8 +304,9 @@ pub(super) fn readable<'f>(path: &HostPath, file: &'f FileFact) -> Result<Cow<'f
         None if file.size <= MOST_BODY as u64 => Err(changing(path)),
         None => Err(Planned::Impossible {
             cause: format!(
-                "{path} is too large to be edited here ({} bytes)",
-                file.size
+                "{path} is too large to be edited here ({} bytes; up to {} MiB can be)",
+                file.size,
+                MOST_BODY >> 20
             ),
             hint: "manage the whole file, or a file of its own beside it".to_owned(),
         }),
