@@ -11,6 +11,8 @@ mod built_in {
     include!(concat!(env!("OUT_DIR"), "/built_in.rs"));
 }
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 use tera::{Context, ErrorKind, Tera};
 
@@ -153,8 +155,87 @@ impl Templates {
         };
         let text = text.lines().next().unwrap_or_default().to_owned();
         Diagnostic::at(place, text).hint(
-            "correct the template; the variables it may use are those of its role (see docs/reference.md)",
+            "correct the template; `prov template list` shows the variables that it may use, `prov template show NAME` the original",
         )
+    }
+}
+
+/// A template as it comes with prov.
+#[derive(Debug, Clone, Copy)]
+pub struct Original {
+    /// Name, as that of the file which takes its place: `ROLE/FILE`, or `RELEASE/ROLE/FILE` for a variant.
+    pub name: &'static str,
+    /// Text.
+    pub text: &'static str,
+}
+
+impl Original {
+    /// Lists them all, by their names.
+    pub fn all() -> impl Iterator<Item = Self> {
+        let all = BUILT_IN.iter();
+        all.map(|(name, text)| Self { name, text })
+    }
+
+    /// Names the role that it belongs to.
+    #[must_use]
+    pub fn role(&self) -> &'static str {
+        let name = without_release(self.name).unwrap_or(self.name);
+        name.split('/').next().unwrap_or(name)
+    }
+
+    /// Lists the variables that it uses; a template in its place may use the same.
+    #[must_use]
+    pub fn variables(&self) -> BTreeSet<&'static str> {
+        let mut used = BTreeSet::from(["release"]);
+        let mut own = BTreeSet::new();
+        let mut rest = self.text;
+        while let Some(at) = rest.find("{{").into_iter().chain(rest.find("{%")).min() {
+            rest = &rest[at + 2..];
+            let end = rest.find("}}").into_iter().chain(rest.find("%}")).min();
+            let inside = &rest[..end.unwrap_or(rest.len())];
+            words(inside, &mut used, &mut own);
+        }
+        &used - &own
+    }
+}
+
+/// Words of the template language itself.
+const LANGUAGE: [&str; 19] = [
+    "and", "as", "break", "continue", "elif", "else", "endfor", "endif", "false", "filter", "for",
+    "if", "in", "is", "loop", "not", "or", "set", "true",
+];
+
+/// Finds the variables in what stands between braces, and those that it sets itself.
+fn words<'t>(inside: &'t str, used: &mut BTreeSet<&'t str>, own: &mut BTreeSet<&'t str>) {
+    let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let (mut before, mut at) = ("", 0);
+    while let Some(c) = inside[at..].chars().next() {
+        let rest = &inside[at..];
+        if c == '"' || c == '\'' {
+            let end = rest[1..].find(c).map_or(rest.len(), |end| end + 2);
+            (before, at) = (&rest[..end], at + end);
+        } else if is_word(c) {
+            let end = rest.find(|c| !is_word(c)).unwrap_or(rest.len());
+            let (word, after) = (&rest[..end], rest[end..].trim_start());
+            let is_called = after.starts_with('(');
+            let is_named = after.starts_with('=') && !after.starts_with("==");
+            if ["for", "set"].contains(&before) || (before == "," && after.starts_with("in ")) {
+                own.insert(word);
+            } else if !c.is_ascii_digit()
+                && !LANGUAGE.contains(&word)
+                && ![".", "|", "is"].contains(&before)
+                && !is_called
+                && !is_named
+            {
+                used.insert(word);
+            }
+            (before, at) = (word, at + end);
+        } else {
+            if !c.is_whitespace() {
+                before = &rest[..c.len_utf8()];
+            }
+            at += c.len_utf8();
+        }
     }
 }
 
@@ -328,6 +409,34 @@ mod tests {
         assert_eq!(text(Release::Bookworm), "all bookworm");
         assert_eq!(text(Release::Trixie), "new trixie");
         assert!(with("sid/dns_client/resolv.conf", "x").is_err());
+    }
+
+    #[test]
+    fn the_variables_of_a_template_are_found() {
+        let text = "{% for a, b in pairs %}{{ a.x | join(sep=\", \") }}{{ b }}{% endfor %}\
+                    {% if key is defined and not other == \"word\" -%}{{ key }}{% set mine = 1 %}{{ mine }}{% endif %} plain";
+        let variables = Original {
+            name: "trixie/mail/x",
+            text,
+        }
+        .variables();
+        let expected = BTreeSet::from(["key", "other", "pairs", "release"]);
+        assert_eq!(variables, expected);
+        assert_eq!(
+            Original {
+                name: "trixie/mail/x",
+                text
+            }
+            .role(),
+            "mail"
+        );
+        let hosts = Original::all()
+            .find(|it| it.name == "dns_client/resolv.conf")
+            .unwrap();
+        assert_eq!(
+            hosts.variables(),
+            BTreeSet::from(["domain", "release", "resolvers"])
+        );
     }
 
     #[test]

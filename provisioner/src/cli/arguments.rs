@@ -145,6 +145,9 @@ pub(super) enum Command {
     Ssh(Ssh),
     /// Remove everything that prov made in Docker for the estate
     Down(Down),
+    /// Show the templates that an estate can override
+    #[command(subcommand)]
+    Template(TemplateAction),
     /// Print a completion script for a shell
     Completions {
         /// Complete in this shell
@@ -159,6 +162,21 @@ pub(super) struct Reference {
     /// Describe the roles of the estate's own and of its libraries instead
     #[arg(long = "own-roles")]
     pub(super) own: bool,
+}
+
+/// What is shown of templates.
+#[derive(Debug, Subcommand)]
+pub(super) enum TemplateAction {
+    /// List the templates of roles, or of these, with the variables that each uses
+    List {
+        /// List those of this role
+        role: Option<String>,
+    },
+    /// Show the text of a template as it comes with prov
+    Show {
+        /// Show this one, for instance `dns/estate.conf`
+        name: String,
+    },
 }
 
 /// What is done with the estate's authority.

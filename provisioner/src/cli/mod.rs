@@ -26,6 +26,7 @@ mod stand_ins;
 mod status;
 mod targets;
 mod task;
+mod template;
 mod up;
 mod verify;
 mod work;
@@ -117,6 +118,7 @@ async fn dispatch(arguments: Arguments) -> Result<u8, Problem> {
             crate::report::print::out(format_args!("{text}"));
             Ok(exit::DONE)
         }
+        Command::Template(action) => template::run(&action, global.output),
         Command::Check => check::run(&global),
         Command::Diff(options) => match &options.show {
             Some(plan) => plans::show(plan),

@@ -6,6 +6,7 @@ use serde_json::Value;
 use tasks::domain::role::DOMAIN_ROLES;
 use tasks::resource::KINDS;
 use tasks::role::{Catalogue, Entry};
+use tasks::template::Original;
 
 /// What no schema says about the files of an estate.
 const ESTATE: &str = include_str!("reference/estate.md");
@@ -48,7 +49,12 @@ pub(super) fn text() -> String {
     for role in Catalogue::default().iter() {
         of_role(&mut text, role);
     }
-    text.push_str("## Domains\n\nThe file of a domain, `domains/NAME/domain.yml`, and `domain.private.yml` beside it.\n\n");
+    text.push_str("## Templates\n\nA file of the same name below an estate's `templates/` takes the place of one; `prov template show NAME` shows it. It may use the variables that the original uses.\n\n| template | variables |\n| --- | --- |\n");
+    for it in Original::all() {
+        let variables: Vec<_> = it.variables().into_iter().collect();
+        let _ = writeln!(text, "| `{}` | {} |", it.name, variables.join(", "));
+    }
+    text.push_str("\n## Domains\n\nThe file of a domain, `domains/NAME/domain.yml`, and `domain.private.yml` beside it.\n\n");
     fields(
         &mut text,
         &tasks::domain::settings_schema().to_value(),
