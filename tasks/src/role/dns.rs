@@ -121,7 +121,7 @@ pub(super) fn resources(cx: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagn
     let mut role = Declarations::new("dns");
     let aliases = aliases(cx.estate, &variables.dns_aliases);
     let entries = entries(cx, &variables, &aliases)?;
-    let upstream = upstream(cx, &variables)?;
+    let upstream = upstream(cx, &variables.dns_upstream_nameservers)?;
     let restart = restart();
     let reload = Handler::reload(fixed("dnsmasq"));
     role.add(Resource::Packages(Packages::new([fixed("dnsmasq")])));
@@ -231,9 +231,16 @@ fn entries<'e>(
         .collect())
 }
 
-fn upstream(cx: &HostContext<'_>, variables: &Variables) -> Result<Vec<IpAddr>, Vec<Diagnostic>> {
+/// Gives the servers that a name server asks for everything else; none where that cannot be told, which its own role says.
+pub(super) fn upstream_of(cx: &HostContext<'_>) -> Vec<IpAddr> {
+    let servers = cx.vars.value::<Vec<Upstream>>("dns_upstream_nameservers");
+    let servers = servers.ok().flatten().unwrap_or_default();
+    upstream(cx, &servers).unwrap_or_default()
+}
+
+fn upstream(cx: &HostContext<'_>, given: &[Upstream]) -> Result<Vec<IpAddr>, Vec<Diagnostic>> {
     let mut servers = Vec::new();
-    for server in &variables.dns_upstream_nameservers {
+    for server in given {
         match server {
             Upstream::Address(address) => servers.push(*address),
             Upstream::Word(Word::ContainerHost) if cx.estate.network().is_none() => {

@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Declarations, HostContext, checked, fixed};
+use super::{Declarations, HostContext, checked, dns, fixed};
 use crate::content::Content;
 use crate::diagnostic::Diagnostic;
 use crate::resource::{Declared, File, Line, Resource};
@@ -19,14 +19,32 @@ use crate::value::DomainName;
 pub(super) struct Variables {
     /// Domain of the firm, in which short names are looked up.
     home_domain: DomainName,
-    /// Addresses of the name servers that the host asks, at most three (resolv.conf(5)).
+    /// Addresses of the name servers that the host asks, at most three (resolv.conf(5)). A name server that is the only one
+    /// that it asks itself asks its own upstream servers after that: it can be repaired while its daemon does not run.
     dns_resolvers: Vec<IpAddr>,
 }
+
+/// Gives the name servers that a host asks: one that asks nobody but itself could not be repaired without its daemon.
+fn resolvers(cx: &HostContext<'_>, own: Vec<IpAddr>) -> Vec<IpAddr> {
+    let mut resolvers = own;
+    let address = cx.host.address();
+    let is_own = |resolver: &IpAddr| *resolver == address || resolver.is_loopback();
+    if cx.host.has_role("dns") && resolvers.iter().all(is_own) {
+        let upstream = dns::upstream_of(cx).into_iter();
+        let news: Vec<_> = upstream.filter(|it| !resolvers.contains(it)).collect();
+        resolvers.extend(news);
+        resolvers.truncate(MOST);
+    }
+    resolvers
+}
+
+/// Name servers that the resolver library reads (resolv.conf(5)).
+const MOST: usize = 3;
 
 pub(super) fn resources(cx: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagnostic>> {
     let variables: Variables = cx.vars.typed("dns_client")?;
     let mut role = Declarations::new("dns_client");
-    if variables.dns_resolvers.is_empty() || variables.dns_resolvers.len() > 3 {
+    if variables.dns_resolvers.is_empty() || variables.dns_resolvers.len() > MOST {
         let count = variables.dns_resolvers.len();
         return Err(vec![
             Diagnostic::new(format!(
@@ -45,10 +63,11 @@ pub(super) fn resources(cx: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagn
     let literal = regex::escape(&address.to_string());
     line.regexp = role.take(checked(format!("^{literal}[ \\t]")));
     role.add(Resource::Line(line)).on_completion().stays();
+    let asked = resolvers(cx, variables.dns_resolvers);
     let resolvers = cx
         .render("dns_client/resolv.conf")
         .set("domain", domain)
-        .set("resolvers", &variables.dns_resolvers)
+        .set("resolvers", &asked)
         .finish();
     if let Some(content) = role.take(resolvers) {
         let file = File::new(fixed("/etc/resolv.conf"), content);
