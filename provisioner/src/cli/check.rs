@@ -1,6 +1,6 @@
 //! `prov check`: validates an estate offline.
 
-use crate::report::print::{jsonln, outln};
+use crate::report::print::{errln, jsonln, outln};
 use serde_json::json;
 use tasks::role::{self, Inputs};
 
@@ -40,10 +40,11 @@ pub(super) fn run(global: &Global) -> Result<u8, Problem> {
         .iter()
         .filter(|role| !estate.hosts_with_role(role.name()).is_empty())
         .count();
+    let notes = role::notes(&estate, &domains);
     match global.output {
         Output::Json => jsonln!(
             "{:#}",
-            json!({ "estate": estate.name(), "hosts": hosts, "services": services, "roles": roles, "domains": domains.len(), "mistakes": [] })
+            json!({ "notes": notes.iter().map(|note| json!({ "message": note.message, "hint": note.hint })).collect::<Vec<_>>(), "estate": estate.name(), "hosts": hosts, "services": services, "roles": roles, "domains": domains.len(), "mistakes": [] })
         ),
         Output::Text => outln!(
             "{} {}, {}, {}, {}: {}",
@@ -54,6 +55,10 @@ pub(super) fn run(global: &Global) -> Result<u8, Problem> {
             counted(domains.len(), "domain", "domains"),
             paint(style::GOOD, "no mistakes")
         ),
+    }
+    for note in notes.iter().filter(|_| global.output == Output::Text) {
+        let hint = note.hint.as_deref().unwrap_or_default();
+        errln!("note: {}\nhint: {hint}", note.message);
     }
     Ok(exit::DONE)
 }

@@ -1,10 +1,48 @@
 //! What `prov check` asks: whether an estate and its domains can be decided about, as far as that needs no host.
 
+use std::collections::BTreeMap;
+
 use super::{HostContext, Inputs, resources};
 use crate::diagnostic::Diagnostic;
 use crate::domain::Domains;
 use crate::estate::Estate;
 use crate::template::Templates;
+
+/// Says what is no mistake and still not likely to be meant.
+#[must_use]
+pub fn notes(estate: &Estate, domains: &Domains) -> Vec<Diagnostic> {
+    let mut unread: BTreeMap<(String, String), Vec<&str>> = BTreeMap::new();
+    for host in estate.hosts().iter().filter(|host| host.has_role("mta")) {
+        let vars = estate.vars(host);
+        let text = |name| vars.value::<String>(name).ok().flatten();
+        let (Some(home), Some(admin)) = (text("home_domain"), text("home_domain_admin_user"))
+        else {
+            continue;
+        };
+        // Without mailboxes of the estate's own it is somebody else's business who reads them.
+        let Some(domain) = domains.get(&home).filter(|domain| domain.has_mail()) else {
+            continue;
+        };
+        let mut users = domain.settings().users.iter();
+        let is_read = users.any(|user| {
+            let account = user.account.as_ref();
+            user.name.as_str() == admin || account.is_some_and(|it| it.as_str() == admin)
+        });
+        if !is_read {
+            unread.entry((home, admin)).or_default().push(host.name());
+        }
+    }
+    let note = |((home, admin), hosts): (_, Vec<&str>)| {
+        Diagnostic::new(format!(
+            "mail to root of {} goes to {admin}@{home}, who has no mailbox in the domain {home}",
+            hosts.join(", ")
+        ))
+        .hint(format!(
+            "set 'home_domain_admin_user' to the account of one of its users, or add one to domains/{home}/domain.yml"
+        ))
+    };
+    unread.into_iter().map(note).collect()
+}
 
 /// Validates an estate and its domains as far as that is possible without its hosts: names, variables, templates,
 /// resources.

@@ -34,7 +34,7 @@ pub(crate) mod wordpress;
 pub use arrange::arrange;
 pub use catalogue::{Capability, Catalogue, Entry, HostContext, Inputs, Role, resources};
 pub(crate) use catalogue::{promises, variable_names};
-pub use check::check;
+pub use check::{check, notes};
 pub(crate) use declarations::Declarations;
 pub use own::OwnRole;
 

@@ -12,8 +12,8 @@ use crate::diagnostic::Diagnostic;
 use crate::estate::Host;
 use crate::quote::{exim_password, exim_user};
 use crate::resource::{
-    Declared, File, Handler, Line, Packages, Resource, Service, TlsAuthority, TlsCertificate,
-    TlsKey,
+    Block, Declared, File, Handler, Line, Packages, Resource, Service, TlsAuthority,
+    TlsCertificate, TlsKey,
 };
 use crate::value::{AccountName, DomainName, Mode, Network};
 
@@ -316,9 +316,41 @@ pub(super) fn resources(cx: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagn
     alias.regexp = Some(fixed("^root:"));
     alias.create = true;
     role.add(Resource::Line(alias));
+    let accounts = SYSTEM_ACCOUNTS.map(|account| format!("{account}: root\n"));
+    let mut block = Block::new(fixed("/etc/aliases"), Content::plain(accounts.concat()));
+    block.name = Some("system accounts".to_owned());
+    block.create = true;
+    role.add(Resource::Block(block));
     role.add(Resource::Service(Service::new(fixed("exim4"))));
     role.finish()
 }
+
+/// Accounts of daemons, whose mail, such as what their cron jobs print, nobody would read: those of Debian's base-passwd and of
+/// the roles' packages. Exim takes the first line for a name, so what Debian or a domain says of one before this counts.
+const SYSTEM_ACCOUNTS: [&str; 22] = [
+    "_apt",
+    "backup",
+    "bacula",
+    "bin",
+    "daemon",
+    "dnsmasq",
+    "dovecot",
+    "fetchmail",
+    "games",
+    "irc",
+    "list",
+    "lp",
+    "mail",
+    "man",
+    "mysql",
+    "nobody",
+    "proxy",
+    "radicale",
+    "sync",
+    "sys",
+    "uucp",
+    "www-data",
+];
 
 fn settings(cx: &HostContext<'_>, variables: &Variables) -> Result<Content, Diagnostic> {
     let smarthost = variables.mta_smarthost.as_ref();

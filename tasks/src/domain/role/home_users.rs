@@ -58,6 +58,8 @@ pub(super) fn resources(cx: &DomainContext<'_>, made: &mut Made) {
     let mut block = Block::new(fixed("/etc/aliases"), Content::plain(aliases));
     block.name = Some(cx.domain.name().to_string());
     block.create = true;
+    // Exim takes the first line for a name: what the firm says of its own addresses comes before Debian's defaults.
+    block.insert_before = Some(fixed("BOF"));
     made.add(Resource::Block(block));
 }
 
