@@ -289,3 +289,23 @@ fn large_files_are_edited_and_larger_ones_told() {
         "old\n/dev/shm/tmp:\n\n/srv:\nlarge\n"
     );
 }
+
+#[test]
+fn a_line_of_a_private_file_is_not_its_name() {
+    let estate = Estate::deployed(&["one"]);
+    estate.on(
+        "one",
+        "printf 'a\\n' >/srv/x; chmod 600 /srv/x; printf 'a\\n' >/srv/y",
+    );
+    let line = "line=password=correct-horse";
+    for more in [&["--diff"][..], &[], &[]] {
+        let ran = estate.task(["line", "path=/srv/x", line]).args(more).run();
+        ran.exits(0).never_says("correct-horse");
+    }
+    assert_eq!(
+        estate.on("one", "tail -1 /srv/x"),
+        "password=correct-horse\n"
+    );
+    let ran = estate.task(["line", "path=/srv/y", "line=loop"]).run();
+    ran.changed("one", &["line /srv/y 'loop'"]);
+}

@@ -228,3 +228,66 @@ fn a_file_that_cannot_be_what_it_should_be_fails_before_anything_changes() {
         .failed("one", &["invalid user", "declare the user"]);
     assert_eq!(estate.on("one", "ls -A /srv"), "d\n");
 }
+
+#[test]
+fn a_full_place_of_provs_own_is_named() {
+    let estate = Estate::name_server();
+    estate.on(
+        "one",
+        "rm -rf /var/lib/prov; mkdir /dev/shm/prov; ln -s /dev/shm/prov /var/lib/prov",
+    );
+    fill(&estate);
+    let ran = estate.prov(["--output", "json", "apply"]).run();
+    ran.exits(1)
+        .failed("one", &["No space left on device", "`df -h /var/lib/prov`"]);
+    // What could not be recorded was not done.
+    estate.on("one", "rm /dev/shm/full");
+    estate.prov(["apply"]).run().exits(0);
+}
+
+#[test]
+fn what_something_else_changes_back_is_said_as_found_and_wanted() {
+    let estate = Estate::deployed(&["one"]);
+    // Somebody else is at work as often as he can be.
+    estate.on(
+        "one",
+        "printf old >/srv/f; mkdir /srv/d; (while sleep 0.01; do chown games /srv/f; chmod 0700 /srv/d; done) >/dev/null 2>&1 &",
+    );
+    let ran = estate.task(["file", "path=/srv/f"]).run();
+    ran.exits(1).failed(
+        "one",
+        &[
+            "owner differs",
+            "found games:root 0644, wanted root:root 0644",
+            "look for what else manages it",
+        ],
+    );
+    let ran = estate.task(["directory", "path=/srv/d"]).run();
+    ran.exits(1).failed(
+        "one",
+        &[
+            "mode differs",
+            "found root:root 0700, wanted root:root 0755",
+        ],
+    );
+}
+
+#[test]
+fn what_must_not_be_changed_is_told_with_how_it_is_seen() {
+    let estate = Estate::deployed(&["one"]);
+    // A container may not make a file immutable: mv says what it says of one.
+    estate.on(
+        "one",
+        r#"echo old >/srv/f; printf '#!/bin/sh\necho "mv: cannot move '"'file' to '../f'"': Operation not permitted" >&2; exit 1\n' >/usr/local/sbin/mv; chmod 755 /usr/local/sbin/mv"#,
+    );
+    let write = ["file", "path=/srv/f", "content=new"];
+    estate.task(write).run().exits(1).failed(
+        "one",
+        &[
+            "Operation not permitted",
+            "`lsattr -d /srv/f /srv`",
+            "`chattr -ia`",
+        ],
+    );
+    assert_eq!(estate.on("one", "cat /srv/f; ls -A /srv"), "old\nf\n");
+}

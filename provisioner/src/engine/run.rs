@@ -6,7 +6,7 @@
 use std::time::{Duration, Instant};
 
 use tasks::leaving::{Leaving, Remembered};
-use tasks::plan::{self, Action, Change, Item, Planned, Remedy, is_locked};
+use tasks::plan::{self, Action, Change, Item, Planned, Reason, Remedy, is_locked};
 use tasks::probe::Facts;
 use tasks::resource::{Declared, Handler, Resource};
 use tasks::step;
@@ -137,7 +137,7 @@ impl<'a> Run<'a> {
         if output.exit == 0 {
             return Ok(());
         }
-        let remedy = plan::after_failed_step(None, &output.text);
+        let remedy = plan::after_failed_step(None, Some(&memory.file), &output.text);
         let cause = format!("{} cannot be written", memory.file);
         Err(Failure::new(cause, remedy).output(&output.text))
     }
@@ -248,6 +248,7 @@ impl<'a> Run<'a> {
                 self.ask_validator(declared, &mut output).await;
                 return Err(step_failed(
                     declared,
+                    item,
                     &self.quotable(&output.text),
                     output.exit,
                 ));
@@ -288,8 +289,21 @@ fn unsettled(declared: &Declared, left: &Change, said: &str) -> Failure {
         "it was changed, but is still not as it should be: {}",
         left.reason()
     );
-    if !left.detail.is_empty() {
-        cause = format!("{cause} ({})", left.detail);
+    let attributes = left.reasons.iter().any(|reason| {
+        matches!(
+            reason,
+            Reason::OwnerDiffers
+                | Reason::GroupDiffers
+                | Reason::ModeDiffers
+                | Reason::TargetDiffers
+        )
+    });
+    // Where a link is followed, the detail says that, too.
+    let parts: Vec<_> = left.detail.split(" → ").collect();
+    match parts.as_slice() {
+        [found, wanted] if attributes => cause = format!("{cause}; found {found}, wanted {wanted}"),
+        _ if left.detail.is_empty() => {}
+        _ => cause = format!("{cause} ({})", left.detail),
     }
     let mut output = left.diff.to_string();
     let lines: Vec<_> = said.lines().collect();
@@ -313,8 +327,10 @@ fn stopped(item: &Item, changes: usize) -> Failure {
 /// neither for that of the package lists, nor does `dpkg --configure` wait.
 const LOCKED: Duration = Duration::from_secs(600);
 
-fn step_failed(declared: &Declared, text: &str, exit: i32) -> Failure {
-    let remedy = plan::after_failed_step(declared.resource.manage().remedy(text), text);
+fn step_failed(declared: &Declared, item: &Item, text: &str, exit: i32) -> Failure {
+    let manage = declared.resource.manage();
+    let place = manage.place().map(|(path, _)| path);
+    let remedy = plan::after_failed_step(manage.remedy(text), place, text);
     let cause = format!("the step failed with exit code {exit}");
-    Failure::new(cause, remedy).of(declared.name()).output(text)
+    Failure::new(cause, remedy).of(item.name()).output(text)
 }

@@ -161,7 +161,12 @@ pub(super) fn record(handler: &Handler) -> String {
 /// Writes the script that does something before the change that depends on it, which is not made if that fails.
 #[must_use]
 pub(super) fn recorded(command: &str) -> String {
-    format!("[ $result = 0 ] && {{\n{}}}\n", answered("record", command))
+    // Not every program names the place that is full.
+    let command = format!("{{ {command}; }} || {{ printf '%s\\n' 'in {STATE}'; return 1; }}");
+    format!(
+        "[ $result = 0 ] && {{\n{}}}\n",
+        answered("record", &command)
+    )
 }
 
 /// Writes the command that has the host remember a text in a file of its own, all of it or nothing.

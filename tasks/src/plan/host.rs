@@ -92,7 +92,7 @@ pub fn plan_one(
     Ok(Item {
         index,
         resource: manage.kind(),
-        id: manage.id(),
+        id: manage.shown(facts),
         role: declared.role.clone(),
         outcome,
     })

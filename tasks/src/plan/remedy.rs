@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::value::HostPath;
+
 /// Says what to do about a failure.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Remedy {
@@ -156,20 +158,46 @@ pub fn is_locked(output: &str) -> bool {
     output.contains("Could not get lock") || output.contains("locked by another process")
 }
 
-/// Says what to do after a step failed whose program said this; the resource may know better than anybody.
+/// Places of prov's own on a host; what goes wrong there says so.
+const OWN_PLACES: [&str; 2] = ["/var/lib/prov", "/var/tmp"];
+
+/// Says what to do after a step failed whose program said this. The resource may know better than anybody; `place` is the path
+/// that it manages.
 #[must_use]
-pub fn after_failed_step(of_resource: Option<Remedy>, output: &str) -> Remedy {
+pub fn after_failed_step(
+    of_resource: Option<Remedy>,
+    place: Option<&HostPath>,
+    output: &str,
+) -> Remedy {
     let says = |words: &[&str]| words.iter().any(|words| output.contains(words));
     if says(&[
         "No space left on device",
         "enough free space",
         "Disk quota exceeded",
     ]) {
-        Remedy::again_after("free space on the host (`df -h`)")
+        let own = OWN_PLACES.iter().find(|own| output.contains(**own));
+        let full = own
+            .map(|own| (*own).to_owned())
+            .or_else(|| Some(place?.parent().to_string()));
+        Remedy::again_after(match full {
+            Some(full) => {
+                format!(
+                    "free space on the host (`df -h {full}`; for the number of files `df -i {full}`)"
+                )
+            }
+            None => "free space on the host (`df -h`)".to_owned(),
+        })
     } else if says(&["Read-only file system"]) {
         Remedy::ReadOnlyFileSystem
     } else if says(&["invalid user", "invalid group"]) {
         Remedy::DeclareOwner
+    } else if says(&["Operation not permitted"])
+        && let Some(path) = place
+    {
+        let folder = path.parent();
+        Remedy::again_after(format!(
+            "see with `lsattr -d {path} {folder}` whether one of them is immutable (i) or append-only (a), and take that away (`chattr -ia`); a file system of another kind, such as vfat or NFS, may know no owners"
+        ))
     } else {
         of_resource
             .unwrap_or_else(|| Remedy::again_after("read what the host answered, repair the cause"))
@@ -187,7 +215,7 @@ mod tests {
         let packages = Packages::new([PackageName::new("nginx").unwrap()]);
         let service = Service::new(ServiceName::new("nginx").unwrap());
         let code = |resource: &dyn Manage, output| {
-            after_failed_step(resource.remedy(output), output).code()
+            after_failed_step(resource.remedy(output), None, output).code()
         };
         assert_eq!(code(&service, "cp: No space left on device"), "run_again");
         assert_eq!(
@@ -200,6 +228,24 @@ mod tests {
         );
         assert_eq!(code(&packages, "E: Failed to fetch x"), "package_archive");
         assert_eq!(code(&packages, "dpkg: error"), "run_again");
+    }
+
+    #[test]
+    fn what_is_full_or_immutable_is_named() {
+        let place = HostPath::new("/srv/a/f").unwrap();
+        let remedy = |output| after_failed_step(None, Some(&place), output).to_string();
+        let full = "cat: write error: No space left on device";
+        assert!(remedy(full).contains("`df -h /srv/a`"));
+        let own = "cat: write error: No space left on device\nin /var/lib/prov";
+        assert!(remedy(own).contains("`df -h /var/lib/prov`"));
+        let immutable = "mv: cannot move 'file' to '../f': Operation not permitted";
+        assert!(remedy(immutable).contains("`lsattr -d /srv/a/f /srv/a`"));
+        assert!(remedy(immutable).contains("`chattr -ia`"));
+        assert!(
+            after_failed_step(None, None, full)
+                .to_string()
+                .contains("`df -h`")
+        );
     }
 
     #[test]

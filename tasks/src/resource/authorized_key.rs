@@ -256,6 +256,7 @@ impl AuthorizedKey {
             |mode| Attributes::new(self.user.to_string(), group.to_owned(), Mode::new(mode));
         let mut steps = Vec::new();
         let mut reasons = Vec::new();
+        let mut differs: Vec<String> = Vec::new();
         let wanted = attributes(0o700);
         match facts.path(&folder)? {
             PathFact::Missing if self.state == State::Absent => return Ok(Planned::Unchanged),
@@ -272,6 +273,7 @@ impl AuthorizedKey {
                 });
             }
             PathFact::Directory(have) => {
+                differs.extend(differing(&folder, have, &wanted));
                 reasons = super::directory::attribute_reasons(have, &wanted);
                 if !reasons.is_empty() {
                     steps.push(Step::SetAttributes {
@@ -303,6 +305,7 @@ impl AuthorizedKey {
             Ok(text) => text,
             Err(refused) => return Ok(refused),
         };
+        differs.extend(differing(&path, &have.attributes(), &wanted));
         for reason in super::directory::attribute_reasons(&have.attributes(), &wanted) {
             if !reasons.contains(&reason) {
                 reasons.push(reason);
@@ -336,8 +339,17 @@ impl AuthorizedKey {
         if steps.is_empty() {
             return Ok(Planned::Unchanged);
         }
-        Ok(Change::new(action, reasons, steps).diff(diff).into())
+        Ok(Change::new(action, reasons, steps)
+            .detail(differs.join("   "))
+            .diff(diff)
+            .into())
     }
+}
+
+/// Says how the attributes of one of the paths differ, if they do.
+fn differing(path: &HostPath, have: &Attributes, wanted: &Attributes) -> Option<String> {
+    let change = super::directory::attribute_change(have, wanted);
+    (!have.are(wanted)).then(|| format!("{path} {change}"))
 }
 
 fn refuse(path: &HostPath, what: &str) -> Planned {

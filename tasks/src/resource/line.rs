@@ -9,6 +9,7 @@ use crate::content::Content;
 use crate::pattern::{LinePattern, Template};
 use crate::plan::Planned;
 use crate::probe::{Facts, NotAsked, Query};
+use crate::secret::MASK;
 use crate::value::{HostPath, Mode};
 
 /// Manages one line of a file and leaves all others as they are.
@@ -210,6 +211,14 @@ impl Manage for Line {
             (None, None) => String::new(),
         };
         format!("{} '{which}'", self.path)
+    }
+
+    fn shown(&self, facts: &Facts) -> String {
+        if self.regexp.is_none() && !self.private(facts).is_empty() {
+            format!("{} '{MASK}'", self.path)
+        } else {
+            self.id()
+        }
     }
 
     fn place(&self) -> Option<(&HostPath, AtEnd)> {

@@ -15,6 +15,12 @@ pub trait Manage {
     /// Gives what tells this resource from others of its kind on the same host, for instance a path.
     fn id(&self) -> String;
 
+    /// Gives the same for people, without what not everybody may read on the host.
+    fn shown(&self, facts: &Facts) -> String {
+        let _ = facts;
+        self.id()
+    }
+
     /// Says what must be read before the resource can be planned.
     fn probe(&self) -> Vec<Query>;
 
