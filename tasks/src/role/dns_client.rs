@@ -11,7 +11,7 @@ use serde::Deserialize;
 use super::{Declarations, HostContext, checked, dns, fixed};
 use crate::content::Content;
 use crate::diagnostic::Diagnostic;
-use crate::resource::{Declared, File, Line, Resource};
+use crate::resource::{Command, Declared, File, Line, Resource};
 use crate::value::DomainName;
 
 /// Variables of the role.
@@ -22,6 +22,10 @@ pub(super) struct Variables {
     /// Addresses of the name servers that the host asks, at most three (resolv.conf(5)). A name server that is the only one
     /// that it asks itself asks its own upstream servers after that: it can be repaired while its daemon does not run.
     dns_resolvers: Vec<IpAddr>,
+    /// Whether the host calls itself what the estate calls it (hostname(5)): a server that was rented under another name gets
+    /// this one, at once and for the next boot.
+    #[serde(default)]
+    hostname_managed: bool,
 }
 
 /// Gives the name servers that a host asks: one that asks nobody but itself could not be repaired without its daemon.
@@ -40,6 +44,9 @@ fn resolvers(cx: &HostContext<'_>, own: Vec<IpAddr>) -> Vec<IpAddr> {
 
 /// Name servers that the resolver library reads (resolv.conf(5)).
 const MOST: usize = 3;
+
+/// Tells whether the kernel knows the host by a name.
+const IS_NAMED: &str = "[ \"$(hostname)\" = \"$1\" ]";
 
 pub(super) fn resources(cx: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagnostic>> {
     let variables: Variables = cx.vars.typed("dns_client")?;
@@ -63,6 +70,12 @@ pub(super) fn resources(cx: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagn
     let literal = regex::escape(&address.to_string());
     line.regexp = role.take(checked(format!("^{literal}[ \\t]")));
     role.add(Resource::Line(line)).on_completion().stays();
+    if variables.hostname_managed {
+        let file = File::new(fixed("/etc/hostname"), Content::plain(format!("{name}\n")));
+        role.add(Resource::File(file)).on_completion().stays();
+        let command = Command::unless(["sh", "-c", IS_NAMED, "sh", name], ["hostname", name]);
+        role.add(Resource::Command(command)).on_completion();
+    }
     let asked = resolvers(cx, variables.dns_resolvers);
     let resolvers = cx
         .render("dns_client/resolv.conf")
