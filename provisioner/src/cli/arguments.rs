@@ -126,6 +126,10 @@ pub(super) enum Command {
     Verify(Verify),
     /// Deploy, apply, test, complete, set domains up and verify in one go; go on where it stopped
     Up(Up),
+    /// List pending updates, held packages, what wants a restart or a reboot
+    Packages(Names),
+    /// Install pending updates, or go to the next release of Debian
+    Upgrade(super::upgrade::Options),
     /// Show, hand on or replace the estate's authority for certificates
     #[command(subcommand)]
     Authority(AuthorityAction),

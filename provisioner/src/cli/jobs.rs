@@ -62,7 +62,9 @@ fn job(
             both.extend(domains(work)?);
             (tasks::role::arrange(host.name(), both)?, phase)
         }
-        Work::Resources(resources) => (resources.to_vec(), Phase::Completion),
+        Work::Resources(resources) | Work::Upgrade(resources) => {
+            (resources.to_vec(), Phase::Completion)
+        }
     };
     let declared = resources.iter().chain(others.iter().flatten());
     let secrets = declared.flat_map(|one| one.resource.manage().secrets());
@@ -74,7 +76,7 @@ fn job(
         resources,
         others,
         phase,
-        release: host.release(),
+        release: (!matches!(work, Work::Upgrade(_))).then(|| host.release()),
         exports: Vec::new(),
         secrets: secrets.into_iter().collect(),
         show_private: app.global.show_private,

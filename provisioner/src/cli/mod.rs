@@ -14,8 +14,10 @@ mod dropbox;
 mod jobs;
 mod limit;
 mod mail_client;
+mod packages;
 mod passphrase;
 mod plans;
+mod reboot;
 mod reference;
 mod reports;
 mod run;
@@ -28,6 +30,7 @@ mod targets;
 mod task;
 mod template;
 mod up;
+mod upgrade;
 mod verify;
 mod work;
 
@@ -132,6 +135,8 @@ async fn dispatch(arguments: Arguments) -> Result<u8, Problem> {
         Command::Domain(options) => domain::run(&App::load(global)?, &options).await,
         Command::Verify(options) => verify::run(&App::load(global)?, &options).await,
         Command::Up(options) => up::run(&App::load(global)?, &options).await,
+        Command::Packages(options) => packages::run(&App::load(global)?, &options).await,
+        Command::Upgrade(options) => upgrade::run(App::load(global)?, &options).await,
         Command::Authority(action) => {
             self::authority::run(&App::load_as_it_is(global)?, &action).await
         }

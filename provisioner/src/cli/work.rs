@@ -26,6 +26,8 @@ pub(super) enum Work<'a> {
     RolesAndDomains(Phase, &'a DomainWork<'a>),
     /// These resources.
     Resources(&'a [Declared]),
+    /// These, whatever release the host runs.
+    Upgrade(&'a [Declared]),
 }
 
 /// What the user says of that which nothing declares any more.
@@ -51,7 +53,7 @@ pub(super) fn memory(
         Work::Roles(_) => (true, None),
         Work::Domains(work) => (false, Some(work)),
         Work::RolesAndDomains(_, work) => (true, Some(work)),
-        Work::Resources(_) => return Ok(None),
+        Work::Resources(_) | Work::Upgrade(_) => return Ok(None),
     };
     let file = HostPath::new(format!("{STATE}/declared/{}", app.estate.name()));
     let file = file.map_err(|mistake| Problem::usage(mistake, "give the estate another name"))?;

@@ -137,8 +137,8 @@ async fn look(
 
 /// Refuses a host that runs another release than its estate says.
 fn refuse_other_release(job: &Job, facts: &Facts) -> Result<(), Failure> {
-    let runs = facts.release.as_ref();
-    match runs.and_then(|runs| runs.refusal(job.release)) {
+    let runs = facts.release.as_ref().zip(job.release);
+    match runs.and_then(|(runs, wanted)| runs.refusal(wanted)) {
         Some((cause, hint)) => Err(Failure::new(cause, hint)),
         None => Ok(()),
     }

@@ -17,8 +17,8 @@ pub struct Job {
     pub host: String,
     /// How it is reached.
     pub target: Target,
-    /// The release that it runs, as the estate says.
-    pub release: Release,
+    /// The release that it runs, as the estate says; `None` where that is what the resources are about.
+    pub release: Option<Release>,
     /// Its resources, in the order in which they are applied.
     pub resources: Vec<Declared>,
     /// What else is declared for it, where that is known: handlers of that are not left over.

@@ -16,6 +16,7 @@ use serde::de::IgnoredAny;
 use super::connection::Block;
 use super::node::{Key, Node, Value, shorten};
 use super::sources::{Folder, Mark};
+use super::upgrades::Upgrades;
 use super::{
     Assignment, ContainerNetwork, Estate, Group, Host, Layer, Location, Named, Origin, Service,
     StandIn, fault, from_node, name, table,
@@ -24,7 +25,7 @@ use crate::Diagnostic;
 use crate::release::Release;
 use crate::value::{AccountName, HostPath};
 
-pub(super) const SECTIONS: [&str; 8] = [
+pub(super) const SECTIONS: [&str; 9] = [
     "name",
     "release",
     "connection",
@@ -33,6 +34,7 @@ pub(super) const SECTIONS: [&str; 8] = [
     "groups",
     "services",
     "roles",
+    "upgrades",
 ];
 
 /// Folders that make up the system: a volume in the place of one would keep what an image or a start must bring.
@@ -104,6 +106,7 @@ pub(super) struct Inventory<'n, 'm> {
     release: Release,
     network: Option<ContainerNetwork>,
     stand_ins: Vec<StandIn>,
+    upgrades: Upgrades,
     hosts: Vec<Host>,
     groups: Vec<Group>,
     services: Vec<Service>,
@@ -124,6 +127,7 @@ impl<'n, 'm> Inventory<'n, 'm> {
             release: Release::default(),
             network: None,
             stand_ins: Vec::new(),
+            upgrades: Upgrades::default(),
             hosts: Vec::new(),
             groups: Vec::new(),
             services: Vec::new(),
@@ -148,6 +152,7 @@ impl<'n, 'm> Inventory<'n, 'm> {
             folder,
             network: self.network,
             stand_ins: self.stand_ins,
+            upgrades: self.upgrades,
             hosts: self.hosts,
             groups: self.groups,
             services: self.services,
@@ -211,6 +216,10 @@ impl<'n, 'm> Inventory<'n, 'm> {
             let containers: Option<Containers> =
                 self.keep_all(table::from_mapping(node, &node.mark));
             self.network = containers.map(|containers| containers.network);
+        }
+        if let Some(node) = root.get("upgrades") {
+            let upgrades = self.keep_all(table::from_mapping(node, &node.mark));
+            self.upgrades = upgrades.unwrap_or_default();
         }
     }
 

@@ -59,7 +59,7 @@ fn is_private(path: &str) -> bool {
 impl Estate {
     /// Reads an estate from the texts of its files and the `key=value` settings of the command line.
     ///
-    /// - `estate.yml`: `name`, `release`, `connection`, `containers`, `hosts`, `groups`, `services`, `roles`.
+    /// - `estate.yml`: `name`, `release`, `connection`, `containers`, `hosts`, `groups`, `services`, `roles`, `upgrades`.
     /// - `groups/all.yml`, `groups/NAME.yml`, `hosts/NAME.yml`: variables, in rising precedence; groups in the order of
     ///   `estate.yml` after those of the locations. The command line wins over all of them.
     /// - `NAME.private.yml` beside any of these: not in version control; wins over its public sibling.
@@ -129,6 +129,7 @@ impl Loader<'_> {
         for (path, node) in layers {
             self.layer(&mut estate, path, &node);
         }
+        self.mistakes.extend(estate.check_upgrades(&root));
         Some(estate)
     }
 

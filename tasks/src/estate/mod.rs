@@ -19,6 +19,7 @@ mod schema;
 mod sources;
 mod stand_in;
 mod table;
+mod upgrades;
 mod variables;
 mod yaml;
 
@@ -62,6 +63,7 @@ pub struct Estate {
     folder: Folder,
     network: Option<ContainerNetwork>,
     stand_ins: Vec<StandIn>,
+    upgrades: upgrades::Upgrades,
     hosts: Vec<Host>,
     groups: Vec<Group>,
     services: Vec<Service>,

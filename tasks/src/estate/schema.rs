@@ -10,6 +10,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 
 use super::connection::Block;
 use super::inventory::{Containers, HostEntry};
+use super::upgrades::Upgrades;
 use crate::release::Release;
 
 /// Gives the schema of `estate.yml`, with its documentation.
@@ -45,6 +46,9 @@ struct Inventory {
     /// The hosts and groups that have a role, by the role's name.
     #[serde(default)]
     roles: BTreeMap<String, Names>,
+    /// In which order `prov upgrade` takes the hosts, and how many at once.
+    #[serde(default)]
+    upgrades: Upgrades,
 }
 
 /// One name, or a list of them.

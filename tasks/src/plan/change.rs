@@ -91,6 +91,8 @@ pub enum Reason {
     OtherRelease,
     /// Newer versions of packages are there.
     UpdatesPending,
+    /// Services run programs that were replaced.
+    RunsReplaced,
     /// A field of an account differs.
     AccountDiffers,
     /// A password differs.
@@ -145,6 +147,7 @@ impl Reason {
             Self::Automatic => "marked as automatic",
             Self::OtherRelease => "runs another release",
             Self::UpdatesPending => "updates pending",
+            Self::RunsReplaced => "run what was replaced",
             Self::AccountDiffers => "account differs",
             Self::PasswordDiffers => "password differs",
             Self::GroupsDiffer => "groups differ",

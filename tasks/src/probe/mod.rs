@@ -24,6 +24,7 @@ mod package_name;
 mod path;
 mod public_key;
 mod release;
+mod replaced;
 mod service;
 mod service_manager;
 mod time;
@@ -60,6 +61,7 @@ pub use path::{
 };
 pub use public_key::PublicKeyFact;
 pub use release::ReleaseFact;
+pub use replaced::ReplacedFact;
 pub use service::ServiceFact;
 pub use service_manager::ServiceManager;
 pub use upgrade::{PendingPackage, SourceFile, UpgradeFact, UpgradeQuestion};
@@ -288,6 +290,8 @@ kinds! {
     Apt apt: apt::Simulations;
     /// What an upgrade of all packages would do.
     Upgrade upgrades: upgrade::Upgrades;
+    /// Which services run programs that were replaced.
+    Replaced replaced: replaced::Programs;
     /// A user account.
     User users: account::Accounts;
     /// The account that prov logs in with.

@@ -34,7 +34,7 @@ prov_upgrade_fetch() {
 }
 
 prov_upgrade_in() {
-  to=$2 names=$3 changed=
+  number=$1 to=$2 names=$3 changed=
   chmod 755 "$room"; mkdir -p "$room/etc/sources.list.d" "$room/etc/preferences.d" "$room/lists/partial"
   chown _apt "$room/lists/partial" 2>/dev/null
   for file in /etc/apt/sources.list /etc/apt/sources.list.d/*.list /etc/apt/sources.list.d/*.sources /etc/apt/preferences /etc/apt/preferences.d/*; do
@@ -81,18 +81,20 @@ prov_upgrade_in() {
     df -Pk /var/cache/apt/archives | awk 'NR == 2 { print "free " $4 }'
     apt-mark showhold | sed 's/^/held /'
     dpkg --audit | grep -q . && echo interrupted
-    [ ! -e /run/reboot-required ] && [ ! -e /var/run/reboot-required ] || echo reboot
+    # Newer kernels wait for a reboot whether or not a program of the host says so.
+    set -- $(printf '%s\n' /boot/vmlinuz-* | sort -V | tail -n 1)
+    if [ -e /run/reboot-required ] || { [ -e "$1" ] && [ "${1#/boot/vmlinuz-}" != "$(uname -r)" ]; }; then echo reboot; fi
     [ -z "$to" ] || dpkg-query -W -f='${Conffiles}\n' | awk 'NF == 2 && $2 !~ /[^0-9a-f]/ { print $2 "  " $1 }' | md5sum -c --quiet 2>/dev/null | sed -n 's/: FAILED$//; s/^/edited /p'
-    number=0
+    at=0
     for there in $changed; do
       file=/etc/apt/${there#"$room/etc/"}
-      cmp -s "$file" "$there" || { stat -Lc "source $number %U %G %a" "$file"; sha256sum <"$file" | sed 's/ .*//; s/^/digest /'; printf 'path %s\n' "$file"; number=$((number + 1)); }
+      cmp -s "$file" "$there" || { stat -Lc "source $at %U %G %a" "$file"; sha256sum <"$file" | sed 's/ .*//; s/^/digest /'; printf 'path %s\n' "$file"; at=$((at + 1)); }
     done
     prov_complete
-  } | prov_answer "upgrade:$1"
-  number=0
+  } | prov_answer "upgrade:$number"
+  at=0
   for there in $changed; do
     file=/etc/apt/${there#"$room/etc/"}
-    cmp -s "$file" "$there" || { { cat "$file"; prov_complete; } | prov_answer "upgrade:$1:old:$number"; { cat "$there"; prov_complete; } | prov_answer "upgrade:$1:new:$number"; number=$((number + 1)); }
+    cmp -s "$file" "$there" || { { cat "$file"; prov_complete; } | prov_answer "upgrade:$number:old:$at"; { cat "$there"; prov_complete; } | prov_answer "upgrade:$number:new:$at"; at=$((at + 1)); }
   done
 }

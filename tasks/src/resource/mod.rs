@@ -25,6 +25,7 @@ mod mariadb_database;
 mod mariadb_user;
 mod packages;
 mod replace;
+mod restarts;
 mod service;
 mod symlink;
 mod tls_authority;
@@ -56,6 +57,7 @@ pub use mariadb_database::MariaDbDatabase;
 pub use mariadb_user::MariaDbUser;
 pub use packages::Packages;
 pub use replace::Replace;
+pub use restarts::Restarts;
 pub use service::Service;
 pub use symlink::Symlink;
 pub use tls_authority::TlsAuthority;
@@ -175,6 +177,7 @@ macro_rules! kinds {
 kinds! {
     "packages" Packages,
     "upgrade" Upgrade,
+    "restarts" Restarts,
     "debconf" Debconf,
     "group" Group,
     "user" User,

@@ -1,0 +1,220 @@
+//! `prov upgrade`: pending updates, or the next release of Debian, group by group.
+//!
+//! The hosts of a group are upgraded, then made as their roles of that release say, then whatever still runs what was
+//! replaced is restarted. Every step finds out what is left to do, so an upgrade that was stopped anywhere is gone on with by
+//! running it again. A group that does not come to its end is the last one.
+
+use std::num::NonZeroUsize;
+use std::time::Instant;
+
+use clap::Args;
+use serde_json::json;
+use tasks::domain::role::DomainWork;
+use tasks::estate::Host;
+use tasks::plan::Phase;
+use tasks::release::Release;
+use tasks::resource::{Declared, Resource, Restarts, Upgrade};
+
+use super::app::App;
+use super::arguments::{Names, Waiting};
+use super::jobs::{self, Jobs, Show, Work};
+use super::reboot::Reboots;
+use super::{domains, signals};
+use crate::engine::{Failure, RunOutcome};
+use crate::report::json;
+use crate::report::print::{errln, jsonln, outln};
+use crate::report::problem::{Problem, exit};
+use crate::report::style::{self, paint};
+use crate::report::text::{self, Tense, counted, seconds};
+
+/// What is to be upgraded, and how.
+#[derive(Debug, Args)]
+pub(super) struct Options {
+    #[command(flatten)]
+    names: Names,
+    /// Go to this release of Debian, the next one after the host's
+    #[arg(long, value_name = "RELEASE", value_parser = release, conflicts_with = "security")]
+    to: Option<Release>,
+    /// Install security updates only
+    #[arg(long)]
+    security: bool,
+    /// Preview only
+    #[arg(long)]
+    diff: bool,
+    /// Upgrade this many hosts at once, whatever the estate says
+    #[arg(long, value_name = "N")]
+    serial: Option<NonZeroUsize>,
+    /// Start servers again that want it, and wait until they are back
+    #[arg(long)]
+    reboot: bool,
+    #[command(flatten)]
+    waiting: Waiting,
+}
+
+fn release(text: &str) -> Result<Release, String> {
+    Release::of_codename(text).ok_or_else(|| {
+        let known = Release::EVERY.map(Release::codename);
+        format!("the releases that prov knows are: {}", known.join(", "))
+    })
+}
+
+/// What everybody should know before a release is left.
+const NO_WAY_BACK: &str = "There is no way back to the release before. Have a backup from which each host can be restored: its databases, mail, \
+/etc and /home (`prov verify backup`), or a snapshot of its disk.";
+
+pub(super) async fn run(mut app: App, options: &Options) -> Result<u8, Problem> {
+    let chosen = app.named(&options.names)?;
+    let names: Vec<_> = chosen.iter().map(|host| host.name().to_owned()).collect();
+    if let Some(to) = options.to {
+        app.estate.set_release(&names, to);
+        app.check()?;
+    }
+    let app = &app;
+    let chosen = app.named(&options.names)?;
+    let upgrade = Upgrade {
+        release: options.to,
+        security: options.security,
+    };
+    let declared = [Declared::new("upgrade", Resource::Upgrade(upgrade))];
+    if options.diff {
+        let jobs = Jobs::gather(app, &chosen, Work::Upgrade(&declared)).await?;
+        let (outcome, _) = jobs::preview(app, jobs, Show::AsTheyCome).await;
+        jobs::print(app, &outcome, Tense::Would);
+        if options.to.is_some() && !app.json() {
+            outln!("After that the roles are applied. {NO_WAY_BACK}");
+        }
+        return Ok(jobs::code(&outcome));
+    }
+    if options.to.is_some() && !app.json() {
+        errln!("{NO_WAY_BACK}");
+    }
+    let groups = app.estate.upgrade_groups(&chosen, options.serial);
+    let mut run = Run {
+        app,
+        options,
+        declared: &declared,
+        stages: Vec::new(),
+        started: Instant::now(),
+    };
+    let mut code = exit::DONE;
+    let mut done = 0;
+    for group in &groups {
+        if signals::asked() {
+            break;
+        }
+        code = run.group(group).await?;
+        if code != exit::DONE {
+            break;
+        }
+        done += 1;
+    }
+    let left: Vec<_> = groups.iter().skip(done).flatten().map(|host| host.name()).collect();
+    run.recap(&left, code);
+    Ok(if code == exit::DONE && !left.is_empty() {
+        exit::FAILED
+    } else {
+        code
+    })
+}
+
+/// An upgrade that is under way.
+struct Run<'a> {
+    app: &'a App,
+    options: &'a Options,
+    declared: &'a [Declared],
+    /// What was done so far, by the names of the stages.
+    stages: Vec<(&'static str, RunOutcome)>,
+    started: Instant,
+}
+
+impl Run<'_> {
+    /// Brings the hosts of a group to the end, or to where one of them fails.
+    async fn group(&mut self, hosts: &[&Host]) -> Result<u8, Problem> {
+        let names: Vec<_> = hosts.iter().map(|host| host.name()).collect();
+        if !self.app.json() {
+            outln!("{}", paint(style::STRONG, &format!("== {}", names.join(", "))));
+        }
+        let mut code = self.stage("upgrade", hosts, Work::Upgrade(self.declared)).await?;
+        // Without its roles a host of another release is left half-way, so they are applied where it came to its end.
+        if code == exit::DONE && self.options.to.is_some() {
+            code = self.roles(hosts).await?;
+        }
+        if code == exit::DONE {
+            let restarts = [Declared::new("upgrade", Resource::Restarts(Restarts::default()))];
+            code = self.stage("restart", hosts, Work::Upgrade(&restarts)).await?;
+        }
+        if code == exit::DONE && self.options.reboot {
+            code = self.reboot(hosts).await?;
+        }
+        Ok(code)
+    }
+
+    async fn roles(&mut self, hosts: &[&Host]) -> Result<u8, Problem> {
+        let all = DomainWork::setup(&self.app.domains);
+        let work = match domains::phase(self.app, hosts).await? {
+            Phase::Completion => Work::RolesAndDomains(Phase::Completion, &all),
+            phase => Work::Roles(phase),
+        };
+        self.stage("roles", hosts, work).await
+    }
+
+    async fn reboot(&mut self, hosts: &[&Host]) -> Result<u8, Problem> {
+        if self.app.estate.network().is_some() {
+            if !self.app.json() {
+                outln!("containers have no kernel of their own: nothing is started again");
+            }
+            return Ok(exit::DONE);
+        }
+        let reboots = Reboots::of(self.app, hosts, self.options.to.is_some()).await?;
+        if let Some(failure) = reboots.carry_out(self.app).await {
+            return Err(Problem::Failed(failure));
+        }
+        // What does not come up by itself is seen now, not at night.
+        if self.options.to.is_some() {
+            return self.roles(hosts).await;
+        }
+        Ok(exit::DONE)
+    }
+
+    /// Applies, and takes note of what came of it.
+    async fn stage(&mut self, name: &'static str, hosts: &[&Host], work: Work<'_>) -> Result<u8, Problem> {
+        let jobs = Jobs::gather(self.app, hosts, work).await?;
+        let outcome = jobs::apply(self.app, jobs, self.options.waiting.wait, None, Show::Later).await;
+        let code = jobs::code(&outcome);
+        if !self.app.json() {
+            crate::report::print::out(format_args!("{name}: {}", text::summary(&outcome, Tense::Did)));
+        }
+        self.stages.push((name, outcome));
+        Ok(code)
+    }
+
+    fn recap(&self, left: &[&str], code: u8) {
+        if self.app.json() {
+            let stages = self.stages.iter();
+            let stages: Vec<_> = stages
+                .map(|(name, outcome)| json!({ "stage": name, "run": json::run(outcome) }))
+                .collect();
+            jsonln!("{:#}", json!({ "stages": stages, "not_done": left, "elapsed_ms": json::millis(self.started.elapsed()) }));
+            return;
+        }
+        if !left.is_empty() {
+            let failure = Failure::new(
+                format!("not upgraded, or not to the end: {}", left.join(", ")),
+                if code == exit::DONE {
+                    "run the same command again: it goes on where this one stopped"
+                } else {
+                    "repair what is said above, then run the same command again: it goes on where this one stopped"
+                },
+            );
+            crate::report::print::err(format_args!("{}", Problem::Failed(failure).text()));
+        }
+        let hosts = self.stages.iter().filter(|(name, _)| *name == "upgrade");
+        let hosts: usize = hosts.map(|(_, outcome)| outcome.hosts.len()).sum();
+        outln!("{} in {}.", counted(hosts, "host", "hosts"), seconds(self.started.elapsed()));
+        if let Some(to) = self.options.to
+            && left.is_empty()
+        {
+            outln!("Write `release: {to}` for them in estate.yml, so that it says what they run.");
+        }
+    }
+}
