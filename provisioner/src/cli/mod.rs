@@ -19,6 +19,7 @@ mod passphrase;
 mod plans;
 mod reboot;
 mod reference;
+mod rehearsal;
 mod reports;
 mod run;
 mod scope;

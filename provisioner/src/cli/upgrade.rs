@@ -19,6 +19,7 @@ use super::app::App;
 use super::arguments::{Names, Waiting};
 use super::jobs::{self, Jobs, Show, Work};
 use super::reboot::Reboots;
+use super::rehearsal::Rehearsal;
 use super::{domains, signals};
 use crate::engine::{Failure, RunOutcome};
 use crate::report::json;
@@ -47,6 +48,9 @@ pub(super) struct Options {
     /// Start servers again that want it, and wait until they are back
     #[arg(long)]
     reboot: bool,
+    /// Try it in the estate's containers: leave mail, events, posts and a backup, upgrade, verify, and look for them
+    #[arg(long, requires = "to", conflicts_with_all = ["diff", "reboot"])]
+    rehearse: bool,
     #[command(flatten)]
     waiting: Waiting,
 }
@@ -65,6 +69,10 @@ const NO_WAY_BACK: &str = "There is no way back to the release before. Have a ba
 pub(super) async fn run(mut app: App, options: &Options) -> Result<u8, Problem> {
     let chosen = app.named(&options.names)?;
     let names: Vec<_> = chosen.iter().map(|host| host.name().to_owned()).collect();
+    let rehearsal = match options.rehearse {
+        true => Some(Rehearsal::begin(&app, &chosen).await?),
+        false => None,
+    };
     if let Some(to) = options.to {
         app.estate.set_release(&names, to);
         app.check()?;
@@ -85,7 +93,13 @@ pub(super) async fn run(mut app: App, options: &Options) -> Result<u8, Problem> 
         }
         return Ok(jobs::code(&outcome));
     }
-    if options.to.is_some() && !app.json() {
+    if options.to.is_some() && domains::phase(app, &chosen).await? != Phase::Completion {
+        return Err(Problem::usage(
+            "containers in deploy mode are not upgraded: nothing would start their SSH server again",
+            "write the new release in estate.yml and make them anew with `prov deploy`, or start them with `prov test` first",
+        ));
+    }
+    if options.to.is_some() && !options.rehearse && !app.json() {
         errln!("{NO_WAY_BACK}");
     }
     let groups = app.estate.upgrade_groups(&chosen, options.serial);
@@ -109,6 +123,9 @@ pub(super) async fn run(mut app: App, options: &Options) -> Result<u8, Problem> 
         done += 1;
     }
     let left: Vec<_> = groups.iter().skip(done).flatten().map(|host| host.name()).collect();
+    if let Some(rehearsal) = rehearsal {
+        return rehearsal.end(app, &left).await;
+    }
     run.recap(&left, code);
     Ok(if code == exit::DONE && !left.is_empty() {
         exit::FAILED

@@ -115,18 +115,7 @@ async fn made(
     scopes: &Scopes<'_>,
     acceptance: &dyn Acceptance,
 ) -> Result<Vec<Check>, Problem> {
-    let standing = |client: Client| {
-        let scope = scopes.client(client.name, client.location)?;
-        Ok((client, scope))
-    };
-    let clients = acceptance.clients().into_iter().map(standing);
-    let clients = clients.collect::<Result<Vec<_>, Problem>>()?;
-    let containers = app.containers().await?;
-    let shown = Shown::new(app);
-    let progress = |host: &str, doing: &str| shown.show(host, doing);
-    let bench = Bench::open(containers, run_word(), clients, &progress).await;
-    shown.clear();
-    let bench = bench?;
+    let bench = bench(app, scopes, acceptance.clients()).await?;
     let checks = unless_stopped(acceptance.make(&bench)).await;
     let sweep = match &checks {
         Ok(checks) => (failed(checks) > 0).then_some(Sweep::Failed),
@@ -143,6 +132,26 @@ async fn made(
     closed?;
     keep(app, &mut checks)?;
     Ok(checks)
+}
+
+/// Opens clients to make checks with; whoever gets them closes them again.
+pub(super) async fn bench(
+    app: &App,
+    scopes: &Scopes<'_>,
+    clients: Vec<Client>,
+) -> Result<Bench, Problem> {
+    let standing = |client: Client| {
+        let scope = scopes.client(client.name, client.location)?;
+        Ok((client, scope))
+    };
+    let clients = clients.into_iter().map(standing);
+    let clients = clients.collect::<Result<Vec<_>, Problem>>()?;
+    let containers = app.containers().await?;
+    let shown = Shown::new(app);
+    let progress = |host: &str, doing: &str| shown.show(host, doing);
+    let bench = Bench::open(containers, run_word(), clients, &progress).await;
+    shown.clear();
+    Ok(bench?)
 }
 
 /// Turns what kept a service's checks from being made into one that failed, unless it keeps all others, too.

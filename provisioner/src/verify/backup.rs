@@ -6,6 +6,7 @@ use futures_util::future::BoxFuture;
 use futures_util::{FutureExt as _, StreamExt as _, TryStreamExt as _};
 use tasks::promise::{Director, FileDaemon, Promises};
 
+use super::keepsake::Keepsake;
 use super::{Acceptance, Bench, Check, Checks, Client, Missing, Open, Surroundings, Sweep};
 use crate::docker::{ClientSession, DockerError, EstateContainers, HostState, Mode};
 
@@ -17,7 +18,7 @@ const AT_ONCE: usize = 4;
 /// How long a job may take; those of the checks are small.
 const PATIENCE: Duration = Duration::from_secs(300);
 
-const CONSOLE: Client = Client::inside("bconsole");
+pub(super) const CONSOLE: Client = Client::inside("bconsole");
 
 /// What is asked of the director, and of the daemons that it commands.
 struct Backup {
@@ -299,6 +300,65 @@ async fn lose_and_restore(
     let same = after.text() == before && !before.trim().is_empty();
     checks.push(open.close(came, same));
     Ok(checks)
+}
+
+/// Backs up a file with a word in it, and deletes it.
+pub(super) async fn leave(
+    promises: &Promises,
+    bench: &Bench,
+    word: &str,
+) -> Result<Option<Keepsake>, DockerError> {
+    let Some(director) = promises.directors.first() else {
+        return Ok(None);
+    };
+    let mut daemons = promises.file_daemons.iter();
+    let Some(daemon) = daemons.find(|daemon| daemon.host == director.catalogue_host) else {
+        return Ok(None);
+    };
+    let path = format!("{}/prov-{word}", director.common_folder);
+    let write = ["sh", "-c", "cat >\"$1\"", "sh", &path];
+    bench
+        .containers
+        .exec(&daemon.host, &write, word.as_bytes())
+        .await?;
+    let shows = format!("{} is backed up", daemon.host);
+    let console = bench.client(CONSOLE)?;
+    let (id, _) = job(console, &format!("run job={} yes", daemon.host), shows).await?;
+    bench
+        .containers
+        .exec(&daemon.host, &["rm", "-f", &path], b"")
+        .await?;
+    Ok(id.map(|job| Keepsake::File {
+        daemon: daemon.clone(),
+        job,
+        path,
+    }))
+}
+
+/// Restores a file from the backup of a job, looks for a word in it, and deletes it again.
+pub(super) async fn restored(
+    daemon: &FileDaemon,
+    id: u64,
+    path: &str,
+    word: &str,
+    bench: &Bench,
+) -> Result<Check, DockerError> {
+    let command = format!(
+        "restore client={} jobid={id} file={path} where=/ replace=always done yes",
+        daemon.name
+    );
+    let shows = format!(
+        "a file of {} is restored from the backup of before",
+        daemon.host
+    );
+    let (_, mut check) = job(bench.client(CONSOLE)?, &command, shows).await?;
+    let read = ["sh", "-c", "cat \"$1\"; rm -f \"$1\"", "sh", path];
+    let found = bench.containers.exec(&daemon.host, &read, b"").await?;
+    if check.passed && found.text() != word {
+        check.passed = false;
+        check.came = found.text() + &found.errors();
+    }
+    Ok(check)
 }
 
 /// Starts a job and waits for its end; gives its number and a check that it ended well.

@@ -11,7 +11,7 @@ use crate::docker::{ClientSession, DockerError};
 
 pub(super) const SERVICE: &str = "calendar";
 
-const CADAVER: Client = Client::inside("cadaver");
+pub(super) const CADAVER: Client = Client::inside("cadaver");
 
 pub(super) fn checks(promises: &Promises, _: &Surroundings<'_>) -> Checks {
     match promises.calendar_servers.first() {
@@ -96,14 +96,14 @@ fn value<'p>(printed: &'p str, name: &str) -> Option<&'p str> {
 }
 
 /// Somebody with cadaver.
-struct User<'s> {
+pub(super) struct User<'s> {
     server: &'s str,
     session: &'s ClientSession,
     run: &'s str,
 }
 
 impl<'s> User<'s> {
-    fn of(server: &'s CalendarServer, bench: &'s Bench) -> Result<Self, DockerError> {
+    pub(super) fn of(server: &'s CalendarServer, bench: &'s Bench) -> Result<Self, DockerError> {
         Ok(Self {
             server: &server.url,
             session: bench.client(CADAVER)?,
@@ -225,15 +225,32 @@ impl<'s> User<'s> {
         Ok(open.close(came, wrong.is_empty()))
     }
 
+    /// Stores an event under a name and leaves it there.
+    pub(super) async fn leave(&self, calendar: &Calendar, name: &str) -> Result<(), DockerError> {
+        self.log_in(&calendar.user, calendar.password.as_ref())
+            .await?;
+        self.session
+            .other(
+                &["sh", "-c", "cat >/tmp/event.ics"],
+                event(name).1.as_bytes(),
+            )
+            .await?;
+        let put = format!("put /tmp/event.ics {}/calendar/{name}.ics", calendar.user);
+        self.ask(&put).await.map(drop)
+    }
+
+    /// Reads the event of a name.
+    pub(super) async fn read(&self, calendar: &Calendar, name: &str) -> Result<String, DockerError> {
+        self.log_in(&calendar.user, calendar.password.as_ref())
+            .await?;
+        self.ask(&format!("cat {}/calendar/{name}.ics", calendar.user))
+            .await
+    }
+
     /// Stores an event, reads it back, removes it, and sees that it is gone.
     async fn event(&self, user: &str) -> Result<Check, DockerError> {
         let uid = self.uid();
-        let summary = format!("SUMMARY:Acceptance check {uid}");
-        let event = format!(
-            "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//prov//verify//EN\r\nBEGIN:VEVENT\r\nUID:{uid}\r\n\
-             DTSTAMP:20300101T090000Z\r\nDTSTART:20300101T090000Z\r\nDTEND:20300101T100000Z\r\n{summary}\r\n\
-             END:VEVENT\r\nEND:VCALENDAR\r\n"
-        );
+        let (summary, event) = event(&uid);
         let path = self.path(user);
         let open = Open::new(
             SERVICE,
@@ -257,6 +274,17 @@ impl<'s> User<'s> {
         };
         Ok(open.close(came, kept && gone))
     }
+}
+
+/// Gives the summary of an event, and the event.
+fn event(uid: &str) -> (String, String) {
+    let summary = format!("SUMMARY:Acceptance check {uid}");
+    let event = format!(
+        "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//prov//verify//EN\r\nBEGIN:VEVENT\r\nUID:{uid}\r\n\
+         DTSTAMP:20300101T090000Z\r\nDTSTART:20300101T090000Z\r\nDTEND:20300101T100000Z\r\n{summary}\r\n\
+         END:VEVENT\r\nEND:VCALENDAR\r\n"
+    );
+    (summary, event)
 }
 
 /// Shortens what cadaver printed to one line.

@@ -9,6 +9,7 @@ mod dns;
 mod dynamic_dns;
 mod evidence;
 mod junit;
+pub mod keepsake;
 mod mail;
 mod matrix;
 mod service;
@@ -21,6 +22,7 @@ use serde::Serialize;
 pub use acceptance::{Acceptance, Bench, Checks, Client, Missing, Surroundings, Sweep};
 pub use evidence::{Evidence, EvidenceKind};
 pub use junit::junit;
+pub use keepsake::Keepsake;
 pub use matrix::{Cell, Matrix, matrices};
 pub use service::{SERVICES, Service};
 

@@ -21,7 +21,7 @@ use page::{Picture, fold, title};
 pub(super) const SERVICE: &str = "web";
 
 /// A program that trusts the estate's authority alone.
-const CURL: &str = "curl";
+pub(super) const CURL: &str = "curl";
 
 /// The sites, what their hosts keep, and the servers of their databases.
 struct Web {
@@ -79,7 +79,7 @@ impl<'b> View<'b> {
 }
 
 /// Gives the side on which a site is.
-const fn location(site: &SiteFront) -> Location {
+pub(super) const fn location(site: &SiteFront) -> Location {
     if site.outside {
         Location::External
     } else {
@@ -95,7 +95,7 @@ const fn browser(site: &SiteFront) -> Client {
     }
 }
 
-fn address(site: &SiteFront) -> String {
+pub(super) fn address(site: &SiteFront) -> String {
     let scheme = if site.uses_ssl { "https" } else { "http" };
     format!("{scheme}://{}", site.name)
 }

@@ -24,7 +24,7 @@ prov_next_release() { # file, release, names
   esac
 }
 
-prov_upgrade_apt() { TMPDIR=$room APT_CONFIG=$room/apt.conf apt-get -q -o Debug::NoLocking=true "$@" </dev/null 2>&1; }
+prov_upgrade_apt() { TMPDIR=$room/tmp APT_CONFIG=$room/apt.conf apt-get -q -o Debug::NoLocking=true "$@" </dev/null 2>&1; }
 
 # Fetches package lists into the folder, and says why not.
 prov_upgrade_fetch() {
@@ -35,7 +35,9 @@ prov_upgrade_fetch() {
 
 prov_upgrade_in() {
   number=$1 to=$2 names=$3 changed=
-  chmod 755 "$room"; mkdir -p "$room/etc/sources.list.d" "$room/etc/preferences.d" "$room/lists/partial"
+  chmod 755 "$room"; mkdir -p "$room/etc/sources.list.d" "$room/etc/preferences.d" "$room/lists/partial" "$room/archives/partial" "$room/tmp"
+  # Apt fetches as an account of its own.
+  chmod 1777 "$room/tmp"
   chown _apt "$room/lists/partial" 2>/dev/null
   for file in /etc/apt/sources.list /etc/apt/sources.list.d/*.list /etc/apt/sources.list.d/*.sources /etc/apt/preferences /etc/apt/preferences.d/*; do
     [ -f "$file" ] || continue
@@ -49,7 +51,7 @@ prov_upgrade_in() {
 	Dir::Etc::Parts "/dev/null"; Dir::Etc::Main "/dev/null"; Dir::Log::Planner "/dev/null"; Dir::Cache::pkgcache ""; Dir::Cache::srcpkgcache "";
 	Dir::Etc::SourceList "$room/etc/sources.list"; Dir::Etc::SourceParts "$room/etc/sources.list.d";
 	Dir::Etc::Preferences "$room/etc/preferences"; Dir::Etc::PreferencesParts "$room/etc/preferences.d";
-	Acquire::GzipIndexes "true"; Acquire::Languages "none";
+	Dir::Cache::Archives "$room/archives"; Acquire::GzipIndexes "true"; Acquire::Languages "none";
 	END
   fresh=
   for file in /var/lib/apt/lists/*Packages*; do
@@ -65,7 +67,7 @@ prov_upgrade_in() {
         # Somebody else's archive without the new release stays as it is.
         back=
         for there in $changed; do
-          for address in $(printf '%s\n' "$said" | sed -n "s/^E: The repository '\\([^ ']*\\) .* Release' .*/\\1/p"); do
+          for address in $(printf '%s\n' "$said" | sed -n "s/^E: The repository '\\([^ ']*\\) .* Release' .*/\\1/p; s,^E: Failed to fetch \\([^ ]*\\)/dists/.* \\(404\\|File not found\\).*,\\1,p"); do
             if grep -qF -- "${address%/}" "$there"; then
               echo "stays /etc/apt/${there#"$room/etc/"}"; back="$back $there"; cat "/etc/apt/${there#"$room/etc/"}" >"$there"; break
             fi

@@ -10,8 +10,9 @@ use crate::plan::{Action, Change, Diff, Planned, Reason, Remedy};
 use crate::probe::{
     Becomes, Effect, Facts, Hidden, NotAsked, Query, ReleaseFact, UpgradeFact, UpgradeQuestion,
 };
+use crate::quote;
 use crate::release::Release;
-use crate::step::Step;
+use crate::step::{Run, Step};
 
 /// Manages all packages of a host: that none of them has a pending update, or that they are those of a release.
 ///
@@ -35,6 +36,12 @@ pub struct Upgrade {
     #[serde(default)]
     pub security: bool,
 }
+
+/// Runs command lines until they end, whatever becomes of the session.
+const DETACHED: &str = include_str!("detached.sh");
+
+/// Waits for those that an earlier session has left.
+const WAIT: &str = "[ ! -e /run/prov-upgrade.pid ] || read -r pid </run/prov-upgrade.pid && while grep -qs apt-get /proc/\"$pid\"/cmdline; do sleep 1; done; :";
 
 /// Bytes that are left free on a disk which packages are unpacked to.
 const RESERVE: u64 = 100 << 20;
@@ -157,23 +164,28 @@ impl Upgrade {
                 replaces: Some(source.sha256.clone()),
             });
         }
+        steps.push(Run::new(["sh", "-c", WAIT]).into());
         steps.push(repair());
         if fact.fetched || !fact.sources.is_empty() {
             steps.push(apt(["update", "--error-on=any"]).into());
         }
-        let mut last = match (self.release, self.security) {
-            (Some(_), _) => {
-                steps.push(apt(["upgrade", "--without-new-pkgs"]).into());
-                apt(["full-upgrade"])
-            }
-            (None, false) => apt(["upgrade", "--with-new-pkgs"]),
+        let runs = match (self.release, self.security) {
+            (Some(_), _) => vec![
+                apt(["upgrade", "--without-new-pkgs"]),
+                apt(["full-upgrade"]),
+            ],
+            (None, false) => vec![apt(["upgrade", "--with-new-pkgs"])],
             (None, true) => {
                 let mut run = apt(["install", "--only-upgrade", "--no-remove", "--"]);
-                run.argv
-                    .extend(self.wanted(fact).into_iter().map(|it| it.name.clone()));
-                run
+                let wanted = self.wanted(fact).into_iter();
+                run.argv.extend(wanted.map(|it| it.name.clone()));
+                vec![run]
             }
         };
+        let words = |run: &Run| quote::sh_all(run.argv.iter().map(String::as_str));
+        let lines = runs.iter().map(words);
+        let lines = lines.collect::<Vec<_>>().join(" && ");
+        let mut last = Run::new(["sh", "-c", DETACHED, "sh", lines.as_str()]);
         let mut after = UpgradeFact::default();
         if self.security {
             after.pending.clone_from(&fact.pending);

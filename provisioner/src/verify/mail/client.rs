@@ -184,7 +184,7 @@ impl Folder {
 }
 
 /// Tries to log in over IMAP; gives curl's output.
-pub(super) async fn imap_login(
+pub(in crate::verify) async fn imap_login(
     client: &ClientSession,
     url: &str,
     user: &str,

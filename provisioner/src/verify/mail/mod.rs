@@ -4,7 +4,7 @@
 //! A message has a token in its subject, is read back over IMAP as the recipient and taken away; its way is read from its
 //! `Received` fields. Where a check failed, what it may have left on the servers is looked for and taken away, too.
 
-mod client;
+pub(super) mod client;
 mod flow;
 mod received;
 mod refusal;
