@@ -1,5 +1,7 @@
 //! Pending updates, and the way from one release of Debian to the next.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use end_to_end::{Estate, until};
 
 /// Makes a container of Debian 12 with real daemons.
@@ -10,7 +12,13 @@ fn of_bookworm() -> Estate {
     let text = std::fs::read_to_string(&path).unwrap();
     let text: Vec<_> = text
         .lines()
-        .map(|line| if line.starts_with("release:") { "release: bookworm" } else { line })
+        .map(|line| {
+            if line.starts_with("release:") {
+                "release: bookworm"
+            } else {
+                line
+            }
+        })
         .collect();
     estate.write("estate.yml", &(text.join("\n") + "\n"));
     estate.deploy();
@@ -32,7 +40,10 @@ fn a_release_upgrade_is_previewed_and_comes_to_its_end_however_often_it_is_kille
          echo 'deb [trusted=yes] file:/srv/own bookworm main' >/etc/apt/sources.list.d/own.list; \
          echo '# by hand' >>/etc/nanorc; apt-get -q update >&2; touch /srv/before; sleep 1",
     );
-    estate.prov(["run", "--", "touch", "/srv/before"]).run().exits(0);
+    estate
+        .prov(["run", "--", "touch", "/srv/before"])
+        .run()
+        .exits(0);
     let preview = estate.prov(["upgrade", "--to", "trixie", "--diff"]).run();
     preview
         .exits(0)
@@ -50,7 +61,10 @@ fn a_release_upgrade_is_previewed_and_comes_to_its_end_however_often_it_is_kille
     for doing in ["apt-get", "dpkg", "dpkg --configure\\|dpkg.*--configure"] {
         let running = estate.prov(["upgrade", "--to", "trixie"]).start();
         until("the upgrade is under way", || {
-            estate.holds("one", &format!("ps axww -o args | grep -v grep | grep -q '^[^ ]*{doing}'"))
+            estate.holds(
+                "one",
+                &format!("ps axww -o args | grep -v grep | grep -q '^[^ ]*{doing}'"),
+            )
         });
         running.kill();
     }
@@ -71,8 +85,14 @@ fn a_release_upgrade_is_previewed_and_comes_to_its_end_however_often_it_is_kille
     let refused = estate.prov(["diff"]).run();
     refused.exits(1).says("runs debian trixie");
     let text = std::fs::read_to_string(estate.path("estate/estate.yml")).unwrap();
-    estate.write("estate.yml", &text.replace("release: bookworm", "release: trixie"));
-    estate.prov(["--output", "json", "diff"]).run().unchanged("one");
+    estate.write(
+        "estate.yml",
+        &text.replace("release: bookworm", "release: trixie"),
+    );
+    estate
+        .prov(["--output", "json", "diff"])
+        .run()
+        .unchanged("one");
     let again = estate.prov(["upgrade", "--to", "trixie"]).run();
     again.exits(0).says("1 host: 1 up to date");
     let back = estate.prov(["upgrade", "--to", "bookworm", "--diff"]).run();
@@ -81,13 +101,20 @@ fn a_release_upgrade_is_previewed_and_comes_to_its_end_however_often_it_is_kille
     let packages = estate.prov(["packages"]).run();
     packages.exits(0).says("trixie");
     estate.on("one", "apt-mark hold nano >&2");
-    estate.prov(["packages"]).run().exits(0).says("on hold: nano");
+    estate
+        .prov(["packages"])
+        .run()
+        .exits(0)
+        .says("on hold: nano");
 }
 
 fn until_done(estate: &Estate) {
     let deadline = std::time::Instant::now() + std::time::Duration::from_secs(600);
     while estate.holds("one", "pid=$(cat /run/prov-upgrade.pid) && kill -0 $pid") {
-        assert!(std::time::Instant::now() < deadline, "the upgrade does not end");
+        assert!(
+            std::time::Instant::now() < deadline,
+            "the upgrade does not end"
+        );
         std::thread::sleep(std::time::Duration::from_secs(1));
     }
 }

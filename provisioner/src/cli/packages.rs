@@ -6,7 +6,8 @@ use tasks::resource::{Declared, Resource, Restarts, Upgrade};
 
 use super::app::App;
 use super::arguments::Names;
-use super::jobs::{self, Jobs, Show, Work};
+use super::jobs::{self, Jobs, Show};
+use super::work::Work;
 use crate::engine::Failure;
 use crate::report::print::{jsonln, outln};
 use crate::report::problem::Problem;
@@ -74,7 +75,10 @@ fn table(rows: &[Row<'_>], verbose: bool) {
             Ok(known) => known,
             Err(failure) => {
                 outln!("{:width$}  {}", row.host, paint(style::BAD, "failed"));
-                crate::report::print::out(format_args!("{}", Problem::Failed(failure.clone()).text()));
+                crate::report::print::out(format_args!(
+                    "{}",
+                    Problem::Failed(failure.clone()).text()
+                ));
                 continue;
             }
         };
@@ -87,7 +91,10 @@ fn table(rows: &[Row<'_>], verbose: bool) {
         let waiting: Vec<_> = replaced.until_reboot().map(String::as_str).collect();
         let mut running = printable(&running.join(" "));
         if !waiting.is_empty() {
-            running = format!("{running} (until a reboot or a new login: {})", printable(&waiting.join(" ")));
+            running = format!(
+                "{running} (until a reboot or a new login: {})",
+                printable(&waiting.join(" "))
+            );
         }
         outln!(
             "{:width$}  {:8}  {:7}  {:8}  {:9}  {:4}  {:6}  {}",
@@ -98,10 +105,17 @@ fn table(rows: &[Row<'_>], verbose: bool) {
             fact.kept_back.len(),
             fact.held.len(),
             if fact.reboot { "wanted" } else { "no" },
-            if running.is_empty() { "nothing" } else { running.trim() }
+            if running.is_empty() {
+                "nothing"
+            } else {
+                running.trim()
+            }
         );
         let held = fact.held.iter().map(|name| format!("on hold: {name}"));
-        let kept = fact.kept_back.iter().map(|name| format!("kept back: {name}"));
+        let kept = fact
+            .kept_back
+            .iter()
+            .map(|name| format!("kept back: {name}"));
         let interrupted = fact
             .interrupted
             .then(|| "an installation was interrupted: `prov upgrade` finishes it".to_owned());
@@ -112,7 +126,14 @@ fn table(rows: &[Row<'_>], verbose: bool) {
             for package in &fact.pending {
                 let from = package.from.as_deref().unwrap_or("new");
                 let security = if package.security { "   security" } else { "" };
-                outln!("{:width$}    {}", "", printable(&format!("{} {from} -> {}{security}", package.name, package.to)));
+                outln!(
+                    "{:width$}    {}",
+                    "",
+                    printable(&format!(
+                        "{} {from} -> {}{security}",
+                        package.name, package.to
+                    ))
+                );
             }
         }
     }

@@ -6,8 +6,9 @@ use tasks::estate::Host;
 use tasks::probe::UpgradeQuestion;
 
 use super::app::App;
-use super::jobs::{self, Jobs, Show, Work};
+use super::jobs::{self, Jobs, Show};
 use super::packages;
+use super::work::Work;
 use crate::engine::{self, CommandSession, Failure};
 use crate::report::print::outln;
 use crate::report::problem::Problem;
@@ -85,7 +86,10 @@ async fn restarted(target: &Target) -> Result<(), Failure> {
         }
     }
     Err(Failure::new(
-        format!("the server is not back after {} minutes", PATIENCE.as_secs() / 60),
+        format!(
+            "the server is not back after {} minutes",
+            PATIENCE.as_secs() / 60
+        ),
         "",
     ))
 }
@@ -115,6 +119,8 @@ async fn ask(target: &Target, line: &str) -> Result<String, Failure> {
     let text = String::from_utf8_lossy(&text).trim().to_owned();
     match ended {
         Ended::Exit(0) => Ok(text),
-        Ended::Exit(_) | Ended::Signal(_) => Err(Failure::new(format!("`{line}` failed: {text}"), "")),
+        Ended::Exit(_) | Ended::Signal(_) => {
+            Err(Failure::new(format!("`{line}` failed: {text}"), ""))
+        }
     }
 }

@@ -82,7 +82,10 @@ impl Rehearsal {
         let found = found.into_iter().collect::<Result<Vec<_>, _>>()?;
         if app.json() {
             checks.extend(found);
-            jsonln!("{:#}", json!({ "not_done": not_done, "verify": verify::json(&checks, self.began.elapsed()) }));
+            jsonln!(
+                "{:#}",
+                json!({ "not_done": not_done, "verify": verify::json(&checks, self.began.elapsed()) })
+            );
         } else {
             self.table(app, not_done, &services, &checks, &found);
         }
@@ -122,7 +125,10 @@ impl Rehearsal {
             row(host, done, &what);
         }
         for service in &services.services {
-            let own: Vec<_> = checks.iter().filter(|check| check.service == service.name).collect();
+            let own: Vec<_> = checks
+                .iter()
+                .filter(|check| check.service == service.name)
+                .collect();
             let failed: Vec<_> = own.iter().filter(|check| !check.passed).collect();
             row(
                 service.name,
@@ -130,12 +136,28 @@ impl Rehearsal {
                 &format!("{} of {} checks", own.len() - failed.len(), own.len()),
             );
             for check in failed {
-                outln!("{:width$}          {}: {}", "", printable(&check.shows), printable(&check.came));
+                outln!(
+                    "{:width$}          {}: {}",
+                    "",
+                    printable(&check.shows),
+                    printable(&check.came)
+                );
             }
         }
         for (keepsake, check) in self.left.iter().zip(found) {
-            row(&keepsake.name(), check.passed, if check.passed { "is as it was" } else { &check.came });
+            row(
+                &keepsake.name(),
+                check.passed,
+                if check.passed {
+                    "is as it was"
+                } else {
+                    &check.came
+                },
+            );
         }
-        outln!("Rehearsed in {}. `prov up --fresh` makes the containers anew as estate.yml says.", seconds(self.began.elapsed()));
+        outln!(
+            "Rehearsed in {}. `prov up --fresh` makes the containers anew as estate.yml says.",
+            seconds(self.began.elapsed())
+        );
     }
 }

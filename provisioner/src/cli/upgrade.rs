@@ -17,9 +17,10 @@ use tasks::resource::{Declared, Resource, Restarts, Upgrade};
 
 use super::app::App;
 use super::arguments::{Names, Waiting};
-use super::jobs::{self, Jobs, Show, Work};
+use super::jobs::{self, Jobs, Show};
 use super::reboot::Reboots;
 use super::rehearsal::Rehearsal;
+use super::work::Work;
 use super::{domains, signals};
 use crate::engine::{Failure, RunOutcome};
 use crate::report::json;
@@ -30,6 +31,10 @@ use crate::report::text::{self, Tense, counted, seconds};
 
 /// What is to be upgraded, and how.
 #[derive(Debug, Args)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "they are the options of a command line"
+)]
 pub(super) struct Options {
     #[command(flatten)]
     names: Names,
@@ -69,9 +74,10 @@ const NO_WAY_BACK: &str = "There is no way back to the release before. Have a ba
 pub(super) async fn run(mut app: App, options: &Options) -> Result<u8, Problem> {
     let chosen = app.named(&options.names)?;
     let names: Vec<_> = chosen.iter().map(|host| host.name().to_owned()).collect();
-    let rehearsal = match options.rehearse {
-        true => Some(Rehearsal::begin(&app, &chosen).await?),
-        false => None,
+    let rehearsal = if options.rehearse {
+        Some(Rehearsal::begin(&app, &chosen).await?)
+    } else {
+        None
     };
     if let Some(to) = options.to {
         app.estate.set_release(&names, to);
@@ -122,7 +128,12 @@ pub(super) async fn run(mut app: App, options: &Options) -> Result<u8, Problem> 
         }
         done += 1;
     }
-    let left: Vec<_> = groups.iter().skip(done).flatten().map(|host| host.name()).collect();
+    let left: Vec<_> = groups
+        .iter()
+        .skip(done)
+        .flatten()
+        .map(|host| host.name())
+        .collect();
     if let Some(rehearsal) = rehearsal {
         return rehearsal.end(app, &left).await;
     }
@@ -149,16 +160,26 @@ impl Run<'_> {
     async fn group(&mut self, hosts: &[&Host]) -> Result<u8, Problem> {
         let names: Vec<_> = hosts.iter().map(|host| host.name()).collect();
         if !self.app.json() {
-            outln!("{}", paint(style::STRONG, &format!("== {}", names.join(", "))));
+            outln!(
+                "{}",
+                paint(style::STRONG, &format!("== {}", names.join(", ")))
+            );
         }
-        let mut code = self.stage("upgrade", hosts, Work::Upgrade(self.declared)).await?;
+        let mut code = self
+            .stage("upgrade", hosts, Work::Upgrade(self.declared))
+            .await?;
         // Without its roles a host of another release is left half-way, so they are applied where it came to its end.
         if code == exit::DONE && self.options.to.is_some() {
             code = self.roles(hosts).await?;
         }
         if code == exit::DONE {
-            let restarts = [Declared::new("upgrade", Resource::Restarts(Restarts::default()))];
-            code = self.stage("restart", hosts, Work::Upgrade(&restarts)).await?;
+            let restarts = [Declared::new(
+                "upgrade",
+                Resource::Restarts(Restarts::default()),
+            )];
+            code = self
+                .stage("restart", hosts, Work::Upgrade(&restarts))
+                .await?;
         }
         if code == exit::DONE && self.options.reboot {
             code = self.reboot(hosts).await?;
@@ -170,7 +191,7 @@ impl Run<'_> {
         let all = DomainWork::setup(&self.app.domains);
         let work = match domains::phase(self.app, hosts).await? {
             Phase::Completion => Work::RolesAndDomains(Phase::Completion, &all),
-            phase => Work::Roles(phase),
+            Phase::Apply => Work::Roles(Phase::Apply),
         };
         self.stage("roles", hosts, work).await
     }
@@ -194,12 +215,21 @@ impl Run<'_> {
     }
 
     /// Applies, and takes note of what came of it.
-    async fn stage(&mut self, name: &'static str, hosts: &[&Host], work: Work<'_>) -> Result<u8, Problem> {
+    async fn stage(
+        &mut self,
+        name: &'static str,
+        hosts: &[&Host],
+        work: Work<'_>,
+    ) -> Result<u8, Problem> {
         let jobs = Jobs::gather(self.app, hosts, work).await?;
-        let outcome = jobs::apply(self.app, jobs, self.options.waiting.wait, None, Show::Later).await;
+        let outcome =
+            jobs::apply(self.app, jobs, self.options.waiting.wait, None, Show::Later).await;
         let code = jobs::code(&outcome);
         if !self.app.json() {
-            crate::report::print::out(format_args!("{name}: {}", text::summary(&outcome, Tense::Did)));
+            crate::report::print::out(format_args!(
+                "{name}: {}",
+                text::summary(&outcome, Tense::Did)
+            ));
         }
         self.stages.push((name, outcome));
         Ok(code)
@@ -211,7 +241,10 @@ impl Run<'_> {
             let stages: Vec<_> = stages
                 .map(|(name, outcome)| json!({ "stage": name, "run": json::run(outcome) }))
                 .collect();
-            jsonln!("{:#}", json!({ "stages": stages, "not_done": left, "elapsed_ms": json::millis(self.started.elapsed()) }));
+            jsonln!(
+                "{:#}",
+                json!({ "stages": stages, "not_done": left, "elapsed_ms": json::millis(self.started.elapsed()) })
+            );
             return;
         }
         if !left.is_empty() {
@@ -227,7 +260,11 @@ impl Run<'_> {
         }
         let hosts = self.stages.iter().filter(|(name, _)| *name == "upgrade");
         let hosts: usize = hosts.map(|(_, outcome)| outcome.hosts.len()).sum();
-        outln!("{} in {}.", counted(hosts, "host", "hosts"), seconds(self.started.elapsed()));
+        outln!(
+            "{} in {}.",
+            counted(hosts, "host", "hosts"),
+            seconds(self.started.elapsed())
+        );
         if let Some(to) = self.options.to
             && left.is_empty()
         {

@@ -240,7 +240,11 @@ impl<'s> User<'s> {
     }
 
     /// Reads the event of a name.
-    pub(super) async fn read(&self, calendar: &Calendar, name: &str) -> Result<String, DockerError> {
+    pub(super) async fn read(
+        &self,
+        calendar: &Calendar,
+        name: &str,
+    ) -> Result<String, DockerError> {
         self.log_in(&calendar.user, calendar.password.as_ref())
             .await?;
         self.ask(&format!("cat {}/calendar/{name}.ics", calendar.user))

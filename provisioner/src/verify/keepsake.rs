@@ -53,6 +53,7 @@ pub enum Keepsake {
 }
 
 /// Lists the clients with which all of them are left and found.
+#[must_use]
 pub fn clients(promises: &Promises) -> Vec<Client> {
     let mut clients = Vec::new();
     if !promises.mail_domains.is_empty() {
@@ -82,9 +83,15 @@ pub async fn leave(
         let hosted = promises.hosted_mail.first().map(|it| &it.server);
         let server = if domain.home { home } else { hosted };
         if let (Some(server), Some(mailbox)) = (server, domain.mailboxes.first()) {
-            let message = format!("To: {0}\nSubject: {word}\n\nA message from before.\n", mailbox.address);
+            let message = format!(
+                "To: {0}\nSubject: {word}\n\nA message from before.\n",
+                mailbox.address
+            );
             let send = ["/usr/sbin/sendmail", "-oi", "--", mailbox.address.as_str()];
-            bench.containers.exec(&server.name, &send, message.as_bytes()).await?;
+            bench
+                .containers
+                .exec(&server.name, &send, message.as_bytes())
+                .await?;
             left.push(Keepsake::Message {
                 domain: domain.clone(),
                 mailbox: mailbox.clone(),
@@ -136,7 +143,10 @@ require "/usr/share/wordpress/wp-load.php";
 echo wp_insert_post(["post_title" => $word, "post_content" => "A post from before: $word", "post_status" => "publish", "post_author" => 1]);
 "#;
     let argv = ["runuser", "-u", "www-data", "--", "php", "--", site, word];
-    let output = bench.containers.exec(host, &argv, PROGRAM.as_bytes()).await?;
+    let output = bench
+        .containers
+        .exec(host, &argv, PROGRAM.as_bytes())
+        .await?;
     Ok(output.text().trim().to_owned())
 }
 
@@ -146,7 +156,9 @@ impl Keepsake {
     pub fn name(&self) -> String {
         match self {
             Self::Message { mailbox, .. } => format!("the old mail of {}", mailbox.address),
-            Self::Event { calendar, .. } => format!("an event in the calendar of {}", calendar.user),
+            Self::Event { calendar, .. } => {
+                format!("an event in the calendar of {}", calendar.user)
+            }
             Self::Post { site, .. } => format!("a post on {}", site.name),
             Self::File { daemon, .. } => format!("a file of {} in the backup", daemon.host),
         }
@@ -155,15 +167,25 @@ impl Keepsake {
     /// Looks for it, as its owner would.
     pub async fn find(&self, bench: &Bench, word: &str) -> Result<Check, DockerError> {
         let open = |service: &str, asked: String, expected: &str| {
-            Open::new(service, format!("{} is still there", self.name()), asked, expected.to_owned())
+            Open::new(
+                service,
+                format!("{} is still there", self.name()),
+                asked,
+                expected.to_owned(),
+            )
         };
         match self {
             Self::Message { domain, mailbox } => {
                 let url = format!("imaps://{}/INBOX?SUBJECT%20{word}", domain.imap);
-                let open = open(mail::SERVICE, format!("curl --user {} {url}", mailbox.login), "* SEARCH with a number");
+                let open = open(
+                    mail::SERVICE,
+                    format!("curl --user {} {url}", mailbox.login),
+                    "* SEARCH with a number",
+                );
                 let client = if domain.home { MAIL_INSIDE } else { MAIL };
                 let client = bench.client(client)?;
-                let output = imap_login(client, &url, &mailbox.login, mailbox.password.expose()).await?;
+                let output =
+                    imap_login(client, &url, &mailbox.login, mailbox.password.expose()).await?;
                 let came = output.text() + &output.errors();
                 let found = came.lines().any(|line| {
                     let numbers = line.strip_prefix("* SEARCH");
@@ -172,7 +194,14 @@ impl Keepsake {
                 Ok(open.close(came.trim().to_owned(), found))
             }
             Self::Event { server, calendar } => {
-                let open = open(calendar::SERVICE, format!("cadaver {}: cat {}/calendar/{word}.ics", server.url, calendar.user), word);
+                let open = open(
+                    calendar::SERVICE,
+                    format!(
+                        "cadaver {}: cat {}/calendar/{word}.ics",
+                        server.url, calendar.user
+                    ),
+                    word,
+                );
                 let came = User::of(server, bench)?.read(calendar, word).await?;
                 let found = came.contains(word);
                 Ok(open.close(if found { word.to_owned() } else { came }, found))
@@ -184,15 +213,20 @@ impl Keepsake {
                     name: web::CURL,
                     location: web::location(site),
                 })?;
-                let output = client.run(&["-q", "-sS", "-L", "--max-time", "30", &url]).await?;
+                let output = client
+                    .run(&["-q", "-sS", "-L", "--max-time", "30", &url])
+                    .await?;
                 let found = output.text().contains(word);
-                let came = match found {
-                    true => word.to_owned(),
-                    false => format!("a page without it {}", output.errors()),
+                let came = if found {
+                    word.to_owned()
+                } else {
+                    format!("a page without it {}", output.errors())
                 };
                 Ok(open.close(came, found))
             }
-            Self::File { daemon, job, path } => backup::restored(daemon, *job, path, word, bench).await,
+            Self::File { daemon, job, path } => {
+                backup::restored(daemon, *job, path, word, bench).await
+            }
         }
     }
 }

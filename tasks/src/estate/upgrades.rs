@@ -62,7 +62,11 @@ impl Estate {
 
     /// Takes hosts for such of another release than `estate.yml` says, as it will have to say once they are upgraded.
     pub fn set_release(&mut self, hosts: &[String], release: Release) {
-        for host in self.hosts.iter_mut().filter(|host| hosts.contains(&host.name)) {
+        for host in self
+            .hosts
+            .iter_mut()
+            .filter(|host| hosts.contains(&host.name))
+        {
             host.release = release;
         }
     }

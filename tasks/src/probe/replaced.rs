@@ -1,4 +1,4 @@
-//! Which services still run programs or libraries that were replaced since they started: proc_pid_maps(5).
+//! Which services still run programs or libraries that were replaced since they started: `proc_pid_maps(5)`.
 
 use std::collections::BTreeSet;
 

@@ -96,13 +96,16 @@ impl Manage for Restarts {
             last.effects.push(Effect::Replaced(Becomes((), rest)));
         }
         let names = names.into_iter().map(String::as_str);
-        let detail: Vec<_> = fact.manager.then_some("systemd").into_iter().chain(names).collect();
+        let detail: Vec<_> = fact
+            .manager
+            .then_some("systemd")
+            .into_iter()
+            .chain(names)
+            .collect();
         let steps = steps.into_iter().map(Step::from).collect();
-        Ok(
-            Change::new(Action::Run, vec![Reason::RunsReplaced], steps)
-                .detail(detail.join(" "))
-                .into(),
-        )
+        Ok(Change::new(Action::Run, vec![Reason::RunsReplaced], steps)
+            .detail(detail.join(" "))
+            .into())
     }
 
     fn absent(&self) -> Option<Resource> {
