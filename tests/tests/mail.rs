@@ -276,7 +276,8 @@ fn put_back(estate: &Estate) {
 fn doors_are_open(estate: &Estate) {
     estate.on(
         "customers",
-        "printf 'disable_plaintext_auth = no\\nssl = yes\\n' >/etc/dovecot/conf.d/99-open.conf
+        "if dovecot --version | grep -q '^2\\.3'; then echo 'disable_plaintext_auth = no'; else echo 'auth_allow_cleartext = yes'; fi >/etc/dovecot/conf.d/99-open.conf
+         echo 'ssl = yes' >>/etc/dovecot/conf.d/99-open.conf
          rm /etc/dovecot/sieve-before.d/*
          cd /etc/exim4
          sed -i /server_advertise_condition/d conf.d/auth/30_exim4-config_examples.rul
@@ -342,7 +343,8 @@ fn passwords_and_accounts(estate: &Estate) {
     estate.on(
         "customers",
         &format!(
-            "printf 'passdb {{\\n driver = static\\n args = nopassword=y\\n}}\\n' >/etc/dovecot/conf.d/00-open.conf
+            "if dovecot --version | grep -q '^2\\.3'; then printf 'passdb {{\\n driver = static\\n args = nopassword=y\\n}}\\n'
+             else printf 'passdb open {{\\n driver = static\\n fields {{\\n nopassword = yes\\n }}\\n}}\\n'; fi >/etc/dovecot/conf.d/00-open.conf
              cd /etc/exim4/gateway.d; mv {HOME} /root/x; mv {CUSTOMER} {HOME}; mv /root/x {CUSTOMER}
              sv -w 60 restart dovecot >&2"
         ),
