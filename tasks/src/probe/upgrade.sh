@@ -81,7 +81,7 @@ prov_upgrade_in() {
     prov_upgrade_apt -s -y $how | sed -En '/^(Inst|Remv|Purg|E:) /p; /^The following packages have been kept back:/,/^[^ ]/s/^  /kept /p'
     prov_upgrade_apt --assume-no --download-only $how | sed -En 's/^(Need to get|After this operation,) /space \1 /p'
     df -Pk /var/cache/apt/archives | awk 'NR == 2 { print "free " $4 }'
-    apt-mark showhold | sed 's/^/held /'
+    dpkg --get-selections | awk '$2 == "hold" { print "held " $1 }'
     dpkg --audit | grep -q . && echo interrupted
     # Newer kernels wait for a reboot whether or not a program of the host says so.
     set -- $(printf '%s\n' /boot/vmlinuz-* | sort -V | tail -n 1)
