@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
-use end_to_end::{Estate, Ran, until};
+use end_to_end::{Estate, Ran, release, until};
 
 /// What a shell, SQL, YAML, Exim, Dovecot or Fetchmail might take for something else.
 const AWKWARD: &str = "^'\"\\$&;%*^! \u{fc}\u{2602} {$x} :#<|@`-";
@@ -318,8 +318,23 @@ fn certificates_of_others(estate: &Estate) {
             "cd /usr/local/etc/mail-certs; mv {HOME} x; mv {CUSTOMER} {HOME}; mv x {CUSTOMER}; sv reload dovecot >&2"
         ),
     );
+    // The swaks of Debian 13 trusts no certificate for another name, that of Debian 12 looks at none.
+    let strict = [
+        "sent outside: CUSTOMER → HOME",
+        "sent outside: CUSTOMER → world.test",
+        "a customer of CUSTOMER sends as the own domain only",
+        "a wrong password sends nothing",
+    ];
+    let mut red = failed(estate);
+    if release() != "bookworm" {
+        assert!(
+            strict.iter().all(|name| red.iter().any(|it| it == name)),
+            "{red:?}"
+        );
+    }
+    red.retain(|name| !strict.contains(&name.as_str()));
     assert_eq!(
-        failed(estate),
+        red,
         [
             "sent inside: HOME → CUSTOMER",
             "sent inside: CUSTOMER → CUSTOMER",

@@ -2,7 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use end_to_end::{Estate, until};
+use std::time::{Duration, Instant};
+
+use end_to_end::Estate;
 
 /// Makes a container of Debian 12 with real daemons.
 fn of_bookworm() -> Estate {
@@ -58,19 +60,20 @@ fn a_release_upgrade_is_previewed_and_comes_to_its_end_however_often_it_is_kille
     other.exits(0);
 
     // Killed while it fetches, while it unpacks, while it configures.
-    for doing in ["apt-get", "dpkg", "dpkg --configure\\|dpkg.*--configure"] {
-        let running = estate.prov(["upgrade", "--to", "trixie"]).start();
-        until("the upgrade is under way", || {
-            estate.holds(
-                "one",
-                &format!("ps axww -o args | grep -v grep | grep -q '^[^ ]*{doing}'"),
-            )
-        });
+    for doing in ["apt-get", "dpkg", "dpkg .*--configure"] {
+        let running = estate
+            .prov(["upgrade", "--to", "trixie", "--wait", "300"])
+            .start();
+        let sees = format!("ps axww -o args | grep -v grep | grep -q '^[^ ]*{doing}'");
+        in_time("the upgrade is under way", || estate.holds("one", &sees));
         running.kill();
     }
     // What the last one began goes on without it; until it ends, the SSH server may take nobody.
-    until_done(&estate);
-    let upgraded = estate.prov(["upgrade", "--to", "trixie"]).run();
+    let ended = "[ ! -e /run/prov-upgrade.pid ] || ! kill -0 $(cat /run/prov-upgrade.pid)";
+    in_time("the upgrade has ended", || estate.holds("one", ended));
+    let upgraded = estate
+        .prov(["upgrade", "--to", "trixie", "--wait", "300"])
+        .run();
     upgraded.exits(0).says("release: trixie");
     assert!(estate.on("one", "cat /etc/os-release").contains("trixie"));
     assert_eq!(estate.on("one", "dpkg --audit"), "");
@@ -93,7 +96,9 @@ fn a_release_upgrade_is_previewed_and_comes_to_its_end_however_often_it_is_kille
         .prov(["--output", "json", "diff"])
         .run()
         .unchanged("one");
-    let again = estate.prov(["upgrade", "--to", "trixie"]).run();
+    let again = estate
+        .prov(["upgrade", "--to", "trixie", "--wait", "300"])
+        .run();
     again.exits(0).says("1 host: 1 up to date");
     let back = estate.prov(["upgrade", "--to", "bookworm", "--diff"]).run();
     back.exits(1).says("no way back");
@@ -108,13 +113,11 @@ fn a_release_upgrade_is_previewed_and_comes_to_its_end_however_often_it_is_kille
         .says("on hold: nano");
 }
 
-fn until_done(estate: &Estate) {
-    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(600);
-    while estate.holds("one", "pid=$(cat /run/prov-upgrade.pid) && kill -0 $pid") {
-        assert!(
-            std::time::Instant::now() < deadline,
-            "the upgrade does not end"
-        );
-        std::thread::sleep(std::time::Duration::from_secs(1));
+/// Waits for what packages take their time for.
+fn in_time(what: &str, mut holds: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(600);
+    while !holds() {
+        assert!(Instant::now() < deadline, "waited in vain until {what}");
+        std::thread::sleep(Duration::from_millis(200));
     }
 }

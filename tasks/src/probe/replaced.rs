@@ -32,7 +32,8 @@ impl Kind for Programs {
     fn key((): &()) {}
 
     /// Code that is mapped from a file without a name any more was replaced. To which service a process belongs is told by
-    /// its control group, or by which of its ancestors runit started.
+    /// its control group, or by which of its ancestors runit started. In a container root may not look at what processes of other
+    /// accounts have mapped: there the program and the C library tell, if they are younger than the process.
     fn script(_: &[()]) -> String {
         r#"prov_service_of() { # pid
   if [ "$init" = systemd ]; then
@@ -41,11 +42,19 @@ impl Kind for Programs {
     for file in /run/service/*/supervise/pid; do
       if [ "$(cat "$file" 2>/dev/null)" = "$at" ]; then file=${file%/supervise/pid}; echo "${file##*/}"; return; fi; done
     at=$(sed -n 's/^PPid:[^0-9]*//p' "/proc/$at/status" 2>/dev/null); done; }
-{ for maps in $(grep -lsE '^[^ ]+ r.x. .* (/usr|/lib|/bin|/sbin|/opt)[^ ]*( [^ ]+)* \(deleted\)$' /proc/[0-9]*/maps); do
+prov_is_replaced() { # pid
+  started=$(($(date +%s) - $(ps -o etimes= -p "$1"))) || return
+  for part in "$(tr '\0' '\n' <"/proc/$1/cmdline" | head -n 1)" /lib/*/libc.so.6; do
+    case $part in (/*) [ ! -e "$part" ] || [ "$(stat -Lc %Z "$part")" -le "$started" ] || return 0;; esac; done
+  return 1; }
+{ for file in /run/service/*/supervise/pid; do
+  pid=$(cat "$file" 2>/dev/null); file=${file%/supervise/pid}
+  [ -z "$pid" ] || ! prov_is_replaced "$pid" || echo "service ${file##*/}"
+done 2>/dev/null; for maps in $(grep -lsE '^[^ ]+ r.x. .* (/usr|/lib|/bin|/sbin|/opt)[^ ]*( [^ ]+)* \(deleted\)$' /proc/[0-9]*/maps); do
   pid=${maps#/proc/}; pid=${pid%/maps}
   if [ "$pid" = 1 ]; then [ "$init" != systemd ] || echo manager; continue; fi
   name=$(prov_service_of "$pid"); if [ "$name" ]; then echo "service $name"; else read -r name <"/proc/$pid/comm" && echo "process $name"; fi
-done 2>/dev/null | sort -u; prov_complete; } | prov_answer replaced
+done 2>/dev/null; prov_complete; } | prov_answer replaced
 "#
         .to_owned()
     }

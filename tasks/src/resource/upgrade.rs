@@ -112,7 +112,8 @@ impl Upgrade {
                 "leave one of them out",
             );
         }
-        if let Some(problem) = &fact.problem {
+        // Apt cannot tell before an interrupted installation is finished.
+        if let Some(problem) = fact.problem.as_ref().filter(|_| !fact.interrupted) {
             let hint = packages::remedy(problem).map_or_else(|| "repair what apt says, then run the same command again: a source that is not there can be switched off by `Enabled: no`".to_owned(), |remedy| remedy.to_string());
             return refuse(format!("apt would refuse: {problem}"), &hint);
         }
@@ -165,11 +166,16 @@ impl Upgrade {
             });
         }
         steps.push(Run::new(["sh", "-c", WAIT]).into());
-        steps.push(repair());
+        // Where packages wait for others that are not there yet, apt brings those afterwards.
+        steps.push(if fact.interrupted {
+            Run::new(["sh", "-c", "dpkg --configure -a --force-confold || :"]).into()
+        } else {
+            repair()
+        });
         if fact.fetched || !fact.sources.is_empty() {
             steps.push(apt(["update", "--error-on=any"]).into());
         }
-        let runs = match (self.release, self.security) {
+        let mut runs = match (self.release, self.security) {
             (Some(_), _) => vec![
                 apt(["upgrade", "--without-new-pkgs"]),
                 apt(["full-upgrade"]),
@@ -182,6 +188,9 @@ impl Upgrade {
                 vec![run]
             }
         };
+        if fact.interrupted {
+            runs.insert(0, apt(["--fix-broken", "install"]));
+        }
         let words = |run: &Run| quote::sh_all(run.argv.iter().map(String::as_str));
         let lines = runs.iter().map(words);
         let lines = lines.collect::<Vec<_>>().join(" && ");
@@ -274,8 +283,23 @@ impl Upgrade {
         for (what, names) in notes.into_iter().filter(|(_, names)| !names.is_empty()) {
             lines.push(format!("({what}: {})", names.join(" ")));
         }
+        if self.release.is_some() && brings_catalogue(fact) {
+            lines.push(
+                "(Bacula's director writes the tables of its catalogue anew: their server needs their size once more)"
+                    .to_owned(),
+            );
+        }
         Diff::list(lines)
     }
+}
+
+/// Tells whether the director of Bacula comes in another version, for which the tables of its catalogue are written anew. Its
+/// package would ask whether there is space for them (see `detached.sh`): the preview says it instead.
+fn brings_catalogue(fact: &UpgradeFact) -> bool {
+    let is = |name: &str| name.starts_with("bacula-director-");
+    fact.pending
+        .iter()
+        .any(|package| is(&package.name) && package.from.is_some())
 }
 
 /// Writes a number of bytes as people read it.
@@ -323,7 +347,7 @@ impl Manage for Upgrade {
             .get(&self.question())
             .ok_or_else(|| NotAsked("upgrade".to_owned()))?;
         let release = facts.release.as_ref().and_then(ReleaseFact::known);
-        if fact.problem.is_none() && self.is_done(fact, release) {
+        if (fact.problem.is_none() || fact.interrupted) && self.is_done(fact, release) {
             return Ok(Planned::Unchanged);
         }
         if let Some(refusal) = self.refusal(fact, facts) {
