@@ -121,6 +121,7 @@ fn a_customers_domain_has_files_of_its_own_outside_and_goes_with_them() {
         "file /etc/exim4/gateway.d/a.test",
         "symlink /etc/exim4/tls.d/smtp.a.test",
         "file /etc/dovecot/domains.d/a.test.conf",
+        "service dovecot",
     ];
     assert_eq!(names(&domains, "a.test", "outside", Purpose::Setup), setup);
     let removal = [

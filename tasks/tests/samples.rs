@@ -90,9 +90,12 @@ fn together(host: &str, of_roles: &[Declared], of_domains: &[Declared]) {
     let both = role::arrange(host, both).unwrap();
     let at = |name: &str| both.iter().position(|one| one.name() == name);
     let kept = |one: &&Declared| one.resource.manage().kind() != "packages";
+    // A service that both declare waits for the files of both.
+    let alone = |one: &&Declared| of_domains.iter().all(|domain| domain.name() != one.name());
     let last = of_roles
         .iter()
         .filter(kept)
+        .filter(alone)
         .filter_map(|one| at(&one.name()));
     let last = last.max();
     for one in of_domains.iter().filter(kept) {

@@ -59,7 +59,11 @@ pub fn arrange(host: &str, declared: Vec<Declared>) -> Result<Vec<Declared>, Vec
     });
     let mut arranged: Vec<Declared> = Vec::new();
     let mut seen = std::collections::BTreeMap::new();
-    for declaration in before.into_iter().chain(packages).chain(rest) {
+    for declaration in before
+        .into_iter()
+        .chain(packages)
+        .chain(last_of_services(rest))
+    {
         match seen.get(&declaration.name()) {
             None => {
                 seen.insert(declaration.name(), arranged.len());
@@ -89,6 +93,24 @@ pub fn arrange(host: &str, declared: Vec<Declared>) -> Result<Vec<Declared>, Vec
     }
 }
 
+/// Leaves a service that several roles declare in the same way to the last of them: it may not start before each has brought its
+/// part of the configuration.
+fn last_of_services(declared: Vec<Declared>) -> Vec<Declared> {
+    let mut kept: Vec<Declared> = Vec::with_capacity(declared.len());
+    for mut declaration in declared.into_iter().rev() {
+        let is_service = matches!(declaration.resource, Resource::Service(_));
+        let later = kept
+            .iter_mut()
+            .find(|later| is_service && later.resource == declaration.resource);
+        match later {
+            Some(later) => later.notify.append(&mut declaration.notify),
+            None => kept.push(declaration),
+        }
+    }
+    kept.reverse();
+    kept
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -115,6 +137,33 @@ mod tests {
             .map(Declared::name)
             .collect();
         assert_eq!(names, ["packages exim4-base", "packages postfix"]);
+    }
+
+    #[test]
+    fn a_service_of_several_roles_is_started_when_the_last_of_them_has_written_its_files() {
+        let service = |role| {
+            let service = crate::resource::Service::new(fixed("dovecot"));
+            Declared::new(role, Resource::Service(service))
+        };
+        let file = |role, path| {
+            let content = crate::content::Content::plain("x");
+            Declared::new(
+                role,
+                Resource::File(crate::resource::File::new(fixed(path), content)),
+            )
+        };
+        let declared = vec![
+            file("a", "/etc/a"),
+            service("a"),
+            file("b", "/etc/b"),
+            service("b"),
+        ];
+        let names: Vec<_> = arrange("h", declared)
+            .unwrap()
+            .iter()
+            .map(Declared::name)
+            .collect();
+        assert_eq!(names, ["file /etc/a", "file /etc/b", "service dovecot"]);
     }
 
     #[test]

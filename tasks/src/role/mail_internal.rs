@@ -36,6 +36,7 @@ pub(super) fn resources(cx: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagn
         let file = File::new(fixed("/etc/dovecot/conf.d/95-mail_internal.conf"), content);
         role.add(Resource::File(file)).notifies(&mail::restart());
     }
+    role.add(Resource::Service(Service::new(fixed("dovecot"))));
     let list = cx.render("mail_internal/acl").finish();
     if let Some(content) = role.take(list) {
         // Exim reads it for every connection.

@@ -14,7 +14,7 @@ use crate::domain::MailUser;
 use crate::estate::Host;
 use crate::input::Input;
 use crate::promise::{self, IMAP_NAME, MailDomain, Promises, SMTP_NAME};
-use crate::resource::{Directory, File, Resource, Symlink};
+use crate::resource::{Directory, File, Resource, Service, Symlink};
 use crate::role::fixed;
 use crate::role::mail_external::{CERTIFICATES, credentials, readable_by};
 use crate::value::{DomainName, FileName, HostPath};
@@ -68,6 +68,8 @@ pub(super) fn resources(cx: &DomainContext<'_>, made: &mut Made) {
         made.add(Resource::File(File::new(path, content)))
             .notifies(&reload());
     }
+    // Together with the roles of the host it waits for this file.
+    made.once(Resource::Service(Service::new(fixed("dovecot"))));
 }
 
 #[expect(
