@@ -113,10 +113,10 @@ async fn look(
     let plan = preview_plan(job, &answers.facts)?;
     outcome.take(&plan);
     let left_over = |handler: &&tasks::resource::Handler| job.is_left_over(handler);
-    let left = answers.pending.iter().filter(left_over);
+    let pending = job.due(answers.pending);
+    let left = pending.iter().filter(left_over);
     outcome.dropped = left.map(|handler| handler.name.clone()).collect();
-    let due: Vec<_> = answers
-        .pending
+    let due: Vec<_> = pending
         .iter()
         .filter(|due| !left_over(due))
         .cloned()
@@ -213,6 +213,7 @@ async fn change(
     refuse_other_release(&job, &facts)?;
     outcome.left = job.take_away(&mut leaving, &facts);
     let planned = preview_plan(&job, &facts)?;
+    let pending = job.due(answers.pending);
     // A host that cannot be brought to its end is not touched at all.
     if let Some((item, cause, hint)) = planned.impossible() {
         let failure = Failure::new(cause, hint).of(item.name());
@@ -220,20 +221,13 @@ async fn change(
         return Err(failure);
     }
     if let Some(saved) = how.saved {
-        let due = answers.pending.iter().filter(|due| !job.is_left_over(due));
+        let due = pending.iter().filter(|due| !job.is_left_over(due));
         let due: Vec<_> = due.cloned().collect();
         let handlers = planned.handlers(&job.resources, &due);
         saved.compare(&job.resources, &planned, &handlers, &facts)?;
     }
     let total = planned.changes().count();
-    let mut run = Run::new(
-        &mut job,
-        &mut session,
-        facts,
-        answers.pending,
-        progress,
-        total,
-    );
+    let mut run = Run::new(&mut job, &mut session, facts, pending, progress, total);
     let result = run.resources(how, outcome).await;
     let result = match result {
         Ok(()) => run.handlers(outcome).await,

@@ -44,6 +44,16 @@ impl Job {
             .is_some_and(|others| plan::handlers::is_left_over(&[&self.resources, others], handler))
     }
 
+    /// Gives what of the handlers that an earlier run left is this run's business: nothing where it is about packages alone, as
+    /// the configuration that they wait for may be that of another release.
+    pub(super) fn due(&self, left: Vec<Handler>) -> Vec<Handler> {
+        if self.release.is_some() {
+            left
+        } else {
+            Vec::new()
+        }
+    }
+
     pub(super) fn queries(&self) -> QuerySet {
         let mut queries = plan::queries(&self.resources);
         queries.extend(files(&self.exports));
