@@ -6,7 +6,6 @@ use futures_util::future::BoxFuture;
 use futures_util::{FutureExt as _, StreamExt as _, TryStreamExt as _};
 use tasks::promise::{Director, FileDaemon, Promises};
 
-use super::keepsake::Keepsake;
 use super::{Acceptance, Bench, Check, Checks, Client, Missing, Open, Surroundings, Sweep};
 use crate::docker::{ClientSession, DockerError, EstateContainers, HostState, Mode};
 
@@ -302,12 +301,20 @@ async fn lose_and_restore(
     Ok(checks)
 }
 
+/// A file that was backed up and deleted.
+pub(super) struct Lost {
+    pub(super) daemon: FileDaemon,
+    /// The number of the backup's job.
+    pub(super) job: u64,
+    pub(super) path: String,
+}
+
 /// Backs up a file with a word in it, and deletes it.
 pub(super) async fn leave(
     promises: &Promises,
     bench: &Bench,
     word: &str,
-) -> Result<Option<Keepsake>, DockerError> {
+) -> Result<Option<Lost>, DockerError> {
     let Some(director) = promises.directors.first() else {
         return Ok(None);
     };
@@ -328,7 +335,7 @@ pub(super) async fn leave(
         .containers
         .exec(&daemon.host, &["rm", "-f", &path], b"")
         .await?;
-    Ok(id.map(|job| Keepsake::File {
+    Ok(id.map(|job| Lost {
         daemon: daemon.clone(),
         job,
         path,

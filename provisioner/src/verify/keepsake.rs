@@ -117,7 +117,12 @@ pub async fn leave(
             });
         }
     }
-    left.extend(backup::leave(promises, bench, word).await?);
+    let lost = backup::leave(promises, bench, word).await?;
+    left.extend(lost.map(|lost| Keepsake::File {
+        daemon: lost.daemon,
+        job: lost.job,
+        path: lost.path,
+    }));
     let mut checks = Vec::new();
     for keepsake in &left {
         let mut check = keepsake.find(bench, word).await?;
