@@ -67,7 +67,7 @@ fn a_server_that_does_not_answer_is_said_and_the_next_run_completes(estate: &Est
     // It listens elsewhere, which the run sets right only at its end.
     estate.on(
         "one",
-        "sed -i 's/^hosts = .*/hosts = :5999/' /etc/radicale/config; sv restart radicale",
+        "sed -i 's/^hosts = .*/hosts = 0.0.0.0:5999/' /etc/radicale/config; sv restart radicale",
     );
     let ran = estate.prov(["complete"]).run();
     ran.exits(1)
