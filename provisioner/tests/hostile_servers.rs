@@ -40,6 +40,7 @@ enum Does {
     AcceptNothing,
     Close,
     SpeakHttp,
+    TurnAway,
     BannerOnly,
     DripBanner,
     EndlessLines,
@@ -73,10 +74,11 @@ enum Does {
 }
 
 /// What is said of each by `prov diff`.
-const TABLE: [(Does, &str); 28] = [
+const TABLE: [(Does, &str); 29] = [
     (Does::AcceptNothing, "within 3 s"),
     (Does::Close, ""),
     (Does::SpeakHttp, ""),
+    (Does::TurnAway, "turns this machine away for now"),
     (Does::BannerOnly, "within 3 s"),
     (Does::DripBanner, "within 3 s"),
     (Does::EndlessLines, ""),
@@ -304,6 +306,11 @@ async fn serve(does: Does, mut stream: TcpStream, config: Arc<server::Config>) {
         Does::SpeakHttp => {
             let page = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n";
             stream.write_all(page).await
+        }
+        // As OpenSSH does for a while after logins that failed.
+        Does::TurnAway => {
+            let _ = stream.write_all(b"Not allowed at this time\r\n").await;
+            return;
         }
         Does::BannerOnly => {
             let _ = stream.write_all(banner).await;

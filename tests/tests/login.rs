@@ -5,7 +5,7 @@
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
-use end_to_end::{Estate, Folder, Ran, binary, until};
+use end_to_end::{Estate, Folder, Ran, binary, release, until};
 
 /// Servers at ports of one container, to which prov logs in as `keeper`.
 struct Servers {
@@ -23,10 +23,14 @@ impl Servers {
 
     /// Starts an SSH server with these options, and makes an estate in which the host `one` is this server.
     fn sshd(&self, port: u16, options: &str, connection: &str) {
-        let words: Vec<_> = options
+        let mut words: Vec<_> = options
             .split(';')
             .map(|one| format!("-o '{}'", one.trim()))
             .collect();
+        // Since OpenSSH 9.8 an address whose logins fail is turned away for a while.
+        if release() != "bookworm" {
+            words.push("-o PerSourcePenalties=no".to_owned());
+        }
         self.estate.on(
             "one",
             &format!(

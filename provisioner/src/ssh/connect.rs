@@ -183,6 +183,13 @@ async fn not_begun(
         };
     }
     match greeting.speaks() {
+        Speaks::Otherwise(said) if TURNED_AWAY.iter().any(|words| said.contains(words)) => {
+            SshError::TurnedAway {
+                address,
+                port,
+                said,
+            }
+        }
         Speaks::Otherwise(said) => SshError::NotSsh {
             address,
             port,
@@ -196,6 +203,10 @@ async fn not_begun(
         },
     }
 }
+
+/// What OpenSSH says to an address that it does not let in for a while (sshd_config(5), `PerSourcePenalties` and
+/// `MaxStartups`).
+const TURNED_AWAY: [&str; 2] = ["Not allowed at this time", "Exceeded MaxStartups"];
 
 /// Names a kind of algorithm, and what sets it in `sshd_config(5)`.
 fn named(kind: &AlgorithmKind) -> (&'static str, &'static str) {

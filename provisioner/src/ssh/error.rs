@@ -43,6 +43,12 @@ pub enum SshError {
         port: u16,
         said: String,
     },
+    #[error("{address}:{port} turns this machine away for now: it says {said}")]
+    TurnedAway {
+        address: String,
+        port: u16,
+        said: String,
+    },
     #[error("{address}:{port} took the connection and closed it without a word")]
     ClosedAtOnce { address: String, port: u16 },
     #[error("{address}:{port} is an SSH server, but no session with it begins: {cause}")]
@@ -170,6 +176,7 @@ impl SshError {
             | Self::ProxyCommand { .. } => true,
             Self::Config { .. }
             | Self::NotSsh { .. }
+            | Self::TurnedAway { .. }
             | Self::ClosedAtOnce { .. }
             | Self::NotBegun { .. }
             | Self::NothingInCommon { .. }
@@ -215,6 +222,9 @@ impl SshError {
             }
             Self::NotSsh { .. } => {
                 "check the host's address, and the port of its SSH server: `port` under `connection` in estate.yml, or `Port` in ~/.ssh/config".into()
+            }
+            Self::TurnedAway { .. } => {
+                "wait some minutes, then run the same command again: the SSH server refuses an address for a while after logins that failed (`PerSourcePenalties`), or has too many connections (`MaxStartups`); its log says which (`journalctl -u ssh`)".into()
             }
             Self::ClosedAtOnce { .. } => {
                 "look at the log of sshd on the host (`journalctl -u ssh`): it may have too many connections (`MaxStartups`), or turn this address away".into()

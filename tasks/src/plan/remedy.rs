@@ -155,7 +155,9 @@ impl From<String> for Remedy {
 /// Tells whether a program gave up because another process installs packages.
 #[must_use]
 pub fn is_locked(output: &str) -> bool {
-    output.contains("Could not get lock") || output.contains("locked by another process")
+    // The words of apt, of dpkg in Debian 12 and of dpkg in Debian 13.
+    let says = |words| output.contains(words);
+    says("Could not get lock") || says("locked by another process") || says("lock was locked by")
 }
 
 /// Places of prov's own on a host; what goes wrong there says so.
