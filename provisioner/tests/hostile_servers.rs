@@ -112,7 +112,7 @@ const TABLE: [(Does, &str); 29] = [
     (Does::ShellThenFlood, "while being looked at"),
     (
         Does::ShellThenAnswersWithoutEnd,
-        "more than 16 MiB while being looked at",
+        "more than 80 MiB while being looked at",
     ),
     (Does::ShellThenHalfAnAnswer, "cut short"),
     (

@@ -204,7 +204,7 @@ async fn not_begun(
     }
 }
 
-/// What OpenSSH says to an address that it does not let in for a while (sshd_config(5), `PerSourcePenalties` and
+/// What OpenSSH says to an address that it does not let in for a while (`sshd_config(5)`, `PerSourcePenalties` and
 /// `MaxStartups`).
 const TURNED_AWAY: [&str; 2] = ["Not allowed at this time", "Exceeded MaxStartups"];
 
