@@ -52,7 +52,7 @@ pub(super) fn resources(cx: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagn
 }
 
 /// Gives the address of the API's domains, without a slash at its end, to a role that needs this one beside it.
-pub(super) fn address(cx: &HostContext<'_>, role: &str) -> Result<String, Vec<Diagnostic>> {
+pub(crate) fn address(cx: &HostContext<'_>, role: &str) -> Result<String, Vec<Diagnostic>> {
     let host = cx.host.name();
     if !cx.host.has_role("dns_api") {
         return Err(vec![

@@ -65,7 +65,8 @@ pub(super) fn resources(cx: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagn
     }
     let packages = packages.into_iter().map(fixed);
     role.add(Resource::Packages(Packages::new(packages)));
-    if variables.mail_uses_ca {
+    // Without it no domain of the host has mail, or that is a mistake of its own.
+    if variables.mail_uses_ca && cx.host.has_role("dns_api") {
         let address = dns_api::address(cx, "mail_certificates")?;
         let content = cx
             .render("mail_certificates/dns-challenge")

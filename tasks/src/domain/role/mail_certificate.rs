@@ -10,7 +10,7 @@ use super::{DomainContext, Made};
 use crate::diagnostic::Diagnostic;
 use crate::promise::{IMAP_NAME, Issuer, MailCertificate, Promises, SMTP_NAME};
 use crate::resource::{Command, Directory, Handler, Resource, TlsCertificate, TlsKey};
-use crate::role::{fixed, mail_certificates};
+use crate::role::{dns_api, fixed, mail_certificates};
 use crate::value::{AccountName, DomainName, HostPath, Mode};
 
 /// Variables of the role.
@@ -79,6 +79,9 @@ pub(super) fn resources(cx: &DomainContext<'_>, made: &mut Made) {
     let names = names(cx);
     let hand_over = [mail_certificates::HAND_OVER, domain.as_str()];
     if variables.mail_uses_ca {
+        if let Err(mistakes) = dns_api::address(&cx.on, "domain_mail_certificate") {
+            return made.refuse(mistakes);
+        }
         let email = format!("{}@{}", variables.home_domain_admin_user, cx.home_domain);
         let live = fixed::<HostPath>("/etc/letsencrypt/live").join("", domain, "");
         let [imap, smtp] = &names;
