@@ -80,14 +80,15 @@ impl Rehearsal {
         }
         bench.close().await?;
         let found = found.into_iter().collect::<Result<Vec<_>, _>>()?;
+        if !app.json() {
+            self.table(app, not_done, &services, &checks, &found);
+        }
+        checks.extend(found);
         if app.json() {
-            checks.extend(found);
             jsonln!(
                 "{:#}",
                 json!({ "not_done": not_done, "verify": verify::json(&checks, self.began.elapsed()) })
             );
-        } else {
-            self.table(app, not_done, &services, &checks, &found);
         }
         let passed = checks.iter().all(|check| check.passed) && not_done.is_empty();
         Ok(if passed { exit::DONE } else { exit::FAILED })

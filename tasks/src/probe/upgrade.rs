@@ -331,43 +331,4 @@ mod tests {
         assert_eq!(fact.edited, ["/etc/x y"]);
         assert!(fact.fetched && !fact.interrupted);
     }
-
-    /// Runs the function that rewrites a file, as a host would.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "a shell judges what a shell is told"
-    )]
-    fn rewritten(name: &str, text: &str) -> String {
-        let script = format!(
-            "{SCRIPT}\nroom=$(mktemp -d); printf %s \"$2\" >\"$room/$1\"\n\
-             prov_next_release \"$room/$1\" trixie 'bookworm|oldstable|stable'; rm -r \"$room\""
-        );
-        let output = std::process::Command::new("sh")
-            .args(["-c", &script, "sh", name, text])
-            .output()
-            .unwrap();
-        assert!(output.status.success(), "{output:?}");
-        String::from_utf8(output.stdout).unwrap()
-    }
-
-    #[test]
-    fn sources_in_both_forms_and_preferences_name_the_next_release_and_nothing_else_changes() {
-        let lines = "# deb http://a.test/debian bookworm main\ndeb http://a.test/bookworm bookworm main bookworm\n\
-            deb [arch=amd64 signed-by=/usr/share/keyrings/stable.gpg] https://b.test/debian-security stable-security main\n\
-            deb-src\thttp://a.test/debian\toldstable-updates\tmain\ndeb https://c.test/apt ./\n\
-            deb https://d.test/apt bookworm/ \ndeb https://e.test/apt bullseye main\n";
-        let new = "# deb http://a.test/debian bookworm main\ndeb http://a.test/bookworm trixie main bookworm\n\
-            deb [arch=amd64 signed-by=/usr/share/keyrings/stable.gpg] https://b.test/debian-security trixie-security main\n\
-            deb-src\thttp://a.test/debian\ttrixie-updates\tmain\ndeb https://c.test/apt ./\n\
-            deb https://d.test/apt trixie/ \ndeb https://e.test/apt bullseye main\n";
-        assert_eq!(rewritten("sources.list", lines), new);
-        let stanzas = "Types: deb\nURIs: http://a.test/stable\nSuites: bookworm bookworm-updates\n  bookworm-backports\n# bookworm\n\
-            Components: main stable\n\nTypes: deb\nsuites:stable\nComponents: stable\n";
-        let new = "Types: deb\nURIs: http://a.test/stable\nSuites: trixie trixie-updates\n  trixie-backports\n# bookworm\n\
-            Components: main stable\n\nTypes: deb\nsuites:trixie\nComponents: stable\n";
-        assert_eq!(rewritten("debian.sources", stanzas), new);
-        let pins = "Package: *\nPin: release n=bookworm-backports, o=Debian\nPin-Priority: 100\n";
-        let new = "Package: *\nPin: release n=trixie-backports, o=Debian\nPin-Priority: 100\n";
-        assert_eq!(rewritten("preferences", pins), new);
-    }
 }

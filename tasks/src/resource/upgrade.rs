@@ -189,7 +189,11 @@ impl Upgrade {
             }
         };
         if fact.interrupted {
-            runs.insert(0, apt(["--fix-broken", "install"]));
+            let mut run = apt(["--fix-broken", "install"]);
+            if self.release.is_none() {
+                run.argv.push("--no-remove".to_owned());
+            }
+            runs.insert(0, run);
         }
         let words = |run: &Run| quote::sh_all(run.argv.iter().map(String::as_str));
         let lines = runs.iter().map(words);

@@ -96,20 +96,9 @@ impl Engine {
         }
     }
 
-    /// Compiles a text that is written out.
-    pub(super) fn text(
-        &mut self,
-        name: &str,
-        text: &str,
-        stands: Stands,
-        names: &Names<'_>,
-    ) -> Vec<Diagnostic> {
-        self.compile(name, text, stands, names)
-    }
-
     /// Compiles a text that may never be written out: what is wrong with it counts once it is.
     pub(super) fn maybe(&mut self, name: &str, text: &str, stands: Stands, names: &Names<'_>) {
-        let mistakes = self.compile(name, text, stands, names);
+        let mistakes = self.text(name, text, stands, names);
         let first = mistakes.into_iter().next();
         self.broken
             .extend(first.map(|mistake| (name.to_owned(), mistake)));
@@ -168,7 +157,7 @@ impl Engine {
                 .hint("leave out the braces"),
             ];
         }
-        self.compile(
+        self.text(
             name,
             &format!("{{% if {text} %}}1{{% endif %}}"),
             stands,
@@ -176,7 +165,8 @@ impl Engine {
         )
     }
 
-    fn compile(
+    /// Compiles a text that is written out.
+    pub(super) fn text(
         &mut self,
         name: &str,
         text: &str,
