@@ -152,7 +152,7 @@ pub(super) enum Command {
     /// Show the templates that an estate can override
     #[command(subcommand)]
     Template(TemplateAction),
-    /// Print a completion script for a shell
+    /// Print a script by which a shell completes commands, options, and the names that the estate has
     Completions {
         /// Complete in this shell
         shell: clap_complete::Shell,
@@ -491,16 +491,7 @@ pub(super) struct Down {
     pub(super) base_images: bool,
 }
 
-/// Prints a completion script.
-pub(super) fn completions(shell: clap_complete::Shell) {
-    let mut command = Arguments::command();
-    let mut script = Vec::new();
-    clap_complete::generate(shell, &mut command, "prov", &mut script);
-    let script = String::from_utf8_lossy(&script);
-    crate::report::print::raw(format_args!("{script}"));
-}
-
-/// Gives the whole command line, for the reference.
+/// Gives the whole command line, for the reference and for completion.
 pub(super) fn command() -> clap::Command {
     Arguments::command()
 }

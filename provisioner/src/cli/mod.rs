@@ -6,6 +6,7 @@ mod arguments;
 mod authority;
 mod check;
 mod client;
+mod completion;
 mod containers;
 mod diff;
 mod domain;
@@ -47,6 +48,7 @@ use arguments::{Arguments, Command, Output};
 /// Parses the command line, runs the command, renders what went wrong; gives the process's exit code.
 #[must_use]
 pub fn main() -> ExitCode {
+    completion::answer();
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => {
@@ -110,7 +112,7 @@ async fn dispatch(arguments: Arguments) -> Result<u8, Problem> {
     let Arguments { global, command } = arguments;
     match command {
         Command::Completions { shell } => {
-            arguments::completions(shell);
+            completion::script(shell)?;
             Ok(exit::DONE)
         }
         Command::Reference(options) => {
