@@ -236,10 +236,38 @@ impl Estate {
         self.write("estate.yml", &text.replace(&network, &section));
     }
 
+    /// Says in `estate.yml` that a host has a release of its own.
+    pub fn host_has_release(&self, host: &str, release: &str) {
+        let path = self.path("estate/estate.yml");
+        let text = must(fs::read_to_string(&path), "reading estate.yml");
+        let lines = text.lines().map(|line| {
+            let begins = line.starts_with(&format!("  {host}: {{address: "));
+            match line.split_once(", release: ").filter(|_| begins) {
+                Some((before, _)) => format!("{before}, release: {release}}}\n"),
+                None if begins => format!("{}, release: {release}}}\n", line.trim_end_matches('}')),
+                None => format!("{line}\n"),
+            }
+        });
+        self.write("estate.yml", &lines.collect::<String>());
+    }
+
     /// Gives the address of the stand-in.
     #[must_use]
     pub fn stand_in(&self) -> String {
         format!("10.97.{}.201", self.number)
+    }
+
+    /// Asks the stand-in from a host with the role `dns_api`, with its token, as the provider's portal would; gives the answer.
+    pub fn linode(&self, host: &str, method: &str, path: &str, body: &str) -> String {
+        self.on(
+            host,
+            &format!(
+                "token=$(sed -n 's/^dns_linode_key = //p' /usr/local/etc/linode.ini)\nexport token\n\
+                 perl -MHTTP::Tiny -e 'print HTTP::Tiny->new->request(\"{method}\", \"http://{}/v4/domains/{path}\", \
+                 {{headers => {{Authorization => \"Bearer $ENV{{token}}\"}}, content => q({body})}})->{{content}}'",
+                self.stand_in()
+            ),
+        )
     }
 
     /// Makes another estate of the same hosts that knows nothing of containers: to it they are servers. Nothing

@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::must;
 
-/// What no run may take longer than.
+/// What no run may take longer than, unless a test says so.
 const DEADLINE: Duration = Duration::from_secs(240);
 
 /// Gives the path of the binary: `PROV_BIN`, or what cargo builds beside this test.
@@ -111,6 +111,12 @@ impl Prov {
     pub fn run(self) -> Ran {
         self.start().wait()
     }
+
+    /// Runs what may take this long to its end.
+    #[must_use]
+    pub fn run_within(self, limit: Duration) -> Ran {
+        self.start().wait_for(limit)
+    }
 }
 
 /// A prov that runs. It is killed when it is dropped.
@@ -156,8 +162,12 @@ impl Running {
 
     /// Waits for its end.
     #[must_use]
-    pub fn wait(mut self) -> Ran {
-        let deadline = Instant::now() + DEADLINE;
+    pub fn wait(self) -> Ran {
+        self.wait_for(DEADLINE)
+    }
+
+    fn wait_for(mut self, limit: Duration) -> Ran {
+        let deadline = Instant::now() + limit;
         let status = loop {
             if let Some(status) = must(self.child.try_wait(), "waiting for prov") {
                 break status;

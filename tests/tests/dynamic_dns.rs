@@ -23,21 +23,8 @@ fn check(estate: &Estate) -> Vec<String> {
     lines.collect()
 }
 
-/// Makes a request to the API with the host's token, as the provider's portal would; gives the answer.
-fn portal(estate: &Estate, method: &str, path: &str, body: &str) -> String {
-    estate.on(
-        "one",
-        &format!(
-            "token=$(sed -n 's/^dns_linode_key = //p' /usr/local/etc/linode.ini)\nexport token\n\
-             perl -MHTTP::Tiny -e 'print HTTP::Tiny->new->request(\"{method}\", \"http://{}/v4/domains/{path}\", \
-             {{headers => {{Authorization => \"Bearer $ENV{{token}}\"}}, content => q({body})}})->{{content}}'",
-            estate.stand_in()
-        ),
-    )
-}
-
 fn elsewhere(estate: &Estate, record: &str) {
-    let answer = portal(estate, "PUT", record, "{\"target\": \"192.0.2.9\"}");
+    let answer = estate.linode("one", "PUT", record, "{\"target\": \"192.0.2.9\"}");
     assert!(answer.contains("192.0.2.9"), "{answer}");
 }
 
@@ -95,7 +82,7 @@ fn what_is_unknown_or_malformed_is_passed_over(estate: &Estate) {
         "one",
         &format!("echo 'no setting' >{folder}/0.test.conf; echo nothing >{folder}/0.test.conf~"),
     );
-    portal(estate, "DELETE", "1/records/11", "");
+    estate.linode("one", "DELETE", "1/records/11", "");
     elsewhere(estate, "1/records/12");
     elsewhere(estate, "2/records/21");
     let expected = [

@@ -239,16 +239,23 @@ impl<'s> User<'s> {
         self.ask(&put).await.map(drop)
     }
 
-    /// Reads the event of a name.
+    /// Reads the event of a name; the error is what came instead.
     pub(super) async fn read(
         &self,
         calendar: &Calendar,
         name: &str,
-    ) -> Result<String, DockerError> {
+    ) -> Result<Result<String, String>, DockerError> {
         self.log_in(&calendar.user, calendar.password.as_ref())
             .await?;
-        self.ask(&format!("cat {}/calendar/{name}.ics", calendar.user))
-            .await
+        let path = format!("{}/calendar/{name}.ics", calendar.user);
+        let printed = self.ask(&format!("cat {path}")).await?;
+        // A refusal names the path, and so the event.
+        let (summary, _) = event(name);
+        Ok(if printed.contains(&summary) {
+            Ok(summary)
+        } else {
+            Err(said(&printed))
+        })
     }
 
     /// Stores an event, reads it back, removes it, and sees that it is gone.

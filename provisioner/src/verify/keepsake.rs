@@ -207,9 +207,10 @@ impl Keepsake {
                     ),
                     word,
                 );
-                let came = User::of(server, bench)?.read(calendar, word).await?;
-                let found = came.contains(word);
-                Ok(open.close(if found { word.to_owned() } else { came }, found))
+                let found = User::of(server, bench)?.read(calendar, word).await?;
+                let passed = found.is_ok();
+                let (Ok(came) | Err(came)) = found;
+                Ok(open.close(came, passed))
             }
             Self::Post { site, id } => {
                 let url = format!("{}/?p={id}", web::address(site));
