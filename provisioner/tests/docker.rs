@@ -227,7 +227,8 @@ async fn an_estate_goes_through_its_life() {
 
 async fn asks_the_estates_dns_server(estate: &EstateContainers) {
     let scope = ClientScope {
-        nameserver: [10, 99, 7, 101].into(),
+        nameserver: Some([10, 99, 7, 101].into()),
+        hosts: Vec::new(),
         search: Some("example".to_owned()),
         files: Vec::new(),
         release: "bookworm".to_owned(),

@@ -6,6 +6,7 @@
 mod mode;
 mod network;
 mod path;
+mod timespan;
 
 use std::fmt;
 
@@ -16,6 +17,7 @@ pub use mode::Mode;
 pub use network::Network;
 pub(crate) use path::FileName;
 pub use path::HostPath;
+pub use timespan::Timespan;
 
 macro_rules! checked_name {
     ($(#[$doc:meta])* $name:ident, $format:literal, $what:literal, $check:expr) => {
@@ -144,6 +146,28 @@ checked_name!(
         && name
             .bytes()
             .all(|b| b.is_ascii_alphanumeric() || b"_.@:\\-".contains(&b))
+);
+
+checked_name!(
+    /// Holds a name or an address by which a server is reached.
+    PeerName,
+    "hostname",
+    "a name or an address; use letters, digits, '.', '-' and ':'",
+    |name| name.starts_with(|c: char| c.is_ascii_alphanumeric() || c == ':')
+        && name.len() <= 253
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b".-:".contains(&b))
+);
+
+checked_name!(
+    /// Holds a name of which a name server is asked (RFC 1035, 2782): letters, digits, `-`,
+    /// `_` and `*`, with dots between.
+    RecordName,
+    "hostname",
+    "a name for a name server; use letters, digits, '-', '_', '*' and '.'",
+    |name| !name.is_empty()
+        && !name.starts_with('-')
+        && name.len() <= 253
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_*.".contains(&b))
 );
 
 /// Suffixes of units (systemd.unit(5)).

@@ -56,6 +56,15 @@ resources:
   - cron: {name: page, command: 'true', minute: '*/5'}
     only: internal,&web
   - service: {name: page, running: true}
+checks:
+  - http: {url: 'http://{{ host.name }}/{{ page_title }}', body: 'x$', headers: {a: 'b'}}
+    from: host
+    within: 5s
+  - tcp: {port: 80, open: false}
+    each: [a, b]
+    when: page_title
+    shows: 'port {{ item }}'
+  - command: {argv: [echo, '{{ page_title }}'], stdout: '^H'}
 backup: ['/srv/{{ page_title | lower }}']
 ";
 

@@ -395,7 +395,7 @@ pub(super) struct Reports {
 #[derive(Debug, Args)]
 pub(super) struct Client {
     /// Run this client
-    #[arg(value_parser = ["bconsole", "cadaver", "chromium", "curl", "dig", "lynx", "mutt", "openssl", "swaks"])]
+    #[arg(value_parser = ["bconsole", "cadaver", "chromium", "curl", "dig", "lynx", "mutt", "openssl", "swaks", "vantage"])]
     pub(super) name: String,
     /// Hand these to the client; the first is the scope, internal or external, which `cadaver` and `swaks` need not be
     /// told; `mutt` is told an address and a scope, `swaks` whom to write to

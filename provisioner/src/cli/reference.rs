@@ -4,12 +4,17 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 use tasks::domain::role::DOMAIN_ROLES;
+use tasks::promise::check::CHECK_KINDS;
 use tasks::resource::KINDS;
 use tasks::role::{Catalogue, Entry};
 use tasks::template::Original;
 
 /// What no schema says about the files of an estate.
 const ESTATE: &str = include_str!("reference/estate.md");
+
+/// What checks of all kinds have in common.
+const CHECKS: &str = "## Checks\n\nWhat a [role of an estate's own](roles.md#checks) has proved. A check is made of the host \
+    that has the role, and asks its own address unless it says otherwise.\n\n";
 
 /// Writes the reference.
 pub(super) fn text() -> String {
@@ -42,6 +47,15 @@ pub(super) fn text() -> String {
         schema(
             &mut text,
             &format!("### {}", kind.name),
+            &(kind.schema)().to_value(),
+        );
+    }
+    text.push_str(CHECKS);
+    for kind in CHECK_KINDS {
+        // Names of resources are headings, too.
+        schema(
+            &mut text,
+            &format!("### {} check", kind.name),
             &(kind.schema)().to_value(),
         );
     }

@@ -98,7 +98,7 @@ impl Rehearsal {
         &self,
         app: &App,
         not_done: &[&str],
-        services: &verify::Services,
+        services: &verify::Subjects,
         checks: &[Check],
         found: &[Check],
     ) {

@@ -2,11 +2,11 @@
 //!
 //! Everything comes from what the estate promises; a client's container is made of it by the container engine.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use tasks::Diagnostic;
 use tasks::estate::{Host, Location};
-use tasks::promise::{MailGateway, Promises};
+use tasks::promise::{MailGateway, NameServer, Promises};
 
 use super::app::App;
 use crate::docker::{ClientFile, ClientScope};
@@ -14,6 +14,9 @@ use crate::report::problem::Problem;
 
 /// The client that speaks the director's own protocol, in which it finds its password in a file.
 const CONSOLE: &str = "bconsole";
+
+/// The client with the programs for checks of roles of an estate's own, which need no name server.
+const VANTAGE: &str = "vantage";
 
 /// What an estate promises, as far as it can be told.
 pub(super) struct Scopes<'a> {
@@ -45,10 +48,10 @@ impl<'a> Scopes<'a> {
 
     /// Describes where a client stands.
     pub(super) fn client(&self, client: &str, location: Location) -> Result<ClientScope, Problem> {
-        if client == CONSOLE {
-            self.console(location)
-        } else {
-            self.scope(location, None)
+        match client {
+            CONSOLE => self.console(location),
+            VANTAGE if self.name_server(location).is_none() => Ok(self.without_names(location)),
+            _ => self.scope(location, None),
         }
     }
 
@@ -89,32 +92,56 @@ impl<'a> Scopes<'a> {
 
     /// Describes where a client stands that may speak a host's own protocol.
     fn scope(&self, location: Location, speaks_to: Option<&Host>) -> Result<ClientScope, Problem> {
-        let group = location.as_str();
+        let missing = format!("no host answers for the group '{location}'");
+        let hint = "give a host the role dns and set its 'dns_group'";
+        let server = self.name_server(location);
+        let (server, nameserver) = self.found(server, (&missing, hint))?;
+        let mut scope = self.bare(speaks_to);
+        scope.nameserver = Some(nameserver);
+        scope.search = Some(server.home_domain.clone());
+        Ok(scope)
+    }
+
+    /// Describes where a client stands that knows hosts by their names alone, those of its own side and of the Internet.
+    fn without_names(&self, location: Location) -> ClientScope {
+        let hosts = self.app.estate.hosts().iter();
+        let known = hosts.filter(|host| match location {
+            Location::Internal => true,
+            Location::External => host.location() == Location::External,
+        });
+        let hosts = known.map(|host| (host.name().to_owned(), host.address()));
+        ClientScope {
+            hosts: hosts.collect(),
+            ..self.bare(None)
+        }
+    }
+
+    /// Finds the name server of a side.
+    fn name_server(&self, location: Location) -> Option<(&NameServer, Ipv4Addr)> {
         let mut servers = self.promises.name_servers.iter().filter_map(|server| {
             let address = match server.server.address {
                 IpAddr::V4(address) => address,
                 IpAddr::V6(_) => return None,
             };
-            (server.group == group).then_some((server, address))
+            (server.group == location.as_str()).then_some((server, address))
         });
-        let missing = format!("no host answers for the group '{group}'");
-        let hint = "give a host the role dns and set its 'dns_group'";
-        let (server, nameserver) = self.found(servers.next(), (&missing, hint))?;
+        servers.next()
+    }
+
+    /// Describes a client that knows no names, and trusts the estate's authority.
+    fn bare(&self, speaks_to: Option<&Host>) -> ClientScope {
+        let release = self.app.estate.client_release(speaks_to);
         let mut scope = ClientScope {
-            nameserver,
-            search: Some(server.home_domain.clone()),
-            release: self
-                .app
-                .estate
-                .client_release(speaks_to)
-                .codename()
-                .to_owned(),
+            nameserver: None,
+            hosts: Vec::new(),
+            search: None,
+            release: release.codename().to_owned(),
             files: Vec::new(),
         };
         if let Some(authority) = &self.app.inputs.authority {
             scope.trust(&authority.trust());
         }
-        Ok(scope)
+        scope
     }
 
     /// Gives what is promised; the mistakes of the estate, which may be why it is not, are told as well.

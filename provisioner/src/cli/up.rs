@@ -14,7 +14,7 @@ use tasks::plan::Phase;
 use super::app::App;
 use super::arguments::{Names, Up};
 use super::jobs::{self, Jobs, Show};
-use super::verify::Services;
+use super::verify::Subjects;
 use super::work::Work;
 use super::{containers, domains, signals, verify};
 use crate::docker::HostState;
@@ -126,11 +126,12 @@ pub(super) async fn run(app: &App, options: &Up) -> Result<u8, Problem> {
 }
 
 /// Selects what to verify: the services that were named; all that have checks if none was.
-fn services(app: &App, names: &Names) -> Result<Services, Problem> {
+fn services(app: &App, names: &Names) -> Result<Subjects, Problem> {
     let mut all = verify::services(app, &Names::default())?;
     if !names.names.is_empty() {
         all.services
             .retain(|service| names.names.iter().any(|name| name == service.name));
+        all.own.retain(|role| names.names.contains(role));
     }
     Ok(all)
 }

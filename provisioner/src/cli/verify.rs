@@ -1,10 +1,12 @@
 //! `prov verify`: proves that services work, with real clients.
 
+use std::collections::BTreeSet;
 use std::error::Error as _;
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde_json::json;
+use tasks::role::OwnRole;
 
 use super::app::App;
 use super::arguments::{Names, Verify};
@@ -17,7 +19,8 @@ use crate::report::checks::{self as report, failed};
 use crate::report::print::{jsonln, outln};
 use crate::report::problem::{Problem, exit};
 use crate::verify::{
-    Acceptance, Bench, Check, Client, EvidenceKind, Missing, SERVICES, Service, Surroundings, Sweep,
+    Acceptance, Bench, Check, Client, EvidenceKind, Missing, OwnChecks, SERVICES, Service,
+    Surroundings, Sweep,
 };
 
 /// Folder of the current one in which pictures of pages are kept.
@@ -34,29 +37,43 @@ pub(super) async fn run(app: &App, options: &Verify) -> Result<u8, Problem> {
 }
 
 /// The services to verify.
-pub(super) struct Services {
+pub(super) struct Subjects {
     pub(super) services: Vec<&'static Service>,
+    /// The roles of the estate's own to verify, by the words by which their checks are asked for.
+    pub(super) own: Vec<String>,
     /// Whether they were asked for by their names.
     pub(super) by_name: bool,
 }
 
 /// Selects the services to verify: those named, or all that have checks.
-pub(super) fn services(app: &App, names: &Names) -> Result<Services, Problem> {
+pub(super) fn services(app: &App, names: &Names) -> Result<Subjects, Problem> {
     let known = |name: &str| app.estate.services().any(|service| service == name);
+    let own: BTreeSet<_> = app
+        .inputs
+        .roles
+        .own()
+        .filter_map(OwnRole::checked_as)
+        .collect();
     let mut services = Vec::new();
     for name in &names.names {
         match SERVICES.iter().find(|service| service.name == name) {
             Some(service) if known(name) => services.push(service),
+            _ if own.contains(name.as_str()) => {}
             Some(_) | None => {
-                let all = SERVICES.map(|service| service.name);
-                let hint = tasks::nearest(name, all).map_or_else(
-                    || format!("services with checks are: {}", all.join(", ")),
+                let all = SERVICES.iter().map(|service| service.name);
+                let all = all.filter(|service| known(service));
+                let all: Vec<_> = all.chain(own.iter().copied()).collect();
+                let hint = tasks::nearest(name, all.iter().copied()).map_or_else(
+                    || match all.as_slice() {
+                        [] => "nothing of the estate has checks; docs/roles.md shows how a role gets them".to_owned(),
+                        all => format!("what has checks: {}", all.join(", ")),
+                    },
                     |nearest| format!("did you mean '{nearest}'?"),
                 );
                 let what = if known(name) {
                     "has no acceptance checks yet"
                 } else {
-                    "is no service of the estate"
+                    "is no service of the estate, and no role of its own that has checks"
                 };
                 return Err(Problem::usage(format!("'{name}' {what}"), hint));
             }
@@ -66,13 +83,23 @@ pub(super) fn services(app: &App, names: &Names) -> Result<Services, Problem> {
     if !by_name {
         services.extend(SERVICES.iter().filter(|service| known(service.name)));
     }
-    Ok(Services { services, by_name })
+    let own = own.into_iter();
+    let own = own.filter(|role| !by_name || names.names.iter().any(|name| name == role));
+    Ok(Subjects {
+        services,
+        own: own.map(str::to_owned).collect(),
+        by_name,
+    })
 }
 
 /// Runs the checks of services.
 pub(super) async fn checks(
     app: &App,
-    Services { services, by_name }: &Services,
+    Subjects {
+        services,
+        own,
+        by_name,
+    }: &Subjects,
     upstream_name: Option<&str>,
 ) -> Result<Vec<Check>, Problem> {
     // While this is held, Ctrl-C ends nothing by itself: clients that are being opened are closed again.
@@ -97,6 +124,21 @@ pub(super) async fn checks(
             Ok(made) => checks.extend(made),
             // One container that does not run must not hide what is known of the others.
             Err(problem) => checks.push(not_made(service.name, problem)?),
+        }
+    }
+    for role in own {
+        let own = OwnChecks::of(role, promises);
+        if own.is_empty() {
+            let missing = Missing::nothing_promised(
+                format!("no host has a check of '{role}'"),
+                "give a host the role, and see its `only` and `when`",
+            );
+            checks.extend(missed(role, &missing, *by_name));
+            continue;
+        }
+        match made(app, &scopes, &own).await {
+            Ok(made) => checks.extend(made),
+            Err(problem) => checks.push(not_made(role, problem)?),
         }
     }
     Ok(checks)

@@ -203,6 +203,11 @@ pub(super) const CLIENTS: &[ClientImage] = &[
         program: "swaks",
         files: &[file!(0o644, "Dockerfile", "clients/swaks/Dockerfile")],
     },
+    ClientImage {
+        name: "vantage",
+        program: "bash",
+        files: &[file!(0o644, "Dockerfile", "clients/vantage/Dockerfile")],
+    },
 ];
 
 /// The stand-ins.

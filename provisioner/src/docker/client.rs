@@ -3,7 +3,10 @@
 //! A client gets a dynamic address and the DNS server of its scope. Docker's own resolver is never used: it answers the
 //! names of containers itself, and would hide what the estate's DNS servers get wrong.
 
-use std::{net::Ipv4Addr, pin::pin};
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    pin::pin,
+};
 
 use bollard::{
     models::{ContainerCreateBody, HostConfig},
@@ -43,8 +46,10 @@ const TRUST: [&str; 3] = [
 /// Describes where a client stands: which DNS server it asks, and how.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClientScope {
-    /// The DNS server.
-    pub nameserver: Ipv4Addr,
+    /// The DNS server; without one, only `hosts` are known.
+    pub nameserver: Option<Ipv4Addr>,
+    /// Names that are known without asking, with their addresses.
+    pub hosts: Vec<(String, IpAddr)>,
     /// The domain that completes short names.
     pub search: Option<String>,
     /// The Debian release of the client's image.
@@ -157,10 +162,9 @@ impl EstateContainers {
         body: ContainerCreateBody,
         scope: &ClientScope,
     ) -> Result<ClientSession, DockerError> {
-        let mut env = vec![
-            LANG.to_owned(),
-            format!("PROV_NAMESERVER={}", scope.nameserver),
-        ];
+        let mut env = vec![LANG.to_owned()];
+        let nameserver = scope.nameserver.iter();
+        env.extend(nameserver.map(|address| format!("PROV_NAMESERVER={address}")));
         env.extend(
             scope
                 .search
@@ -170,6 +174,8 @@ impl EstateContainers {
         if scope.files.iter().any(|file| file.path == AUTHORITY) {
             env.extend(TRUST.map(str::to_owned));
         }
+        let known = scope.hosts.iter();
+        let known = known.map(|(name, address)| format!("{name}:{address}"));
         let body = ContainerCreateBody {
             image: Some(image),
             env: Some(env),
@@ -183,6 +189,7 @@ impl EstateContainers {
             host_config: Some(HostConfig {
                 network_mode: Some(self.network_name()),
                 auto_remove: Some(true),
+                extra_hosts: Some(known.collect()),
                 ..HostConfig::default()
             }),
             networking_config: Some(self.endpoint(None)),

@@ -1,10 +1,11 @@
 //! The `dns` service: `dig` from a client in each scope.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt as _, StreamExt as _, TryStreamExt as _};
 use tasks::estate::Location;
+use tasks::promise::check;
 use tasks::promise::{KnownFrom, MailExchanger, NameServer, Promises, PublishedName};
 
 use super::{Acceptance, Bench, Check, Checks, Client, Evidence, Missing, Open, Surroundings};
@@ -226,7 +227,7 @@ async fn ask(session: &ClientSession, question: Question) -> Result<Check, Docke
     Ok(open.close(answer.text(&text, &output.errors()), passed))
 }
 
-/// What `dig` printed (RFC 1035 in dig's own notation).
+/// What `dig` printed, as far as it matters here.
 struct Answer<'a> {
     status: &'a str,
     addresses: Vec<IpAddr>,
@@ -235,25 +236,11 @@ struct Answer<'a> {
 
 impl<'a> Answer<'a> {
     fn read(text: &'a str) -> Self {
-        let status = text
-            .split_once("status: ")
-            .and_then(|(_, rest)| rest.split(',').next())
-            .unwrap_or_default();
-        let records = |kind: &str| {
-            let lines = text.lines().filter(|line| !line.starts_with(';'));
-            let values = lines.filter_map(|line| {
-                let mut words = line.split_whitespace().skip(3);
-                (words.next() == Some(kind)).then(|| words.collect::<Vec<_>>().join(" "))
-            });
-            values.collect::<Vec<_>>()
-        };
-        let addresses = records("A").into_iter();
-        let mail = records("MX").into_iter();
+        let answer = check::Answer::of(text);
+        let mail = answer.records("MX").into_iter();
         Self {
-            status,
-            addresses: addresses
-                .filter_map(|address| address.parse::<Ipv4Addr>().ok().map(IpAddr::V4))
-                .collect(),
+            status: answer.status().unwrap_or_default(),
+            addresses: answer.addresses().into_iter().map(IpAddr::V4).collect(),
             mail: mail
                 .map(|server| server.trim_end_matches('.').to_owned())
                 .collect(),

@@ -12,6 +12,7 @@ mod junit;
 pub mod keepsake;
 mod mail;
 mod matrix;
+mod own;
 mod service;
 mod web;
 
@@ -24,6 +25,7 @@ pub use evidence::{Evidence, EvidenceKind};
 pub use junit::junit;
 pub use keepsake::Keepsake;
 pub use matrix::{Cell, Matrix, matrices};
+pub use own::OwnChecks;
 pub use service::{SERVICES, Service};
 
 /// One acceptance check with its result.

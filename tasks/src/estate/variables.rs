@@ -16,7 +16,7 @@ use crate::diagnostic::Unset;
 use crate::{Diagnostic, Place};
 
 /// What may stand beside the variables of hosts and groups; whoever reads roles reads it.
-pub const LOCAL_SECTIONS: [&str; 2] = ["handlers", "resources"];
+pub const LOCAL_SECTIONS: [&str; 3] = ["checks", "handlers", "resources"];
 
 /// Names a level of precedence.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

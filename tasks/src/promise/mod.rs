@@ -7,6 +7,7 @@
 
 mod backup;
 mod calendar;
+pub mod check;
 mod collect;
 mod dns;
 mod dynamic_dns;
@@ -15,6 +16,7 @@ mod muttrc;
 mod web;
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 pub use backup::{Copies, Director, FileDaemon, StorageDaemon};
 pub use calendar::{Calendar, CalendarServer};
@@ -28,6 +30,7 @@ pub use muttrc::{MailClient, MailRoute};
 pub use web::{DatabaseServer, SiteAccount, SiteFront, SiteServer};
 
 use crate::estate::Host;
+use check::OwnCheck;
 
 /// A host that serves something, as its users see it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -91,6 +94,8 @@ pub struct Promises {
     pub site_accounts: Vec<SiteAccount>,
     /// Database servers.
     pub database_servers: Vec<DatabaseServer>,
+    /// What roles of the estate's own have checked.
+    pub own_checks: Vec<Arc<OwnCheck>>,
 }
 
 impl Promises {

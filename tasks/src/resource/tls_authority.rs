@@ -24,7 +24,7 @@ use crate::value::HostPath;
 pub struct TlsAuthority {
     /// The file; everybody may read it.
     pub path: HostPath,
-    /// The estate's authority.
+    /// The estate's authority; in a role of an estate's own, the word `estate`.
     pub authority: Authority,
 }
 

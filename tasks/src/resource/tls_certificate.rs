@@ -34,7 +34,7 @@ pub struct TlsCertificate {
     pub key: HostPath,
     /// Names that it is for, at least one.
     pub names: Vec<DomainName>,
-    /// Who issues it; itself when not given.
+    /// Who issues it; itself when not given. In a role of an estate's own, `estate` is the estate's authority.
     #[serde(default)]
     pub authority: Option<Authority>,
     /// Owner.

@@ -102,6 +102,7 @@ impl Entry {
     pub fn offers(&self) -> &'static [Capability] {
         match self {
             Self::BuiltIn(role) => role.offers,
+            Self::Own(role) if role.is_certified() => &[Capability::Authority],
             Self::Own(_) => &[],
         }
     }
@@ -136,7 +137,10 @@ impl Entry {
     pub fn resources(&self, context: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagnostic>> {
         match self {
             Self::BuiltIn(role) => (role.resources)(context),
-            Self::Own(role) => role.resources(context.estate, &context.vars),
+            Self::Own(role) => {
+                let authority = context.inputs.authority.as_ref();
+                role.resources(context.estate, &context.vars, authority)
+            }
         }
     }
 
@@ -148,7 +152,11 @@ impl Entry {
     ) -> Result<(), Vec<Diagnostic>> {
         match self {
             Self::BuiltIn(role) => (role.promises)(context, promises),
-            Self::Own(_) => Ok(()),
+            Self::Own(role) => {
+                let checks = role.checks(context.estate, &context.vars)?;
+                promises.own_checks.extend(checks.into_iter().map(Arc::new));
+                Ok(())
+            }
         }
     }
 }

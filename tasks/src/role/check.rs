@@ -61,6 +61,9 @@ pub fn check(
         if let Err(found) = resources(&context) {
             mistakes.extend(found);
         }
+        let own = inputs.roles.own().filter(|role| role.is_on(host));
+        let checks = own.filter_map(|role| role.checks(estate, &context.vars).err());
+        mistakes.extend(checks.flatten());
     }
     mistakes.extend(domains.check(estate, &known, templates, inputs));
     mistakes.sort();

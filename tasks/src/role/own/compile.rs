@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Item;
 use super::engine::{Engine, Names, Stands};
 use super::guard;
+use super::{Item, Proved, Said};
 use crate::diagnostic::{Diagnostic, Place, nearest};
 use crate::estate::{Mark, Node, Value, shorten};
 
@@ -80,10 +80,51 @@ impl<'c> Compiler<'c> {
 
     pub(super) fn item(&mut self, item: &Item, folder: &str, files: &BTreeMap<String, Vec<u8>>) {
         let before = self.names();
-        if let Some(node) = &item.each {
+        self.beside(&item.said);
+        let mut decided = !item.is_certified();
+        for (key, node) in item.said.fields.entries().unwrap_or_default() {
+            if item.kind.name == "file" && ["template", "source"].contains(&key.text.as_str()) {
+                decided = false;
+                self.file(&key.text, node, folder, files);
+            } else {
+                self.texts(node);
+            }
+        }
+        // What no host has a say in can be judged now, also where no host has the role.
+        if decided && !has_tags(&item.said.fields) {
+            let read = (item.kind.read)(&item.said.fields, &item.said.mark);
+            self.judged(read.map(|_| ()), &item.said.mark);
+        }
+        (self.known, self.secret) = before;
+    }
+
+    pub(super) fn check(&mut self, proved: &Proved) {
+        let before = self.names();
+        self.beside(&proved.said);
+        self.texts(&proved.said.fields);
+        for node in proved.beside() {
+            self.texts(node);
+        }
+        let open = proved.beside().chain([&proved.said.fields]).any(has_tags);
+        if !open {
+            let read = super::prove::judged(proved);
+            self.judged(read, &proved.said.mark);
+        }
+        (self.known, self.secret) = before;
+    }
+
+    fn judged(&mut self, read: Result<(), Vec<Diagnostic>>, mark: &Mark) {
+        let found = read.err().unwrap_or_default().into_iter();
+        self.mistakes
+            .extend(found.map(|mistake| placed(mistake, mark)));
+    }
+
+    /// Compiles what says on which hosts something is there how often; what it may name from there on, is known.
+    fn beside(&mut self, said: &Said) {
+        if let Some(node) = &said.each {
             self.each(node);
         }
-        if let Some(node) = &item.when
+        if let Some(node) = &said.when
             && let Some(text) = node.as_str()
         {
             let names = Names {
@@ -98,26 +139,6 @@ impl<'c> Compiler<'c> {
             );
             self.mistakes.extend(mistakes);
         }
-        let mut decided = true;
-        for (key, node) in item.fields.entries().unwrap_or_default() {
-            if item.kind.name == "file" && ["template", "source"].contains(&key.text.as_str()) {
-                decided = false;
-                self.file(&key.text, node, folder, files);
-            } else {
-                self.texts(node);
-            }
-        }
-        // What no host has a say in can be judged now, also where no host has the role.
-        if decided && !has_tags(&item.fields) {
-            let read = (item.kind.read)(&item.fields, &item.mark);
-            self.mistakes.extend(
-                read.err()
-                    .unwrap_or_default()
-                    .into_iter()
-                    .map(|mistake| placed(mistake, &item.mark)),
-            );
-        }
-        (self.known, self.secret) = before;
     }
 
     fn each(&mut self, node: &Node) {

@@ -5,9 +5,11 @@ use std::collections::BTreeMap;
 use serde_json::{Value as Json, json};
 use tera::Context;
 
-use super::compile::{missing, placed, template_name, text_name};
+use super::certified::{AUTHORITY, authority};
+use super::compile::{OF_EACH, missing, placed, template_name, text_name};
 use super::guard;
-use super::{Acts, Item, Notified, OwnRole, Variable};
+use super::{Acts, Item, Notified, OwnRole, Said, Variable};
+use crate::authority::Authority;
 use crate::content::Placeholders;
 use crate::diagnostic::Diagnostic;
 use crate::estate::{Estate, Key, Mark, Node, Value, Vars, from_node};
@@ -15,7 +17,7 @@ use crate::resource::{Declared, Handler};
 use crate::value::{HostPath, ServiceName};
 
 /// Most resources that one role may declare for a host.
-const MOST: usize = 10_000;
+pub(super) const MOST: usize = 10_000;
 
 /// Reads the default of a variable.
 pub(super) fn default_of(
@@ -32,11 +34,13 @@ pub(super) fn default_of(
 }
 
 /// What the texts of a role are filled with, for one host.
-struct Filling<'r> {
+pub(super) struct Filling<'r> {
     role: &'r OwnRole,
     context: Context,
     places: Placeholders,
-    mistakes: Vec<Diagnostic>,
+    /// The estate's authority for certificates; nobody needs it while an estate is only checked.
+    authority: Option<&'r Authority>,
+    pub(super) mistakes: Vec<Diagnostic>,
 }
 
 /// Gives the resources of a host.
@@ -44,23 +48,18 @@ pub(super) fn resources(
     role: &OwnRole,
     estate: &Estate,
     vars: &Vars<'_>,
+    authority: Option<&Authority>,
 ) -> Result<Vec<Declared>, Vec<Diagnostic>> {
     let mut filling = Filling::new(role, estate, vars)?;
+    filling.authority = authority;
     let handlers: BTreeMap<&str, Handler> = role
         .handlers
         .iter()
         .filter_map(|(name, handler)| Some((name.as_str(), filling.handler(handler)?)))
         .collect();
-    let chosen = role.chosen(estate);
     let mut declared = Vec::new();
     for item in &role.items {
-        let only = item.only.as_ref().and_then(Node::as_str);
-        let is_chosen = |pattern| {
-            chosen
-                .get(pattern)
-                .is_some_and(|hosts| hosts.contains(vars.host().name()))
-        };
-        if only.is_some_and(|pattern| !is_chosen(pattern)) {
+        if !is_chosen(role, &item.said, estate, vars) {
             continue;
         }
         let notify = item
@@ -68,16 +67,27 @@ pub(super) fn resources(
             .iter()
             .filter_map(|(name, _)| handlers.get(name.as_str()));
         let notify: Vec<_> = notify.cloned().collect();
-        filling.item(item, &notify, &mut declared);
+        filling.each(&item.said, |filling| {
+            declared.extend(filling.resource(item, &notify));
+            declared.len() <= MOST
+        });
         if declared.len() > MOST {
             let message = format!("the role declares more than {MOST} resources for one host");
-            filling
-                .mistakes
-                .push(Diagnostic::at(item.mark.place(), message));
+            let place = item.said.mark.place();
+            filling.mistakes.push(Diagnostic::at(place, message));
             break;
         }
     }
     filling.finish(declared)
+}
+
+/// Tells whether a host has something at all.
+pub(super) fn is_chosen(role: &OwnRole, said: &Said, estate: &Estate, vars: &Vars<'_>) -> bool {
+    let only = said.only.as_ref().and_then(Node::as_str);
+    only.is_none_or(|pattern| {
+        let hosts = role.chosen(estate).get(pattern);
+        hosts.is_some_and(|hosts| hosts.contains(vars.host().name()))
+    })
 }
 
 /// Gives what of the role's files is worth a backup.
@@ -97,12 +107,17 @@ pub(super) fn backup(
 
 impl<'r> Filling<'r> {
     /// Reads the variables of a host.
-    fn new(role: &'r OwnRole, estate: &Estate, vars: &Vars<'_>) -> Result<Self, Vec<Diagnostic>> {
+    pub(super) fn new(
+        role: &'r OwnRole,
+        estate: &Estate,
+        vars: &Vars<'_>,
+    ) -> Result<Self, Vec<Diagnostic>> {
         role.engine.learn(estate);
         let mut filling = Self {
             role,
             context: Context::new(),
             places: Placeholders::default(),
+            authority: None,
             mistakes: Vec::new(),
         };
         for (name, variable) in &role.variables {
@@ -153,7 +168,7 @@ impl<'r> Filling<'r> {
         }
     }
 
-    fn finish<T>(self, value: T) -> Result<T, Vec<Diagnostic>> {
+    pub(super) fn finish<T>(self, value: T) -> Result<T, Vec<Diagnostic>> {
         if self.mistakes.is_empty() {
             Ok(value)
         } else {
@@ -181,9 +196,12 @@ impl<'r> Filling<'r> {
         Some(made)
     }
 
-    fn item(&mut self, item: &Item, notify: &[Handler], declared: &mut Vec<Declared>) {
-        let Some(each) = &item.each else {
-            self.one(item, notify, declared);
+    /// Takes each turn of what is said of a host, until it is told to stop.
+    pub(super) fn each(&mut self, said: &Said, mut turn: impl FnMut(&mut Self) -> bool) {
+        let Some(each) = &said.each else {
+            if self.holds(said) {
+                turn(self);
+            }
             return;
         };
         let value = if each.as_str().is_some() {
@@ -220,57 +238,64 @@ impl<'r> Filling<'r> {
             }
             None => return,
         };
-        for turn in turns {
-            for (name, value) in &turn {
+        for values in turns {
+            for (name, value) in &values {
                 self.context.insert(*name, value);
             }
             let before = self.mistakes.len();
-            self.one(item, notify, declared);
+            let goes_on = !self.holds(said) || turn(self);
             // What is wrong in one turn is wrong in most.
-            if self.mistakes.len() > before || declared.len() > MOST {
+            if self.mistakes.len() > before || !goes_on {
                 break;
             }
         }
-        for name in ["item", "key", "value"] {
+        for name in OF_EACH {
             self.context.remove(name);
         }
     }
 
-    fn one(&mut self, item: &Item, notify: &[Handler], declared: &mut Vec<Declared>) {
-        if let Some(when) = &item.when {
-            let holds = self
-                .role
-                .engine
-                .holds(&text_name(&when.mark), &self.context);
-            if self.keep(holds) != Some(true) {
-                return;
-            }
+    fn holds(&mut self, said: &Said) -> bool {
+        let Some(when) = &said.when else {
+            return true;
+        };
+        let holds = self
+            .role
+            .engine
+            .holds(&text_name(&when.mark), &self.context);
+        self.keep(holds) == Some(true)
+    }
+
+    fn resource(&mut self, item: &Item, notify: &[Handler]) -> Option<Declared> {
+        if item.kind.name == "tls_authority" && item.is_certified() && self.authority.is_none() {
+            return None;
         }
         let before = self.mistakes.len();
         let fields = self.fields(item);
         if self.mistakes.len() > before {
-            return;
+            return None;
         }
-        match (item.kind.read)(&fields, &item.mark) {
-            Ok(mut resource) => {
-                for content in resource.manage_mut().contents_mut() {
-                    content.sorted();
-                }
-                let mut one = Declared::new(self.role.name.as_str(), resource);
-                one.notify = notify.to_vec();
-                declared.push(one);
-            }
-            Err(found) => {
-                let found = found.into_iter().map(|mistake| placed(mistake, &item.mark));
-                self.mistakes.extend(found);
-            }
+        let read = (item.kind.read)(&fields, &item.said.mark);
+        let mut resource = self.read(read, &item.said.mark)?;
+        for content in resource.manage_mut().contents_mut() {
+            content.sorted();
         }
+        let mut one = Declared::new(self.role.name.as_str(), resource);
+        one.notify = notify.to_vec();
+        Some(one)
+    }
+
+    pub(super) fn read<T>(&mut self, read: Result<T, Vec<Diagnostic>>, mark: &Mark) -> Option<T> {
+        let found = read.map_err(|found| found.into_iter().map(|mistake| placed(mistake, mark)));
+        found.map_err(|found| self.mistakes.extend(found)).ok()
     }
 
     /// Fills the fields of a resource; what a file holds comes from the role's folder, where it says so.
     fn fields(&mut self, item: &Item) -> Node {
-        let entries = item.fields.entries().unwrap_or_default();
+        let entries = item.said.fields.entries().unwrap_or_default();
         let entries = entries.iter().filter_map(|(key, node)| {
+            if item.is_certified() && key.text == AUTHORITY {
+                return Some((key.clone(), authority(self.authority?, &node.mark)));
+            }
             let from_folder =
                 item.kind.name == "file" && ["template", "source"].contains(&key.text.as_str());
             if !from_folder {
@@ -285,7 +310,7 @@ impl<'r> Filling<'r> {
         });
         Node {
             value: Value::Mapping(entries.collect()),
-            mark: item.fields.mark.clone(),
+            mark: item.said.fields.mark.clone(),
         }
     }
 
@@ -314,7 +339,7 @@ impl<'r> Filling<'r> {
     }
 
     /// Fills every text of a value.
-    fn fill(&mut self, node: &Node) -> Node {
+    pub(super) fn fill(&mut self, node: &Node) -> Node {
         let value = if let Value::Sequence(items) = &node.value {
             Value::Sequence(items.iter().map(|item| self.fill(item)).collect())
         } else if let Value::Mapping(entries) = &node.value {

@@ -4,12 +4,15 @@
 //! column. To everything above, it is a role like one that is part of prov. Refuses to run anything while it decides:
 //! expressions and templates have bounds ([`engine`]), and what a host says never becomes a template.
 
+mod certified;
 mod compile;
 mod engine;
 mod fill;
 mod guard;
 mod inventory;
+mod listed;
 mod local;
+mod prove;
 mod read;
 mod toll;
 mod types;
@@ -19,9 +22,11 @@ use std::sync::OnceLock;
 
 use serde_json::{Value as Json, json};
 
+use crate::authority::Authority;
 use crate::content::Placeholders;
 use crate::diagnostic::Diagnostic;
 use crate::estate::{Estate, Host, Mark, Node, Sources, Vars};
+use crate::promise::check::{CheckKind, OwnCheck};
 use crate::resource::{Declared, Kind};
 use crate::value::HostPath;
 use engine::Engine;
@@ -41,11 +46,12 @@ pub struct OwnRole {
     variables: BTreeMap<String, Variable>,
     handlers: BTreeMap<String, Notified>,
     items: Vec<Item>,
+    checks: Vec<Proved>,
     backup: Vec<Node>,
     /// The other files of its folder.
     files: BTreeMap<String, Vec<u8>>,
     engine: Engine,
-    /// The hosts on which each `only` leaves a resource, by its text; found once.
+    /// The hosts on which each `only` leaves something, by its text; found once.
     chosen: OnceLock<BTreeMap<String, BTreeSet<String>>>,
 }
 
@@ -87,17 +93,42 @@ enum Acts {
     Run,
 }
 
-/// A resource of a role, as it is written.
+/// What a role says of one thing: its fields, and on which hosts it is there how often.
 #[derive(Debug)]
-struct Item {
-    kind: &'static Kind,
+struct Said {
     /// Where its kind is named.
     mark: Mark,
     fields: Node,
     only: Option<Node>,
     when: Option<Node>,
     each: Option<Node>,
+}
+
+/// A resource of a role, as it is written.
+#[derive(Debug)]
+struct Item {
+    kind: &'static Kind,
+    said: Said,
     notify: Vec<(String, Mark)>,
+}
+
+/// A check of a role, as it is written.
+#[derive(Debug)]
+struct Proved {
+    kind: &'static CheckKind,
+    said: Said,
+    from: Option<Node>,
+    within: Option<Node>,
+    timeout: Option<Node>,
+    shows: Option<Node>,
+}
+
+impl Proved {
+    /// Lists what stands beside it and may have expressions.
+    fn beside(&self) -> impl Iterator<Item = &Node> {
+        let all = [&self.from, &self.within, &self.timeout, &self.shows];
+        all.into_iter().flatten()
+    }
 }
 
 impl OwnRole {
@@ -179,8 +210,14 @@ impl OwnRole {
         &self,
         estate: &Estate,
         vars: &Vars<'_>,
+        authority: Option<&Authority>,
     ) -> Result<Vec<Declared>, Vec<Diagnostic>> {
-        fill::resources(self, estate, vars)
+        fill::resources(self, estate, vars, authority)
+    }
+
+    /// Tells whether it has certificates from the estate's authority, or trusts it.
+    pub(super) fn is_certified(&self) -> bool {
+        self.items.iter().any(Item::is_certified)
     }
 
     /// Gives what of the role's files is worth a backup.
@@ -192,13 +229,36 @@ impl OwnRole {
         fill::backup(self, estate, vars)
     }
 
+    /// Gives what of a host is to be proved.
+    pub(super) fn checks(
+        &self,
+        estate: &Estate,
+        vars: &Vars<'_>,
+    ) -> Result<Vec<OwnCheck>, Vec<Diagnostic>> {
+        prove::checks(self, estate, vars)
+    }
+
+    /// Gives the word by which its checks are asked for.
+    #[must_use]
+    pub fn checked_as(&self) -> Option<&str> {
+        let name = match &self.on {
+            On::Role => &self.name,
+            On::All => crate::estate::ALL,
+            On::Group(name) | On::Host(name) => name,
+        };
+        (!self.checks.is_empty()).then_some(name)
+    }
+
+    /// Lists everything that it says of hosts.
+    fn said(&self) -> impl Iterator<Item = &Said> {
+        let items = self.items.iter().map(|item| &item.said);
+        items.chain(self.checks.iter().map(|proved| &proved.said))
+    }
+
     /// Finds the hosts on which each `only` leaves something; what is wrong with one was said when it was checked.
     fn chosen(&self, estate: &Estate) -> &BTreeMap<String, BTreeSet<String>> {
         self.chosen.get_or_init(|| {
-            let only = self
-                .items
-                .iter()
-                .filter_map(|item| item.only.as_ref()?.as_str());
+            let only = self.said().filter_map(|said| said.only.as_ref()?.as_str());
             let hosts = |pattern: &str| {
                 let hosts = estate.limit(pattern).unwrap_or_default();
                 hosts
@@ -213,7 +273,7 @@ impl OwnRole {
 
     /// Finds what is wrong with the limits, which nobody knows without the estate.
     pub(super) fn check(&self, estate: &Estate) -> Vec<Diagnostic> {
-        let only = self.items.iter().filter_map(|item| item.only.as_ref());
+        let only = self.said().filter_map(|said| said.only.as_ref());
         let wrong = only.flat_map(|node| {
             let mistakes = node
                 .as_str()

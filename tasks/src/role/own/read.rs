@@ -5,30 +5,27 @@ use std::sync::OnceLock;
 
 use super::compile::{Compiler, OF_EACH};
 use super::types::Type;
-use super::{Acts, Item, Notified, On, OwnRole, Variable};
+use super::{Acts, Notified, On, OwnRole, Variable};
 use crate::content::Placeholders;
 use crate::diagnostic::{Diagnostic, Place};
 use crate::estate::{
     Key, Mark, Node, Sources, Value, from_node, label, parse_bytes, shorten, suggest, variable,
 };
-use crate::resource::{KINDS, Kind};
 
 /// The file that describes a role.
 const FILE: &str = "role.yml";
 
 /// What a role says.
-const SECTIONS: [&str; 7] = [
+const SECTIONS: [&str; 8] = [
     "summary",
     "after",
     "replaces_builtin",
     "variables",
     "handlers",
     "resources",
+    "checks",
     "backup",
 ];
-
-/// What stands beside a resource.
-const BESIDE: [&str; 4] = ["only", "when", "each", "notify"];
 
 /// What every expression may name besides the role's variables.
 pub(super) const GIVEN: [&str; 3] = ["host", "release", "estate"];
@@ -146,6 +143,7 @@ impl Reader {
         let secret: BTreeSet<_> = secret.map(|(name, _)| name.clone()).collect();
         let handlers = self.handlers(find("handlers"));
         let items = self.items(find("resources"), &handlers);
+        let checks = self.checks(find("checks"));
         let backup = find("backup")
             .map_or(&[] as &[Node], |node| self.list(node))
             .to_vec();
@@ -164,6 +162,9 @@ impl Reader {
         for item in &items {
             compiler.item(item, folder, &files);
         }
+        for proved in &checks {
+            compiler.check(proved);
+        }
         let engine = compiler.finish();
         Some(OwnRole {
             name: name.to_owned(),
@@ -175,6 +176,7 @@ impl Reader {
             variables,
             handlers,
             items,
+            checks,
             backup,
             files,
             engine,
@@ -191,6 +193,7 @@ impl Reader {
         };
         let handlers = self.handlers(node.get("handlers"));
         let items = self.items(node.get("resources"), &handlers);
+        let checks = self.checks(node.get("checks"));
         let known = GIVEN.map(str::to_owned).into();
         let mut compiler = Compiler::new(known, BTreeSet::new(), &mut self.mistakes);
         for handler in handlers.values() {
@@ -203,6 +206,9 @@ impl Reader {
         for item in &items {
             compiler.item(item, "", &files);
         }
+        for proved in &checks {
+            compiler.check(proved);
+        }
         let engine = compiler.finish();
         OwnRole {
             summary: format!("What {file} says beside variables."),
@@ -214,6 +220,7 @@ impl Reader {
             variables: BTreeMap::new(),
             handlers,
             items,
+            checks,
             backup: Vec::new(),
             files,
             engine,
@@ -221,7 +228,7 @@ impl Reader {
         }
     }
 
-    fn keep<T>(&mut self, result: Result<T, Diagnostic>) -> Option<T> {
+    pub(super) fn keep<T>(&mut self, result: Result<T, Diagnostic>) -> Option<T> {
         result.map_err(|mistake| self.mistakes.push(mistake)).ok()
     }
 
@@ -229,7 +236,7 @@ impl Reader {
         self.keep(from_node::<String>(node))
     }
 
-    fn names(&mut self, node: &Node) -> Vec<(String, Mark)> {
+    pub(super) fn names(&mut self, node: &Node) -> Vec<(String, Mark)> {
         let (names, mistakes) = node.names();
         self.mistakes.extend(mistakes);
         names
@@ -238,7 +245,7 @@ impl Reader {
             .collect()
     }
 
-    fn list<'n>(&mut self, node: &'n Node) -> &'n [Node] {
+    pub(super) fn list<'n>(&mut self, node: &'n Node) -> &'n [Node] {
         if let Value::Sequence(items) = &node.value {
             return items;
         }
@@ -260,7 +267,7 @@ impl Reader {
         }
     }
 
-    fn only_known(&mut self, what: &str, entries: &[(Key, Node)], known: &[&str]) {
+    pub(super) fn only_known(&mut self, what: &str, entries: &[(Key, Node)], known: &[&str]) {
         for (key, _) in entries
             .iter()
             .filter(|(key, _)| !known.contains(&key.text.as_str()))
@@ -394,99 +401,5 @@ impl Reader {
             handlers.insert(key.text.clone(), handler);
         }
         handlers
-    }
-
-    fn items(&mut self, node: Option<&Node>, handlers: &BTreeMap<String, Notified>) -> Vec<Item> {
-        let nodes = node.map_or(&[] as &[Node], |node| self.list(node));
-        nodes
-            .iter()
-            .filter_map(|node| self.item(node, handlers))
-            .collect()
-    }
-
-    fn item(&mut self, node: &Node, handlers: &BTreeMap<String, Notified>) -> Option<Item> {
-        let entries = self.keep(node.entries())?;
-        let of_kind = |(key, _): &&(Key, Node)| KINDS.iter().any(|kind| kind.name == key.text);
-        let kinds: Vec<_> = entries.iter().filter(of_kind).collect();
-        let known: Vec<&str> = KINDS.iter().map(|kind| kind.name).chain(BESIDE).collect();
-        self.only_known("resource or word", entries, &known);
-        let [(key, fields)] = kinds.as_slice() else {
-            let all_known = entries
-                .iter()
-                .all(|(key, _)| known.contains(&key.text.as_str()));
-            if all_known {
-                let message = if kinds.is_empty() {
-                    "this names no resource"
-                } else {
-                    "this names more than one resource"
-                };
-                let mistake = Diagnostic::at(node.mark.place(), message);
-                self.mistakes.push(mistake.hint(
-                    "begin each resource with '- ', for instance `- packages: {names: [ntpsec]}`",
-                ));
-            }
-            return None;
-        };
-        let kind = KINDS.iter().find(|kind| kind.name == key.text)?;
-        self.fields(kind, fields);
-        let notify = node
-            .get("notify")
-            .map(|node| self.names(node))
-            .unwrap_or_default();
-        for (name, mark) in notify
-            .iter()
-            .filter(|(name, _)| !handlers.contains_key(name))
-        {
-            let mistake = Diagnostic::at(
-                mark.place(),
-                format!("there is no handler '{}'", shorten(name)),
-            );
-            let known: Vec<_> = handlers.keys().map(String::as_str).collect();
-            self.mistakes.push(if known.is_empty() {
-                mistake.hint("describe it under `handlers` of the role")
-            } else {
-                suggest(mistake, name, known)
-            });
-        }
-        for word in ["only", "when"] {
-            if let Some(node) = node.get(word).filter(|node| node.as_str().is_none()) {
-                self.mistakes.push(node.mismatch("a text"));
-            }
-        }
-        Some(Item {
-            kind,
-            mark: key.mark.clone(),
-            fields: fields.clone(),
-            only: node.get("only").cloned(),
-            when: node.get("when").cloned(),
-            each: node.get("each").cloned(),
-            notify,
-        })
-    }
-
-    /// Refuses fields that a kind has not, before anybody knows their values.
-    fn fields(&mut self, kind: &Kind, fields: &Node) {
-        let Some(entries) = self.keep(fields.entries()) else {
-            return;
-        };
-        let schema = (kind.schema)().to_value();
-        let described = schema["properties"].as_object().into_iter().flatten();
-        let mut known: Vec<_> = described.map(|(name, _)| name.clone()).collect();
-        if kind.name == "file" {
-            known.extend(["template", "source"].map(str::to_owned));
-            let given: Vec<_> = entries
-                .iter()
-                .filter(|(key, _)| ["template", "source", "content"].contains(&key.text.as_str()))
-                .collect();
-            if let [_, (second, _), ..] = given.as_slice() {
-                let mistake = Diagnostic::at(
-                    second.mark.place(),
-                    "a file has one of content, template and source",
-                );
-                self.mistakes.push(mistake);
-            }
-        }
-        let known: Vec<_> = known.iter().map(String::as_str).collect();
-        self.only_known("field", entries, &known);
     }
 }

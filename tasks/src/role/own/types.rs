@@ -11,7 +11,7 @@ use crate::Secret;
 use crate::content::Placeholders;
 use crate::diagnostic::{Diagnostic, nearest};
 use crate::estate::{Node, Value, from_node};
-use crate::value::{AccountName, DomainName, HostPath, Network};
+use crate::value::{AccountName, DomainName, HostPath, Network, Timespan};
 
 /// Longest text that a variable may hold.
 const LONGEST: usize = 64 << 10;
@@ -50,9 +50,6 @@ const WORDS: [(&str, Type); 11] = [
     ("secret", Type::Secret),
 ];
 
-/// Units of durations.
-const UNITS: [&str; 5] = ["ms", "s", "min", "h", "d"];
-
 impl Type {
     /// Reads the name of a type; gives what is wrong with it, and the nearest word.
     pub(super) fn named(text: &str) -> Result<Self, (String, Option<String>)> {
@@ -82,14 +79,17 @@ impl Type {
             }
             return Err((
                 "'one of' names the words between which there is a choice".to_owned(),
-                Some("for instance: one of low, high".to_owned()),
+                Some(
+                    "for instance: one of low or high (a comma would end it inside of braces)"
+                        .to_owned(),
+                ),
             ));
         }
         let words = WORDS.iter().map(|(word, _)| *word);
         let hint = match nearest(text, words.clone().chain(["list of text", "map of text"])) {
             Some(near) => format!("did you mean '{near}'?"),
             None => format!(
-                "the types are: {}, list of TYPE, map of TYPE, one of WORD, WORD",
+                "the types are: {}, list of TYPE, map of TYPE, one of WORD or WORD",
                 words.collect::<Vec<_>>().join(", ")
             ),
         };
@@ -229,18 +229,13 @@ fn text(node: &Node) -> Result<String, Diagnostic> {
 
 fn duration(node: &Node) -> Result<String, Diagnostic> {
     let given = text(node)?;
-    let digits = given.trim_end_matches(|c: char| !c.is_ascii_digit());
-    let unit = given[digits.len()..].trim();
-    let whole =
-        !digits.is_empty() && digits.len() < 10 && digits.bytes().all(|b| b.is_ascii_digit());
-    if whole && UNITS.contains(&unit) {
-        return Ok(given);
+    match Timespan::new(&given) {
+        Ok(_) => Ok(given),
+        Err(found) => Err(Diagnostic {
+            place: Some(node.mark.place()),
+            ..Diagnostic::of_check(&found)
+        }),
     }
-    Err(Diagnostic::at(
-        node.mark.place(),
-        format!("'{}' is not a duration", crate::estate::shorten(&given)),
-    )
-    .hint("write a whole number with its unit: 500ms, 30s, 5min, 2h or 7d"))
 }
 
 fn one_of(node: &Node, words: &[String]) -> Result<String, Diagnostic> {

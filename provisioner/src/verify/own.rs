@@ -1,0 +1,124 @@
+//! The checks of roles of an estate's own: each is a command that is run where the check says, until it holds or time is up.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures_util::future::BoxFuture;
+use futures_util::{FutureExt as _, StreamExt as _, TryStreamExt as _};
+use tasks::estate::Location;
+use tasks::promise::Promises;
+use tasks::promise::check::{OwnCheck, Reply, Verdict};
+
+use super::{Acceptance, Bench, Check, Client, Evidence, Open};
+use crate::docker::{DockerError, ExecOutput};
+
+/// How many checks are under way at once.
+const AT_ONCE: usize = 8;
+
+/// The first wait before a check is made again; each one is longer by half.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// The longest of these waits.
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+
+/// The checks of one role.
+#[derive(Debug)]
+pub struct OwnChecks {
+    role: String,
+    checks: Vec<Arc<OwnCheck>>,
+}
+
+impl OwnChecks {
+    /// Takes those of a role from what is promised.
+    #[must_use]
+    pub fn of(role: &str, promises: &Promises) -> Self {
+        let checks = promises.own_checks.iter();
+        let checks = checks.filter(|check| check.role == role);
+        Self {
+            role: role.to_owned(),
+            checks: checks.cloned().collect(),
+        }
+    }
+
+    /// Tells whether there is nothing to check, because no host has the role or all of it is left out there.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.checks.is_empty()
+    }
+}
+
+impl Acceptance for OwnChecks {
+    fn clients(&self) -> Vec<Client> {
+        let is_used = |location: &Location| {
+            let mut checks = self.checks.iter();
+            checks.any(|check| check.from.location() == Some(*location))
+        };
+        let used = Location::EVERY.into_iter().filter(is_used);
+        used.map(vantage).collect()
+    }
+
+    fn make<'b>(&'b self, bench: &'b Bench) -> BoxFuture<'b, Result<Vec<Check>, DockerError>> {
+        let made = self
+            .checks
+            .iter()
+            .map(|check| self.until_it_holds(check, bench));
+        futures_util::stream::iter(made)
+            .buffered(AT_ONCE)
+            .try_collect()
+            .boxed()
+    }
+}
+
+/// Gives the client with the programs of all kinds of checks.
+const fn vantage(location: Location) -> Client {
+    Client {
+        name: "vantage",
+        location,
+    }
+}
+
+impl OwnChecks {
+    async fn until_it_holds(&self, check: &OwnCheck, bench: &Bench) -> Result<Check, DockerError> {
+        let open = Open::new(&self.role, check.shows(), check.typed(), check.expected());
+        let started = Instant::now();
+        let mut pause = PAUSE;
+        loop {
+            let (verdict, reply) = once(check, bench).await?;
+            if verdict.passed || started.elapsed() + pause > check.within {
+                let open = if verdict.passed {
+                    open
+                } else {
+                    open.evidence(Evidence::text("what was printed", check.printed(&reply)))
+                };
+                return Ok(open.close(verdict.came, verdict.passed));
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause + pause / 2).min(LONGEST_PAUSE);
+        }
+    }
+}
+
+async fn once(check: &OwnCheck, bench: &Bench) -> Result<(Verdict, Reply), DockerError> {
+    let ask = check.ask();
+    let argv: Vec<_> = ask.argv.iter().map(String::as_str).collect();
+    let stdin = ask.stdin.expose().as_bytes();
+    let output = match check.from.location() {
+        None => {
+            bench
+                .containers
+                .exec(&check.host.name, &argv, stdin)
+                .await?
+        }
+        Some(location) => bench.client(vantage(location))?.other(&argv, stdin).await?,
+    };
+    let reply = reply(&output);
+    Ok((check.judge(&reply), reply))
+}
+
+fn reply(output: &ExecOutput) -> Reply {
+    Reply {
+        stdout: output.text(),
+        stderr: output.errors(),
+        code: output.code,
+    }
+}

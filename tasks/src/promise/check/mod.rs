@@ -1,0 +1,439 @@
+//! Checks of a role of an estate's own: what must hold, from where it is seen, which program is asked, and whether its answer
+//! is right.
+//!
+//! Owns the kinds of checks, one row each, and both ends of every one: the command that is run, and the judgement of what it
+//! printed. Refuses to run anything: whoever runs the command knows no kind.
+
+mod dns;
+mod http;
+mod local;
+mod mail;
+mod ports;
+mod tls;
+
+use std::net::IpAddr;
+use std::num::NonZeroU16;
+use std::time::Duration;
+
+use schemars::{JsonSchema, Schema};
+use serde::Deserialize;
+
+use super::Server;
+use crate::Diagnostic;
+use crate::estate::{Location, Mark, Node, from_mapping};
+use crate::pattern::{LinePattern, TextPattern};
+use crate::secret::Secret;
+use crate::value::{PeerName, Timespan};
+
+pub use dns::{Answer, Dns, RecordType};
+pub use http::Http;
+pub use local::{Command, FileThere, ServiceRuns};
+pub use mail::{Imap, Smtp};
+pub use ports::{Tcp, Udp};
+pub use tls::Tls;
+
+/// Most of what a program prints that is looked at, in bytes.
+const MOST: usize = 1 << 20;
+
+/// Time that one try may take, where a check does not say.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Runs a command for so many seconds at most, and passes on so much of what it prints.
+const BOUNDED: &str = r#"export LC_ALL=C
+timeout -k 2 "$0" "$@" 2> >(head -c "$((1 << 20))" >&2) | head -c "$((1 << 20))"
+exit "${PIPESTATUS[0]}""#;
+
+/// Where a check is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Vantage {
+    /// On the host itself.
+    Host,
+    /// On a machine in the office.
+    Inside,
+    /// On a machine on the Internet.
+    Outside,
+}
+
+impl Vantage {
+    /// Gives the word for it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Host => "host",
+            Self::Inside => "inside",
+            Self::Outside => "outside",
+        }
+    }
+
+    /// Gives the location of the machine on which the check is made, unless that is the host itself.
+    #[must_use]
+    pub const fn location(self) -> Option<Location> {
+        match self {
+            Self::Host => None,
+            Self::Inside => Some(Location::Internal),
+            Self::Outside => Some(Location::External),
+        }
+    }
+
+    const fn at(location: Location) -> Self {
+        match location {
+            Location::Internal => Self::Inside,
+            Location::External => Self::Outside,
+        }
+    }
+}
+
+/// A command, and what it is given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ask {
+    /// The program with its arguments; nothing of them is secret.
+    pub argv: Vec<String>,
+    /// Standard input, which may hold passwords.
+    pub stdin: Secret,
+    /// What one would type to ask the same.
+    pub typed: String,
+}
+
+impl Ask {
+    fn new<W: Into<String>>(typed: String, argv: impl IntoIterator<Item = W>) -> Self {
+        Self {
+            argv: argv.into_iter().map(Into::into).collect(),
+            stdin: Secret::default(),
+            typed,
+        }
+    }
+
+    fn script(typed: String, script: &str, arguments: &[&str]) -> Self {
+        let argv = ["bash", "-c", script, "check"].into_iter();
+        Self::new(typed, argv.chain(arguments.iter().copied()))
+    }
+
+    fn given(self, stdin: Secret) -> Self {
+        Self { stdin, ..self }
+    }
+}
+
+/// What a command printed, and how it ended.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Reply {
+    /// Standard output.
+    pub stdout: String,
+    /// Standard error.
+    pub stderr: String,
+    /// The exit code.
+    pub code: i64,
+}
+
+impl Reply {
+    /// Gives the first line that says something, of the errors before the output.
+    fn said(&self) -> &str {
+        let lines = self.stderr.lines().chain(self.stdout.lines());
+        let mut lines = lines.map(str::trim);
+        lines
+            .find(|line| !line.is_empty())
+            .unwrap_or("nothing was printed")
+    }
+}
+
+/// Whether what came is right.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verdict {
+    /// What came, in a line.
+    pub came: String,
+    /// Whether that is as it should be.
+    pub passed: bool,
+}
+
+impl Verdict {
+    fn new(came: impl Into<String>, passed: bool) -> Self {
+        Self {
+            came: came.into(),
+            passed,
+        }
+    }
+}
+
+/// What every kind of check can tell.
+trait Prove: std::fmt::Debug + Send + Sync {
+    /// Finds what is wrong with it, whatever host it is for.
+    fn check(&self) -> Result<(), String> {
+        Ok(())
+    }
+
+    /// Tells whether only the host itself can tell.
+    fn is_local(&self) -> bool {
+        false
+    }
+
+    /// Says what it shows of a host.
+    fn shows(&self, of: &Server) -> String;
+
+    /// Says what must come.
+    fn expected(&self) -> String;
+
+    /// Gives the command by which it is found out.
+    fn ask(&self, of: &Server) -> Ask;
+
+    /// Judges what came.
+    fn judge(&self, reply: &Reply) -> Verdict;
+
+    /// Gives the passwords that it is made with.
+    fn secrets(&self) -> Vec<&Secret> {
+        Vec::new()
+    }
+}
+
+/// A row of the kinds of checks.
+#[derive(Debug)]
+pub struct CheckKind {
+    /// Its name, as a role writes it.
+    pub name: &'static str,
+    /// The schema of its fields, with their documentation.
+    pub schema: fn() -> Schema,
+    read: Reader,
+}
+
+type Reader = fn(&Node, &Mark) -> Result<Box<dyn Prove>, Vec<Diagnostic>>;
+
+macro_rules! kinds {
+    ($($name:literal $kind:ident,)+) => {
+        /// Every kind of check, in the order of the reference.
+        pub const CHECK_KINDS: &[CheckKind] = &[$(
+            CheckKind {
+                name: $name,
+                schema: || schemars::schema_for!($kind),
+                read: |node, owner| {
+                    let check: $kind = from_mapping(node, owner)?;
+                    check.check().map_err(|found| {
+                        let found = Diagnostic::of_check(&found);
+                        vec![Diagnostic { place: Some(owner.place()), ..found }]
+                    })?;
+                    Ok(Box::new(check))
+                },
+            },
+        )+];
+    };
+}
+
+kinds! {
+    "tcp" Tcp,
+    "udp" Udp,
+    "http" Http,
+    "tls" Tls,
+    "dns" Dns,
+    "smtp" Smtp,
+    "imap" Imap,
+    "command" Command,
+    "file" FileThere,
+    "service" ServiceRuns,
+}
+
+/// What stands beside a check.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Beside {
+    pub(crate) from: Option<Vantage>,
+    pub(crate) within: Option<Timespan>,
+    pub(crate) timeout: Option<Timespan>,
+    pub(crate) shows: Option<String>,
+}
+
+/// A check of a role of an estate's own, for one host.
+#[derive(Debug)]
+pub struct OwnCheck {
+    /// The role; of what stands beside variables, the host or the group.
+    pub role: String,
+    /// The host that it is about.
+    pub host: Server,
+    /// Where it is made.
+    pub from: Vantage,
+    /// How long it is tried again until it holds.
+    pub within: Duration,
+    shows: Option<String>,
+    timeout: Duration,
+    check: Box<dyn Prove>,
+}
+
+impl OwnCheck {
+    /// Reads a check whose every expression has its value.
+    pub(crate) fn read(
+        kind: &CheckKind,
+        (fields, owner): (&Node, &Mark),
+        role: &str,
+        (host, location): (Server, Location),
+        beside: Beside,
+    ) -> Result<Self, Vec<Diagnostic>> {
+        let check = (kind.read)(fields, owner)?;
+        let usual = if check.is_local() {
+            Vantage::Host
+        } else {
+            Vantage::at(location)
+        };
+        let from = beside.from.unwrap_or(usual);
+        if check.is_local() && from != Vantage::Host {
+            let message = format!("a check of a {} is made on the host itself", kind.name);
+            let mistake = Diagnostic::at(owner.place(), message);
+            return Err(vec![mistake.hint("leave `from` out")]);
+        }
+        Ok(Self {
+            role: role.to_owned(),
+            host,
+            from,
+            within: beside.within.map(Timespan::duration).unwrap_or_default(),
+            shows: beside.shows,
+            timeout: beside.timeout.map_or(PATIENCE, Timespan::duration),
+            check,
+        })
+    }
+
+    /// Says what it shows, in a sentence.
+    #[must_use]
+    pub fn shows(&self) -> String {
+        let usual = || self.check.shows(&self.host);
+        self.shows.clone().unwrap_or_else(usual)
+    }
+
+    /// Says what must come.
+    #[must_use]
+    pub fn expected(&self) -> String {
+        self.check.expected()
+    }
+
+    /// Says what one would type to ask the same, and where.
+    #[must_use]
+    pub fn typed(&self) -> String {
+        let typed = self.check.ask(&self.host).typed;
+        match self.from {
+            Vantage::Host => format!("{}: {typed}", self.host.name),
+            Vantage::Inside | Vantage::Outside => format!("{}: {typed}", self.from.as_str()),
+        }
+    }
+
+    /// Gives the command of one try, bounded in time and in what it prints.
+    #[must_use]
+    pub fn ask(&self) -> Ask {
+        let ask = self.check.ask(&self.host);
+        let seconds = format!("{:.1}", self.timeout.as_secs_f64());
+        let bounded = ["bash", "-c", BOUNDED, &seconds].map(str::to_owned);
+        Ask {
+            argv: bounded.into_iter().chain(ask.argv).collect(),
+            ..ask
+        }
+    }
+
+    /// Judges what a try printed.
+    #[must_use]
+    pub fn judge(&self, reply: &Reply) -> Verdict {
+        let program = || self.check.ask(&self.host).argv.swap_remove(0);
+        let mut verdict = match reply.code {
+            127 => {
+                let remedy = match self.from {
+                    Vantage::Host => "name its package in the role, or see it `from: inside`",
+                    Vantage::Inside | Vantage::Outside => "the client's image lacks it",
+                };
+                let program = program();
+                Verdict::new(
+                    format!("the program {program} is not there; {remedy}"),
+                    false,
+                )
+            }
+            _ if reply.stdout.len() >= MOST => Verdict::new("more than 1 MiB was printed", false),
+            _ => self.check.judge(reply),
+        };
+        if reply.code == 124 && !verdict.passed {
+            let seconds = self.timeout.as_secs_f64();
+            verdict.came = format!("no end within {seconds} s; so far: {}", reply.said());
+        }
+        verdict.came = shortened(&self.masked(&verdict.came));
+        verdict
+    }
+
+    /// Gives what a person may see of what was printed.
+    #[must_use]
+    pub fn printed(&self, reply: &Reply) -> String {
+        const LONGEST: usize = 4000;
+        let printed = format!("{}\n{}", reply.stdout.trim_end(), reply.stderr.trim_end());
+        let printed: String = printed.chars().take(LONGEST).collect();
+        self.masked(printed.trim())
+    }
+
+    fn masked(&self, text: &str) -> String {
+        let secrets = self.check.secrets().into_iter().map(Secret::expose);
+        let secrets = secrets.filter(|secret| !secret.is_empty());
+        secrets.fold(text.to_owned(), |text, secret| {
+            text.replace(secret, crate::secret::MASK)
+        })
+    }
+}
+
+/// Keeps what a person reads of an answer to one line of reasonable length.
+fn shortened(text: &str) -> String {
+    const LONGEST: usize = 300;
+    let line = text.lines().next().unwrap_or_default();
+    let mut short: String = line.chars().take(LONGEST).collect();
+    if short.len() < line.len() {
+        short.push('…');
+    }
+    short
+}
+
+const fn yes() -> bool {
+    true
+}
+
+/// Makes a port of one that is well known.
+const fn well_known(port: u16) -> NonZeroU16 {
+    match NonZeroU16::new(port) {
+        Some(port) => port,
+        None => NonZeroU16::MIN,
+    }
+}
+
+/// Gives the name or address by which a server is asked.
+fn peer(named: Option<&PeerName>, of: &Server) -> String {
+    named.map_or_else(|| of.address.to_string(), |name| name.as_str().to_owned())
+}
+
+/// Writes a peer with its port.
+fn at_port(peer: &str, port: u16) -> String {
+    match peer.parse::<IpAddr>() {
+        Ok(IpAddr::V6(address)) => format!("[{address}]:{port}"),
+        Ok(IpAddr::V4(_)) | Err(_) => format!("{peer}:{port}"),
+    }
+}
+
+/// Refuses a pattern that finds something in any text whatever: a check that cannot fail is none.
+fn tells<const LINES: bool>(
+    pattern: Option<&crate::pattern::Pattern<LINES>>,
+) -> Result<(), String> {
+    match pattern {
+        Some(pattern) if pattern.is_in_every_line() => Err(format!(
+            "the regular expression '{}' is found in every text, so the check could not fail\nwrite what must be there",
+            pattern.as_str()
+        )),
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// Judges a text by a pattern that must be found in it.
+fn found(what: &str, text: &str, pattern: Option<&TextPattern>) -> Result<(), String> {
+    match pattern {
+        Some(pattern) if !pattern.regex().is_match(text) => {
+            let first = text.lines().map(str::trim).find(|line| !line.is_empty());
+            let first = first.map_or_else(
+                || format!("{what} is empty"),
+                |line| format!("{what} begins with: {line}"),
+            );
+            Err(format!("nothing like '{}': {first}", pattern.as_str()))
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// Judges a line by a pattern that must be found in it.
+fn line_found(text: &str, pattern: &LinePattern) -> bool {
+    pattern.regex().is_match(text)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,157 @@
+//! The lists of a role: its resources and its checks, each item one thing with words beside it.
+
+use std::collections::BTreeMap;
+
+use schemars::Schema;
+
+use super::read::Reader;
+use super::{Item, Notified, Proved, Said};
+use crate::diagnostic::Diagnostic;
+use crate::estate::{Key, Node, shorten, suggest};
+use crate::promise::check::CHECK_KINDS;
+use crate::resource::KINDS;
+
+/// What stands beside a resource.
+const BESIDE: [&str; 4] = ["only", "when", "each", "notify"];
+
+/// What stands beside a check.
+const BESIDE_CHECK: [&str; 7] = ["only", "when", "each", "from", "within", "timeout", "shows"];
+
+impl Reader {
+    pub(super) fn items(
+        &mut self,
+        node: Option<&Node>,
+        handlers: &BTreeMap<String, Notified>,
+    ) -> Vec<Item> {
+        let nodes = node.map_or(&[] as &[Node], |node| self.list(node));
+        nodes
+            .iter()
+            .filter_map(|node| self.item(node, handlers))
+            .collect()
+    }
+
+    fn item(&mut self, node: &Node, handlers: &BTreeMap<String, Notified>) -> Option<Item> {
+        let names: Vec<_> = KINDS.iter().map(|kind| kind.name).collect();
+        let example = "`- packages: {names: [ntpsec]}`";
+        let (key, fields) = self.named(node, &names, ("resource", &BESIDE, example))?;
+        let kind = KINDS.iter().find(|kind| kind.name == key.text)?;
+        let more: &[&str] = match kind.name {
+            "file" => &["template", "source"],
+            _ => &[],
+        };
+        self.fields((kind.schema)(), more, fields);
+        let given = fields.entries().unwrap_or_default().iter();
+        let given = given.filter(|(key, _)| {
+            more.contains(&key.text.as_str()) || (!more.is_empty() && key.text == "content")
+        });
+        if let [_, (second, _), ..] = given.collect::<Vec<_>>().as_slice() {
+            let message = "a file has one of content, template and source";
+            let mistake = Diagnostic::at(second.mark.place(), message);
+            self.mistakes.push(mistake);
+        }
+        let notify = node
+            .get("notify")
+            .map(|node| self.names(node))
+            .unwrap_or_default();
+        for (name, mark) in notify
+            .iter()
+            .filter(|(name, _)| !handlers.contains_key(name))
+        {
+            let mistake = Diagnostic::at(
+                mark.place(),
+                format!("there is no handler '{}'", shorten(name)),
+            );
+            let known: Vec<_> = handlers.keys().map(String::as_str).collect();
+            self.mistakes.push(if known.is_empty() {
+                mistake.hint("describe it under `handlers` of the role")
+            } else {
+                suggest(mistake, name, known)
+            });
+        }
+        Some(Item {
+            kind,
+            said: self.said(node, key, fields),
+            notify,
+        })
+    }
+
+    pub(super) fn checks(&mut self, node: Option<&Node>) -> Vec<Proved> {
+        let nodes = node.map_or(&[] as &[Node], |node| self.list(node));
+        nodes.iter().filter_map(|node| self.check(node)).collect()
+    }
+
+    fn check(&mut self, node: &Node) -> Option<Proved> {
+        let names: Vec<_> = CHECK_KINDS.iter().map(|kind| kind.name).collect();
+        let example = "`- tcp: {port: 80}`";
+        let (key, fields) = self.named(node, &names, ("check", &BESIDE_CHECK, example))?;
+        let kind = CHECK_KINDS.iter().find(|kind| kind.name == key.text)?;
+        self.fields((kind.schema)(), &[], fields);
+        let beside = |word: &str| node.get(word).cloned();
+        Some(Proved {
+            kind,
+            said: self.said(node, key, fields),
+            from: beside("from"),
+            within: beside("within"),
+            timeout: beside("timeout"),
+            shows: beside("shows"),
+        })
+    }
+
+    /// Finds the one thing that an item of a list names, among words that may stand beside it.
+    fn named<'n>(
+        &mut self,
+        node: &'n Node,
+        names: &[&str],
+        (what, beside, example): (&str, &[&str], &str),
+    ) -> Option<(&'n Key, &'n Node)> {
+        let entries = self.keep(node.entries())?;
+        let of_kind = |(key, _): &&(Key, Node)| names.contains(&key.text.as_str());
+        let kinds: Vec<_> = entries.iter().filter(of_kind).collect();
+        let known: Vec<&str> = names.iter().chain(beside).copied().collect();
+        self.only_known(&format!("{what} or word"), entries, &known);
+        if let [(key, fields)] = kinds.as_slice() {
+            return Some((key, fields));
+        }
+        let all_known = entries
+            .iter()
+            .all(|(key, _)| known.contains(&key.text.as_str()));
+        if all_known {
+            let message = if kinds.is_empty() {
+                format!("this names no {what}")
+            } else {
+                format!("this names more than one {what}")
+            };
+            let mistake = Diagnostic::at(node.mark.place(), message);
+            self.mistakes.push(mistake.hint(format!(
+                "begin each {what} with '- ', for instance {example}"
+            )));
+        }
+        None
+    }
+
+    fn said(&mut self, node: &Node, key: &Key, fields: &Node) -> Said {
+        for word in ["only", "when"] {
+            if let Some(node) = node.get(word).filter(|node| node.as_str().is_none()) {
+                self.mistakes.push(node.mismatch("a text"));
+            }
+        }
+        Said {
+            mark: key.mark.clone(),
+            fields: fields.clone(),
+            only: node.get("only").cloned(),
+            when: node.get("when").cloned(),
+            each: node.get("each").cloned(),
+        }
+    }
+
+    /// Refuses fields that a kind has not, before anybody knows their values.
+    fn fields(&mut self, schema: Schema, more: &[&str], fields: &Node) {
+        let Some(entries) = self.keep(fields.entries()) else {
+            return;
+        };
+        let schema = schema.to_value();
+        let described = schema["properties"].as_object().into_iter().flatten();
+        let known: Vec<_> = described.map(|(name, _)| name.as_str()).collect();
+        self.only_known("field", entries, &[known.as_slice(), more].concat());
+    }
+}

@@ -1,0 +1,95 @@
+//! From the checks of a role to those of one host.
+
+use std::net::IpAddr;
+
+use super::fill::{Filling, MOST, is_chosen};
+use super::{OwnRole, Proved};
+use crate::diagnostic::Diagnostic;
+use crate::estate::{Estate, Location, Node, Vars, from_node};
+use crate::promise::Server;
+use crate::promise::check::{Beside, OwnCheck};
+
+/// Gives what of a host is to be proved.
+pub(super) fn checks(
+    role: &OwnRole,
+    estate: &Estate,
+    vars: &Vars<'_>,
+) -> Result<Vec<OwnCheck>, Vec<Diagnostic>> {
+    let Some(name) = role.checked_as() else {
+        return Ok(Vec::new());
+    };
+    let mut filling = Filling::new(role, estate, vars)?;
+    let of = vars.host();
+    let mut checks = Vec::new();
+    for proved in &role.checks {
+        if !is_chosen(role, &proved.said, estate, vars) {
+            continue;
+        }
+        filling.each(&proved.said, |filling| {
+            let at = (Server::of(of), of.location());
+            checks.extend(filling.check(proved, name, at));
+            checks.len() <= MOST
+        });
+    }
+    filling.finish(checks)
+}
+
+/// Finds what is wrong with a check in which no host has a say.
+pub(super) fn judged(proved: &Proved) -> Result<(), Vec<Diagnostic>> {
+    let anywhere = Server {
+        name: "host".to_owned(),
+        address: IpAddr::from([127, 0, 0, 1]),
+    };
+    let beside = Beside::read(proved, Clone::clone)?;
+    let said = (&proved.said.fields, &proved.said.mark);
+    OwnCheck::read(
+        proved.kind,
+        said,
+        "",
+        (anywhere, Location::Internal),
+        beside,
+    )
+    .map(|_| ())
+}
+
+impl Filling<'_> {
+    fn check(&mut self, proved: &Proved, name: &str, at: (Server, Location)) -> Option<OwnCheck> {
+        let before = self.mistakes.len();
+        let fields = self.fill(&proved.said.fields);
+        let beside = Beside::read(proved, |node| self.fill(node));
+        let beside = self.read(beside, &proved.said.mark)?;
+        if self.mistakes.len() > before {
+            return None;
+        }
+        let said = (&fields, &proved.said.mark);
+        let read = OwnCheck::read(proved.kind, said, name, at, beside);
+        self.read(read, &proved.said.mark)
+    }
+}
+
+impl Beside {
+    /// Reads what stands beside a check, each of which is filled first.
+    fn read(proved: &Proved, mut fill: impl FnMut(&Node) -> Node) -> Result<Self, Vec<Diagnostic>> {
+        let mut mistakes = Vec::new();
+        let mut filled = |node: &Option<Node>| node.as_ref().map(&mut fill);
+        let beside = Self {
+            from: value(filled(&proved.from), &mut mistakes),
+            within: value(filled(&proved.within), &mut mistakes),
+            timeout: value(filled(&proved.timeout), &mut mistakes),
+            shows: value(filled(&proved.shows), &mut mistakes),
+        };
+        if mistakes.is_empty() {
+            Ok(beside)
+        } else {
+            Err(mistakes)
+        }
+    }
+}
+
+fn value<T: serde::de::DeserializeOwned>(
+    node: Option<Node>,
+    mistakes: &mut Vec<Diagnostic>,
+) -> Option<T> {
+    let read = node.map(|node| from_node(&node))?;
+    read.map_err(|mistake| mistakes.push(mistake)).ok()
+}
