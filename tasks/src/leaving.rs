@@ -42,11 +42,10 @@ impl Trace {
         for one in declared.iter().rev() {
             if let Resource::Packages(packages) = &one.resource {
                 if packages.state == State::Present {
-                    let each = packages.names.iter().map(|name| {
-                        let mut gone = Packages::new([name.clone()]);
-                        gone.state = State::Absent;
-                        Self::new(one, Resource::Packages(gone))
-                    });
+                    let each = packages
+                        .names
+                        .iter()
+                        .map(|name| Self::new(one, Resource::Packages(packages.leaving(name))));
                     traces.extend(each);
                 }
                 continue;
@@ -130,7 +129,13 @@ impl Trace {
     const fn turn(&self) -> u8 {
         match (&self.domain, &self.gone) {
             (Some(_), _) => 0,
-            (None, Resource::MariaDbUser(_) | Resource::MariaDbDatabase(_)) => 1,
+            (
+                None,
+                Resource::MariaDbUser(_)
+                | Resource::MariaDbDatabase(_)
+                | Resource::PostgresqlUser(_)
+                | Resource::PostgresqlDatabase(_),
+            ) => 1,
             (None, Resource::Service(_)) => 2,
             (None, Resource::Packages(_)) => 4,
             (None, _) => 3,
@@ -428,15 +433,19 @@ impl Leaving {
 
     /// Keeps the accounts of a database server that goes itself: they are in its own databases.
     fn spare_accounts(&mut self) {
-        let is_server = |trace: &Trace| matches!(&trace.gone, Resource::Service(service) if service.name.as_str() == "mariadb");
-        if !self.going.iter().any(is_server) {
-            return;
-        }
+        let is_server = |trace: &Trace, server: &str| matches!(&trace.gone, Resource::Service(service) if service.name.as_str() == server);
+        let going = |server: &str| self.going.iter().any(|trace| is_server(trace, server));
+        let (mariadb, postgresql) = (going("mariadb"), going("postgresql"));
         let is_inside = |trace: &mut Trace| {
-            matches!(
+            let of_mariadb = matches!(
                 trace.gone,
                 Resource::MariaDbUser(_) | Resource::MariaDbDatabase(_)
-            )
+            );
+            let of_postgresql = matches!(
+                trace.gone,
+                Resource::PostgresqlUser(_) | Resource::PostgresqlDatabase(_)
+            );
+            mariadb && of_mariadb || postgresql && of_postgresql
         };
         let inside = self.going.extract_if(.., is_inside);
         self.kept.extend(inside.map(|trace| (trace, "")));

@@ -4,8 +4,10 @@
 //! same model that a plan converges. It knows what steps say of themselves and nothing more: what a command changes
 //! beyond its declared effects is found out by probing the real host again.
 
-use crate::probe::{Attributes, Becomes, Effect, Facts, FileFact, PackageFact, PathFact};
-use crate::step::Step;
+use crate::probe::{
+    ArchiveFact, Attributes, Becomes, Effect, Facts, FileFact, PackageFact, PathFact,
+};
+use crate::step::{Step, Unpack};
 use crate::value::HostPath;
 
 impl Facts {
@@ -38,6 +40,7 @@ impl Facts {
                 };
                 self.paths.insert(path.clone(), PathFact::File(file));
             }
+            Step::Unpack(unpack) => self.unpack(unpack),
             Step::SetAttributes { path, attributes } => {
                 for linked in self.linked(path) {
                     linked.dress(attributes);
@@ -79,6 +82,11 @@ impl Facts {
                         *fact = PathFact::Missing;
                     }
                 }
+                for (known, fact) in &mut self.archives {
+                    if known == path || known.is_below(path) {
+                        *fact = ArchiveFact::Missing;
+                    }
+                }
             }
             Step::Run(run) => {
                 for effect in &run.effects {
@@ -97,6 +105,28 @@ impl Facts {
                 }
             }
         }
+    }
+
+    /// Puts a folder in place of which nothing is known but that it comes from an archive.
+    fn unpack(&mut self, unpack: &Unpack) {
+        let (path, attributes) = (&unpack.path, &unpack.attributes);
+        let file = FileFact {
+            sha256: None,
+            body: None,
+            ..FileFact::of(attributes.clone(), b"")
+        };
+        for (known, fact) in &mut self.paths {
+            if known.is_below(path) {
+                *fact = PathFact::File(file.clone());
+            }
+        }
+        let folder = PathFact::Directory(attributes.clone());
+        self.paths.insert(path.clone(), folder);
+        let fact = ArchiveFact::Unpacked {
+            record: unpack.record.clone(),
+            strangers: Vec::new(),
+        };
+        self.archives.insert(path.clone(), fact);
     }
 
     /// Gives what is known of a file by way of links that lead to it.

@@ -159,6 +159,12 @@ pub fn mariadb_option(text: &str) -> Result<String, Inexpressible> {
     Ok(quoted)
 }
 
+/// Quotes a name for PostgreSQL (PostgreSQL, "Identifiers and Key Words"): nothing but the quote itself means anything there.
+#[must_use]
+pub fn postgresql_name(text: &str) -> String {
+    in_quotes(text, |c| (c == '"').then(|| "\"\"".to_owned()))
+}
+
 /// Quotes a string for PHP, in single quotes (PHP Manual, "Strings"): nothing but a backslash and the quote itself means
 /// anything there.
 #[must_use]
@@ -271,6 +277,7 @@ mod tests {
         assert_eq!(bacula(text).unwrap(), "\"a\\\"b'c\\\\d$e`f/\t\"");
         assert_eq!(curl(text).unwrap(), "\"a\\\"b'c\\\\d$e`f/\t\"");
         assert_eq!(mariadb_option(text).unwrap(), "\"a\\\"b'c\\\\d$e`f/\t\"");
+        assert_eq!(postgresql_name(text), "\"a\"\"b'c\\d$e`f/\t\"");
         assert_eq!(php(text), "'a\"b\\'c\\\\d$e`f/\t'");
         assert_eq!(fetchmail(text).unwrap(), r#""a\x22b'c\x5cd$e`f/\x09""#);
         assert_eq!(mutt(text).unwrap(), r#""a\"b'c\\d\$e\`f/\011""#);

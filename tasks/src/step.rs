@@ -37,6 +37,8 @@ pub enum Step {
         /// Its owner, group and mode.
         attributes: Attributes,
     },
+    /// Unpacks an archive into a new folder, and puts that in place, with all that was there before going.
+    Unpack(Unpack),
     /// Sets owner, group and mode of what is there.
     SetAttributes {
         /// The file or directory.
@@ -74,6 +76,7 @@ impl Step {
         match self {
             Self::WriteFile { path, .. }
             | Self::Fetch { path, .. }
+            | Self::Unpack(Unpack { path, .. })
             | Self::SetAttributes { path, .. }
             | Self::MakeDirectory { path, .. }
             | Self::MakeLink { path, .. }
@@ -87,6 +90,7 @@ impl Step {
     pub const fn content(&self) -> Option<&Content> {
         match self {
             Self::WriteFile { content, .. } => Some(content),
+            Self::Unpack(unpack) => unpack.content.as_ref(),
             Self::Run(run) => run.stdin.as_ref(),
             Self::Fetch { .. }
             | Self::SetAttributes { .. }
@@ -95,6 +99,31 @@ impl Step {
             | Self::Remove { .. } => None,
         }
     }
+}
+
+/// Unpacks an archive.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Unpack {
+    /// The folder.
+    pub path: HostPath,
+    /// Where the archive is fetched from; it is sent when `None`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub url: Option<HttpUrl>,
+    /// The bytes of an archive that is sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub content: Option<Content>,
+    /// Digest of the archive (SHA-256, hexadecimal).
+    pub sha256: String,
+    /// `zip`; anything else is for tar(1) to recognise.
+    pub form: &'static str,
+    /// How many parts at the beginning of each name are left out.
+    pub strip: u8,
+    /// What the folder remembers as unpacked.
+    pub record: String,
+    /// What must be there once it is unpacked, below the folder; anything when empty.
+    pub creates: String,
+    /// Owner and group of everything, and mode of the folder.
+    pub attributes: Attributes,
 }
 
 /// Runs a command without a shell.

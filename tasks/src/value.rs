@@ -83,6 +83,20 @@ macro_rules! checked_name {
 
 pub(crate) use checked_name;
 
+/// Gives a value that is written in the code and known to be valid.
+///
+/// It takes literals only, and the tests walk every role, so a mistake here cannot leave the house.
+pub(crate) fn fixed<T: TryFrom<String, Error = String>>(text: &'static str) -> T {
+    match T::try_from(text.to_owned()) {
+        Ok(value) => value,
+        #[expect(
+            clippy::panic,
+            reason = "a literal in this crate is wrong: a defect that tests find"
+        )]
+        Err(mistake) => panic!("internal error: {mistake}"),
+    }
+}
+
 /// Hides what stands for an account in an address: it may be a password.
 pub(crate) fn without_login(text: &str) -> String {
     let parts = text.split_once("://");
@@ -124,14 +138,47 @@ checked_name!(
     /// Holds the name of a Debian package (Debian Policy 5.6.1): lower-case letters, digits, `+`, `-`, `.`.
     PackageName,
     "package",
-    "a package name; use lower-case letters, digits, '+', '-' and '.'. A version or release is pinned by a file in \
-     /etc/apt/preferences.d (apt_preferences(5)); a package of another architecture is installed by a `command`",
+    "a package name; use lower-case letters, digits, '+', '-' and '.'. A version stands beside the name \
+     ({{name: nginx, version: \"1.26*\"}}), and so does what it is pinned to (pin: release n=trixie-backports); a package of \
+     another architecture is installed by a `command`",
     |name| name.len() >= 2
         && name.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit())
         && name
             .bytes()
             .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"+-.".contains(&b))
 );
+
+checked_name!(
+    /// Holds a version of a Debian package (Debian Policy 5.6.12), or the beginning of versions with a `*` after it, as apt's pins
+    /// take it (`apt_preferences(5)`).
+    PackageVersion,
+    "version",
+    "a version of a package; give it as apt does (`apt-cache madison NAME`), or its beginning and '*'",
+    |version| version.len() <= 128
+        && version.starts_with(|c: char| c.is_ascii_digit())
+        && version
+            .strip_suffix('*')
+            .unwrap_or(version)
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b".+:~-".contains(&b))
+);
+
+impl PackageVersion {
+    /// Gives the text with which versions begin that are meant, if it is not one alone.
+    #[must_use]
+    pub fn prefix(&self) -> Option<&str> {
+        self.0.strip_suffix('*')
+    }
+
+    /// Tells whether a version is one that is meant.
+    #[must_use]
+    pub fn is_met_by(&self, version: &str) -> bool {
+        match self.prefix() {
+            Some(prefix) => version.starts_with(prefix),
+            None => version == self.0,
+        }
+    }
+}
 
 checked_name!(
     /// Holds the name of a service: a systemd unit with its suffix, or without if that is `.service`, and the runit service
@@ -238,6 +285,31 @@ checked_name!(
 );
 
 checked_name!(
+    /// Holds the name of a database or role of PostgreSQL: letters, digits, `_`, `-`, `.`, `@` and `$`, at most 63, which are all
+    /// that the server keeps (PostgreSQL, "Identifiers and Key Words").
+    PostgresName,
+    "postgresql name",
+    "a name of a database or role of PostgreSQL; use letters, digits, '_', '-', '.', '@' and '$', at most 63",
+    |name| starts_like_a_word(name)
+        && name.len() <= 63
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"_-.@$".contains(&b))
+);
+
+checked_name!(
+    /// Holds the name of a locale (locale(7)): letters, digits, `_`, `-`, `.` and `@`.
+    PostgresLocale,
+    "locale",
+    "the name of a locale; use letters, digits, '_', '-', '.' and '@', for instance C.UTF-8",
+    |name| starts_like_a_word(name)
+        && name.len() <= 64
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"_-.@".contains(&b))
+);
+
+checked_name!(
     /// Holds a word of another program's language, such as the name of a character set: letters, digits, `_` and `-`, at
     /// most 64.
     Word,
@@ -298,6 +370,41 @@ checked_name!(
         })
     }
 );
+
+checked_name!(
+    /// Holds the address of a repository of packages, as sources.list(5) takes it: `http`, `https`, a list of mirrors of
+    /// either, or a folder of the host (`file:/srv/packages`), without account; it is not secret.
+    RepositoryUri,
+    "repository",
+    "the address of a repository; use http://, https://, mirror+http://, mirror+https:// or file:/PATH; an account \
+     (user:password@) is kept in a file in /etc/apt/auth.conf.d (apt_auth.conf(5)) instead",
+    |text| {
+        let plain = |rest: &str| {
+            rest.bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b"-._~:/[]!$&()*+,;=%".contains(&b))
+        };
+        let web = ["http://", "https://", "mirror+http://", "mirror+https://"];
+        let web = web.iter().find_map(|scheme| text.strip_prefix(scheme));
+        let folder = text.strip_prefix("file:").filter(|path| path.starts_with('/'));
+        web.is_some_and(|rest| !rest.is_empty() && !rest.starts_with(['/', ':']) && plain(rest))
+            || folder.is_some_and(plain)
+    }
+);
+
+impl RepositoryUri {
+    /// Gives the name or address of the server; empty where it is the host itself.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        let Some((_, place)) = self.0.split_once("://") else {
+            return "";
+        };
+        let host = place.split('/').next().unwrap_or_default();
+        match host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+            Some((address, _)) => address,
+            None => host.split(':').next().unwrap_or_default(),
+        }
+    }
+}
 
 #[cfg(test)]
 mod tests {

@@ -70,7 +70,47 @@ fn what_cannot_be_meant_is_refused_with_a_reason() {
         (
             "packages",
             json!({"names": ["curl=7.88"]}),
-            "apt_preferences(5)",
+            "{name: nginx, version: \"1.26*\"}",
+        ),
+        (
+            "packages",
+            json!({"names": [{"name": "curl", "version": "latest"}]}),
+            "apt-cache madison",
+        ),
+        (
+            "packages",
+            json!({"names": [{"name": "curl", "vresion": "1"}]}),
+            "unknown field `vresion`",
+        ),
+        (
+            "packages",
+            json!({"names": [{"name": "curl", "pin": "trixie"}]}),
+            "release n=CODENAME",
+        ),
+        (
+            "postgresql_database",
+            json!({"name": "template1", "state": "absent"}),
+            "neither dropped nor altered",
+        ),
+        (
+            "postgresql_user",
+            json!({"name": "pg_monitor"}),
+            "neither removed nor altered",
+        ),
+        (
+            "postgresql_user",
+            json!({"name": "shop", "password": "sch\u{f6}n"}),
+            "ASCII",
+        ),
+        (
+            "postgresql_user",
+            json!({"name": "shop", "grants": {"shop": ["SELECT"]}}),
+            "no privilege on a database",
+        ),
+        (
+            "postgresql_user",
+            json!({"name": "a\"b"}),
+            "name of a database or role of PostgreSQL",
         ),
         (
             "mariadb_database",
@@ -275,6 +315,7 @@ fn a_secret_is_on_standard_input_and_nowhere_else() {
                 Step::Run(run) => run.stdin.as_ref(),
                 Step::WriteFile { .. }
                 | Step::Fetch { .. }
+                | Step::Unpack(_)
                 | Step::SetAttributes { .. }
                 | Step::MakeDirectory { .. }
                 | Step::MakeLink { .. }

@@ -353,6 +353,18 @@ impl Estate {
     pub fn task<S: AsRef<str>>(&self, arguments: impl IntoIterator<Item = S>) -> Prov {
         self.prov(["--output", "json", "task"]).args(arguments)
     }
+
+    /// Applies one resource twice: the first time it changes as the preview says, the second time nothing is left to do.
+    pub fn settles(&self, arguments: &[&str]) {
+        let host = &self.hosts[0].0;
+        let preview = self.task(arguments).args(["--diff"]).run();
+        assert_eq!(preview.changes(host).len(), 1, "{}", preview.told());
+        let first = self.task(arguments).run();
+        first.exits(0);
+        let expected = preview.changes(host);
+        assert_eq!(first.changes(host), expected, "{}", first.told());
+        self.task(arguments).run().unchanged(host);
+    }
 }
 
 impl Drop for Estate {

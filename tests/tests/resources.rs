@@ -3,21 +3,6 @@
 
 use end_to_end::Estate;
 
-/// Applies one resource twice: the first time it changes, the second time nothing is left to do.
-fn settles(estate: &Estate, arguments: &[&str]) {
-    let preview = estate.task(arguments).args(["--diff"]).run();
-    assert_eq!(preview.changes("one").len(), 1, "{}", preview.told());
-    let first = estate.task(arguments).run();
-    first.exits(0);
-    assert_eq!(
-        first.changes("one"),
-        preview.changes("one"),
-        "{}",
-        first.told()
-    );
-    estate.task(arguments).run().unchanged("one");
-}
-
 fn host() -> Estate {
     Estate::deployed(&["one"])
 }
@@ -25,10 +10,7 @@ fn host() -> Estate {
 #[test]
 fn files_and_directories_and_links() {
     let estate = host();
-    settles(
-        &estate,
-        &["directory", "path=/srv/a", "mode=0750", "group=adm"],
-    );
+    estate.settles(&["directory", "path=/srv/a", "mode=0750", "group=adm"]);
     assert_eq!(
         estate.on("one", "stat -c '%U %G %a' /srv/a"),
         "root adm 750\n"
@@ -41,7 +23,7 @@ fn files_and_directories_and_links() {
         "mode=0640",
         "owner=games",
     ];
-    settles(&estate, &file);
+    estate.settles(&file);
     assert_eq!(
         estate.on("one", "stat -c '%U %G %a' /srv/a/f"),
         "games root 640\n"
@@ -54,12 +36,12 @@ fn files_and_directories_and_links() {
     estate.task(file).run().changed("one", &["file /srv/a/f"]);
     assert_eq!(estate.on("one", "stat -c %a /srv/a/f"), "640\n");
 
-    settles(&estate, &["symlink", "path=/srv/a/l", "target=f"]);
+    estate.settles(&["symlink", "path=/srv/a/l", "target=f"]);
     assert_eq!(estate.on("one", "readlink /srv/a/l"), "f\n");
-    settles(&estate, &["symlink", "path=/srv/a/l", "target=/etc/passwd"]);
-    settles(&estate, &["symlink", "path=/srv/a/l", "state=absent"]);
-    settles(&estate, &["file", "path=/srv/a/f", "state=absent"]);
-    settles(&estate, &["directory", "path=/srv/a", "state=absent"]);
+    estate.settles(&["symlink", "path=/srv/a/l", "target=/etc/passwd"]);
+    estate.settles(&["symlink", "path=/srv/a/l", "state=absent"]);
+    estate.settles(&["file", "path=/srv/a/f", "state=absent"]);
+    estate.settles(&["directory", "path=/srv/a", "state=absent"]);
     assert!(estate.holds("one", "[ ! -e /srv/a ] && [ -s /etc/passwd ]"));
 }
 
@@ -67,28 +49,19 @@ fn files_and_directories_and_links() {
 fn lines_blocks_and_replacements_edit_what_others_share() {
     let estate = host();
     estate.on("one", "printf 'root: nobody\\nother: x\\n' >/etc/shared; chmod 0604 /etc/shared; chown games /etc/shared");
-    settles(
-        &estate,
-        &[
-            "line",
-            "path=/etc/shared",
-            "regexp=^root:",
-            "line=root: keeper",
-        ],
-    );
-    settles(
-        &estate,
-        &["block", "path=/etc/shared", "block=a\nb\n", "name=e2e"],
-    );
-    settles(
-        &estate,
-        &[
-            "replace",
-            "path=/etc/shared",
-            "regexp=(?m)^other: (.)$",
-            "replace=other: \\1y",
-        ],
-    );
+    estate.settles(&[
+        "line",
+        "path=/etc/shared",
+        "regexp=^root:",
+        "line=root: keeper",
+    ]);
+    estate.settles(&["block", "path=/etc/shared", "block=a\nb\n", "name=e2e"]);
+    estate.settles(&[
+        "replace",
+        "path=/etc/shared",
+        "regexp=(?m)^other: (.)$",
+        "replace=other: \\1y",
+    ]);
     let text = estate.on("one", "cat /etc/shared");
     assert!(text.starts_with("root: keeper\nother: xy\n"), "{text}");
     assert!(text.contains("\na\nb\n"), "{text}");
@@ -96,21 +69,15 @@ fn lines_blocks_and_replacements_edit_what_others_share() {
         estate.on("one", "stat -c '%U %a' /etc/shared"),
         "games 604\n"
     );
-    settles(
-        &estate,
-        &["block", "path=/etc/shared", "name=e2e", "state=absent"],
-    );
-    settles(
-        &estate,
-        &["line", "path=/etc/shared", "regexp=^root:", "state=absent"],
-    );
+    estate.settles(&["block", "path=/etc/shared", "name=e2e", "state=absent"]);
+    estate.settles(&["line", "path=/etc/shared", "regexp=^root:", "state=absent"]);
     assert_eq!(estate.on("one", "cat /etc/shared"), "other: xy\n");
 }
 
 #[test]
 fn groups_users_keys_and_cron_jobs() {
     let estate = host();
-    settles(&estate, &["group", "name=crew"]);
+    estate.settles(&["group", "name=crew"]);
     let hash = "$y$j9T$F5Jx5fExrKuPp53xLKQ..1$X3DX6M94c7o.9agCG9G317fhZg9SqC.5i5rd.RhAtQ7";
     let user = [
         "user",
@@ -119,16 +86,16 @@ fn groups_users_keys_and_cron_jobs() {
         "comment=Anna",
         "shell=/bin/sh",
     ];
-    settles(&estate, &user);
+    estate.settles(&user);
     assert!(estate.holds("one", "[ -d /home/anna ] && id -nG anna | grep -qw crew"));
     let with_hash = format!("password_hash={hash}");
-    settles(&estate, &["user", "name=anna", &with_hash]);
+    estate.settles(&["user", "name=anna", &with_hash]);
     assert!(
         estate
             .on("one", "getent shadow anna")
             .starts_with(&format!("anna:{hash}:"))
     );
-    settles(&estate, &["user", "name=anna", "password_hash=!"]);
+    estate.settles(&["user", "name=anna", "password_hash=!"]);
     assert!(
         estate
             .on("one", "getent shadow anna")
@@ -136,7 +103,7 @@ fn groups_users_keys_and_cron_jobs() {
     );
 
     let key = "key=ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ4cGAVQAxQV0HcKyYdU6+YFJ5Y9nPJkhBJvlXvJ3s6C anna@desk";
-    settles(&estate, &["authorized_key", "user=anna", key]);
+    estate.settles(&["authorized_key", "user=anna", key]);
     assert_eq!(
         estate.on(
             "one",
@@ -144,22 +111,13 @@ fn groups_users_keys_and_cron_jobs() {
         ),
         "anna 700\nanna 600\n"
     );
-    settles(
-        &estate,
-        &["cron", "name=tidy", "user=anna", "job=true % x", "minute=5"],
-    );
+    estate.settles(&["cron", "name=tidy", "user=anna", "job=true % x", "minute=5"]);
     assert!(estate.on("one", "cat /etc/cron.d/tidy").contains(" anna "));
 
-    settles(&estate, &["cron", "name=tidy", "state=absent"]);
-    settles(
-        &estate,
-        &["authorized_key", "user=anna", key, "state=absent"],
-    );
-    settles(
-        &estate,
-        &["user", "name=anna", "state=absent", "remove_home=true"],
-    );
-    settles(&estate, &["group", "name=crew", "state=absent"]);
+    estate.settles(&["cron", "name=tidy", "state=absent"]);
+    estate.settles(&["authorized_key", "user=anna", key, "state=absent"]);
+    estate.settles(&["user", "name=anna", "state=absent", "remove_home=true"]);
+    estate.settles(&["group", "name=crew", "state=absent"]);
     assert!(estate.holds(
         "one",
         "[ ! -e /home/anna ] && ! getent passwd anna && ! getent group crew"
@@ -189,32 +147,20 @@ fn groups_users_keys_and_cron_jobs() {
 #[test]
 fn commands_run_only_while_they_are_needed() {
     let estate = host();
-    settles(
-        &estate,
-        &["command", "argv=[touch, /srv/made]", "creates=/srv/made"],
-    );
-    settles(
-        &estate,
-        &["command", "argv=[rm, /srv/made]", "removes=/srv/made"],
-    );
-    settles(
-        &estate,
-        &[
-            "command",
-            "argv=[touch, /srv/again]",
-            "unless=[test, -e, /srv/again]",
-        ],
-    );
-    settles(
-        &estate,
-        &[
-            "command",
-            "argv=[tee, out]",
-            "chdir=/srv",
-            "stdin=$(id)",
-            "creates=/srv/out",
-        ],
-    );
+    estate.settles(&["command", "argv=[touch, /srv/made]", "creates=/srv/made"]);
+    estate.settles(&["command", "argv=[rm, /srv/made]", "removes=/srv/made"]);
+    estate.settles(&[
+        "command",
+        "argv=[touch, /srv/again]",
+        "unless=[test, -e, /srv/again]",
+    ]);
+    estate.settles(&[
+        "command",
+        "argv=[tee, out]",
+        "chdir=/srv",
+        "stdin=$(id)",
+        "creates=/srv/out",
+    ]);
     assert_eq!(estate.on("one", "cat /srv/out"), "$(id)");
     let failing = estate
         .task([
@@ -244,13 +190,10 @@ fn packages_and_debconf_answers() {
         "type=string",
         "value=steam",
     ];
-    settles(&estate, &answer);
-    settles(&estate, &["packages", "names=[sl]"]);
+    estate.settles(&answer);
+    estate.settles(&["packages", "names=[sl]"]);
     assert!(estate.holds("one", "[ -x /usr/games/sl ]"));
-    settles(
-        &estate,
-        &["packages", "names=[sl]", "state=absent", "purge=true"],
-    );
+    estate.settles(&["packages", "names=[sl]", "state=absent", "purge=true"]);
     names_of_packages_are_what_they_say(&estate);
     assert!(estate.holds("one", "[ ! -e /usr/games/sl ]"));
 }
@@ -304,7 +247,7 @@ fn names_of_packages_are_what_they_say(estate: &Estate) {
         .says("g++");
     // What is here for others alone, and is wanted for itself.
     estate.on("one", "apt-mark auto mawk");
-    settles(estate, &["packages", "names=[mawk]"]);
+    estate.settles(&["packages", "names=[mawk]"]);
     assert_eq!(estate.on("one", "apt-mark showmanual mawk"), "mawk\n");
     estate.on(
         "one",

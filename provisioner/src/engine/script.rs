@@ -78,7 +78,7 @@ pub fn signs_of_life(nonce: &str) -> String {
 const WALKING: &str = include_str!("walking.sh");
 
 /// The functions that carry out steps.
-const WRITING: &str = include_str!("writing.sh");
+const WRITING: &str = concat!(include_str!("writing.sh"), include_str!("unpacking.sh"));
 
 /// Where prov keeps what must outlive a run on the host: handlers that are still to run, and files to put back.
 pub const STATE: &str = "/var/lib/prov";

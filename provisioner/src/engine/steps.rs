@@ -1,9 +1,10 @@
 //! Turns steps into the commands that carry them out.
 
+use tasks::content::Content;
 use tasks::probe::Attributes;
 use tasks::resource::Handler;
 use tasks::step::{Run, Step};
-use tasks::value::HostPath;
+use tasks::value::{HostPath, HttpUrl};
 
 use super::script::{STATE, answered, encode, quote, quote_all};
 
@@ -22,12 +23,7 @@ pub(super) fn command(step: &Step) -> String {
                 placed(path, attributes),
                 quote(replaces.as_deref().unwrap_or_default())
             );
-            let bytes = content.bytes();
-            if bytes.len() > PART {
-                format!("content=; spooled=/dev/fd/6; {write}")
-            } else {
-                format!("content={}; spooled=; {write}", encode(&bytes))
-            }
+            received(&content.bytes(), &write)
         }
         Step::Fetch {
             path,
@@ -39,6 +35,24 @@ pub(super) fn command(step: &Step) -> String {
             placed(path, attributes),
             quote_all([url.as_str(), sha256])
         ),
+        Step::Unpack(unpack) => {
+            let strip = unpack.strip.to_string();
+            let words = [
+                &unpack.sha256,
+                unpack.form,
+                &strip,
+                &unpack.record,
+                &unpack.creates,
+                unpack.url.as_ref().map(HttpUrl::as_str).unwrap_or_default(),
+            ];
+            let command = format!(
+                "prov_unpack {} {}",
+                placed(&unpack.path, &unpack.attributes),
+                quote_all(words)
+            );
+            let bytes = unpack.content.as_ref().map(Content::bytes);
+            received(&bytes.unwrap_or_default(), &command)
+        }
         Step::SetAttributes { path, attributes } => {
             format!("prov_set_attributes {}", placed(path, attributes))
         }
@@ -53,6 +67,15 @@ pub(super) fn command(step: &Step) -> String {
     }
 }
 
+/// Writes a command that takes these bytes, which come with it or were sent ahead.
+fn received(bytes: &[u8], command: &str) -> String {
+    if bytes.len() > PART {
+        format!("content=; spooled=/dev/fd/6; {command}")
+    } else {
+        format!("content={}; spooled=; {command}", encode(bytes))
+    }
+}
+
 /// Bytes beyond which a content is sent in parts before the script that puts it in place: a shell holds the whole of a
 /// script in memory.
 pub(super) const PART: usize = 1024 * 1024;
@@ -61,7 +84,8 @@ pub(super) const PART: usize = 1024 * 1024;
 #[must_use]
 pub(super) fn ahead(step: &Step) -> Option<Vec<u8>> {
     let bytes = step.content()?.bytes();
-    (matches!(step, Step::WriteFile { .. }) && bytes.len() > PART).then_some(bytes)
+    (matches!(step, Step::WriteFile { .. } | Step::Unpack(_)) && bytes.len() > PART)
+        .then_some(bytes)
 }
 
 /// Opens a file for it that has no name any more: whatever becomes of the session, nothing is left.
@@ -128,7 +152,7 @@ pub(super) fn replaced_path(step: &Step) -> Option<&HostPath> {
         | Step::SetAttributes { path, .. }
         | Step::MakeLink { path, .. }
         | Step::Remove { path } => Some(path),
-        Step::MakeDirectory { .. } | Step::Run(_) => None,
+        Step::MakeDirectory { .. } | Step::Unpack(_) | Step::Run(_) => None,
     }
 }
 

@@ -836,7 +836,7 @@ fn an_answer_that_is_left_out_or_ends_half_way_is_refused_whatever_it_is_about()
     let whole = run(&answers::script(&every_kind_of_query()));
     assert!(read(whole.clone()).is_ok());
     // What apt would do is told only where a package is not as it should be; a server may not be installed.
-    let optional = ["apt:0", "calendars", "mariadb"];
+    let optional = ["apt:0", "calendars", "mariadb", "postgresql"];
     assert!(whole.len() >= 16, "{whole:?}");
     for index in 0..whole.len() {
         let name = &whole[index].name;
@@ -917,6 +917,7 @@ fn sample_frames() -> &'static [Frame] {
             "apt:0",
             "calendars",
             "mariadb",
+            "postgresql",
             "paths:body:2:0",
             "paths:body:3:0",
             "paths:target:3",

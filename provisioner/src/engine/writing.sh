@@ -44,13 +44,15 @@ prov_overwrite() { # the old bytes are put back if the new ones cannot be writte
   prov_fill file && return
   if prov_fill kept; then printf '%s\n' "$folder/$name was left as it was"
   else keep=yes; printf '%s\n' "$folder/$name is broken: what it held before is in $folder/$staging/kept"; fi; return 1; }
-prov_write_file() { # path owner group mode digest; the bytes in base64 in $content, or in the file $spooled
+prov_receive() { # writes the bytes in base64 in $content, or those in the file $spooled
+  if [ -n "$spooled" ]; then cat -- "$spooled" >file; else printf %s "$content" | base64 -d >file; fi; }
+prov_fetch() { # url digest; not as _apt, who cannot enter the folder: what it fetches is data until it is checked
+  /usr/lib/apt/apt-helper -q -o APT::Sandbox::User=root -o Acquire::Retries=2 download-file "$1" "$folder/$staging/file" "SHA256:$2" || { rm -f -- ./file.*; ! :; }; }
+prov_write_file() { # path owner group mode digest; the bytes as `prov_receive` gets them
   prov_enter_folder "$1" && prov_enter_staging && {
-    if [ -n "$spooled" ]; then cat -- "$spooled" >file; else printf %s "$content" | base64 -d >file; fi &&
-      prov_hold && prov_as_read "$5" && prov_dress "$2" "$3" "$4" && prov_place; prov_leave_staging; }; }
-prov_fetch_file() { # path owner group mode url digest; not as _apt, who cannot enter the folder: what it fetches is data until it is checked
-  prov_enter_folder "$1" && prov_enter_staging && { /usr/lib/apt/apt-helper -q -o APT::Sandbox::User=root -o Acquire::Retries=2 download-file "$5" "$folder/$staging/file" "SHA256:$6" || { rm -f -- ./file.*; ! :; } &&
-    prov_hold && prov_dress "$2" "$3" "$4" && prov_place; prov_leave_staging; }; }
+    prov_receive && prov_hold && prov_as_read "$5" && prov_dress "$2" "$3" "$4" && prov_place; prov_leave_staging; }; }
+prov_fetch_file() { # path owner group mode url digest
+  prov_enter_folder "$1" && prov_enter_staging && { prov_fetch "$5" "$6" && prov_hold && prov_dress "$2" "$3" "$4" && prov_place; prov_leave_staging; }; }
 prov_set_attributes() { # path owner group mode
   prov_enter_folder "$1" || return
   if [ -d "./$name" ] && [ ! -L "./$name" ]; then

@@ -87,6 +87,12 @@ pub enum Reason {
     Interrupted,
     /// A package is marked as installed for others alone.
     Automatic,
+    /// Another version of a package is installed.
+    OtherVersion,
+    /// A package is held and should not be, or the other way round.
+    HoldDiffers,
+    /// A package is pinned to something else.
+    PinDiffers,
     /// The host runs another release.
     OtherRelease,
     /// Newer versions of packages are there.
@@ -145,6 +151,9 @@ impl Reason {
             Self::NotInstalled => "not installed",
             Self::Interrupted => "installation was interrupted",
             Self::Automatic => "marked as automatic",
+            Self::OtherVersion => "other version",
+            Self::HoldDiffers => "hold differs",
+            Self::PinDiffers => "pin differs",
             Self::OtherRelease => "runs another release",
             Self::UpdatesPending => "updates pending",
             Self::RunsReplaced => "run what was replaced",

@@ -125,6 +125,15 @@ impl Diff {
         Self(lines.into_iter().map(|line| visible(&line)).collect())
     }
 
+    /// Puts the differences of several files together, each after the name of its file.
+    pub fn joined(parts: impl IntoIterator<Item = (String, Self)>) -> Self {
+        let parts = parts.into_iter().flat_map(|(name, Self(lines))| {
+            let name = (!name.is_empty() && !lines.is_empty()).then(|| format!("({name})"));
+            name.into_iter().chain(lines)
+        });
+        Self(parts.collect())
+    }
+
     /// Says something in the place of a diff.
     #[must_use]
     pub fn note(text: &str) -> Self {

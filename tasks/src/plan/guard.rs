@@ -60,6 +60,7 @@ fn written(step: &Step) -> Option<(&HostPath, AtEnd)> {
         Step::SetAttributes { .. } | Step::MakeDirectory { .. } => AtEnd::Followed,
         Step::WriteFile { .. }
         | Step::Fetch { .. }
+        | Step::Unpack(_)
         | Step::MakeLink { .. }
         | Step::Remove { .. }
         | Step::Run(_) => AtEnd::Replaced,

@@ -181,6 +181,7 @@ const fn prepares(step: &Step) -> bool {
         Step::Run(run) => run.effects.is_empty() && run.stdin.is_none(),
         Step::WriteFile { .. }
         | Step::Fetch { .. }
+        | Step::Unpack(_)
         | Step::SetAttributes { .. }
         | Step::MakeDirectory { .. }
         | Step::MakeLink { .. }

@@ -62,10 +62,10 @@ pub enum Deferral {
     NoServiceManager,
     /// The container does not run the service.
     ServiceNotInContainer,
-    /// No database server runs on the host yet.
-    NoDatabaseServer,
-    /// The database server of the host does not answer.
-    DatabaseServerSilent,
+    /// No database server of this name runs on the host yet.
+    NoDatabaseServer(&'static str),
+    /// The database server of this name does not answer.
+    DatabaseServerSilent(&'static str),
     /// No CalDAV server runs on the host yet.
     NoCalendarServer,
     /// The CalDAV server does not answer; why, in the client's words.
@@ -91,8 +91,8 @@ impl Deferral {
             Self::LostByContainer => "lost_by_container",
             Self::NoServiceManager => "no_service_manager",
             Self::ServiceNotInContainer => "service_not_in_container",
-            Self::NoDatabaseServer => "no_database_server",
-            Self::DatabaseServerSilent => "database_server_silent",
+            Self::NoDatabaseServer(_) => "no_database_server",
+            Self::DatabaseServerSilent(_) => "database_server_silent",
             Self::NoCalendarServer => "no_calendar_server",
             Self::CalendarServerSilent(_) => "calendar_server_silent",
             Self::CalendarServerRefuses { .. } => "calendar_server_refuses",
@@ -114,11 +114,11 @@ impl fmt::Display for Deferral {
             Self::ServiceNotInContainer => {
                 f.write_str("this container does not run it yet; `prov test` adds it")
             }
-            Self::NoDatabaseServer => {
-                f.write_str("MariaDB does not run here yet; `prov complete` does it once it does")
+            Self::NoDatabaseServer(name) => {
+                write!(f, "{name} does not run here yet; `prov complete` does it once it does")
             }
-            Self::DatabaseServerSilent => {
-                f.write_str("MariaDB does not answer on this host; look at its log")
+            Self::DatabaseServerSilent(name) => {
+                write!(f, "{name} does not answer on this host; look at its log")
             }
             Self::NoCalendarServer => f.write_str(
                 "no CalDAV server runs here yet; `prov test` starts it, `prov complete` makes the calendar",

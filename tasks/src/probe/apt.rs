@@ -5,10 +5,11 @@ use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
 
+use super::package_version::is_installed;
 use super::{Answers, Broken, Kind};
 use crate::Secret;
 use crate::quote;
-use crate::value::PackageName;
+use crate::value::{PackageName, PackageVersion};
 
 /// Asks apt what it would do. Whether its packages are installed must be asked for, too.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -17,6 +18,12 @@ pub struct AptRequest {
     pub verb: AptVerb,
     /// With these packages.
     pub names: Vec<PackageName>,
+    /// Those of them that are meant in a version.
+    pub versions: BTreeMap<PackageName, PackageVersion>,
+    /// Whether an older version may take the place of a newer one.
+    pub downgrades: bool,
+    /// Whether packages that are held may change, as their hold is taken away first.
+    pub held: bool,
     /// Packages that would have to go if they are installed.
     pub replaces: Vec<PackageName>,
     /// Whether recommended packages would be installed too.
@@ -27,10 +34,21 @@ impl AptRequest {
     /// Gives the text by which the answer is found among the facts.
     #[must_use]
     pub fn key(&self) -> String {
-        let names = self.names.iter().map(ToString::to_string);
+        let names = self.names.iter().map(|name| self.word(name));
         let replaces = self.replaces.iter().map(|name| format!("{name}-"));
         let names: Vec<_> = names.chain(replaces).collect();
         format!("{} {}", self.verb.word(), names.join(" "))
+    }
+}
+
+impl AptRequest {
+    /// Writes a package as apt takes it: `nginx`, or `nginx=1.26*`.
+    #[must_use]
+    pub fn word(&self, name: &PackageName) -> String {
+        match self.versions.get(name) {
+            Some(version) => format!("{name}={version}"),
+            None => name.to_string(),
+        }
     }
 }
 
@@ -92,15 +110,33 @@ impl Kind for Simulations {
                 AptVerb::Install => "prov_is_installed \"$name\"",
                 AptVerb::Remove | AptVerb::Purge => "! prov_is_installed \"$name\"",
             };
+            let words: Vec<_> = request
+                .names
+                .iter()
+                .map(|name| request.word(name))
+                .collect();
+            let versions = request.versions.iter();
+            let others: Vec<_> = versions
+                .map(|(name, version)| format!("{} || ask=yes\n", is_installed(name, version)))
+                .collect();
+            let others = others.concat();
             // Writing to a string cannot fail.
             let _ = writeln!(
                 script,
                 r#"ask=; for name in {names}; do {wanted} || ask=yes; done
-may_remove={removes} remove=; for name in {replaces}; do if prov_is_installed "$name"; then may_remove=true ask=yes remove="$remove $name-"; fi; done
-[ -z "$ask" ] || {{ simulation=$(TMPDIR=/dev/shm apt-get -s -q -y -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= -o Dir::Log::Planner=/dev/null -o APT::Install-Recommends={recommends} -o APT::Get::Remove=$may_remove {verb} -- {names} $remove 2>&1 </dev/null); exit=$?
+{others}may_remove={removes} remove=; for name in {replaces}; do if prov_is_installed "$name"; then may_remove=true ask=yes remove="$remove $name-"; fi; done
+[ -z "$ask" ] || {{ simulation=$(TMPDIR=/dev/shm apt-get -s -q -y -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= -o Dir::Log::Planner=/dev/null -o APT::Install-Recommends={recommends} -o APT::Get::Remove=$may_remove{flags} {verb} -- {words} $remove 2>&1 </dev/null); exit=$?
 {{ printf '%s\n' "$simulation" | sed -n '/^\(Inst\|Remv\|Purg\|E:\) /p'; [ $exit -gt 100 ] || prov_complete; }} | prov_answer apt:{index}; }}"#,
                 names = quote::sh_all(request.names.iter().map(PackageName::as_str)),
                 verb = request.verb.word(),
+                words = quote::sh_all(words.iter().map(String::as_str)),
+                flags = [
+                    (request.downgrades, " --allow-downgrades"),
+                    (request.held, " --allow-change-held-packages")
+                ]
+                .into_iter()
+                .filter_map(|(is_set, flag)| is_set.then_some(flag))
+                .collect::<String>(),
                 recommends = request.recommends,
                 removes = request.verb != AptVerb::Install,
                 replaces = quote::sh_all(request.replaces.iter().map(PackageName::as_str)),
@@ -148,6 +184,9 @@ may_remove={removes} remove=; for name in {replaces}; do if prov_is_installed "$
         let request = |name| AptRequest {
             verb: AptVerb::Install,
             names: vec![name],
+            versions: BTreeMap::new(),
+            downgrades: false,
+            held: false,
             replaces: Vec::new(),
             recommends: false,
         };

@@ -11,6 +11,7 @@
 mod account;
 mod answers;
 mod apt;
+mod archive;
 mod calendar;
 mod debconf;
 mod group;
@@ -19,9 +20,12 @@ mod known;
 mod login;
 mod mariadb;
 mod package;
+mod package_hold;
 mod package_lists;
 mod package_name;
+mod package_version;
 mod path;
+mod postgresql;
 mod public_key;
 mod release;
 mod replaced;
@@ -44,6 +48,7 @@ use crate::value::{HostPath, PackageName};
 pub use account::{UNKNOWN_ID, UserFact, UserQuestion};
 pub use answers::{Answers, Broken};
 pub use apt::{AptFact, AptRequest, AptVerb};
+pub use archive::{ArchiveFact, ArchiveQuestion};
 pub use calendar::{CalendarFact, CalendarRequest};
 pub use group::GroupFact;
 pub use guard::{GuardFact, Guards};
@@ -56,8 +61,13 @@ pub use mariadb::{
 pub use package::PackageFact;
 pub use package_lists::ListsFact;
 pub use package_name::{NameFact, NameQuestion};
+pub use package_version::{VersionQuestion, VersionsFact};
 pub use path::{
     Attributes, Body, FileFact, Hidden, MOST_BODY, MOST_SHOWN, PathFact, PathQuestion, Read,
+};
+pub(crate) use postgresql::{ATTRIBUTES, POSTGRES};
+pub use postgresql::{
+    PostgresDatabaseFact, PostgresEffect, PostgresFacts, PostgresQuestion, PostgresUserFact,
 };
 pub use public_key::PublicKeyFact;
 pub use release::ReleaseFact;
@@ -278,10 +288,16 @@ kinds! {
     Release release: release::OfHost;
     /// What is at a path.
     Path paths: path::Paths;
+    /// What an archive was unpacked to.
+    Archive archives: archive::Folders;
     /// How a path is reached: links and folders on the way.
     Way ways: way::Ways;
     /// Whether a package is installed, and in which version.
     Package packages: package::Packages;
+    /// Whether a package is held.
+    PackageHold held: package_hold::Holds;
+    /// Which versions of a package there are.
+    PackageVersions package_versions: package_version::Versions;
     /// What the name of a package that is not installed stands for.
     PackageName package_names: package_name::Names;
     /// How long ago the package lists were fetched, and whether their sources are newer.
@@ -308,6 +324,8 @@ kinds! {
     PublicKey public_keys: public_key::Keys;
     /// A database or an account of the host's MariaDB server.
     MariaDb mariadb: mariadb::Server;
+    /// A database or a role of the host's PostgreSQL server.
+    PostgreSql postgresql: postgresql::Server;
     /// Whether a calendar exists on a CalDAV server.
     Calendar calendars: calendar::Calendars;
     /// The exit code of a command that reads and does not write.

@@ -8,7 +8,7 @@ use super::answers::broken;
 use super::{Answers, Broken, Facts, Kind, NotAsked};
 use crate::Secret;
 use crate::quote;
-use crate::value::PackageName;
+use crate::value::{PackageName, PackageVersion};
 
 /// A package.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,6 +31,15 @@ impl PackageFact {
     #[must_use]
     pub const fn is_installed(&self) -> bool {
         matches!(self, Self::Installed(_) | Self::Automatic(_))
+    }
+
+    /// Tells whether it is installed in a version that is meant.
+    #[must_use]
+    pub fn is_installed_in(&self, version: &PackageVersion) -> bool {
+        match self {
+            Self::Installed(have) | Self::Automatic(have) => version.is_met_by(have),
+            Self::Absent | Self::Residue | Self::Broken => false,
+        }
     }
 }
 

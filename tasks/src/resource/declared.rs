@@ -27,6 +27,9 @@ impl Leaves {
                 | Resource::Directory(_)
                 | Resource::TlsKey(_)
                 | Resource::MariaDbDatabase(_)
+                | Resource::PostgresqlDatabase(_)
+                // It may own what is kept.
+                | Resource::PostgresqlUser(_)
         );
         if holds_data { Self::Data } else { Self::Goes }
     }

@@ -138,7 +138,7 @@ impl Manage for Directory {
 }
 
 /// Gives the change that sets attributes, if they differ.
-fn set(path: &HostPath, have: &Attributes, wanted: &Attributes) -> Planned {
+pub(super) fn set(path: &HostPath, have: &Attributes, wanted: &Attributes) -> Planned {
     let reasons = attribute_reasons(have, wanted);
     if reasons.is_empty() {
         return Planned::Unchanged;

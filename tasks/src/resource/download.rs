@@ -69,8 +69,7 @@ impl Download {
     }
 
     fn check(&self) -> Result<(), String> {
-        let digit = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
-        if self.sha256.len() != DIGITS || !self.sha256.bytes().all(digit) {
+        if !is_digest(&self.sha256) {
             return Err(format!(
                 "download {}: `sha256` is no digest; write its {DIGITS} hexadecimal digits in lower case",
                 self.path
@@ -165,8 +164,14 @@ impl Manage for Download {
     }
 }
 
+/// Tells whether a text is a digest (SHA-256) as it is compared.
+pub(super) fn is_digest(text: &str) -> bool {
+    let digit = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
+    text.len() == DIGITS && text.bytes().all(digit)
+}
+
 /// Reads what apt's helper says (apt-transport-https(1)).
-fn remedy(output: &str) -> Remedy {
+pub(super) fn remedy(output: &str) -> Remedy {
     let says = |words: &[&str]| words.iter().any(|words| output.contains(words));
     if says(&["Hash Sum mismatch"]) {
         "the address has a file with another digest: see whether it has a new version, and take `sha256` from whoever publishes it".into()

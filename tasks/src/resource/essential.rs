@@ -200,3 +200,13 @@ pub(super) fn is_account_of_server(name: &str, host: &str) -> bool {
         || name.starts_with("mysql.");
     of_server && host.eq_ignore_ascii_case("localhost")
 }
+
+/// Tells whether a database is one that a PostgreSQL server keeps for itself (PostgreSQL, "Template Databases").
+pub(super) fn is_database_of_postgresql(name: &str) -> bool {
+    ["postgres", "template0", "template1"].contains(&name)
+}
+
+/// Tells whether a role is one that a PostgreSQL server, its package or prov works with; `pg_` is kept for the server's own.
+pub(super) fn is_role_of_postgresql(name: &str) -> bool {
+    name == "postgres" || name.starts_with("pg_")
+}

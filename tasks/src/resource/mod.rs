@@ -4,11 +4,14 @@
 //! it asks for every fact it decides by, and refuses to touch what it does not understand.
 
 mod apache_module;
+mod apt_repository;
+mod archive;
 mod authorized_key;
 mod block;
 mod caldav_calendar;
 mod command;
 mod cron;
+mod database_server;
 mod debconf;
 mod declared;
 mod directory;
@@ -24,8 +27,12 @@ mod mariadb;
 mod mariadb_database;
 mod mariadb_user;
 mod packages;
+mod postgresql;
+mod postgresql_database;
+mod postgresql_user;
 mod replace;
 mod restarts;
+mod scram;
 mod service;
 mod symlink;
 mod tls_authority;
@@ -38,6 +45,8 @@ use schemars::Schema;
 use serde::{Deserialize, Serialize};
 
 pub use apache_module::ApacheModule;
+pub use apt_repository::{AptRepository, SourceType};
+pub use archive::{Archive, ArchiveFormat};
 pub use authorized_key::AuthorizedKey;
 pub use block::Block;
 pub use caldav_calendar::{CaldavCalendar, Component, percent_encoded};
@@ -55,7 +64,9 @@ pub use line::Line;
 pub use manage::{AtEnd, Manage, Stage};
 pub use mariadb_database::MariaDbDatabase;
 pub use mariadb_user::MariaDbUser;
-pub use packages::Packages;
+pub use packages::{Names, Packages, Terms};
+pub use postgresql_database::PostgresqlDatabase;
+pub use postgresql_user::PostgresqlUser;
 pub use replace::Replace;
 pub use restarts::Restarts;
 pub use service::Service;
@@ -175,6 +186,7 @@ macro_rules! kinds {
 }
 
 kinds! {
+    "apt_repository" AptRepository,
     "packages" Packages,
     "upgrade" Upgrade,
     "restarts" Restarts,
@@ -185,6 +197,7 @@ kinds! {
     "directory" Directory,
     "file" File,
     "download" Download,
+    "archive" Archive,
     "symlink" Symlink,
     "line" Line,
     "block" Block,
@@ -197,6 +210,8 @@ kinds! {
     "tls_certificate" TlsCertificate,
     "mariadb_database" MariaDbDatabase,
     "mariadb_user" MariaDbUser,
+    "postgresql_user" PostgresqlUser,
+    "postgresql_database" PostgresqlDatabase,
     "caldav_calendar" CaldavCalendar,
     "service" Service,
 }

@@ -1,8 +1,10 @@
 //! Debian packages.
 
+mod names;
 mod remedy;
+mod terms;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -14,8 +16,10 @@ use crate::probe::{
     PackageFact, Query,
 };
 use crate::step::{Run, Step};
-use crate::value::PackageName;
+use crate::value::{PackageName, PackageVersion};
+pub use names::{Names, Terms};
 pub(super) use remedy::remedy;
+use terms::Marks;
 
 /// Seconds after which the package lists are fetched anew before an installation.
 const LISTS_ARE_OLD: u64 = 24 * 3600;
@@ -30,18 +34,23 @@ const LOCK_TIMEOUT: u32 = 600;
 /// because others needed it is marked as wanted for itself (apt-mark(8)). An interrupted
 /// installation is finished first; package lists are fetched first if they are older than a day, or older than a source or
 /// its key; a held lock is waited for with apt's own lock timeout. Names are those of packages: a virtual one, which others
-/// provide, is refused, and so are apt's suffixes. A version or release is pinned by a file in `/etc/apt/preferences.d`
-/// (`apt_preferences(5)`). What the host cannot be reached without (openssh-server, sudo) is not removed. Nothing is upgraded, and nothing is removed to make room but what `replaces` names. A preview asks apt what it would do and shows every package, those that are installed or
-/// removed because of others included.
+/// provide, is refused, and so are apt's suffixes.
+///
+/// In the place of a name there may be more: the version that is installed (`version`), whether the package is held (`hold`),
+/// and what it is pinned to (`pin`), which is a file `/etc/apt/preferences.d/00-NAME.pref`. A version that is not there is
+/// refused with those that are; an older one than the installed is only taken with `allow_downgrade`. What is held here is let
+/// go for as long as its version changes. What the host cannot be reached without (openssh-server, sudo) is not removed. Nothing is upgraded, and nothing is removed to make room but what `replaces` names. A preview asks apt what it would do and shows every package, those that are installed or
+/// removed because of others included. When absent, a hold or pin that is given goes, too.
 ///
 /// ```yaml
-/// packages: {names: [dnsmasq, bacula-fd]}
+/// packages: {names: [dnsmasq, {name: nginx, version: "1.26*", hold: true}]}
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Packages {
-    /// Names of the packages.
-    pub names: BTreeSet<PackageName>,
+    /// Names of the packages; where more is said of one, a mapping with `name` and any of `version`, `hold`, `pin` and the pin's
+    /// `priority`.
+    pub names: Names,
     /// Whether recommended packages are installed too.
     #[serde(default)]
     pub recommends: bool,
@@ -49,6 +58,9 @@ pub struct Packages {
     /// that can do with either has to go with them. What can do with neither goes, too: a preview shows it.
     #[serde(default)]
     pub replaces: BTreeSet<PackageName>,
+    /// Whether an older version may take the place of a newer one that is installed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub allow_downgrade: bool,
     /// When absent, whether configuration files are removed too.
     #[serde(default)]
     pub purge: bool,
@@ -65,12 +77,35 @@ impl Packages {
             names: names.into_iter().collect(),
             recommends: false,
             replaces: BTreeSet::new(),
+            allow_downgrade: false,
             purge: false,
             state: State::Present,
         }
     }
 
+    /// Describes that one of them be gone, with what was said of it.
+    #[must_use]
+    pub(crate) fn leaving(&self, name: &PackageName) -> Self {
+        Self {
+            names: self.names.leaving(name),
+            state: State::Absent,
+            ..Self::new([])
+        }
+    }
+
+    fn versions(&self) -> BTreeMap<PackageName, PackageVersion> {
+        let terms = self.names.terms().values();
+        let versions = terms.filter_map(|terms| Some((terms.name.clone(), terms.version.clone()?)));
+        versions.collect()
+    }
+
     fn check(&self) -> Result<(), String> {
+        if self.state == State::Absent && !self.versions().is_empty() {
+            return Err(
+                "packages: a package is removed whatever its version is; leave `version` out"
+                    .to_owned(),
+            );
+        }
         if self.state == State::Absent && !self.replaces.is_empty() {
             return Err("packages: `replaces` is for packages that are installed".to_owned());
         }
@@ -81,13 +116,12 @@ impl Packages {
     }
 
     /// Takes over the packages of another declaration, so that a host has one transaction. Declarations that install
-    /// and declarations that remove, or that treat recommendations differently, are not merged.
+    /// and declarations that remove, or that treat recommendations differently or say something else of a package, are not merged.
     #[must_use]
     pub fn merge(&mut self, other: &Self) -> bool {
-        let same = (self.state, self.recommends, self.purge)
-            == (other.state, other.recommends, other.purge);
+        let form = |it: &Self| (it.state, it.recommends, it.purge, it.allow_downgrade);
+        let same = form(self) == form(other) && self.names.merge(&other.names);
         if same {
-            self.names.extend(other.names.iter().cloned());
             self.replaces.extend(other.replaces.iter().cloned());
         }
         same
@@ -95,9 +129,24 @@ impl Packages {
 
     fn plan_present(&self, facts: &Facts) -> Result<Planned, NotAsked> {
         let mut wanted = Wanted::default();
+        let old = stale(facts.apt_lists.as_ref());
         for name in &self.names {
-            match facts.package(name)? {
+            let have = facts.package(name)?;
+            if let Some(version) = self.version_of(name)
+                && !have.is_installed_in(version)
+            {
+                if have.is_installed() {
+                    wanted.reasons.insert(Reason::OtherVersion);
+                    wanted.lacking.push(name);
+                }
+                match self.choose(name, version, old.is_none(), facts)? {
+                    Ok(chosen) => wanted.versions.insert(name, chosen),
+                    Err(refused) => return Ok(refused),
+                };
+            }
+            match have {
                 PackageFact::Installed(_) => {}
+                PackageFact::Automatic(_) if wanted.versions.contains_key(name) => {}
                 PackageFact::Automatic(version) => {
                     wanted.reasons.insert(Reason::Automatic);
                     wanted.marked.push((name, version));
@@ -124,52 +173,70 @@ impl Packages {
                 }
             }
         }
+        let changing: Vec<_> = [&wanted.lacking[..], &wanted.in_the_way[..]].concat();
+        wanted.marks = match self.marks(&changing, facts, &mut wanted)? {
+            Ok(marks) => marks,
+            Err(other) => return Ok(other),
+        };
         if wanted.reasons.is_empty() {
             return Ok(Planned::Unchanged);
         }
-        let stale = match wanted.lacking.as_slice() {
-            [] if wanted.in_the_way.is_empty() => None,
-            _ => stale(facts.apt_lists.as_ref()),
-        };
+        let stale = old.filter(|_| !changing.is_empty());
         if let Some(refusal) = self.refusal(&wanted, stale.is_none(), facts)? {
             return Ok(refusal);
         }
         let steps = self.steps(&wanted, stale.is_some());
         let away = wanted.in_the_way.iter().map(|name| going(name));
         let marked = wanted.marked.iter().map(|(name, _)| name.to_string());
-        let lacking = wanted.lacking.iter().map(ToString::to_string);
+        let lacking = wanted.lacking.iter().map(|name| wanted.word(name));
         let mut detail = lacking
             .chain(marked)
             .chain(away)
+            .chain(wanted.marks.words())
             .collect::<Vec<_>>()
             .join(" ");
         if let Some(why) = stale {
             detail.push_str("   after fetching the package lists, ");
             detail.push_str(&why);
         }
+        // What apt would do once there is another pin, it cannot tell.
+        let foreseen = if wanted.marks.files.is_empty() {
+            self.foreseen(facts)
+        } else {
+            Diff::default()
+        };
+        let action = if wanted.reasons.iter().all(|it| {
+            *it == Reason::HoldDiffers || *it == Reason::PinDiffers || *it == Reason::OtherVersion
+        }) {
+            Action::Update
+        } else {
+            Action::Create
+        };
         Ok(
-            Change::new(Action::Create, wanted.reasons.into_iter().collect(), steps)
+            Change::new(action, wanted.reasons.into_iter().collect(), steps)
                 .detail(detail)
-                .diff(self.foreseen(facts))
+                .diff(foreseen)
                 .into(),
         )
     }
 
     /// Gives the steps that install and mark; nothing is fetched or repaired where apt has only to be told a mark.
     fn steps(&self, wanted: &Wanted<'_>, fetch: bool) -> Vec<Step> {
-        let mut steps = Vec::new();
+        let mut steps = wanted.marks.files.clone();
+        steps.extend(wanted.marks.release());
         if !(wanted.lacking.is_empty() && wanted.in_the_way.is_empty()) {
             steps.push(repair());
             if fetch {
-                steps.push(apt(["update", "--error-on=any"]).into());
+                steps.push(update());
                 steps.push(known_names(&wanted.lacking).into());
             }
             if !wanted.in_the_way.is_empty() {
                 let away = wanted.in_the_way.iter().map(|name| going(name));
-                let words = wanted.lacking.iter().map(ToString::to_string).chain(away);
+                let words = wanted.lacking.iter().map(|name| wanted.word(name));
+                let words = words.chain(away);
                 steps.push(keeps_the_way_in("install", words).into());
             }
-            steps.push(self.transaction(&wanted.lacking, &wanted.in_the_way).into());
+            steps.push(self.transaction(wanted).into());
         }
         if !wanted.marked.is_empty() {
             let mut run = Run::new(["apt-mark", "-qq", "manual", "--"]);
@@ -182,29 +249,35 @@ impl Packages {
             }
             steps.push(run.into());
         }
+        steps.extend(wanted.marks.keep());
         steps
     }
 
     /// Installs packages and takes others away, in one run of apt.
-    fn transaction(&self, lacking: &[&PackageName], in_the_way: &[&PackageName]) -> Run {
+    fn transaction(&self, wanted: &Wanted<'_>) -> Run {
         let recommends = if self.recommends {
             "--install-recommends"
         } else {
             "--no-install-recommends"
         };
-        let mut run = if in_the_way.is_empty() {
-            apt(["install", "--no-remove", recommends, "--"])
-        } else {
-            apt(["install", recommends, "--"])
-        };
-        for name in lacking {
-            run.argv.push(name.to_string());
+        let mut run = apt(["install", recommends]);
+        let no_remove = (wanted.in_the_way.is_empty(), "--no-remove");
+        for (is_set, flag) in [
+            no_remove,
+            (self.allow_downgrade, "--allow-downgrades"),
+            (true, "--"),
+        ] {
+            run.argv.extend(is_set.then(|| flag.to_owned()));
+        }
+        for name in &wanted.lacking {
+            let version = wanted.versions.get(name).cloned().unwrap_or_default();
+            run.argv.push(wanted.word(name));
             run.effects.push(Effect::Package(Becomes(
                 (*name).clone(),
-                PackageFact::Installed(String::new()),
+                PackageFact::Installed(version),
             )));
         }
-        for name in in_the_way {
+        for name in &wanted.in_the_way {
             run.argv.push(going(name));
             run.effects.push(Effect::Package(Becomes(
                 (*name).clone(),
@@ -223,6 +296,13 @@ impl Packages {
                 (State::Absent, true) => AptVerb::Purge,
             },
             names: self.names.iter().cloned().collect(),
+            versions: self.versions(),
+            downgrades: self.allow_downgrade,
+            held: self
+                .names
+                .terms()
+                .values()
+                .any(|terms| terms.hold.is_some()),
             replaces: self.replaces.iter().cloned().collect(),
             recommends: self.recommends,
         }
@@ -252,9 +332,12 @@ impl Packages {
         facts: &Facts,
     ) -> Result<Option<Planned>, NotAsked> {
         for name in &wanted.lacking {
+            let have = facts.package(name)?;
+            if *have == PackageFact::Broken || have.is_installed() {
+                continue;
+            }
             let fact = facts.package_name(name)?;
-            let broken = *facts.package(name)? == PackageFact::Broken;
-            if fact.real || broken {
+            if fact.real {
                 continue;
             }
             if !fact.providers.is_empty() {
@@ -266,7 +349,8 @@ impl Packages {
             }
         }
         // Apt cannot tell before an interrupted installation is finished.
-        if !fresh || wanted.reasons.contains(&Reason::Interrupted) {
+        let unpinned = !wanted.marks.files.is_empty();
+        if !fresh || unpinned || wanted.reasons.contains(&Reason::Interrupted) {
             return Ok(None);
         }
         let fact = facts.apt.get(&self.request().key());
@@ -303,8 +387,19 @@ impl Packages {
                 }
             }
         }
+        let mut wanted = Wanted::default();
+        let marks = match self.marks(&there, facts, &mut wanted)? {
+            Ok(marks) => marks,
+            Err(other) => return Ok(other),
+        };
+        let mut steps: Vec<_> = marks.release().into_iter().collect();
         if there.is_empty() {
-            return Ok(Planned::Unchanged);
+            steps.extend(marks.files);
+            if steps.is_empty() {
+                return Ok(Planned::Unchanged);
+            }
+            let reasons = wanted.reasons.into_iter().collect();
+            return Ok(Change::new(Action::Remove, reasons, steps).into());
         }
         let verb = self.request().verb.word();
         let fact = facts.apt.get(&self.request().key());
@@ -324,18 +419,16 @@ impl Packages {
                 PackageFact::Absent,
             )));
         }
-        Ok(Change::new(
-            Action::Remove,
-            vec![Reason::Present],
-            vec![
-                repair(),
-                keeps_the_way_in(verb, there.iter().map(ToString::to_string)).into(),
-                remove.into(),
-            ],
-        )
-        .detail(list(&there))
-        .diff(self.foreseen(facts))
-        .into())
+        steps.extend([
+            repair(),
+            keeps_the_way_in(verb, there.iter().map(ToString::to_string)).into(),
+            remove.into(),
+        ]);
+        steps.extend(marks.files);
+        Ok(Change::new(Action::Remove, vec![Reason::Present], steps)
+            .detail(list(&there))
+            .diff(self.foreseen(facts))
+            .into())
     }
 }
 
@@ -361,6 +454,12 @@ pub(super) fn apt<const N: usize>(arguments: [&str; N]) -> Run {
     run
 }
 
+/// Fetches the package lists. Where all of them are as they were, nothing else tells that they were fetched.
+pub(super) fn update() -> Step {
+    let fetched = "APT::Update::Post-Invoke-Success::=touch /var/lib/apt/lists";
+    apt(["-o", fetched, "update", "--error-on=any"]).into()
+}
+
 /// Finishes what an earlier installation left undone.
 pub(super) fn repair() -> Step {
     Run::new(["dpkg", "--configure", "-a", "--force-confold"]).into()
@@ -374,10 +473,23 @@ struct Wanted<'a> {
     /// Installed, with these versions, and marked as automatic.
     marked: Vec<(&'a PackageName, &'a String)>,
     in_the_way: Vec<&'a PackageName>,
+    /// The versions that are installed, where they are said.
+    versions: BTreeMap<&'a PackageName, String>,
+    marks: Marks<'a>,
+}
+
+impl Wanted<'_> {
+    /// Writes a package as apt takes it.
+    fn word(&self, name: &PackageName) -> String {
+        match self.versions.get(name) {
+            Some(version) => format!("{name}={version}"),
+            None => name.to_string(),
+        }
+    }
 }
 
 /// Says why package lists must be fetched anew, if they must.
-fn stale(lists: Option<&ListsFact>) -> Option<String> {
+pub(super) fn stale(lists: Option<&ListsFact>) -> Option<String> {
     let Some(ListsFact {
         age: Some(age),
         newer,
@@ -485,6 +597,7 @@ impl Manage for Packages {
         let names = names.map(|name| Query::PackageName(NameQuestion { name, wanted }));
         packages
             .chain(names)
+            .chain(terms::queries(&self.names, self.state))
             .chain([
                 Query::PackageLists(()),
                 Query::Apt(self.request()),

@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 use super::{Manage, Resource};
 use crate::plan::{Action, Change, Deferral, Planned, Reason, Remedy};
 use crate::probe::{
-    Becomes, Effect, Facts, MariaDbEffect, NotAsked, Query, ServiceFact, ServiceManager,
+    Becomes, Effect, Facts, MariaDbEffect, NotAsked, PostgresEffect, Query, ServiceFact,
+    ServiceManager,
 };
 use crate::step::Run;
 use crate::value::ServiceName;
@@ -223,6 +224,9 @@ impl Service {
         let run = Run::new(argv.iter().copied()).effect(effect);
         if fact.running && super::mariadb::is_server(self.name.as_str()) {
             return run.effect(Effect::MariaDb(MariaDbEffect::Starts));
+        }
+        if fact.running && super::postgresql::is_server(self.name.as_str()) {
+            return run.effect(Effect::PostgreSql(PostgresEffect::Starts));
         }
         run
     }

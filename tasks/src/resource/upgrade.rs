@@ -173,7 +173,7 @@ impl Upgrade {
             repair()
         });
         if fact.fetched || !fact.sources.is_empty() {
-            steps.push(apt(["update", "--error-on=any"]).into());
+            steps.push(packages::update());
         }
         let mut runs = match (self.release, self.security) {
             (Some(_), _) => vec![

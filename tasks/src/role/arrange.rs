@@ -41,6 +41,16 @@ pub fn arrange(host: &str, declared: Vec<Declared>) -> Result<Vec<Declared>, Vec
             ))
         }));
         for (other, unwanted) in &packages {
+            let both = (wanted.state, unwanted.state) == (State::Present, State::Present);
+            if let Some(name) = wanted.names.differs(&unwanted.names)
+                && both
+                && one.role < other.role
+            {
+                mistakes.push(Diagnostic::new(format!(
+                    "host {host}: the roles {} and {} say different things of the package {name}: version, hold or pin",
+                    one.role, other.role
+                )));
+            }
             if (wanted.state, unwanted.state) == (State::Present, State::Absent) {
                 mistakes.extend(wanted.names.intersection(&unwanted.names).map(|name| {
                     Diagnostic::new(format!(

@@ -39,22 +39,9 @@ pub(crate) use declarations::Declarations;
 pub use own::OwnRole;
 
 use crate::diagnostic::Diagnostic;
+pub(crate) use crate::value::fixed;
 
 /// Gives a value that is made of a text which may hold what an estate says.
 pub(crate) fn checked<T: TryFrom<String, Error = String>>(text: String) -> Result<T, Diagnostic> {
     T::try_from(text).map_err(Diagnostic::new)
-}
-
-/// Gives a value that is written in the code and known to be valid.
-///
-/// It takes literals only, and the tests walk every role, so a mistake here cannot leave the house.
-pub(crate) fn fixed<T: TryFrom<String, Error = String>>(text: &'static str) -> T {
-    match T::try_from(text.to_owned()) {
-        Ok(value) => value,
-        #[expect(
-            clippy::panic,
-            reason = "a literal in this crate is wrong: a defect that tests find"
-        )]
-        Err(mistake) => panic!("internal error: {mistake}"),
-    }
 }

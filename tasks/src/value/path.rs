@@ -5,12 +5,14 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{AccountName, ApacheModuleName, DomainName};
+use super::{AccountName, ApacheModuleName, DomainName, PackageName, Word};
 
 /// Marks names that are valid parts of a path: not empty, without a slash, neither `.` nor `..`.
 pub(crate) trait FileName: fmt::Display {}
 
 impl FileName for DomainName {}
+
+impl FileName for Word {}
 
 /// Holds the absolute path of something on a host.
 ///
@@ -97,6 +99,14 @@ impl HostPath {
     #[must_use]
     pub(crate) fn apache_module(folder: &'static str, name: &ApacheModuleName) -> Self {
         Self(format!("/etc/apache2/{folder}/{name}.load"))
+    }
+
+    /// Gives the file that says where a package comes from (`apt_preferences(5)`), in whose name apt takes no `+`. It comes before
+    /// those of repositories: of what names a package, the first counts.
+    #[must_use]
+    pub(crate) fn package_preferences(name: &PackageName) -> Self {
+        let name = name.as_str().replace('+', "_");
+        Self(format!("/etc/apt/preferences.d/00-{name}.pref"))
     }
 
     /// Tells whether this path lies below a folder.

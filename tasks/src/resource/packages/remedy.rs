@@ -23,6 +23,14 @@ pub(in crate::resource) fn remedy(output: &str) -> Option<Remedy> {
         ))
     } else if says(&["need to be removed but remove is disabled"]) {
         Some(Remedy::RemoveConflictingPackage)
+    } else if says(&["Packages were downgraded and -y was used"]) {
+        Some(Remedy::from(
+            "a newer version is installed: set `allow_downgrade: true` if the older one is meant",
+        ))
+    } else if output.contains("Version '") && output.contains("was not found") {
+        Some(Remedy::from(
+            "the package sources have no such version: see `apt-cache madison NAME` on the host, and correct `version`",
+        ))
     } else if says(&["is a virtual package"]) {
         Some(Remedy::from("name the package that is meant instead"))
     } else if says(&["Unable to locate package", "has no installation candidate"]) {
@@ -89,6 +97,11 @@ mod tests {
                 "E: Unable to correct problems, you have held broken packages.\n x : Depends: y but it is not going to be installed\nE: The following packages have unmet dependencies",
                 "do not fit",
             ),
+            (
+                "E: Packages were downgraded and -y was used without --allow-downgrades.",
+                "allow_downgrade",
+            ),
+            ("E: Version '9*' for 'x' was not found", "apt-cache madison"),
             ("W: GPG error: NO_PUBKEY 12", "Signed-By"),
             (
                 "dpkg: error processing package man-db (--configure):\n x",

@@ -83,7 +83,7 @@ impl<'c> Compiler<'c> {
         self.beside(&item.said);
         let mut decided = !item.is_certified();
         for (key, node) in item.said.fields.entries().unwrap_or_default() {
-            if item.kind.name == "file" && ["template", "source"].contains(&key.text.as_str()) {
+            if item.becomes(&key.text).is_some() {
                 decided = false;
                 self.file(&key.text, node, folder, files);
             } else {

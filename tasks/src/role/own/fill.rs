@@ -10,9 +10,10 @@ use super::compile::{OF_EACH, missing, placed, template_name, text_name};
 use super::guard;
 use super::{Acts, Item, Notified, OwnRole, Said, Variable};
 use crate::authority::Authority;
-use crate::content::Placeholders;
+use crate::content::{Content, Placeholders};
 use crate::diagnostic::Diagnostic;
 use crate::estate::{Estate, Key, Mark, Node, Value, Vars, from_node};
+use crate::raw;
 use crate::resource::{Declared, Handler};
 use crate::value::{HostPath, ServiceName};
 
@@ -296,14 +297,12 @@ impl<'r> Filling<'r> {
             if item.is_certified() && key.text == AUTHORITY {
                 return Some((key.clone(), authority(self.authority?, &node.mark)));
             }
-            let from_folder =
-                item.kind.name == "file" && ["template", "source"].contains(&key.text.as_str());
-            if !from_folder {
+            let Some(field) = item.becomes(&key.text) else {
                 return Some((key.clone(), self.fill(node)));
-            }
+            };
             let content = self.content(&key.text, node)?;
             let key = Key {
-                text: "content".to_owned(),
+                text: field.to_owned(),
                 mark: key.mark.clone(),
             };
             Some((key, content))
@@ -326,12 +325,10 @@ impl<'r> Filling<'r> {
             let rendered = self.role.engine.render(&name, &self.context);
             self.keep(rendered)?
         } else {
-            let text = String::from_utf8(bytes.clone());
-            let text = text.map_err(|_| {
-                Diagnostic::at(node.mark.place(), format!("'{name}' is not UTF-8 text"))
-            });
-            return self.keep(text).map(|text| Node {
-                value: Value::String(text),
+            // Any bytes, also such as no text that people write may have.
+            let content = Content::plain(raw::text(bytes));
+            return Some(Node {
+                value: Value::Filled(content),
                 mark: node.mark.clone(),
             });
         };

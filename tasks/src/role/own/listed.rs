@@ -1,11 +1,11 @@
 //! The lists of a role: its resources and its checks, each item one thing with words beside it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use schemars::Schema;
 
 use super::read::Reader;
-use super::{Item, Notified, Proved, Said};
+use super::{Item, Notified, Proved, Said, from_folder};
 use crate::diagnostic::Diagnostic;
 use crate::estate::{Key, Node, shorten, suggest};
 use crate::promise::check::CHECK_KINDS;
@@ -35,19 +35,26 @@ impl Reader {
         let example = "`- packages: {names: [ntpsec]}`";
         let (key, fields) = self.named(node, &names, ("resource", &BESIDE, example))?;
         let kind = KINDS.iter().find(|kind| kind.name == key.text)?;
-        let more: &[&str] = match kind.name {
-            "file" => &["template", "source"],
-            _ => &[],
-        };
-        self.fields((kind.schema)(), more, fields);
-        let given = fields.entries().unwrap_or_default().iter();
-        let given = given.filter(|(key, _)| {
-            more.contains(&key.text.as_str()) || (!more.is_empty() && key.text == "content")
-        });
-        if let [_, (second, _), ..] = given.collect::<Vec<_>>().as_slice() {
-            let message = "a file has one of content, template and source";
-            let mistake = Diagnostic::at(second.mark.place(), message);
-            self.mistakes.push(mistake);
+        let more: Vec<_> = from_folder(kind.name).collect();
+        let names: Vec<_> = more.iter().map(|(field, _)| *field).collect();
+        self.fields((kind.schema)(), &names, fields);
+        for becomes in more
+            .iter()
+            .map(|(_, becomes)| *becomes)
+            .collect::<BTreeSet<_>>()
+        {
+            let others = more.iter().filter(|(_, other)| *other == becomes);
+            let names: Vec<_> = [becomes]
+                .into_iter()
+                .chain(others.map(|(field, _)| *field))
+                .collect();
+            let given = fields.entries().unwrap_or_default().iter();
+            let mut given = given.filter(|(key, _)| names.contains(&key.text.as_str()));
+            if let Some((second, _)) = given.nth(1) {
+                let message = format!("{} has one of {}", kind.name, names.join(", "));
+                self.mistakes
+                    .push(Diagnostic::at(second.mark.place(), message));
+            }
         }
         let notify = node
             .get("notify")

@@ -112,6 +112,30 @@ struct Item {
     notify: Vec<(String, Mark)>,
 }
 
+/// Fields that name a file of the role's folder: the kind, the field, and the field that gets what the file holds.
+const FROM_FOLDER: [(&str, &str, &str); 4] = [
+    ("file", "template", "content"),
+    ("file", "source", "content"),
+    ("apt_repository", "key_source", "key"),
+    ("archive", "source", "content"),
+];
+
+/// Lists the fields of a kind that name a file of the role's folder, each with the field that it stands for.
+fn from_folder(kind: &str) -> impl Iterator<Item = (&'static str, &'static str)> {
+    let of_kind = FROM_FOLDER.into_iter().filter(move |row| row.0 == kind);
+    of_kind.map(|(_, field, becomes)| (field, becomes))
+}
+
+impl Item {
+    /// Gives the field that gets what a file of the role's folder holds, if this one names such a file.
+    fn becomes(&self, field: &str) -> Option<&'static str> {
+        let mut fields = from_folder(self.kind.name);
+        fields
+            .find(|(name, _)| *name == field)
+            .map(|(_, becomes)| becomes)
+    }
+}
+
 /// A check of a role, as it is written.
 #[derive(Debug)]
 struct Proved {
