@@ -3,6 +3,7 @@
 //! Issuing is pure: the signature is deterministic (RFC 6979), the serial number comes from what is certified, and the
 //! time comes from the host. So a preview shows the very certificate that will be written.
 
+use std::net::IpAddr;
 use std::str::FromStr as _;
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use sha2::{Digest as _, Sha256};
 use x509_cert::builder::profile::BuilderProfile;
 use x509_cert::builder::{Builder as _, CertificateBuilder};
 use x509_cert::certificate::{Certificate, TbsCertificate};
-use x509_cert::der::asn1::Ia5String;
+use x509_cert::der::asn1::{Ia5String, OctetString};
 use x509_cert::der::{DateTime, DecodePem as _, Encode as _, EncodePem as _};
 use x509_cert::ext::pkix::name::GeneralName;
 use x509_cert::ext::pkix::{
@@ -28,7 +29,7 @@ use x509_cert::spki::{ObjectIdentifier, SubjectPublicKeyInfoOwned, SubjectPublic
 use x509_cert::time::{Time, Validity};
 
 use crate::secret::{Secret, hex};
-use crate::value::{DomainName, HostPath};
+use crate::value::HostPath;
 
 /// A day, in seconds.
 const DAY: u64 = 24 * 60 * 60;
@@ -45,8 +46,9 @@ const AUTHORITY_VALID: u64 = 3650;
 /// Longest common name (RFC 5280, appendix A.1, ub-common-name).
 pub(crate) const MOST_COMMON_NAME: usize = 64;
 
-/// Extended key usage of a server (RFC 5280, section 4.2.1.12).
+/// Extended key usages of a server and of a client (RFC 5280, section 4.2.1.12).
 const SERVER: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.1");
+const CLIENT: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.2");
 
 /// An authority of the estate's own: its certificate and its private key (P-256), both as PEM (RFC 7468).
 ///
@@ -169,22 +171,20 @@ impl Authority {
         keys.filter_map(|key| key_identifier(key).ok()).collect()
     }
 
-    /// Issues a certificate for a public key (PEM) and names; gives it as PEM.
+    /// Issues a certificate for a public key (PEM) and names, some of which may be addresses; gives it as PEM.
     pub fn issue(
         &self,
         public_key: &str,
-        names: &[DomainName],
+        names: &[impl ToString],
         now: u64,
     ) -> Result<String, String> {
+        let names: Vec<_> = names.iter().map(ToString::to_string).collect();
         let key = SigningKey::from_pkcs8_pem(self.key.expose())
             .map_err(|_| "the authority's key is not a P-256 key in PKCS #8".to_owned())?;
         let own = Certificate::from_pem(&self.certificate)
             .map_err(|error| format!("the authority's certificate cannot be read: {error}"))?;
         let public = SubjectPublicKeyInfoOwned::from_pem(public_key).map_err(text)?;
-        let common = names
-            .first()
-            .map(DomainName::as_str)
-            .filter(|name| name.len() <= MOST_COMMON_NAME);
+        let common = names.first().filter(|name| name.len() <= MOST_COMMON_NAME);
         let subject = match common {
             Some(name) => Name::from_str(&format!("CN={name}")).map_err(text)?,
             None => Name::default(),
@@ -192,7 +192,7 @@ impl Authority {
         let profile = Profile {
             issuer: own.tbs_certificate().subject().clone(),
             subject,
-            names: names.iter().map(ToString::to_string).collect(),
+            names,
         };
         sign(&key, profile, public, now, VALID)
     }
@@ -243,6 +243,9 @@ impl Issued {
             .filter_map(|name| {
                 if let GeneralName::DnsName(name) = name {
                     return Some(name.to_string());
+                }
+                if let GeneralName::IpAddress(octets) = name {
+                    return address(octets.as_bytes()).map(|it| it.to_string());
                 }
                 None
             })
@@ -323,6 +326,13 @@ fn text(error: impl std::fmt::Display) -> String {
     error.to_string()
 }
 
+/// Reads an address in a certificate (RFC 5280, section 4.2.1.6).
+fn address(octets: &[u8]) -> Option<IpAddr> {
+    let four = <[u8; 4]>::try_from(octets).map(IpAddr::from);
+    four.or_else(|_| <[u8; 16]>::try_from(octets).map(IpAddr::from))
+        .ok()
+}
+
 fn key_identifier(key: &SubjectPublicKeyInfoOwned) -> Result<String, String> {
     let der = key.to_der().map_err(text)?;
     let key = SubjectPublicKeyInfoRef::try_from(der.as_slice()).map_err(text)?;
@@ -373,9 +383,18 @@ impl BuilderProfile for Profile {
             let names = self
                 .names
                 .iter()
-                .map(|name| Ia5String::new(name).map(GeneralName::DnsName))
+                .map(|name| match name.parse() {
+                    Ok(IpAddr::V4(address)) => {
+                        OctetString::new(address.octets()).map(GeneralName::IpAddress)
+                    }
+                    Ok(IpAddr::V6(address)) => {
+                        OctetString::new(address.octets()).map(GeneralName::IpAddress)
+                    }
+                    Err(_) => Ia5String::new(name).map(GeneralName::DnsName),
+                })
                 .collect::<Result<Vec<_>, _>>()?;
-            extensions.push(ExtendedKeyUsage(vec![SERVER]).to_extension(subject, &[])?);
+            // A daemon shows who it is by the same certificate where it connects to another one.
+            extensions.push(ExtendedKeyUsage(vec![SERVER, CLIENT]).to_extension(subject, &[])?);
             extensions.push(SubjectAltName(names).to_extension(subject, &[])?);
         }
         Ok(extensions)
@@ -414,6 +433,7 @@ fn sign(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::value::DomainName;
 
     const NOW: u64 = 1_795_000_000;
 
@@ -506,5 +526,17 @@ mod tests {
             serde_json::to_string(&authority).unwrap()
         );
         assert!(!shown.contains("PRIVATE"), "{shown}");
+    }
+
+    #[test]
+    fn addresses_are_names_of_their_own_kind_and_the_first_is_the_common_name() {
+        let authority = Authority::new("docker", &[7; 32], NOW).unwrap();
+        let names = ["192.0.2.7", "localhost", "2001:db8::7"];
+        let pem = authority.issue(&public_key(2), &names, NOW).unwrap();
+        let issued = Issued::read(&pem).unwrap();
+        assert_eq!(issued.names, ["192.0.2.7", "2001:db8::7", "localhost"]);
+        let certificate = Certificate::from_pem(&pem).unwrap();
+        let subject = certificate.tbs_certificate().subject();
+        assert_eq!(subject.to_string(), "CN=192.0.2.7");
     }
 }

@@ -35,6 +35,8 @@ pub enum Release {
 /// Names what the packages of some releases can do and those of others cannot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Feature {
+    /// Bacula's daemons agree on TLS by their passwords alone, unless they are told not to (Bacula 11).
+    BaculaPsk,
     /// nginx has the directive `http2`, and warns of `listen … http2` (nginx 1.25.1).
     NginxHttp2Directive,
 }
@@ -44,7 +46,7 @@ impl Release {
     const fn features(self) -> &'static [Feature] {
         match self {
             Self::Bookworm => &[],
-            Self::Trixie => &[Feature::NginxHttp2Directive],
+            Self::Trixie => &[Feature::BaculaPsk, Feature::NginxHttp2Directive],
         }
     }
 

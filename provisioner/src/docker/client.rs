@@ -32,7 +32,7 @@ use crate::terminal::Terminal;
 const SESSION_SECONDS: &str = "3600";
 
 /// Where a client finds the certificate of the estate's authority.
-pub const AUTHORITY: &str = "/etc/ssl/estate/authority.pem";
+pub const AUTHORITY: &str = tasks::promise::CLIENT_AUTHORITY;
 
 /// What makes programs trust the estate's authority, and nobody else: in place of the system's list (OpenSSL's names for it,
 /// which lynx knows too) and, for those that would look there as well, of its folder. curl reads one of them at most, and

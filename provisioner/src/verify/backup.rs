@@ -1,15 +1,17 @@
 //! The `backup` service: what a person would do in the console, and a file that comes back from the archive.
 
+mod plain;
+
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt as _, StreamExt as _, TryStreamExt as _};
-use tasks::promise::{Director, FileDaemon, Promises};
+use tasks::promise::{Director, FileDaemon, Promises, StorageDaemon};
 
 use super::{Acceptance, Bench, Check, Checks, Client, Missing, Open, Surroundings, Sweep};
 use crate::docker::{ClientSession, DockerError, EstateContainers, HostState, Mode};
 
-pub(super) const SERVICE: &str = "backup";
+pub(super) const SERVICE: &str = plain::SERVICE;
 
 /// How many daemons are asked at once.
 const AT_ONCE: usize = 4;
@@ -22,8 +24,7 @@ pub(super) const CONSOLE: Client = Client::inside("bconsole");
 /// What is asked of the director, and of the daemons that it commands.
 struct Backup {
     director: Director,
-    /// The storage daemon's name.
-    storage: String,
+    storage: StorageDaemon,
     file_daemons: Vec<FileDaemon>,
 }
 
@@ -42,7 +43,7 @@ pub(super) fn checks(promises: &Promises, _: &Surroundings<'_>) -> Checks {
     };
     Ok(Box::new(Backup {
         director: director.clone(),
-        storage: storage.name.clone(),
+        storage: storage.clone(),
         file_daemons: promises.file_daemons.clone(),
     }))
 }
@@ -145,13 +146,13 @@ impl Backup {
         }
         let shows = "the storage daemon answers the director";
         let archive = format!("storage={}", director.archive);
-        let archive = status(console, &archive, shows, storage).await?;
+        let archive = status(console, &archive, shows, &storage.name).await?;
         let has_archive = archive.passed;
         checks.push(archive);
         if let Some(copies) = &director.copies {
             let shows = "the storage daemon knows the device of the copies";
             let copies = format!("storage={}", copies.storage);
-            checks.push(status(console, &copies, shows, storage).await?);
+            checks.push(status(console, &copies, shows, &storage.name).await?);
         }
         let daemons: Vec<_> = running
             .iter()
@@ -166,6 +167,18 @@ impl Backup {
             .iter()
             .any(|check| check.passed && check.asked.ends_with(&asked));
         checks.extend(daemons);
+        checks.push(plain::console(console, &director.name).await?);
+        let daemons = running.iter();
+        let daemons = daemons.map(|it| plain::Daemon::of_files(&it.name, it.address));
+        let daemons = daemons.chain([plain::Daemon::of_storage(&storage.name, storage.address)]);
+        let plain: Vec<_> = daemons
+            .map(|daemon| daemon.takes_nobody(console, &director.name).boxed())
+            .collect();
+        let plain: Vec<Check> = futures_util::stream::iter(plain)
+            .buffered(AT_ONCE)
+            .try_collect()
+            .await?;
+        checks.extend(plain);
         // A job waits minutes for a daemon that does not answer, and that was told already.
         if !has_archive || !can_be_read {
             return Ok(checks);

@@ -1,5 +1,7 @@
 //! What the daemons of the backup promise.
 
+use std::net::IpAddr;
+
 use crate::content::Content;
 
 /// A director, which answers consoles and starts jobs.
@@ -32,20 +34,24 @@ pub struct Copies {
     pub catalogue_job: &'static str,
 }
 
-/// A storage daemon.
+/// A storage daemon. It speaks to nobody without TLS.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StorageDaemon {
     /// Name of its host.
     pub host: String,
+    /// Its address.
+    pub address: IpAddr,
     /// Its name, with which it answers.
     pub name: String,
 }
 
-/// A file daemon, with which a host is backed up by the job that has the host's name.
+/// A file daemon, with which a host is backed up by the job that has the host's name. It speaks to nobody without TLS.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileDaemon {
     /// Name of its host.
     pub host: String,
+    /// Its address.
+    pub address: IpAddr,
     /// Its name, with which it answers.
     pub name: String,
 }

@@ -18,6 +18,9 @@ mod web;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+/// Where the clients of checks find the certificate of the estate's authority.
+pub const CLIENT_AUTHORITY: &str = "/etc/ssl/estate/authority.pem";
+
 pub use backup::{Copies, Director, FileDaemon, StorageDaemon};
 pub use calendar::{Calendar, CalendarServer};
 pub use dns::{KnownFrom, MailExchanger, NameServer, PublishedName};

@@ -1,5 +1,7 @@
 //! Certificates for TLS.
 
+use std::net::IpAddr;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -32,8 +34,13 @@ pub struct TlsCertificate {
     pub path: HostPath,
     /// The private key's file.
     pub key: HostPath,
-    /// Names that it is for, at least one.
+    /// Names that it is for; at least one, unless there are addresses.
+    #[serde(default)]
     pub names: Vec<DomainName>,
+    /// Addresses that it is for. The first, or else the first name, is its common name, too: older programs know no addresses
+    /// elsewhere.
+    #[serde(default)]
+    pub addresses: Vec<IpAddr>,
     /// Who issues it; itself when not given. In a role of an estate's own, `estate` is the estate's authority.
     #[serde(default)]
     pub authority: Option<Authority>,
@@ -67,6 +74,7 @@ impl TlsCertificate {
             path,
             key,
             names,
+            addresses: Vec::new(),
             authority,
             owner: AccountName::root(),
             group: AccountName::root(),
@@ -75,10 +83,17 @@ impl TlsCertificate {
     }
 
     fn check(&self) -> Result<(), String> {
-        if self.names.is_empty() {
+        if self.names.is_empty() && self.addresses.is_empty() {
             return Err(format!("tls_certificate {}: `names` is empty", self.path));
         }
         Ok(())
+    }
+
+    /// Gives addresses and names as texts, that which is the common name first.
+    fn all_names(&self) -> Vec<String> {
+        let addresses = self.addresses.iter().map(ToString::to_string);
+        let names = self.names.iter().map(ToString::to_string);
+        addresses.chain(names).collect()
     }
 
     fn attributes(&self) -> Attributes {
@@ -87,7 +102,7 @@ impl TlsCertificate {
 
     /// Says why a certificate does not do.
     fn reasons(&self, have: &Issued, key: &str, now: u64) -> Vec<Reason> {
-        let mut names: Vec<_> = self.names.iter().map(ToString::to_string).collect();
+        let mut names = self.all_names();
         names.sort();
         names.dedup();
         let found = [
@@ -119,7 +134,7 @@ impl TlsCertificate {
         let wanted = self.attributes();
         let before = before.map(Issued::described).unwrap_or_default();
         let (steps, diff) = if let Some(authority) = &self.authority {
-            let pem = authority.issue(public_key, &self.names, now)?;
+            let pem = authority.issue(public_key, &self.all_names(), now)?;
             let after = Issued::read(&pem)?.described();
             let write = Step::WriteFile {
                 path: self.path.clone(),
@@ -129,8 +144,7 @@ impl TlsCertificate {
             };
             (vec![write], Diff::plain(&before, &after))
         } else {
-            let names: Vec<_> = self.names.iter().map(DomainName::as_str).collect();
-            let after = format!("names:  {}\nissuer: itself\n", names.join(", "));
+            let after = format!("names:  {}\nissuer: itself\n", self.all_names().join(", "));
             (self.sign_itself(&wanted), Diff::plain(&before, &after))
         };
         Ok(Change::new(action, reasons, steps)
@@ -142,15 +156,11 @@ impl TlsCertificate {
     /// Only the host can sign with the host's own key.
     fn sign_itself(&self, wanted: &Attributes) -> Vec<Step> {
         let new = beside(&self.path);
-        let names: Vec<_> = self
-            .names
-            .iter()
-            .map(|name| format!("DNS:{name}"))
-            .collect();
-        let common = self
-            .names
-            .first()
-            .filter(|name| name.as_str().len() <= MOST_COMMON_NAME);
+        let addresses = self.addresses.iter().map(|address| format!("IP:{address}"));
+        let names = self.names.iter().map(|name| format!("DNS:{name}"));
+        let names: Vec<_> = addresses.chain(names).collect();
+        let common = self.all_names().into_iter().next();
+        let common = common.filter(|name| name.len() <= MOST_COMMON_NAME);
         let subject = common.map_or_else(|| "/".to_owned(), |name| format!("/CN={name}"));
         let extension = format!("subjectAltName=critical,{}", names.join(","));
         let make = Run::new([

@@ -35,9 +35,29 @@ pub(super) fn promises(
     let _: Variables = cx.vars.typed("backup_client")?;
     promises.file_daemons.push(FileDaemon {
         host: cx.host.name().to_owned(),
+        address: cx.host.address(),
         name: backup::file_daemon(cx.host),
     });
     Ok(())
+}
+
+/// Refuses a file daemon that is newer than those that it serves: it takes their answers for mistakes (Bacula 15 those of
+/// Bacula 9).
+fn understood(cx: &HostContext<'_>) -> Result<(), Diagnostic> {
+    let roles = ["backup_director", "backup_storage"];
+    let mut hosts = roles
+        .iter()
+        .flat_map(|role| cx.estate.hosts_with_role(role));
+    let (own, release) = (cx.host.name(), cx.host.release());
+    match hosts.find(|host| host.release() < release) {
+        None => Ok(()),
+        Some(older) => Err(Diagnostic::new(format!(
+            "host {own}: its file daemon of {release} does not understand the backup's daemons on {}, which are of {}",
+            older.name(),
+            older.release()
+        ))
+        .hint(format!("bring {} to {release} first", older.name()))),
+    }
 }
 
 const CONFIGURATION: &str = "/etc/bacula/bacula-fd.conf";
@@ -45,12 +65,19 @@ const CONFIGURATION: &str = "/etc/bacula/bacula-fd.conf";
 pub(super) fn resources(cx: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagnostic>> {
     let variables: Variables = cx.vars.typed("backup_client")?;
     let mut role = Declarations::new("backup_client");
+    role.take(understood(cx));
     let restart =
         Handler::restart(fixed("bacula-fd")).validated_by(["bacula-fd", "-t", "-c", CONFIGURATION]);
-    role.add(Resource::Packages(Packages::new([fixed("bacula-fd")])));
+    role.add(Resource::Packages(Packages::new([
+        fixed("bacula-fd"),
+        fixed("openssl"),
+    ])));
+    backup::certified(cx, &mut role, &restart);
     let content = cx
         .render("backup_client/bacula-fd.conf")
         .set("host", cx.host.name())
+        .set("tls", &backup::tls(cx.host.release()))
+        .set("director_address", &backup::director(cx))
         .quoted("director", bacula_name, &variables.backup_director_name)
         .quoted("monitor", bacula_name, &variables.backup_monitor_name)
         .quoted_secret(

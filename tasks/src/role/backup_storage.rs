@@ -44,7 +44,11 @@ pub(super) fn resources(cx: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagn
     let mut role = Declarations::new("backup_storage");
     let restart =
         Handler::restart(fixed("bacula-sd")).validated_by(["bacula-sd", "-t", "-c", CONFIGURATION]);
-    role.add(Resource::Packages(Packages::new([fixed("bacula-sd")])));
+    role.add(Resource::Packages(Packages::new([
+        fixed("bacula-sd"),
+        fixed("openssl"),
+    ])));
+    backup::certified(cx, &mut role, &restart);
     role.add(folder_of_bacula(fixed(ARCHIVE)));
     let mut copies = None;
     if cx.host.has_role("backup_dropbox") {
@@ -61,6 +65,8 @@ pub(super) fn resources(cx: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagn
     let quoted = role.take(quoted.map_err(Into::into)).flatten();
     let content = cx
         .render("backup_storage/bacula-sd.conf")
+        .set("tls", &backup::tls(cx.host.release()))
+        .set("director_address", &backup::director(cx))
         .quoted("storage", bacula_name, &variables.backup_storage_name)
         .quoted("director", bacula_name, &variables.backup_director_name)
         .set("drives", &DRIVES)
@@ -85,6 +91,7 @@ pub(super) fn promises(
     let variables: Variables = cx.vars.typed("backup_storage")?;
     promises.storage_daemons.push(StorageDaemon {
         host: cx.host.name().to_owned(),
+        address: cx.host.address(),
         name: variables.backup_storage_name,
     });
     Ok(())

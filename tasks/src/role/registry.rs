@@ -22,7 +22,7 @@ const BUILT_IN: &[Role] = &[
     Role {
         name: "backup_client",
         summary: "Bacula's file daemon, which lets the director read and restore the host's files.",
-        offers: &[],
+        offers: &[Capability::Authority],
         releases: &Release::EVERY,
         variables: || schemars::schema_for!(backup_client::Variables),
         backup: |_| Ok(these(&["/etc/bacula/bacula-fd.conf"])),
@@ -183,7 +183,7 @@ const BUILT_IN: &[Role] = &[
     Role {
         name: "backup_director",
         summary: "Bacula's director: what is backed up when, kept for how long and copied to where.",
-        offers: &[],
+        offers: &[Capability::Authority],
         releases: &Release::EVERY,
         variables: || schemars::schema_for!(backup_director::Variables),
         backup: |_| Ok(these(&["/etc/bacula", "/usr/local/lib/bacula"])),
@@ -193,7 +193,7 @@ const BUILT_IN: &[Role] = &[
     Role {
         name: "backup_storage",
         summary: "Bacula's storage daemon, with the archive and the folder of the off-site copies.",
-        offers: &[],
+        offers: &[Capability::Authority],
         releases: &Release::EVERY,
         variables: || schemars::schema_for!(backup_storage::Variables),
         backup: |_| Ok(these(&["/etc/bacula"])),

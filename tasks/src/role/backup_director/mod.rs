@@ -17,7 +17,7 @@ use crate::Secret;
 use crate::content::{Content, Segment};
 use crate::diagnostic::Diagnostic;
 use crate::estate::{Host, Location};
-use crate::promise::{Copies, Director, Promises};
+use crate::promise::{CLIENT_AUTHORITY, Copies, Director, Promises};
 use crate::quote::{bacula, bacula_name};
 use crate::resource::{
     Command, Debconf, DebconfType, Declared, Directory, File, Handler, Packages, Resource, Service,
@@ -94,8 +94,10 @@ pub(super) fn resources(cx: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagn
         fixed("bacula-director"),
         fixed("bacula-director-mysql"),
         fixed("mariadb-client"),
+        fixed("openssl"),
     ])));
     ownership(&mut role);
+    backup::certified(cx, &mut role, &restart);
     role.add(Resource::Directory(Directory::new(fixed(COMMANDS))));
     let catalogue = catalogue_address(cx, &variables).and_then(|address| {
         let content = database::options(
@@ -125,8 +127,8 @@ pub(super) fn resources(cx: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagn
             .notifies(&restart);
         role.add(Resource::Command(known_to_systemd()));
     }
-    let loopback = IpAddr::from([127, 0, 0, 1]);
-    if let Some(content) = role.take(console_of(cx, &variables, loopback)) {
+    let console = console_of(cx, &variables, backup::OWN, backup::AUTHORITY);
+    if let Some(content) = role.take(console) {
         role.add(private(CONSOLE, content));
     }
     match configuration(cx, &variables, database_address) {
@@ -158,7 +160,9 @@ pub(super) fn promises(
     promises: &mut Promises,
 ) -> Result<(), Vec<Diagnostic>> {
     let variables: Variables = cx.vars.typed("backup_director")?;
-    let console = console_of(cx, &variables, cx.host.address()).map_err(|mistake| vec![mistake])?;
+    let address = cx.host.address().to_string();
+    let console = console_of(cx, &variables, &address, CLIENT_AUTHORITY);
+    let console = console.map_err(|mistake| vec![mistake])?;
     promises.directors.push(Director {
         host: cx.host.name().to_owned(),
         name: variables.backup_director_name,
@@ -178,11 +182,13 @@ pub(super) fn promises(
 fn console_of(
     cx: &HostContext<'_>,
     variables: &Variables,
-    address: IpAddr,
+    address: &str,
+    authority: &str,
 ) -> Result<Content, Diagnostic> {
     cx.render("backup_director/bconsole.conf")
+        .set("tls", &backup::tls_of_console(cx.host.release(), authority))
         .quoted("director", bacula_name, &variables.backup_director_name)
-        .set("address", &address)
+        .set("address", address)
         .quoted_secret(
             "password",
             bacula,
@@ -311,6 +317,7 @@ fn configuration(
     let plan = plan::Plan::new(copied, scheduled).map_err(|problem| vec![problem.into()])?;
     let main = cx
         .render("backup_director/bacula-dir.conf")
+        .set("tls", &backup::tls(cx.host.release()))
         .quoted("director", bacula_name, &variables.backup_director_name)
         .quoted_secret(
             "console_password",
@@ -389,6 +396,7 @@ fn client(cx: &HostContext<'_>, host: &Host) -> Result<Content, Diagnostic> {
     };
     let before = host.has_role("database").then(|| bacula(database::DUMP));
     cx.render("backup_director/client.conf")
+        .set("tls", &backup::tls(cx.host.release()))
         .quoted("host", bacula, host.name())
         .quoted("client", bacula, &file_daemon(host))
         .quoted("address", bacula, &host.address().to_string())
