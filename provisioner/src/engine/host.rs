@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use tasks::plan::{self, HostPlan, Remedy};
 use tasks::probe::Facts;
-use tasks::resource::Handling;
+use tasks::resource::{Declared, Handling};
 use tasks::value::HostPath;
 use tasks::{Input, InputTexts};
 
@@ -110,6 +110,7 @@ async fn look(
     refuse_other_release(&job, &answers.facts)?;
     outcome.left = job.take_away(&mut leaving, &answers.facts);
     let job = &job;
+    outcome.notes.extend(other_name(job, &answers.facts));
     let plan = preview_plan(job, &answers.facts)?;
     outcome.take(&plan);
     let left_over = |handler: &&tasks::resource::Handler| job.is_left_over(handler);
@@ -142,6 +143,18 @@ fn refuse_other_release(job: &Job, facts: &Facts) -> Result<(), Failure> {
         Some((cause, hint)) => Err(Failure::new(cause, hint)),
         None => Ok(()),
     }
+}
+
+/// Says that a server is called something else than in its estate, unless that is about to change.
+fn other_name(job: &Job, facts: &Facts) -> Option<String> {
+    let named = |declared: &Declared| {
+        let manage = declared.resource.manage();
+        manage.kind() == "hostname" || manage.id() == "/etc/hostname"
+    };
+    if job.resources.iter().any(named) {
+        return None;
+    }
+    facts.release.as_ref()?.other_name(&job.host)
 }
 
 fn preview_plan(job: &Job, facts: &Facts) -> Result<HostPlan, Failure> {

@@ -30,6 +30,8 @@ pub struct HostOutcome {
     pub refused: Vec<Failure>,
     /// Handlers that an earlier run left and that nothing names any more: they are not run.
     pub dropped: Vec<String>,
+    /// What is noticed about the host and is nobody's resource, each with what to do about it.
+    pub notes: Vec<String>,
     /// Roles and domains that have left the host, and what becomes of what they had.
     pub left: Vec<Left>,
     /// Why the host failed, if it did.
@@ -177,6 +179,7 @@ impl HostOutcome {
             unchanged: 0,
             refused: Vec::new(),
             dropped: Vec::new(),
+            notes: Vec::new(),
             left: Vec::new(),
             failed: None,
             touched: false,

@@ -35,6 +35,7 @@ pub fn host(outcome: &HostOutcome) -> Value {
         "deferred": outcome.deferred,
         "handlers": outcome.handlers,
         "dropped_handlers": outcome.dropped,
+        "notes": outcome.notes,
         "left": outcome.left,
         "unchanged": outcome.unchanged,
         "failed": outcome.failed,

@@ -164,6 +164,9 @@ fn host(text: &mut String, outcome: &HostOutcome, tense: Tense, verbose: bool) {
             paint(style::FAINT, "nothing on this host names it any more")
         );
     }
+    for note in &outcome.notes {
+        let _ = writeln!(text, "  {} {}", paint(style::WAIT, "!"), printable(note));
+    }
     if let Some(failed) = &outcome.failed {
         failure(text, failed);
     }

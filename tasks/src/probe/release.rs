@@ -1,4 +1,4 @@
-//! What operating system a host runs: os-release(5).
+//! What operating system a host runs (os-release(5)), and what it calls itself.
 
 use serde::{Deserialize, Serialize};
 
@@ -14,6 +14,9 @@ pub struct ReleaseFact {
     pub id: String,
     /// Its `VERSION_CODENAME`, for instance `trixie`; empty where it has none.
     pub codename: String,
+    /// What its kernel calls it (hostname(7)); empty where that is not known.
+    #[serde(default)]
+    pub hostname: String,
 }
 
 impl ReleaseFact {
@@ -21,6 +24,22 @@ impl ReleaseFact {
     #[must_use]
     pub fn known(&self) -> Option<Release> {
         Release::of_codename(&self.codename).filter(|_| self.id == "debian")
+    }
+
+    /// Says that the host calls itself something else than the estate does, and what to do about it; `None` where it does not.
+    #[must_use]
+    pub fn other_name(&self, wanted: &str) -> Option<String> {
+        let (own, _) = self
+            .hostname
+            .split_once('.')
+            .unwrap_or((&self.hostname, ""));
+        (!own.is_empty() && own != wanted).then(|| {
+            format!(
+                "the host calls itself {}; `hostname_managed: true` with the role dns_client, or `hostnamectl hostname {wanted}` there, \
+                 gives it the estate's name",
+                self.hostname
+            )
+        })
     }
 
     /// Says why a host that runs this is not one of a release, and what to do about it; `None` where it is.
@@ -63,7 +82,7 @@ impl Kind for OfHost {
     fn script(_: &[()]) -> String {
         // The shell reads the file by itself: it is asked of every host, and a process costs more than all of this.
         "{ while IFS='=' read -r name value; do case $name in (ID|VERSION_CODENAME) printf '%s=%s\\n' \"$name\" \"$value\";; esac; \
-         done </etc/os-release; prov_complete; } 2>/dev/null | prov_answer release\n"
+         done </etc/os-release; read -r name </proc/sys/kernel/hostname && printf 'HOSTNAME=%s\\n' \"$name\"; prov_complete; } 2>/dev/null | prov_answer release\n"
             .to_owned()
     }
 
@@ -77,6 +96,7 @@ impl Kind for OfHost {
         Ok(Some(ReleaseFact {
             id: value("ID"),
             codename: value("VERSION_CODENAME"),
+            hostname: value("HOSTNAME"),
         }))
     }
 
@@ -94,10 +114,28 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_name_that_is_not_the_estates_is_said_and_a_domain_after_it_is_none() {
+        let named = |hostname: &str| ReleaseFact {
+            id: "debian".to_owned(),
+            codename: "trixie".to_owned(),
+            hostname: hostname.to_owned(),
+        };
+        let said = named("vps4711").other_name("cloud").unwrap();
+        assert!(
+            said.contains("vps4711") && said.contains("hostname cloud"),
+            "{said}"
+        );
+        for same in ["cloud", "cloud.example.com", ""] {
+            assert_eq!(named(same).other_name("cloud"), None, "{same}");
+        }
+    }
+
+    #[test]
     fn a_host_of_another_release_is_refused_with_both_names() {
         let runs = |id: &str, codename: &str| ReleaseFact {
             id: id.to_owned(),
             codename: codename.to_owned(),
+            hostname: String::new(),
         };
         assert_eq!(runs("debian", "bookworm").refusal(Release::Bookworm), None);
         let (cause, hint) = runs("debian", "trixie").refusal(Release::Bookworm).unwrap();

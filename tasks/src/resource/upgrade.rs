@@ -208,6 +208,7 @@ impl Upgrade {
             .push(Effect::Upgrade(Becomes(self.question(), after)));
         if let Some(to) = self.release {
             let runs = ReleaseFact {
+                hostname: String::new(),
                 id: "debian".to_owned(),
                 codename: to.codename().to_owned(),
             };
