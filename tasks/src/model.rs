@@ -82,6 +82,14 @@ impl Facts {
                         *fact = PathFact::Missing;
                     }
                 }
+                for (folder, names) in &mut self.listings {
+                    let gone = |name: &String| {
+                        let place = format!("{folder}/{name}");
+                        let below = place.strip_prefix(path.as_str());
+                        below.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+                    };
+                    names.retain(|name| !gone(name));
+                }
                 for (known, fact) in &mut self.archives {
                     if known == path || known.is_below(path) {
                         *fact = ArchiveFact::Missing;

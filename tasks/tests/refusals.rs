@@ -88,6 +88,31 @@ fn what_cannot_be_meant_is_refused_with_a_reason() {
             "release n=CODENAME",
         ),
         (
+            "tree",
+            json!({"path": "/srv/a", "files": {"../b": "x"}}),
+            "no path in the folder",
+        ),
+        (
+            "tree",
+            json!({"path": "/srv/a", "files": {"b": "x", "b/c": "x"}}),
+            "is a file and a folder",
+        ),
+        (
+            "tree",
+            json!({"path": "/etc", "purge": true}),
+            "would empty a folder of the system",
+        ),
+        (
+            "archive",
+            json!({"path": "/srv/a", "url": "https://a/b.tar", "creates": "../x"}),
+            "`creates` is a path in the folder",
+        ),
+        (
+            "archive",
+            json!({"path": "/srv/a", "content": "x"}),
+            "give `format`",
+        ),
+        (
             "postgresql_database",
             json!({"name": "template1", "state": "absent"}),
             "neither dropped nor altered",

@@ -120,6 +120,72 @@ fn a_configuration_that_its_validation_refuses_is_put_back(estate: &Estate, page
     assert!(estate.holds("one", listens));
 }
 
+/// A folder of the role is a folder of the host: templates filled, other bytes as they are, and nothing else in it.
+#[test]
+fn a_folder_of_a_role_becomes_one_of_the_host() {
+    let estate = Estate::new(&["one"]);
+    estate.inventory("roles: {site: [one]}\n");
+    estate.write(
+        "roles/site/role.yml",
+        "summary: A site.\nvariables: {site_title: text, site_key: secret}\nresources:\n  - tree: {path: /srv/site, source: www, owner: games, modes: {'bin/*': '0755', '*.key': '0600'}, purge: true}\n",
+    );
+    estate.write(
+        "roles/site/www/index.html.tera",
+        "<h1>{{ site_title }}</h1>\n",
+    );
+    estate.write("roles/site/www/css/deep/page.css", "{{ as it is }}\n");
+    estate.write("roles/site/www/site.key.tera", "{{ site_key }}\n");
+    estate.write("roles/site/www/bin/run", "#!/bin/sh\n");
+    let logo = estate.path("estate/roles/site/www/logo");
+    std::fs::write(logo, b"\x89PNG\0\xff\xf4\x8f\xbf\xbf").unwrap();
+    estate.write("hosts/one.yml", "site_title: Home\n");
+    estate.write("hosts/one.private.yml", "site_key: hunter22\n");
+    estate.prov(["check"]).run().exits(0);
+    estate.deploy();
+    let tree = ["tree /srv/site"];
+    let fresh = estate.prov(["diff"]).run();
+    fresh
+        .exits(0)
+        .says("(+ css/deep/page.css")
+        .says("+<h1>Home</h1>")
+        .never_says("hunter22");
+    estate
+        .prov(APPLY)
+        .run()
+        .changed("one", &tree)
+        .never_says("hunter22");
+    estate.prov(APPLY).run().unchanged("one");
+    let list = "cd /srv/site && find . -mindepth 1 -printf '%P %u %m\n' | sort; od -An -tx1 logo; cat index.html css/deep/page.css";
+    let listed = estate.on("one", list);
+    assert_eq!(
+        listed,
+        "bin games 755\nbin/run games 755\ncss games 755\ncss/deep games 755\ncss/deep/page.css games 644\nindex.html games 644\n\
+         logo games 644\nsite.key games 600\n 89 50 4e 47 00 ff f4 8f bf bf\n<h1>Home</h1>\n{{ as it is }}\n"
+    );
+    estate.on("one", "cd /srv/site; mkdir -p 'old things/x'; touch 'old things/x/y' css/$(printf 'n\\n') 2>/dev/null; rm -r css/n* css/deep; ln -s /etc/passwd extra; chmod 777 bin");
+    estate
+        .prov(["diff"])
+        .run()
+        .exits(0)
+        .says("(- extra)")
+        .says("(- old things)")
+        .says("(~ bin/");
+    estate.prov(APPLY).run().changed("one", &tree);
+    assert_eq!(estate.on("one", list), listed);
+    assert!(estate.holds("one", "[ -s /etc/passwd ]"));
+    estate.prov(APPLY).run().unchanged("one");
+    estate.inventory("");
+    estate.prov(APPLY).run().exits(0);
+    assert!(estate.holds("one", "[ ! -e /srv/site ]"));
+    estate.inventory("roles: {site: [one]}\n");
+    estate.write("roles/site/www/index.html", "twice\n");
+    estate
+        .prov(["check"])
+        .run()
+        .exits(64)
+        .says("is there twice");
+}
+
 #[test]
 fn every_mistake_of_a_role_is_told_before_any_host_is_asked() {
     let estate = estate();

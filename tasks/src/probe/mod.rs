@@ -17,6 +17,7 @@ mod debconf;
 mod group;
 mod guard;
 mod known;
+mod listing;
 mod login;
 mod mariadb;
 mod package;
@@ -290,6 +291,8 @@ kinds! {
     Path paths: path::Paths;
     /// What an archive was unpacked to.
     Archive archives: archive::Folders;
+    /// What is in a folder, at any depth.
+    Listing listings: listing::Listings;
     /// How a path is reached: links and folders on the way.
     Way ways: way::Ways;
     /// Whether a package is installed, and in which version.

@@ -38,6 +38,7 @@ mod symlink;
 mod tls_authority;
 mod tls_certificate;
 mod tls_key;
+mod tree;
 mod upgrade;
 mod user;
 
@@ -74,6 +75,7 @@ pub use symlink::Symlink;
 pub use tls_authority::TlsAuthority;
 pub use tls_certificate::TlsCertificate;
 pub use tls_key::TlsKey;
+pub use tree::Tree;
 pub use upgrade::Upgrade;
 pub use user::User;
 
@@ -196,6 +198,7 @@ kinds! {
     "authorized_key" AuthorizedKey,
     "directory" Directory,
     "file" File,
+    "tree" Tree,
     "download" Download,
     "archive" Archive,
     "symlink" Symlink,

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::engine::{Engine, Names, Stands};
 use super::guard;
-use super::{Item, Proved, Said};
+use super::{Item, Proved, Said, TEMPLATE, below};
 use crate::diagnostic::{Diagnostic, Place, nearest};
 use crate::estate::{Mark, Node, Value, shorten};
 
@@ -85,7 +85,11 @@ impl<'c> Compiler<'c> {
         for (key, node) in item.said.fields.entries().unwrap_or_default() {
             if item.becomes(&key.text).is_some() {
                 decided = false;
-                self.file(&key.text, node, folder, files);
+                if item.kind.name == "tree" {
+                    self.tree(node, folder, files);
+                } else {
+                    self.file(&key.text, node, folder, files);
+                }
             } else {
                 self.texts(node);
             }
@@ -189,26 +193,54 @@ impl<'c> Compiler<'c> {
         // Which one it is, a host decides: each of them may be.
         let chosen = files.iter().filter(|(name, _)| is_open || *name == wanted);
         for (name, bytes) in chosen {
-            let stands = format!("{folder}/{name}");
-            let key = template_name(name);
-            match std::str::from_utf8(bytes) {
-                Ok(text) if !self.engine.has(&key) => {
-                    let names = Names {
-                        known: &self.known,
-                        secret: &self.secret,
-                    };
-                    let stands = Stands::File(stands);
-                    if is_open {
-                        self.engine.maybe(&key, text, stands, &names);
-                    } else {
-                        let mistakes = self.engine.text(&key, text, stands, &names);
-                        self.mistakes.extend(mistakes);
-                    }
-                }
-                Ok(_) => {}
-                Err(_) if is_open => {}
-                Err(_) => self.mistakes.push(not_text(&stands)),
+            self.template(name, bytes, is_open, folder);
+        }
+    }
+
+    /// Finds a folder in the role's, and compiles the templates in it.
+    fn tree(&mut self, node: &Node, folder: &str, files: &BTreeMap<String, Vec<u8>>) {
+        let Some(wanted) = node.as_str().filter(|text| !guard::has_tags(text)) else {
+            let expected = "the name of a folder in the role's folder, as it is";
+            self.mistakes.push(node.mismatch(expected));
+            return;
+        };
+        let mut names = BTreeSet::new();
+        for (file, name) in below(wanted, files) {
+            if !names.insert(name) {
+                let message = format!("'{name}' is there twice, as a file and as a template");
+                self.mistakes
+                    .push(Diagnostic::at(node.mark.place(), message));
             }
+            if let Some(bytes) = files.get(file).filter(|_| file.ends_with(TEMPLATE)) {
+                self.template(file, bytes, false, folder);
+            }
+        }
+        if names.is_empty() {
+            self.mistakes.push(missing(node, wanted, files));
+        }
+    }
+
+    /// Compiles a file that is a template, or may be one.
+    fn template(&mut self, name: &str, bytes: &[u8], maybe: bool, folder: &str) {
+        let stands = format!("{folder}/{name}");
+        let key = template_name(name);
+        match std::str::from_utf8(bytes) {
+            Ok(text) if !self.engine.has(&key) => {
+                let names = Names {
+                    known: &self.known,
+                    secret: &self.secret,
+                };
+                let stands = Stands::File(stands);
+                if maybe {
+                    self.engine.maybe(&key, text, stands, &names);
+                } else {
+                    let mistakes = self.engine.text(&key, text, stands, &names);
+                    self.mistakes.extend(mistakes);
+                }
+            }
+            Ok(_) => {}
+            Err(_) if maybe => {}
+            Err(_) => self.mistakes.push(not_text(&stands)),
         }
     }
 }

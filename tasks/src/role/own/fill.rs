@@ -8,7 +8,7 @@ use tera::Context;
 use super::certified::{AUTHORITY, authority};
 use super::compile::{OF_EACH, missing, placed, template_name, text_name};
 use super::guard;
-use super::{Acts, Item, Notified, OwnRole, Said, Variable};
+use super::{Acts, Item, Notified, OwnRole, Said, TEMPLATE, Variable, below};
 use crate::authority::Authority;
 use crate::content::{Content, Placeholders};
 use crate::diagnostic::Diagnostic;
@@ -300,7 +300,11 @@ impl<'r> Filling<'r> {
             let Some(field) = item.becomes(&key.text) else {
                 return Some((key.clone(), self.fill(node)));
             };
-            let content = self.content(&key.text, node)?;
+            let content = if item.kind.name == "tree" {
+                self.tree(node)?
+            } else {
+                self.content(&key.text, node)?
+            };
             let key = Key {
                 text: field.to_owned(),
                 mark: key.mark.clone(),
@@ -316,23 +320,43 @@ impl<'r> Filling<'r> {
     fn content(&mut self, what: &str, node: &Node) -> Option<Node> {
         let filled = self.fill(node);
         let name: String = self.keep(from_node(&filled))?;
-        let Some(bytes) = self.role.files.get(&name) else {
-            self.mistakes.push(missing(node, &name, &self.role.files));
+        self.held(&name, what == "template", node)
+    }
+
+    /// Gives what the files of a folder in the role's folder hold, by their names there.
+    fn tree(&mut self, node: &Node) -> Option<Node> {
+        let files = &self.role.files;
+        let mut entries = Vec::new();
+        for (file, name) in below(node.as_str()?, files) {
+            let key = Key {
+                text: name.to_owned(),
+                mark: node.mark.clone(),
+            };
+            entries.push((key, self.held(file, file.ends_with(TEMPLATE), node)?));
+        }
+        Some(Node {
+            value: Value::Mapping(entries),
+            mark: node.mark.clone(),
+        })
+    }
+
+    /// Gives what a file of the role's folder holds, as it is or as it is filled.
+    fn held(&mut self, name: &str, is_template: bool, node: &Node) -> Option<Node> {
+        let Some(bytes) = self.role.files.get(name) else {
+            self.mistakes.push(missing(node, name, &self.role.files));
             return None;
         };
-        let text = if what == "template" {
-            let name = template_name(&name);
-            let rendered = self.role.engine.render(&name, &self.context);
-            self.keep(rendered)?
-        } else {
-            // Any bytes, also such as no text that people write may have.
-            let content = Content::plain(raw::text(bytes));
-            return Some(Node {
-                value: Value::Filled(content),
-                mark: node.mark.clone(),
-            });
-        };
-        Some(self.text(text, &node.mark))
+        if is_template {
+            let rendered = self.role.engine.render(&template_name(name), &self.context);
+            let text = self.keep(rendered)?;
+            return Some(self.text(text, &node.mark));
+        }
+        // Any bytes, also such as no text that people write may have.
+        let content = Content::plain(raw::text(bytes));
+        Some(Node {
+            value: Value::Filled(content),
+            mark: node.mark.clone(),
+        })
     }
 
     /// Fills every text of a value.

@@ -113,12 +113,28 @@ struct Item {
 }
 
 /// Fields that name a file of the role's folder: the kind, the field, and the field that gets what the file holds.
-const FROM_FOLDER: [(&str, &str, &str); 4] = [
+const FROM_FOLDER: [(&str, &str, &str); 5] = [
     ("file", "template", "content"),
     ("file", "source", "content"),
     ("apt_repository", "key_source", "key"),
     ("archive", "source", "content"),
+    ("tree", "source", "files"),
 ];
+
+/// How the names of files in the folder of a `tree` end that are templates.
+const TEMPLATE: &str = ".tera";
+
+/// Lists the files below a folder of the role, with the names that they have in the `tree`.
+fn below<'f>(
+    folder: &'f str,
+    files: &'f BTreeMap<String, Vec<u8>>,
+) -> impl Iterator<Item = (&'f str, &'f str)> {
+    let folder = folder.trim_end_matches('/');
+    files.keys().filter_map(move |file| {
+        let name = file.strip_prefix(folder)?.strip_prefix('/')?;
+        Some((file.as_str(), name.strip_suffix(TEMPLATE).unwrap_or(name)))
+    })
+}
 
 /// Lists the fields of a kind that name a file of the role's folder, each with the field that it stands for.
 fn from_folder(kind: &str) -> impl Iterator<Item = (&'static str, &'static str)> {
