@@ -55,6 +55,9 @@ impl Server {
             "/run:exec",
             "--tmpfs",
             "/run/lock",
+            // A server comes back after it was switched off by itself.
+            "--restart",
+            "always",
         ]);
         let volume = if Path::new("/sys/fs/cgroup/cgroup.controllers").exists() {
             run.extend(["--cgroupns", "host"]);
@@ -230,6 +233,88 @@ fn a_server_under_systemd_is_applied_restarted_and_protected_from_a_bad_configur
     let applied = server.apply();
     applied.exits(0).says("restart gone");
     assert_eq!(applied.host("one")["dropped_handlers"][0], "restart gone");
+    server.apply().exits(0).unchanged("one");
+}
+
+/// Builds two packages, each in two versions, and an archive of the newer ones; that of one is for security.
+const ARCHIVES: &str = r#"
+arch=$(dpkg --print-architecture)
+for name in sample-plain sample-fixed; do for version in 1.0 2.0; do
+    mkdir -p /srv/$name-$version/DEBIAN
+    printf 'Package: %s
+Version: %s
+Architecture: all
+Maintainer: e2e <root@localhost>
+Description: sample
+'         $name $version >/srv/$name-$version/DEBIAN/control
+    dpkg-deb --build /srv/$name-$version /srv/${name}_$version.deb >/dev/null
+done; dpkg -i /srv/${name}_1.0.deb >/dev/null; done
+for kind in plain:own:own fixed:Debian-Security:$(. /etc/os-release; echo $VERSION_CODENAME)-security; do
+    name=sample-${kind%%:*}; rest=${kind#*:}; label=${rest%%:*}; suite=${rest#*:}; folder=/srv/$label
+    binary=main/binary-$arch; dist=$folder/dists/$suite; mkdir -p $dist/$binary; cp /srv/${name}_2.0.deb $folder/
+    { dpkg-deb -f $folder/${name}_2.0.deb; echo "Filename: ${name}_2.0.deb"; echo "Size: $(stat -c %s $folder/${name}_2.0.deb)"
+      echo "SHA256: $(sha256sum <$folder/${name}_2.0.deb | cut -d ' ' -f 1)"; } >$dist/$binary/Packages
+    { printf 'Origin: %s
+Label: %s
+Suite: %s
+Codename: %s
+Date: %s
+Architectures: %s
+Components: main
+SHA256:
+'         $label $label $suite $suite "$(date -Ru)" $arch
+      echo " $(sha256sum <$dist/$binary/Packages | cut -d ' ' -f 1) $(stat -c %s $dist/$binary/Packages) $binary/Packages"; } >$dist/Release
+    echo "deb [trusted=yes] file:$folder $suite main" >/etc/apt/sources.list.d/$name.list
+done
+apt-get -q update >&2
+"#;
+
+#[test]
+fn security_updates_come_alone_and_a_server_that_wants_it_is_started_again() {
+    let server = Server::boot("roles: {dns: [one]}\n");
+    server.domain("first.test");
+    server.apply().exits(0);
+    // Whatever else is pending since the image was made.
+    server.servers.prov(["upgrade"]).run().exits(0);
+    server.estate.on("one", ARCHIVES);
+    let versions = || {
+        server.estate.on(
+            "one",
+            "dpkg-query -W -f '${Package} ${Version} ' sample-fixed sample-plain",
+        )
+    };
+    assert_eq!(versions(), "sample-fixed 1.0 sample-plain 1.0 ");
+    let security = ["upgrade", "--security"];
+    let preview = server.servers.prov(security).args(["--diff"]).run();
+    preview
+        .exits(0)
+        .says("sample-fixed")
+        .never_says("sample-plain 1.0");
+    server.servers.prov(security).run().exits(0);
+    assert_eq!(versions(), "sample-fixed 2.0 sample-plain 1.0 ");
+
+    // It is not started again where nothing wants it.
+    let begun = || server.estate.on("one", "cut -d ' ' -f 22 /proc/1/stat");
+    let before = begun();
+    let quiet = server
+        .servers
+        .prov(["upgrade", "--security", "--reboot"])
+        .run();
+    quiet.exits(0).never_says("started again");
+    assert_eq!(begun(), before);
+    server.estate.on("one", "touch /run/reboot-required");
+    let packages = server.servers.prov(["packages"]).run();
+    packages
+        .exits(0)
+        .says("wanted")
+        .says("1 pending, 0 of them");
+    let upgraded = server.servers.prov(["upgrade", "--reboot"]).run();
+    upgraded.exits(0).says("one   started again, back after");
+    assert_ne!(begun(), before);
+    assert_eq!(versions(), "sample-fixed 2.0 sample-plain 2.0 ");
+    until("the name server is back", || {
+        server.is("is-active", "dnsmasq")
+    });
     server.apply().exits(0).unchanged("one");
 }
 

@@ -94,9 +94,14 @@ async fn restarted(target: &Target) -> Result<(), Failure> {
     ))
 }
 
-/// Asks for what is another one after every start.
+/// Asks for what is another one after every start: the kernel's, and when the first process began, because a server that is
+/// a container shares the kernel of others (proc(5)).
 async fn boot(target: &Target) -> Result<String, Failure> {
-    ask(target, "cat /proc/sys/kernel/random/boot_id").await
+    ask(
+        target,
+        "cat /proc/sys/kernel/random/boot_id && cut -d ' ' -f 22 /proc/1/stat",
+    )
+    .await
 }
 
 async fn ask(target: &Target, line: &str) -> Result<String, Failure> {

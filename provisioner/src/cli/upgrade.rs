@@ -21,7 +21,7 @@ use super::jobs::{self, Jobs, Show};
 use super::reboot::Reboots;
 use super::rehearsal::Rehearsal;
 use super::work::Work;
-use super::{domains, signals};
+use super::{domains, signals, verify};
 use crate::engine::{Failure, RunOutcome};
 use crate::report::json;
 use crate::report::print::{errln, jsonln, outln};
@@ -53,6 +53,9 @@ pub(super) struct Options {
     /// Start servers again that want it, and wait until they are back
     #[arg(long)]
     reboot: bool,
+    /// Go on with the next hosts whatever the checks of those before say
+    #[arg(long, conflicts_with = "rehearse")]
+    without_checks: bool,
     /// Try it in the estate's containers: leave mail, events, posts and a backup, upgrade, verify, and look for them
     #[arg(long, requires = "to", conflicts_with_all = ["diff", "reboot"])]
     rehearse: bool,
@@ -184,7 +187,54 @@ impl Run<'_> {
         if code == exit::DONE && self.options.reboot {
             code = self.reboot(hosts).await?;
         }
+        // A rehearsal makes all checks at its end.
+        if code == exit::DONE && !self.options.rehearse && !self.options.without_checks {
+            code = self.checks(hosts).await?;
+        }
         Ok(code)
+    }
+
+    /// Sees whether what should run on the hosts does, and in containers whether the services that they have a part in work.
+    async fn checks(&self, hosts: &[&Host]) -> Result<u8, Problem> {
+        let phase = domains::phase(self.app, hosts).await?;
+        let jobs = Jobs::gather(self.app, hosts, Work::Roles(phase)).await?;
+        let (outcome, _) = jobs::preview(self.app, jobs, Show::Later).await;
+        let mut broken = Vec::new();
+        for host in &outcome.hosts {
+            let services = host.changes.iter().filter(|it| it.resource == "service");
+            let services =
+                services.map(|it| format!("{}: service {}: {}", host.host, it.id, it.reason));
+            broken.extend(services);
+            let failed = host.failed.as_ref();
+            broken.extend(failed.map(|failure| format!("{}: {}", host.host, failure.cause)));
+        }
+        if self.app.estate.network().is_some() && phase == Phase::Completion {
+            let mut subjects = verify::services(self.app, &Names::default())?;
+            let concerned = |service: &str| {
+                let members = self.app.estate.members(service).unwrap_or_default();
+                members
+                    .iter()
+                    .any(|member| hosts.iter().any(|host| host.name() == member.name()))
+            };
+            subjects.services.retain(|service| concerned(service.name));
+            let checks = verify::checks(self.app, &subjects, None).await?;
+            let failed = checks.iter().filter(|check| !check.passed);
+            broken.extend(
+                failed.map(|check| format!("{}: {}: {}", check.service, check.shows, check.came)),
+            );
+        }
+        if broken.is_empty() {
+            return Ok(exit::DONE);
+        }
+        if !self.app.json() {
+            let failure = Failure::new(
+                "checks fail after the upgrade",
+                "repair what they tell; --without-checks goes on in spite of them",
+            );
+            let failure = Problem::Failed(failure.output(&broken.join("\n")));
+            crate::report::print::err(format_args!("{}", failure.text()));
+        }
+        Ok(exit::FAILED)
     }
 
     async fn roles(&mut self, hosts: &[&Host]) -> Result<u8, Problem> {
