@@ -3,6 +3,7 @@
 //! They are checked when an estate is read, so that nothing further down has to ask whether a path is absolute or a
 //! name could be taken for an option. They refuse what could not be quoted, listed or compared safely.
 
+mod address;
 mod mode;
 mod network;
 mod path;
@@ -13,6 +14,7 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use address::{GitUrl, HttpUrl, RepositoryUri};
 pub use mode::Mode;
 pub use network::Network;
 pub(crate) use path::FileName;
@@ -350,62 +352,6 @@ impl DatabaseAccount {
     }
 }
 
-checked_name!(
-    /// Holds an address on the web, `http` or `https`, without account or fragment; it is not secret. Other characters than
-    /// those of RFC 3986 are percent-encoded.
-    HttpUrl,
-    "url",
-    "an http or https address; an account (user:password@) is kept in a file in /etc/apt/auth.conf.d (apt_auth.conf(5)) \
-     instead, a fragment (#…) is left out, and other characters are percent-encoded",
-    |text| {
-        let rest = text
-            .strip_prefix("http://")
-            .or_else(|| text.strip_prefix("https://"));
-        rest.is_some_and(|rest| {
-            !rest.is_empty()
-                && !rest.starts_with(['/', ':', '?'])
-                && rest
-                    .bytes()
-                    .all(|b| b.is_ascii_alphanumeric() || b"-._~:/[]!$&()*+,;=%?".contains(&b))
-        })
-    }
-);
-
-checked_name!(
-    /// Holds the address of a repository of packages, as sources.list(5) takes it: `http`, `https`, a list of mirrors of
-    /// either, or a folder of the host (`file:/srv/packages`), without account; it is not secret.
-    RepositoryUri,
-    "repository",
-    "the address of a repository; use http://, https://, mirror+http://, mirror+https:// or file:/PATH; an account \
-     (user:password@) is kept in a file in /etc/apt/auth.conf.d (apt_auth.conf(5)) instead",
-    |text| {
-        let plain = |rest: &str| {
-            rest.bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b"-._~:/[]!$&()*+,;=%".contains(&b))
-        };
-        let web = ["http://", "https://", "mirror+http://", "mirror+https://"];
-        let web = web.iter().find_map(|scheme| text.strip_prefix(scheme));
-        let folder = text.strip_prefix("file:").filter(|path| path.starts_with('/'));
-        web.is_some_and(|rest| !rest.is_empty() && !rest.starts_with(['/', ':']) && plain(rest))
-            || folder.is_some_and(plain)
-    }
-);
-
-impl RepositoryUri {
-    /// Gives the name or address of the server; empty where it is the host itself.
-    #[must_use]
-    pub fn host(&self) -> &str {
-        let Some((_, place)) = self.0.split_once("://") else {
-            return "";
-        };
-        let host = place.split('/').next().unwrap_or_default();
-        match host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-            Some((address, _)) => address,
-            None => host.split(':').next().unwrap_or_default(),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -440,31 +386,6 @@ mod tests {
                 "{bad:?} was accepted"
             );
         }
-    }
-
-    #[test]
-    fn an_address_may_have_a_query_and_never_shows_a_password() {
-        for good in [
-            "https://example.org/x?a=b&c=d%20",
-            "http://[2001:db8::1]:8080/x",
-            "https://example.org",
-        ] {
-            assert!(HttpUrl::new(good).is_ok(), "{good}");
-        }
-        for bad in [
-            "ftp://a/b",
-            "https://?a",
-            "https://a/b#c",
-            "https://a/b c",
-            "https:///x",
-        ] {
-            assert!(HttpUrl::new(bad).is_err(), "{bad}");
-        }
-        let problem = HttpUrl::new("https://me:hunter2@example.org/x").unwrap_err();
-        assert!(
-            !problem.contains("hunter2") && problem.contains("auth.conf.d"),
-            "{problem}"
-        );
     }
 
     #[test]

@@ -88,6 +88,16 @@ fn what_cannot_be_meant_is_refused_with_a_reason() {
             "release n=CODENAME",
         ),
         (
+            "git",
+            json!({"path": "/srv/a", "url": "git@example.org:a.git"}),
+            "`known_hosts` is needed",
+        ),
+        (
+            "git",
+            json!({"path": "/srv/a", "url": "https://a/b", "version": "--upload-pack=x"}),
+            "is a branch, a tag or a commit",
+        ),
+        (
             "tree",
             json!({"path": "/srv/a", "files": {"../b": "x"}}),
             "no path in the folder",

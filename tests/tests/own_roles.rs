@@ -184,6 +184,7 @@ fn a_folder_of_a_role_becomes_one_of_the_host() {
         .run()
         .exits(64)
         .says("is there twice");
+    std::fs::remove_file(estate.path("estate/roles/site/www/index.html")).unwrap();
 }
 
 #[test]

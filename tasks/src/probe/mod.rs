@@ -14,6 +14,7 @@ mod apt;
 mod archive;
 mod calendar;
 mod debconf;
+mod git;
 mod group;
 mod guard;
 mod known;
@@ -51,6 +52,8 @@ pub use answers::{Answers, Broken};
 pub use apt::{AptFact, AptRequest, AptVerb};
 pub use archive::{ArchiveFact, ArchiveQuestion};
 pub use calendar::{CalendarFact, CalendarRequest};
+pub(crate) use git::GIT_FUNCTIONS;
+pub use git::{GitFact, GitQuestion};
 pub use group::GroupFact;
 pub use guard::{GuardFact, Guards};
 pub use known::{Becomes, Known};
@@ -293,6 +296,8 @@ kinds! {
     Archive archives: archive::Folders;
     /// What is in a folder, at any depth.
     Listing listings: listing::Listings;
+    /// A checkout of git, and what its remote has.
+    Git git: git::Checkouts;
     /// How a path is reached: links and folders on the way.
     Way ways: way::Ways;
     /// Whether a package is installed, and in which version.

@@ -19,6 +19,7 @@ mod download;
 mod edit;
 mod essential;
 mod file;
+mod git;
 mod group;
 mod handler;
 mod line;
@@ -59,6 +60,7 @@ pub use directory::Directory;
 pub use download::Download;
 pub use edit::Anchor;
 pub use file::File;
+pub use git::Git;
 pub use group::Group;
 pub use handler::{Handler, HandlerAction, Handling};
 pub use line::Line;
@@ -201,6 +203,7 @@ kinds! {
     "tree" Tree,
     "download" Download,
     "archive" Archive,
+    "git" Git,
     "symlink" Symlink,
     "line" Line,
     "block" Block,
