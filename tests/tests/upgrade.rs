@@ -45,13 +45,29 @@ fn a_release_upgrade_is_previewed_and_comes_to_its_end_however_often_it_is_kille
     let other = estate.prov(["diff"]).run();
     other.exits(0);
 
-    // Killed while it fetches, while it unpacks, while it configures.
-    for doing in ["apt-get", "dpkg", "dpkg .*--configure"] {
+    // Killed ten times: while it looks, fetches, unpacks and configures. What was begun goes on, and may be ended before the last.
+    let moments = [
+        "sshd",
+        "sh",
+        "apt-get",
+        "apt-get",
+        "dpkg",
+        "dpkg",
+        "dpkg",
+        "dpkg .*--configure",
+        "dpkg .*--configure",
+        "dpkg .*--configure",
+    ];
+    let over = "grep -q trixie /etc/os-release && ! pgrep -x 'dpkg|apt-get'";
+    for (number, doing) in moments.into_iter().enumerate() {
         let running = estate
             .prov(["upgrade", "--to", "trixie", "--wait", "300"])
             .start();
-        let sees = format!("ps axww -o args | grep -v grep | grep -q '^[^ ]*{doing}'");
+        let sees =
+            format!("ps axww -o args | grep -v grep | grep -q '^[^ ]*{doing}' || {{ {over}; }}");
         in_time("the upgrade is under way", || estate.holds("one", &sees));
+        // No two of them at the same place.
+        std::thread::sleep(Duration::from_millis(300 * number as u64));
         running.kill();
     }
     // What the last one began goes on without it; until it ends, the SSH server may take nobody.
