@@ -2,6 +2,7 @@
 
 mod names;
 mod remedy;
+mod run;
 mod terms;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,20 +13,16 @@ use serde::{Deserialize, Serialize};
 use super::{Manage, Resource, State, essential};
 use crate::plan::{Action, Awaited, Change, Diff, Planned, Reason, Remedy};
 use crate::probe::{
-    AptFact, AptRequest, AptVerb, Becomes, Effect, Facts, ListsFact, NameQuestion, NotAsked,
-    PackageFact, Query,
+    AptFact, AptRequest, AptVerb, Becomes, Effect, Facts, NameQuestion, NotAsked, PackageFact,
+    Query,
 };
 use crate::step::{Run, Step};
 use crate::value::{PackageName, PackageVersion};
 pub use names::{Names, Terms};
 pub(super) use remedy::remedy;
+pub(super) use run::{apt, repair, stale, update};
+use run::{going, keeps_the_way_in, known_names};
 use terms::Marks;
-
-/// Seconds after which the package lists are fetched anew before an installation.
-const LISTS_ARE_OLD: u64 = 24 * 3600;
-
-/// Seconds for which apt waits for a lock that another process holds.
-const LOCK_TIMEOUT: u32 = 600;
 
 /// Manages Debian packages: that they are installed, or not.
 ///
@@ -432,39 +429,6 @@ impl Packages {
     }
 }
 
-/// Runs apt without questions: changed configuration files are kept, and a held lock is waited for.
-pub(super) fn apt<const N: usize>(arguments: [&str; N]) -> Run {
-    let timeout = format!("DPkg::Lock::Timeout={LOCK_TIMEOUT}");
-    let mut run = Run::new([
-        "apt-get",
-        "-q",
-        "-y",
-        "-o",
-        &timeout,
-        "-o",
-        "APT::Install-Recommends=false",
-        "-o",
-        "Dpkg::Options::=--force-confdef",
-        "-o",
-        "Dpkg::Options::=--force-confold",
-        "-o",
-        "Dpkg::Use-Pty=0",
-    ]);
-    run.argv.extend(arguments.map(str::to_owned));
-    run
-}
-
-/// Fetches the package lists. Where all of them are as they were, nothing else tells that they were fetched.
-pub(super) fn update() -> Step {
-    let fetched = "APT::Update::Post-Invoke-Success::=touch /var/lib/apt/lists";
-    apt(["-o", fetched, "update", "--error-on=any"]).into()
-}
-
-/// Finishes what an earlier installation left undone.
-pub(super) fn repair() -> Step {
-    Run::new(["dpkg", "--configure", "-a", "--force-confold"]).into()
-}
-
 /// What is to be done with packages.
 #[derive(Default)]
 struct Wanted<'a> {
@@ -485,23 +449,6 @@ impl Wanted<'_> {
             Some(version) => format!("{name}={version}"),
             None => name.to_string(),
         }
-    }
-}
-
-/// Says why package lists must be fetched anew, if they must.
-pub(super) fn stale(lists: Option<&ListsFact>) -> Option<String> {
-    let Some(ListsFact {
-        age: Some(age),
-        newer,
-        ..
-    }) = lists
-    else {
-        return Some("as there are none".to_owned());
-    };
-    match newer {
-        Some(source) => Some(format!("as {source} is newer")),
-        None if *age > LISTS_ARE_OLD => Some("as they are older than a day".to_owned()),
-        None => None,
     }
 }
 
@@ -538,35 +485,6 @@ fn unknown(name: &PackageName, facts: &Facts) -> Planned {
         cause: format!("apt knows no package {name}"),
         hint,
     }
-}
-
-/// Refuses, once new lists are there, what apt would take for something else than a package of just this name.
-fn known_names(names: &[&PackageName]) -> Run {
-    const SCRIPT: &str = r#"for name do
-  known=$(apt-cache showpkg -- "$name" 2>/dev/null | awk '/^[A-Z][A-Za-z ]*: *$/{part = $1 $2; next} part == "Versions:" && /^[0-9]/{print "real"; exit} part == "ReverseProvides:" && NF{print $1}')
-  case $known in (*real) ;; ('') echo "E: Unable to locate package $name"; bad=1;;
-  (*) echo "E: $name is a virtual package; it is provided by" $(printf '%s\n' "$known" | sort -u); bad=1;; esac
-done; exit ${bad:-0}"#;
-    let mut run = Run::new(["sh", "-c", SCRIPT, "sh"]);
-    run.argv.extend(names.iter().map(ToString::to_string));
-    run
-}
-
-/// Refuses a removal with which prov's own way in would go.
-fn keeps_the_way_in(verb: &str, words: impl Iterator<Item = String>) -> Run {
-    const SCRIPT: &str = r#"verb=$1; shift
-apt-get -s -q "$verb" -- "$@" 2>/dev/null | while read -r word name _; do case "$word $name" in
-("Remv openssh-server"|"Purg openssh-server") echo "E: $name would be removed with $*, and prov would not get in again"; exit 1;;
-("Remv sudo"|"Purg sudo") [ -z "$SUDO_USER" ] || { echo "E: $name would be removed with $*, and prov would not become root again"; exit 1; };;
-esac; done"#;
-    let mut run = Run::new(["sh", "-c", SCRIPT, "sh", verb]);
-    run.argv.extend(words);
-    run
-}
-
-/// Writes a package that is to go, as `apt-get install` takes it (apt-get(8)).
-fn going(name: &PackageName) -> String {
-    format!("{name}-")
 }
 
 fn list(names: &[&PackageName]) -> String {

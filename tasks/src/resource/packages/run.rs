@@ -1,0 +1,90 @@
+//! How apt and dpkg are run, and what is looked at just before.
+
+use crate::probe::ListsFact;
+use crate::step::{Run, Step};
+use crate::value::PackageName;
+
+/// Seconds after which the package lists are fetched anew before an installation.
+const LISTS_ARE_OLD: u64 = 24 * 3600;
+
+/// Seconds for which apt waits for a lock that another process holds.
+const LOCK_TIMEOUT: u32 = 600;
+
+/// Runs apt without questions: changed configuration files are kept, and a held lock is waited for.
+pub(in crate::resource) fn apt<const N: usize>(arguments: [&str; N]) -> Run {
+    let timeout = format!("DPkg::Lock::Timeout={LOCK_TIMEOUT}");
+    let mut run = Run::new([
+        "apt-get",
+        "-q",
+        "-y",
+        "-o",
+        &timeout,
+        "-o",
+        "APT::Install-Recommends=false",
+        "-o",
+        "Dpkg::Options::=--force-confdef",
+        "-o",
+        "Dpkg::Options::=--force-confold",
+        "-o",
+        "Dpkg::Use-Pty=0",
+    ]);
+    run.argv.extend(arguments.map(str::to_owned));
+    run
+}
+
+/// Fetches the package lists. Where all of them are as they were, nothing else tells that they were fetched.
+pub(in crate::resource) fn update() -> Step {
+    let fetched = "APT::Update::Post-Invoke-Success::=touch /var/lib/apt/lists";
+    apt(["-o", fetched, "update", "--error-on=any"]).into()
+}
+
+/// Finishes what an earlier installation left undone.
+pub(in crate::resource) fn repair() -> Step {
+    Run::new(["dpkg", "--configure", "-a", "--force-confold"]).into()
+}
+
+/// Says why package lists must be fetched anew, if they must.
+pub(in crate::resource) fn stale(lists: Option<&ListsFact>) -> Option<String> {
+    let Some(ListsFact {
+        age: Some(age),
+        newer,
+        ..
+    }) = lists
+    else {
+        return Some("as there are none".to_owned());
+    };
+    match newer {
+        Some(source) => Some(format!("as {source} is newer")),
+        None if *age > LISTS_ARE_OLD => Some("as they are older than a day".to_owned()),
+        None => None,
+    }
+}
+
+/// Refuses, once new lists are there, what apt would take for something else than a package of just this name.
+pub(super) fn known_names(names: &[&PackageName]) -> Run {
+    const SCRIPT: &str = r#"for name do
+  known=$(apt-cache showpkg -- "$name" 2>/dev/null | awk '/^[A-Z][A-Za-z ]*: *$/{part = $1 $2; next} part == "Versions:" && /^[0-9]/{print "real"; exit} part == "ReverseProvides:" && NF{print $1}')
+  case $known in (*real) ;; ('') echo "E: Unable to locate package $name"; bad=1;;
+  (*) echo "E: $name is a virtual package; it is provided by" $(printf '%s\n' "$known" | sort -u); bad=1;; esac
+done; exit ${bad:-0}"#;
+    let mut run = Run::new(["sh", "-c", SCRIPT, "sh"]);
+    run.argv.extend(names.iter().map(ToString::to_string));
+    run
+}
+
+/// Refuses a removal with which prov's own way in would go.
+pub(super) fn keeps_the_way_in(verb: &str, words: impl Iterator<Item = String>) -> Run {
+    const SCRIPT: &str = r#"verb=$1; shift
+apt-get -s -q "$verb" -- "$@" 2>/dev/null | while read -r word name _; do case "$word $name" in
+("Remv openssh-server"|"Purg openssh-server") echo "E: $name would be removed with $*, and prov would not get in again"; exit 1;;
+("Remv sudo"|"Purg sudo") [ -z "$SUDO_USER" ] || { echo "E: $name would be removed with $*, and prov would not become root again"; exit 1; };;
+esac; done"#;
+    let mut run = Run::new(["sh", "-c", SCRIPT, "sh", verb]);
+    run.argv.extend(words);
+    run
+}
+
+/// Writes a package that is to go, as `apt-get install` takes it (apt-get(8)).
+pub(super) fn going(name: &PackageName) -> String {
+    format!("{name}-")
+}
