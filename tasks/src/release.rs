@@ -39,6 +39,8 @@ pub enum Feature {
     BaculaPsk,
     /// nginx has the directive `http2`, and warns of `listen … http2` (nginx 1.25.1).
     NginxHttp2Directive,
+    /// The host's locale is in `/etc/locale.conf` (locale.conf(5)), and `/etc/default/locale` leads there.
+    LocaleConf,
 }
 
 impl Release {
@@ -46,7 +48,11 @@ impl Release {
     const fn features(self) -> &'static [Feature] {
         match self {
             Self::Bookworm => &[],
-            Self::Trixie => &[Feature::BaculaPsk, Feature::NginxHttp2Directive],
+            Self::Trixie => &[
+                Feature::BaculaPsk,
+                Feature::NginxHttp2Directive,
+                Feature::LocaleConf,
+            ],
         }
     }
 

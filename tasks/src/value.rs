@@ -7,6 +7,7 @@ mod address;
 mod mode;
 mod network;
 mod path;
+mod system;
 mod timespan;
 
 use std::fmt;
@@ -19,6 +20,7 @@ pub use mode::Mode;
 pub use network::Network;
 pub(crate) use path::FileName;
 pub use path::HostPath;
+pub use system::{LocaleName, SysctlKey, TimeZone, UnitName};
 pub use timespan::Timespan;
 
 macro_rules! checked_name {
@@ -238,11 +240,16 @@ impl ServiceName {
     /// Gives the full name of the systemd unit.
     #[must_use]
     pub fn unit(&self) -> String {
-        if UNIT_SUFFIXES.iter().any(|suffix| self.0.ends_with(suffix)) {
-            self.0.clone()
-        } else {
-            format!("{}.service", self.0)
-        }
+        unit_of(&self.0)
+    }
+}
+
+/// Gives the full name of a unit.
+fn unit_of(name: &str) -> String {
+    if UNIT_SUFFIXES.iter().any(|suffix| name.ends_with(suffix)) {
+        name.to_owned()
+    } else {
+        format!("{name}.service")
     }
 }
 

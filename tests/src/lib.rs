@@ -17,10 +17,12 @@
 mod docker;
 mod estate;
 mod prov;
+mod server;
 
 pub use docker::{docker, docker_fails, resolve, secret};
 pub use estate::{Estate, Folder};
 pub use prov::{Prov, Ran, Running, binary};
+pub use server::Server;
 
 use std::time::{Duration, Instant};
 

@@ -131,6 +131,10 @@ pub enum Reason {
     Enabled,
     /// A setting has another value.
     ValueDiffers,
+    /// A file was changed since the service manager has read it.
+    NotRead,
+    /// A locale cannot be used by programs.
+    NotGenerated,
     /// What the command makes is not there, or what it checks fails.
     NotDone,
 }
@@ -173,6 +177,8 @@ impl Reason {
             Self::NotEnabled => "not enabled",
             Self::Enabled => "enabled",
             Self::ValueDiffers => "value differs",
+            Self::NotRead => "not read yet",
+            Self::NotGenerated => "not generated",
             Self::NotDone => "not done",
         }
     }
@@ -222,11 +228,50 @@ impl Change {
         self
     }
 
+    /// Adds what another change does after this one.
+    fn append(&mut self, other: Self) {
+        if self.action != other.action {
+            self.action = Action::Update;
+        }
+        let news = other.reasons.into_iter();
+        let news: Vec<_> = news.filter(|new| !self.reasons.contains(new)).collect();
+        self.reasons.extend(news);
+        if !self.detail.is_empty() && !other.detail.is_empty() {
+            self.detail.push_str("   ");
+        }
+        self.detail.push_str(&other.detail);
+        self.diff.append(other.diff);
+        self.steps.extend(other.steps);
+    }
+
     /// Gives the reasons as people read them.
     #[must_use]
     pub fn reason(&self) -> String {
         let texts: Vec<_> = self.reasons.iter().map(|reason| reason.text()).collect();
         texts.join(", ")
+    }
+}
+
+impl Planned {
+    /// Puts what becomes of the parts of one resource together: one change, unless a part cannot be made so, or waits.
+    #[must_use]
+    pub fn together(parts: impl IntoIterator<Item = Self>) -> Self {
+        let mut together: Option<Change> = None;
+        for part in parts {
+            match (part, &mut together) {
+                (Self::Unchanged, _) => {}
+                (Self::Change(change), Some(together)) => together.append(change),
+                (Self::Change(change), none @ None) => *none = Some(change),
+                (
+                    other @ (Self::Unknown(_)
+                    | Self::Deferred(_)
+                    | Self::Refused { .. }
+                    | Self::Impossible { .. }),
+                    _,
+                ) => return other,
+            }
+        }
+        together.map_or(Self::Unchanged, Self::Change)
     }
 }
 

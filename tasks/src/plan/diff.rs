@@ -140,6 +140,11 @@ impl Diff {
         Self(vec![format!("({text})")])
     }
 
+    /// Adds the lines of another comparison.
+    pub(super) fn append(&mut self, other: Self) {
+        self.0.extend(other.0);
+    }
+
     /// Gives the lines, each beginning with ` `, `+`, `-`, `@`, `\` or, for a note, `(`.
     #[must_use]
     pub fn lines(&self) -> &[String] {

@@ -19,6 +19,7 @@ mod group;
 mod guard;
 mod known;
 mod listing;
+mod locale;
 mod login;
 mod mariadb;
 mod package;
@@ -33,6 +34,7 @@ mod release;
 mod replaced;
 mod service;
 mod service_manager;
+mod sysctl;
 mod time;
 mod upgrade;
 mod way;
@@ -57,6 +59,7 @@ pub use git::{GitFact, GitQuestion};
 pub use group::GroupFact;
 pub use guard::{GuardFact, Guards};
 pub use known::{Becomes, Known};
+pub use locale::LocaleFact;
 pub use login::LoginFact;
 pub(crate) use mariadb::{CLIENT, PROXY};
 pub use mariadb::{
@@ -78,6 +81,7 @@ pub use release::ReleaseFact;
 pub use replaced::ReplacedFact;
 pub use service::ServiceFact;
 pub use service_manager::ServiceManager;
+pub use sysctl::SysctlFact;
 pub use upgrade::{PendingPackage, SourceFile, UpgradeFact, UpgradeQuestion};
 pub use way::{Maker, Planted, Way};
 
@@ -324,6 +328,10 @@ kinds! {
     Group groups: group::Groups;
     /// A service's state, asked of the service manager.
     Service services: service::Services;
+    /// A setting of the kernel.
+    Sysctl sysctls: sysctl::Settings;
+    /// Whether programs can use a locale, and whether the host can make it.
+    Locale locales: locale::Locales;
     /// The answer to a debconf question, for instance `exim4/mailname`.
     Debconf debconf: debconf::Questions;
     /// The host's clock, in seconds since 1970.

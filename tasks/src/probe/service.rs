@@ -34,10 +34,18 @@ pub struct ServiceFact {
     pub ends: bool,
     /// Why it can be neither enabled nor disabled, where it cannot.
     pub fixed: Option<String>,
+    /// Whether its definition was changed since the service manager has read it.
+    pub outdated: bool,
     /// What is wrong with its definition, where that cannot be read.
     pub problem: Option<String>,
     /// Its own name, where it was asked for by another one.
     pub alias_of: Option<String>,
+}
+
+impl ServiceFact {
+    /// Why a unit cannot be enabled that says of itself nothing about it.
+    pub(crate) const WITHOUT_INSTALL: &str =
+        "its unit file has no section [Install]: other units start it";
 }
 
 impl Facts {
@@ -67,7 +75,7 @@ impl Kind for Services {
         let units = quote::sh_all(units.iter().map(String::as_str));
         format!(
             "read -r init </proc/1/comm\n\
-             {{ if [ \"$init\" = systemd ]; then echo systemd; systemctl show --property=Id,LoadState,LoadError,ActiveState,SubState,UnitFileState,Type,RemainAfterExit,WantedBy,RequiredBy,SourcePath,FragmentPath -- {units} 2>/dev/null && prov_complete\n\
+             {{ if [ \"$init\" = systemd ]; then echo systemd; systemctl show --property=Id,LoadState,LoadError,ActiveState,SubState,UnitFileState,Type,RemainAfterExit,WantedBy,RequiredBy,SourcePath,FragmentPath,NeedDaemonReload -- {units} 2>/dev/null && prov_complete\n\
              elif [ -d /run/service ]; then echo runit; sv status {services} 2>&1; [ $? -gt 99 ] || prov_complete\n\
              else prov_complete; fi; }} | prov_answer services\n"
         )
@@ -133,6 +141,7 @@ fn systemd_unit(asked: &str, block: &str) -> ServiceFact {
         looping,
         ends: value("Type") == "oneshot" && value("RemainAfterExit") != "yes",
         fixed,
+        outdated: value("NeedDaemonReload") == "yes",
         problem: matches!(load, "bad-setting" | "error").then(|| {
             let said = value("LoadError");
             // In the words of D-Bus: `org.freedesktop.systemd1.BadUnitSetting "Unit x.service has a bad …"`.
@@ -152,7 +161,7 @@ fn boot<'a>(value: &impl Fn(&str) -> &'a str) -> (bool, Option<String>) {
     let fixed = |why: &str| (wanted, Some(why.to_owned()));
     match value("UnitFileState") {
         "enabled" | "enabled-runtime" => (true, None),
-        "static" => fixed("its unit file has no section [Install]: other units start it"),
+        "static" => fixed(ServiceFact::WITHOUT_INSTALL),
         "indirect" => (
             false,
             Some(

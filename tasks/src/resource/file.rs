@@ -108,12 +108,14 @@ impl File {
             (PathFact::Missing, Some(content)) => {
                 return match missing_parent(&self.path, facts)? {
                     Some(problem) => Ok(problem),
-                    None => Ok(self.create(Reason::Missing, content, facts, "")),
+                    None => Ok(self.create(Reason::Missing, content, facts, "").into()),
                 };
             }
             (PathFact::Link { target, .. }, Some(content)) => {
                 let replaced = format!("   in place of a link to {target}");
-                return Ok(self.create(Reason::KindDiffers, content, facts, &replaced));
+                return Ok(self
+                    .create(Reason::KindDiffers, content, facts, &replaced)
+                    .into());
             }
             (PathFact::File(file), content) => (content, file),
         };
@@ -156,12 +158,31 @@ impl File {
         )
     }
 
-    fn create(&self, reason: Reason, content: &Content, facts: &Facts, besides: &str) -> Planned {
+    /// Plans a file in a folder that is made, too, where no package brings it.
+    pub(super) fn plan_with_folder(&self, facts: &Facts) -> Result<Planned, NotAsked> {
+        let folder = self.path.parent();
+        let is_missing = *facts.path(&folder)? == PathFact::Missing
+            && *facts.path(&self.path)? == PathFact::Missing
+            && facts.coming.is_empty();
+        match &self.content {
+            Some(content) if is_missing && self.state == State::Present => {
+                let mut change = self.create(Reason::Missing, content, facts, "");
+                let make = Step::MakeDirectory {
+                    path: folder,
+                    attributes: Attributes::of_parents(),
+                };
+                change.steps.insert(0, make);
+                Ok(change.into())
+            }
+            _ => self.plan(facts),
+        }
+    }
+
+    fn create(&self, reason: Reason, content: &Content, facts: &Facts, besides: &str) -> Change {
         let hidden = self.hidden(facts, None, content);
         Change::new(Action::Create, vec![reason], vec![self.write(content)])
             .detail(super::directory::attribute_text(&self.attributes()) + besides)
             .diff(Diff::of_text("", content, hidden))
-            .into()
     }
 
     /// Tells what of its bytes is not shown.

@@ -23,6 +23,7 @@ mod git;
 mod group;
 mod handler;
 mod line;
+mod locale;
 mod manage;
 mod mariadb;
 mod mariadb_database;
@@ -36,10 +37,13 @@ mod restarts;
 mod scram;
 mod service;
 mod symlink;
+mod sysctl;
+mod timezone;
 mod tls_authority;
 mod tls_certificate;
 mod tls_key;
 mod tree;
+mod unit;
 mod upgrade;
 mod user;
 
@@ -64,6 +68,7 @@ pub use git::Git;
 pub use group::Group;
 pub use handler::{Handler, HandlerAction, Handling};
 pub use line::Line;
+pub use locale::Locale;
 pub use manage::{AtEnd, Manage, Stage};
 pub use mariadb_database::MariaDbDatabase;
 pub use mariadb_user::MariaDbUser;
@@ -74,10 +79,13 @@ pub use replace::Replace;
 pub use restarts::Restarts;
 pub use service::Service;
 pub use symlink::Symlink;
+pub use sysctl::{Sysctl, SysctlValue};
+pub use timezone::Timezone;
 pub use tls_authority::TlsAuthority;
 pub use tls_certificate::TlsCertificate;
 pub use tls_key::TlsKey;
 pub use tree::Tree;
+pub use unit::Unit;
 pub use upgrade::Upgrade;
 pub use user::User;
 
@@ -210,6 +218,10 @@ kinds! {
     "replace" Replace,
     "cron" Cron,
     "apache_module" ApacheModule,
+    "sysctl" Sysctl,
+    "timezone" Timezone,
+    "locale" Locale,
+    "unit" Unit,
     "command" Command,
     "tls_key" TlsKey,
     "tls_authority" TlsAuthority,

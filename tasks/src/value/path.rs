@@ -5,7 +5,9 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{AccountName, ApacheModuleName, DomainName, PackageName, Word};
+use super::{
+    AccountName, ApacheModuleName, DomainName, PackageName, SysctlKey, TimeZone, UnitName, Word,
+};
 
 /// Marks names that are valid parts of a path: not empty, without a slash, neither `.` nor `..`.
 pub(crate) trait FileName: fmt::Display {}
@@ -107,6 +109,42 @@ impl HostPath {
     pub(crate) fn package_preferences(name: &PackageName) -> Self {
         let name = name.as_str().replace('+', "_");
         Self(format!("/etc/apt/preferences.d/00-{name}.pref"))
+    }
+
+    /// Takes over a path from prov's own code, which is a valid one.
+    pub(crate) fn known(path: &'static str) -> Self {
+        Self(path.to_owned())
+    }
+
+    /// Gives the file of an administrator's own that describes a unit, or a part of it.
+    #[must_use]
+    pub(crate) fn unit(name: &UnitName, drop_in: Option<&Word>) -> Self {
+        let unit = format!("/etc/systemd/system/{}", name.unit());
+        Self(match drop_in {
+            Some(drop_in) => format!("{unit}.d/{drop_in}.conf"),
+            None => unit,
+        })
+    }
+
+    /// Gives the file by which a package brings a unit of that name.
+    #[must_use]
+    pub(crate) fn packaged_unit(name: &UnitName) -> Self {
+        Self(format!("/usr/lib/systemd/system/{}", name.unit()))
+    }
+
+    /// Gives the file that holds one setting of the kernel. What is read later counts (sysctl.d(5)), and so it comes after the files
+    /// of packages and after `99-sysctl.conf`.
+    #[must_use]
+    pub(crate) fn sysctl(key: &SysctlKey) -> Self {
+        // A key has no `+`, so each has a name of its own.
+        let name = key.slashed().replace('.', "+").replace('/', ".");
+        Self(format!("/etc/sysctl.d/99-zz-{name}.conf"))
+    }
+
+    /// Gives the file of a time zone.
+    #[must_use]
+    pub(crate) fn time_zone(zone: &TimeZone) -> Self {
+        Self(format!("/usr/share/zoneinfo/{zone}"))
     }
 
     /// Tells whether this path lies below a folder.

@@ -113,9 +113,11 @@ struct Item {
 }
 
 /// Fields that name a file of the role's folder: the kind, the field, and the field that gets what the file holds.
-const FROM_FOLDER: [(&str, &str, &str); 5] = [
+const FROM_FOLDER: [(&str, &str, &str); 7] = [
     ("file", "template", "content"),
     ("file", "source", "content"),
+    ("unit", "template", "content"),
+    ("unit", "source", "content"),
     ("apt_repository", "key_source", "key"),
     ("archive", "source", "content"),
     ("tree", "source", "files"),

@@ -1,0 +1,322 @@
+//! Units of systemd.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{File, Manage, Resource, State};
+use crate::content::Content;
+use crate::plan::{Action, Change, Planned, Reason, Remedy};
+use crate::probe::{
+    Becomes, Effect, Facts, NotAsked, PathFact, PathQuestion, Query, Read, ServiceFact,
+    ServiceManager,
+};
+use crate::step::{Run, Step};
+use crate::value::{HostPath, ServiceName, UnitName, Word};
+
+/// Manages a unit of systemd, or a drop-in for one, in `/etc/systemd/system` (systemd.unit(5)).
+///
+/// What is to be written is verified first (`systemd-analyze verify`) and not placed if systemd finds a mistake in it: a key that it
+/// does not know, a program that is not there, a socket without its service. So programs, and services before their sockets, are
+/// declared before it. systemd reads its files again after each change; what runs is not restarted, unless a handler does. Whether it
+/// runs and starts at boot is the business of a `service` after it. When absent, the unit is stopped and disabled first, unless a package brings
+/// one of that name. Everybody can read a unit, and ask systemd what is in it: a secret in it is refused.
+///
+/// Where systemd does not run, as in containers in deploy and test mode, the file is placed, and verified if systemd is
+/// installed; that is all. A file that is a link, as a masked unit is, is refused.
+///
+/// ```yaml
+/// unit: {name: page.service, content: "[Service]\nExecStart=/usr/local/bin/page\n[Install]\nWantedBy=multi-user.target\n"}
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(remote = "Self", deny_unknown_fields)]
+pub struct Unit {
+    /// Name, without its suffix if that is `.service`; of a template, with an empty instance: `page@.service`.
+    pub name: UnitName,
+    /// Name of the drop-in that is managed, and not the unit itself: `limits` is the file `limits.conf` in `NAME.d`.
+    #[serde(default)]
+    pub drop_in: Option<Word>,
+    /// The text. Needed when present.
+    #[serde(default)]
+    pub content: Option<Content>,
+    /// Whether it should be there.
+    #[serde(default)]
+    pub state: State,
+}
+
+super::checked!(Unit);
+
+/// The program that verifies units.
+const ANALYZE: &str = "/usr/bin/systemd-analyze";
+
+/// Verifies a unit, and how its drop-ins change it, in a folder of its own under its name. Mistakes of other units are theirs.
+const VERIFY: &str = r#"folder=$(mktemp -d /run/prov.XXXXXXXXXX) || exit; trap 'rm -rf -- "$folder"' EXIT; unit=$1 drop_in=$2
+if [ -z "$drop_in" ]; then cat >"$folder/$unit" || exit
+else
+  template=$unit; case $unit in (*@*) template=${unit%%@*}@.${unit##*.};; esac
+  for name in "$unit" "$template"; do
+    for place in /etc/systemd/system /run/systemd/system /run/systemd/generator /usr/local/lib/systemd/system /usr/lib/systemd/system; do
+      [ -f "$folder/$unit" ] || [ ! -f "$place/$name" ] || cp -- "$place/$name" "$folder/$unit" || exit
+    done
+  done
+  [ -f "$folder/$unit" ] || exit 0
+  mkdir -- "$folder/$unit.d" && cat >"$folder/$unit.d/$drop_in.conf" || exit
+fi
+said=$(systemd-analyze verify --man=no --recursive-errors=no "$folder/$unit" 2>&1); status=$?
+[ $status = 0 ] || printf '%s\n' "$said" | sed "s|$folder/||g"
+exit $status"#;
+
+/// Has systemd read its files again, and forget that a unit which has gone had failed.
+const FORGET: &str = r#"[ -z "$2" ] || rmdir --ignore-fail-on-non-empty -- "$2" || exit
+[ -n "$1" ] || exit 0; systemctl daemon-reload || exit
+systemctl reset-failed -- "$1" 2>/dev/null || :"#;
+
+impl Unit {
+    fn check(&self) -> Result<(), String> {
+        let refuse = |problem: &str| Err(format!("unit {}: {problem}", self.id()));
+        match (&self.content, self.state) {
+            (None, State::Present) => refuse("`content` is needed"),
+            (Some(content), _) if content.has_secrets() => refuse(
+                "systemd tells everybody what is in a unit: put the secret into a `file`, and name that by EnvironmentFile= or LoadCredential=",
+            ),
+            (_, State::Present | State::Absent) => Ok(()),
+        }
+    }
+
+    fn file(&self) -> File {
+        let path = HostPath::unit(&self.name, self.drop_in.as_ref());
+        match &self.content {
+            Some(content) if self.state == State::Present => File::new(path, content.clone()),
+            Some(_) | None => File::gone(path),
+        }
+    }
+
+    /// Gives the unit of that name that a package may bring.
+    fn packaged(&self) -> HostPath {
+        HostPath::packaged_unit(&self.name)
+    }
+
+    fn fact<'f>(&self, facts: &'f Facts) -> Result<Option<&'f ServiceFact>, NotAsked> {
+        if facts.manager != ServiceManager::Systemd {
+            return Ok(None);
+        }
+        let service = self.name.service();
+        service.map(|name| facts.service(&name)).transpose()
+    }
+
+    /// Says what becomes of the unit, under each name that a `service` may call it by.
+    fn becomes(&self, fact: &ServiceFact) -> Vec<Effect> {
+        let full = ServiceName::new(self.name.unit()).ok();
+        let names = self.name.service().into_iter().chain(full);
+        names
+            .map(|name| Effect::Service(Becomes(name, fact.clone())))
+            .collect()
+    }
+
+    /// Describes the unit as systemd will know it once it has read the file.
+    fn read_again(&self, fact: &ServiceFact) -> ServiceFact {
+        let mut fact = ServiceFact {
+            known: true,
+            outdated: false,
+            problem: None,
+            ..fact.clone()
+        };
+        let text = self.content.as_ref().filter(|_| self.drop_in.is_none());
+        if let Some(text) = text.map(Content::expose) {
+            let says = |setting: &str| text.lines().any(|line| line.trim() == setting);
+            fact.fixed = (!says("[Install]")).then(|| ServiceFact::WITHOUT_INSTALL.to_owned());
+            fact.ends = says("Type=oneshot") && !says("RemainAfterExit=yes");
+        }
+        fact
+    }
+
+    fn reload(&self, fact: Option<&ServiceFact>) -> Run {
+        let mut run = Run::new(["systemctl", "daemon-reload"]);
+        run.effects = fact
+            .map(|fact| self.becomes(&self.read_again(fact)))
+            .unwrap_or_default();
+        run
+    }
+
+    fn verify(&self, content: &Content) -> Run {
+        let drop_in = self.drop_in.as_ref().map_or("", Word::as_str);
+        Run::new(["sh", "-c", VERIFY, "sh", &self.name.unit(), drop_in]).stdin(content.clone())
+    }
+
+    fn plan_present(&self, facts: &Facts) -> Result<Planned, NotAsked> {
+        let runs = facts.manager == ServiceManager::Systemd;
+        let fact = self.fact(facts)?;
+        let unit = self.name.unit();
+        if self.drop_in.is_some() && fact.is_some_and(|fact| !fact.known) && facts.coming.is_empty()
+        {
+            return Ok(Planned::Impossible {
+                cause: format!("systemd does not know {unit}, which the drop-in is for"),
+                hint: format!(
+                    "check its name with `systemctl status {unit}` on the host, or declare what brings it before the drop-in"
+                ),
+            });
+        }
+        let planned = self.file().plan_with_folder(facts)?;
+        if planned == Planned::Unchanged && fact.is_some_and(|fact| fact.outdated) {
+            let steps = vec![self.reload(fact).into()];
+            return Ok(Change::new(Action::Update, vec![Reason::NotRead], steps).into());
+        }
+        let Planned::Change(mut change) = planned else {
+            return Ok(planned);
+        };
+        let written = change.steps.iter().find_map(|step| {
+            if let Step::WriteFile { content, .. } = step {
+                Some(content.clone())
+            } else {
+                None
+            }
+        });
+        if let Some(content) = written {
+            if *facts.path(&HostPath::known(ANALYZE))? != PathFact::Missing {
+                change.steps.insert(0, self.verify(&content).into());
+            } else if facts.coming.is_empty() {
+                change
+                    .detail
+                    .push_str("   not verified: systemd is not installed");
+            }
+            if runs {
+                change.steps.push(self.reload(fact).into());
+            }
+        }
+        Ok(change.into())
+    }
+
+    fn plan_absent(&self, facts: &Facts) -> Result<Planned, NotAsked> {
+        let planned = self.file().plan(facts)?;
+        let Planned::Change(mut change) = planned else {
+            return Ok(planned);
+        };
+        let runs = facts.manager == ServiceManager::Systemd;
+        let unit = self.name.unit();
+        let mut steps = Vec::new();
+        let is_own = self.drop_in.is_none() && *facts.path(&self.packaged())? == PathFact::Missing;
+        if runs && is_own {
+            let systemctl = |verb| Run::new(["systemctl", "-q", verb, "--", &unit]);
+            if let Some(fact) = self.fact(facts)? {
+                if fact.running || fact.looping {
+                    change.reasons.push(Reason::Running);
+                    steps.push(systemctl("stop").into());
+                }
+                if fact.enabled && fact.fixed.is_none() {
+                    change.reasons.push(Reason::Enabled);
+                    steps.push(systemctl("disable").into());
+                }
+            } else {
+                // Of a template, what runs are its instances.
+                let instances = unit.replacen("@.", "@*.", 1);
+                steps.push(Run::new(["systemctl", "-q", "stop", "--", &instances]).into());
+                steps.push(systemctl("disable").into());
+            }
+        }
+        let mut forget = Run::new(["sh", "-c", FORGET, "sh"]);
+        let folder = self.file().path.parent().to_string();
+        let folder = self.drop_in.as_ref().map_or(String::new(), |_| folder);
+        forget
+            .argv
+            .extend([if runs { unit } else { String::new() }, folder]);
+        if is_own {
+            forget.effects = self.becomes(&ServiceFact::default());
+        }
+        steps.append(&mut change.steps);
+        if runs || self.drop_in.is_some() {
+            steps.push(forget.into());
+        }
+        change.steps = steps;
+        Ok(change.into())
+    }
+}
+
+impl Manage for Unit {
+    fn kind(&self) -> &'static str {
+        "unit"
+    }
+
+    fn id(&self) -> String {
+        let unit = self.name.unit();
+        match &self.drop_in {
+            Some(drop_in) => format!("{unit}.d/{drop_in}.conf"),
+            None => unit,
+        }
+    }
+
+    fn probe(&self) -> Vec<Query> {
+        let mut queries = self.file().probe();
+        queries.extend([HostPath::known(ANALYZE), self.packaged()].map(|path| {
+            Query::Path(PathQuestion {
+                path,
+                read: Read::Attributes,
+            })
+        }));
+        queries.extend(self.name.service().map(Query::Service));
+        queries
+    }
+
+    fn plan(&self, facts: &Facts) -> Result<Planned, NotAsked> {
+        if let Err(cause) = self.check() {
+            return Ok(super::invalid(&cause));
+        }
+        let file = self.file();
+        if let PathFact::Link { target, .. } = facts.path(&file.path)? {
+            let unit = self.name.unit();
+            return Ok(Planned::Impossible {
+                cause: format!("{} is a link to {target}", file.path),
+                hint: if target == "/dev/null" {
+                    format!(
+                        "the unit is masked: run `systemctl unmask {unit}` on the host if it should be there"
+                    )
+                } else {
+                    format!(
+                        "name the unit that it leads to, or run `systemctl disable {unit}` on the host if the link is of no use"
+                    )
+                },
+            });
+        }
+        match self.state {
+            State::Present => self.plan_present(facts),
+            State::Absent => self.plan_absent(facts),
+        }
+    }
+
+    fn absent(&self) -> Option<Resource> {
+        Some(Resource::Unit(Self {
+            content: None,
+            state: State::Absent,
+            ..self.clone()
+        }))
+    }
+
+    fn contents(&self) -> Vec<&Content> {
+        self.content.iter().collect()
+    }
+
+    fn contents_mut(&mut self) -> Vec<&mut Content> {
+        self.content.iter_mut().collect()
+    }
+
+    fn remedy(&self, output: &str) -> Option<Remedy> {
+        let said = |words| output.contains(words);
+        Some(if said("is not executable") {
+            Remedy::from(
+                "declare what brings the program before the unit, or correct its path; the unit was not placed",
+            )
+        } else if said("not loaded, socket cannot be started") {
+            Remedy::from("declare the service before its socket; the socket was not placed")
+        } else if said("Failed to stop") || said("Failed to disable") {
+            Remedy::ServiceLog
+        } else {
+            Remedy::from(
+                "correct the unit as systemd says (systemd.syntax(7), systemd.unit(5)); it was not placed",
+            )
+        })
+    }
+
+    fn unsettled(&self) -> Option<&'static str> {
+        Some(
+            "systemd was told and did not keep to it: see `systemctl status` of the unit on the host",
+        )
+    }
+}
