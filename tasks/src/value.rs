@@ -242,6 +242,12 @@ impl ServiceName {
     pub fn unit(&self) -> String {
         unit_of(&self.0)
     }
+
+    /// Tells whether it is a service, and no timer, socket or the like.
+    #[must_use]
+    pub fn is_service(&self) -> bool {
+        self.unit().ends_with(".service")
+    }
 }
 
 /// Gives the full name of a unit.

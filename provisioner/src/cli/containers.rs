@@ -10,7 +10,7 @@ use serde_json::json;
 use tasks::Secret;
 use tasks::estate::Host;
 use tasks::resource::Resource;
-use tasks::role::HostContext;
+use tasks::role::{HostContext, OwnRole};
 
 use super::app::App;
 use super::arguments::{Deploy, Down, Test};
@@ -55,17 +55,19 @@ pub(super) fn specs(app: &App, hosts: &[&Host]) -> Result<Vec<HostSpec>, Problem
 
 fn spec(app: &App, host: &Host) -> Result<HostSpec, Problem> {
     let context = HostContext::new(&app.estate, host, &app.inputs, &app.templates);
-    let services = tasks::role::resources(&context)?
-        .into_iter()
-        .filter_map(|declared| {
-            if let Resource::Service(service) = declared.resource
-                && service.running
-            {
-                return Some(service.name.to_string());
-            }
-            None
-        })
-        .collect();
+    let resources = tasks::role::resources(&context)?.into_iter();
+    let services = resources.filter_map(|declared| {
+        // Timers, sockets and the like are systemd's own.
+        if let Resource::Service(service) = declared.resource
+            && service.running
+            && service.name.is_service()
+        {
+            return Some(service.name.to_string());
+        }
+        None
+    });
+    let own = app.inputs.roles.own().filter(|role| role.is_on(host));
+    let definitions = own.flat_map(OwnRole::definitions).collect();
     let address: Ipv4Addr = match host.address() {
         IpAddr::V4(address) => address,
         IpAddr::V6(address) => {
@@ -83,7 +85,8 @@ fn spec(app: &App, host: &Host) -> Result<HostSpec, Problem> {
         name: host.name().to_owned(),
         address,
         release: host.release().codename().to_owned(),
-        services,
+        services: services.collect(),
+        definitions,
         volumes: host.volumes().iter().map(ToString::to_string).collect(),
         admin_user: connection.user.clone().unwrap_or_else(|| "root".to_owned()),
         admin_password: connection

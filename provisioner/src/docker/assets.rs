@@ -122,6 +122,7 @@ const BASE: &[Asset] = &[
         "base/lib/listening"
     ),
     file!(0o755, "files/usr/local/lib/prov/log", "base/lib/log"),
+    file!(0o755, "files/usr/local/lib/prov/unit", "base/lib/unit"),
 ];
 
 /// The services that test mode can run.
@@ -137,6 +138,7 @@ pub(super) const SERVICES: &[Service] = &[
     service!("fetchmail"),
     service!("mariadb"),
     service!("nginx"),
+    service!("postgresql"),
     service!("radicale"),
     service!("ssh"),
     service!("syslog"),
@@ -272,14 +274,20 @@ fn base_files(archive: &str) -> impl Iterator<Item = File<'_>> {
 }
 
 /// Packs what test mode runs, to be unpacked at `/` in a container whose image was made by an older prov.
-pub(super) fn library() -> io::Result<Vec<u8>> {
+///
+/// `definitions` are services of an estate's own: paths below the folder of services, and their content.
+pub(super) fn library(definitions: &[(String, String)]) -> io::Result<Vec<u8>> {
     let ours = format!("files{LIB}/");
+    let more = definitions.iter().map(|(path, content)| {
+        let path = format!("{}/services/{path}", &LIB[1..]);
+        (path, 0o755, content.as_str())
+    });
     let files = base_files("").filter_map(|(path, mode, content)| {
         let name = path.strip_prefix(&ours)?;
         // The archive's address is the image's own.
         (name != "archive").then(|| (format!("{}/{name}", &LIB[1..]), mode, content))
     });
-    context(files, "")
+    context(files.chain(more), "")
 }
 
 /// Packs files, the labels as a last instruction of the Dockerfile.

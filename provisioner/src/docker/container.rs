@@ -43,9 +43,11 @@ pub struct HostSpec {
     pub address: Ipv4Addr,
     /// Its Debian release, such as `bookworm`.
     pub release: String,
-    /// The services that test mode runs, by the names of the folders under `docker/services`. ssh, syslog and cron
-    /// always run.
+    /// The services that test mode runs, as those under `docker/services` or `definitions` say, or the unit that a package
+    /// brings. ssh, syslog and cron always run.
     pub services: Vec<String>,
+    /// How services of the estate's own are run in test mode: `NAME/run` and `NAME/check`, with the scripts.
+    pub definitions: Vec<(String, String)>,
     /// Paths that are volumes.
     pub volumes: Vec<String>,
     /// The administrator's account, which prov logs in as.
@@ -55,24 +57,25 @@ pub struct HostSpec {
 }
 
 impl HostSpec {
-    /// Lists the services to supervise, sorted, each once; fails for one that has no definition.
-    pub(super) fn supervised(&self) -> Result<Vec<String>, DockerError> {
+    /// Lists the services to supervise, sorted, each once.
+    pub(super) fn supervised(&self) -> Vec<String> {
         let mut services: Vec<String> = self.services.clone();
         services.extend(ALWAYS.map(str::to_owned));
         services.sort();
         services.dedup();
-        let known = || SERVICES.iter().map(|service| service.name);
-        match services
-            .iter()
-            .find(|service| known().all(|name| name != *service))
-        {
-            None => Ok(services),
-            Some(unknown) => Err(DockerError::UnknownService {
-                host: self.name.clone(),
-                service: unknown.clone(),
-                nearest: tasks::nearest(unknown, known()),
-            }),
-        }
+        services
+    }
+
+    /// Lists those of them that only the unit which a package brings can say how to run.
+    pub(super) fn derived(&self) -> Vec<String> {
+        let is_defined = |name: &str| {
+            let mut definitions = self.definitions.iter();
+            SERVICES.iter().any(|service| service.name == name)
+                || definitions.any(|(path, _)| path.strip_suffix("/run") == Some(name))
+        };
+        let mut services = self.supervised();
+        services.retain(|name| !is_defined(name));
+        services
     }
 }
 
@@ -162,7 +165,7 @@ impl EstateContainers {
         mode: Mode,
     ) -> Result<String, DockerError> {
         let services = match mode {
-            Mode::Test => host.supervised()?,
+            Mode::Test => host.supervised(),
             Mode::Deploy | Mode::Client | Mode::StandIn => Vec::new(),
         };
         let (entrypoint, tmpfs) = match mode {

@@ -41,9 +41,6 @@ impl EstateContainers {
         options: DeployOptions,
         progress: &Progress<'_>,
     ) -> Result<Vec<(String, Result<Deployed, DockerError>)>, DockerError> {
-        for host in hosts {
-            host.supervised()?;
-        }
         let images = self.base_images(hosts, progress).await?;
         self.ensure_network().await?;
         let work = hosts.iter().map(|host| {

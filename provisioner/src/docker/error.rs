@@ -94,15 +94,15 @@ pub enum DockerError {
         /// The estate that needs the name.
         estate: String,
     },
-    /// A host asks for a service without a definition under `docker/services`.
-    #[error("{host}: there is no definition of service '{service}'")]
-    UnknownService {
+    /// A service has no definition for test mode, and its unit cannot take the place of one.
+    #[error("{host}: test mode cannot run the service '{service}': {cause}")]
+    CannotSupervise {
         /// The host.
         host: String,
         /// The service.
         service: String,
-        /// The definition with the nearest name.
-        nearest: Option<&'static str>,
+        /// What is in the way.
+        cause: String,
     },
     /// A client without a definition under `docker/clients` was asked for.
     #[error("there is no client '{client}'")]
@@ -229,9 +229,12 @@ impl DockerError {
             Self::Foreign { kind, name, .. } => {
                 return Some(format!("rename or remove it: `docker {kind} rm {name}`"));
             }
-            Self::UnknownService { nearest, .. }
-            | Self::UnknownClient { nearest, .. }
-            | Self::UnknownStandIn { nearest, .. } => {
+            Self::CannotSupervise { service, .. } => {
+                return Some(format!(
+                    "say in the folder of its role how it runs in the foreground, services/{service}/run and check, or have a role bring its package"
+                ));
+            }
+            Self::UnknownClient { nearest, .. } | Self::UnknownStandIn { nearest, .. } => {
                 return nearest.map(|name| format!("did you mean '{name}'?"));
             }
             Self::NoContainer { host } => {

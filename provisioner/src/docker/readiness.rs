@@ -55,7 +55,7 @@ impl EstateContainers {
         deadline: Duration,
         progress: &Progress<'_>,
     ) -> Result<(), DockerError> {
-        let services = host.supervised()?;
+        let services = host.supervised();
         // Short rounds, so that progress can say what is missing.
         let mut argv = vec!["sv", "-w", "2", "check"];
         argv.extend(services.iter().map(String::as_str));

@@ -19,9 +19,10 @@ use futures_util::FutureExt;
 
 use super::{
     DockerError, EstateContainers, HostSpec, Mode, Progress,
-    assets::library,
+    assets::{LIB, library},
     container::{Found, STOP_SECONDS},
     engine::{at_once, label, labels},
+    exec,
 };
 
 /// Chooses how hosts are switched to test mode.
@@ -66,9 +67,6 @@ impl EstateContainers {
         options: TestOptions,
         progress: &Progress<'_>,
     ) -> Result<Vec<(String, Result<(), DockerError>)>, DockerError> {
-        for host in hosts {
-            host.supervised()?;
-        }
         let work = hosts.iter().map(|host| {
             let switched = self.test_one(host, options, progress);
             switched.map(|outcome| (host.name.clone(), outcome)).boxed()
@@ -88,9 +86,12 @@ impl EstateContainers {
         options: TestOptions,
         progress: &Progress<'_>,
     ) -> Result<(), DockerError> {
-        let services = host.supervised()?.join(" ");
+        let services = host.supervised().join(" ");
         let mut settled = self.settle(host).await?;
         let container = if settled.outdated(&services) {
+            if settled.holder.running {
+                self.judge(host, &settled.holder.id).await?;
+            }
             progress(&host.name, "committing");
             let mut image = self.commit(host, &settled.holder).await;
             if image.is_err() && self.has_gone(host, &settled.holder).await? {
@@ -202,6 +203,7 @@ impl EstateContainers {
             self.start_container(&host.name, &id).await?;
         } else if options.restart {
             progress(&host.name, "restarting");
+            self.renew_library(host, &id).await?;
             let patience = RestartContainerOptionsBuilder::new()
                 .t(STOP_SECONDS)
                 .build();
@@ -267,12 +269,38 @@ impl EstateContainers {
     /// Brings the supervisor and the definitions of services up to date: the container may be older than this prov.
     async fn renew_library(&self, host: &HostSpec, container: &str) -> Result<(), DockerError> {
         let doing = || format!("renew the definitions of services of {}", host.name);
-        let archive = library().map_err(DockerError::local(doing()))?;
+        let archive = library(&host.definitions).map_err(DockerError::local(doing()))?;
         let options = UploadToContainerOptionsBuilder::new().path("/").build();
         self.docker()
             .upload_to_container(container, Some(options), bollard::body_full(archive.into()))
             .await
             .map_err(DockerError::request(doing()))
+    }
+
+    /// Finds out whether the units of services without a definition can be run without systemd.
+    async fn judge(&self, host: &HostSpec, container: &str) -> Result<(), DockerError> {
+        let services = host.derived();
+        if services.is_empty() {
+            return Ok(());
+        }
+        self.renew_library(host, container).await?;
+        let program = format!("{LIB}/unit");
+        let mut argv = vec![program.as_str(), "judge"];
+        argv.extend(services.iter().map(String::as_str));
+        let judged = exec::run(self.docker(), container, &argv, b"").await;
+        let judged = judged.map_err(DockerError::request(format!(
+            "look at the units of {}",
+            host.name
+        )))?;
+        let text = judged.text();
+        match text.lines().find_map(|line| line.split_once('\t')) {
+            None => Ok(()),
+            Some((service, cause)) => Err(DockerError::CannotSupervise {
+                host: host.name.clone(),
+                service: service.to_owned(),
+                cause: cause.to_owned(),
+            }),
+        }
     }
 
     async fn stop(&self, host: &HostSpec, container: &Found) -> Result<(), DockerError> {

@@ -16,7 +16,7 @@ use crate::value::ServiceName;
 ///
 /// Asks systemd on real servers and runit in containers in test mode. Where no service manager runs (a container in
 /// deploy mode) the service is deferred. Under runit every service that is supervised starts at boot, so `enabled`
-/// is not compared there. Sockets, timers, paths, mounts, slices and targets are named in full: `apt-daily.timer`. A unit that
+/// is not compared there, and timers, sockets and the like are left out. Sockets, timers, paths, mounts, slices and targets are named in full: `apt-daily.timer`. A unit that
 /// cannot be enabled, because others start it, is as it should be with `enabled: false` and refused otherwise; so is one
 /// that does something and ends (`Type=oneshot` without `RemainAfterExit`), with `running`. A service that does not start is
 /// an error with its exit code or signal and the last lines of its journal. What is refused here keeps nothing else on the
@@ -198,6 +198,9 @@ impl Service {
 
     fn plan_runit(&self, facts: &Facts) -> Result<Planned, NotAsked> {
         let mut fact = facts.service(&self.name)?.clone();
+        if !self.name.is_service() {
+            return Ok(Planned::Unchanged);
+        }
         let wanted = self.running && self.masked != Some(true);
         if !fact.known {
             return Ok(if wanted {

@@ -181,7 +181,8 @@ impl OwnRole {
     }
 
     /// Tells whether a host has the role.
-    pub(super) fn is_on(&self, host: &Host) -> bool {
+    #[must_use]
+    pub fn is_on(&self, host: &Host) -> bool {
         match &self.on {
             On::Role => host.has_role(&self.name),
             On::All => true,
@@ -278,6 +279,15 @@ impl OwnRole {
         vars: &Vars<'_>,
     ) -> Result<Vec<OwnCheck>, Vec<Diagnostic>> {
         prove::checks(self, estate, vars)
+    }
+
+    /// Lists how test mode runs the role's services, where the role says so: paths `NAME/run` and `NAME/check`, and the scripts.
+    pub fn definitions(&self) -> impl Iterator<Item = (String, String)> + '_ {
+        self.files.iter().filter_map(|(path, bytes)| {
+            let path = path.strip_prefix("services/")?;
+            let script = std::str::from_utf8(bytes).ok()?;
+            Some((path.to_owned(), script.to_owned()))
+        })
     }
 
     /// Gives the word by which its checks are asked for.
