@@ -440,16 +440,19 @@ async fn what_belongs_to_others_is_not_touched() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_service_that_no_container_has_is_refused_before_anything_happens() {
+async fn a_service_that_nothing_brings_is_refused_and_the_container_stays() {
     with_estate(|estate| async move {
-        // What an estate can say wrongly is refused by `prov check`; a role may name a service that no container has.
-        let wrong = host("a", 101, &["dnsmask"]);
-        let error = estate
-            .deploy(&[wrong], DeployOptions::default(), &quiet)
-            .await
-            .unwrap_err();
-        assert!(error.to_string().contains("dnsmask"), "{error}");
-        assert!(estate.list().await.unwrap().is_empty());
+        let wrong = [host("a", 101, &["dnsmask"])];
+        deploy(&estate, &wrong).await;
+        let tested = estate.test(&wrong, TestOptions::default(), &quiet).await;
+        let error = tested.unwrap().remove(0).1.unwrap_err();
+        let told = error.to_string();
+        assert!(
+            told.contains("'dnsmask': nothing on the host brings the unit"),
+            "{told}"
+        );
+        let listed = estate.list().await.unwrap();
+        assert_eq!(listed[0].mode, Mode::Deploy);
     })
     .await;
 }

@@ -110,6 +110,17 @@ pub(super) enum Output {
 pub(super) enum Command {
     /// Validate the estate and its templates, offline
     Check,
+    /// Make a small estate to begin with, for containers on this machine or for servers
+    Init(Init),
+    /// Add a role or a host to the estate
+    #[command(subcommand)]
+    New(NewAction),
+    /// Print the JSON Schema of files that people write, for editors
+    Schema {
+        /// Describe these files
+        #[arg(value_enum)]
+        of: SchemaOf,
+    },
     /// Make containers that run an SSH server and nothing else, anew
     Deploy(Deploy),
     /// Preview what apply would change, with diffs; change nothing
@@ -405,6 +416,53 @@ pub(super) struct Client {
         value_name = "ARGS"
     )]
     pub(super) arguments: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Init {
+    /// Make it in this folder
+    #[arg(value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
+    pub(super) folder: PathBuf,
+    /// Its hosts are servers, not containers
+    #[arg(long)]
+    pub(super) servers: bool,
+    /// Call it so; as the folder when not given
+    #[arg(long)]
+    pub(super) name: Option<String>,
+}
+
+/// What can be added to an estate.
+#[derive(Debug, Subcommand)]
+pub(super) enum NewAction {
+    /// Begin a role of the estate's own, roles/NAME/role.yml
+    Role {
+        /// Call it so
+        name: String,
+    },
+    /// Add a host to estate.yml, and a file for its variables
+    Host {
+        /// Call it so
+        name: String,
+        /// Reach it at this address; a container gets the next one of the network when not given
+        #[arg(long)]
+        address: Option<std::net::IpAddr>,
+        /// Say where it is: internal (when not given) or external
+        #[arg(long)]
+        location: Option<String>,
+    },
+}
+
+/// Files that have a schema.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum SchemaOf {
+    /// estate.yml
+    Estate,
+    /// groups/NAME.yml and hosts/NAME.yml, with the variables of the estate's own roles
+    Variables,
+    /// roles/NAME/role.yml
+    Role,
+    /// domains/NAME/domain.yml
+    Domain,
 }
 
 #[derive(Debug, Args)]

@@ -27,6 +27,7 @@ mod scope;
 mod signals;
 mod ssh;
 mod stand_ins;
+mod starter;
 mod status;
 mod targets;
 mod task;
@@ -126,6 +127,9 @@ async fn dispatch(arguments: Arguments) -> Result<u8, Problem> {
         }
         Command::Template(action) => template::run(&action, global.output),
         Command::Check => check::run(&global),
+        Command::Init(options) => starter::init(&options, global.output),
+        Command::New(action) => starter::new(&global, &action),
+        Command::Schema { of } => starter::schema(&global, of),
         Command::Diff(options) => match &options.show {
             Some(plan) => plans::show(plan),
             None => diff::run(&App::load(global)?, &options).await,

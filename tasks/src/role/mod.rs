@@ -37,6 +37,7 @@ pub(crate) use catalogue::{promises, variable_names};
 pub use check::{check, notes};
 pub(crate) use declarations::Declarations;
 pub use own::OwnRole;
+pub(crate) use own::{BESIDE, BESIDE_CHECK, from_folder};
 
 use crate::diagnostic::Diagnostic;
 pub(crate) use crate::value::fixed;

@@ -12,10 +12,11 @@ use crate::promise::check::CHECK_KINDS;
 use crate::resource::KINDS;
 
 /// What stands beside a resource.
-const BESIDE: [&str; 4] = ["only", "when", "each", "notify"];
+pub(crate) const BESIDE: [&str; 4] = ["only", "when", "each", "notify"];
 
 /// What stands beside a check.
-const BESIDE_CHECK: [&str; 7] = ["only", "when", "each", "from", "within", "timeout", "shows"];
+pub(crate) const BESIDE_CHECK: [&str; 7] =
+    ["only", "when", "each", "from", "within", "timeout", "shows"];
 
 impl Reader {
     pub(super) fn items(

@@ -17,6 +17,8 @@ mod read;
 mod toll;
 mod types;
 
+pub(crate) use listed::{BESIDE, BESIDE_CHECK};
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
 
@@ -139,7 +141,7 @@ fn below<'f>(
 }
 
 /// Lists the fields of a kind that name a file of the role's folder, each with the field that it stands for.
-fn from_folder(kind: &str) -> impl Iterator<Item = (&'static str, &'static str)> {
+pub(crate) fn from_folder(kind: &str) -> impl Iterator<Item = (&'static str, &'static str)> {
     let of_kind = FROM_FOLDER.into_iter().filter(move |row| row.0 == kind);
     of_kind.map(|(_, field, becomes)| (field, becomes))
 }

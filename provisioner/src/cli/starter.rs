@@ -1,0 +1,248 @@
+//! `prov init`, `prov new` and `prov schema`: for whoever begins. Nothing that is there already is replaced.
+
+use std::fs::{self, OpenOptions};
+use std::io::Write as _;
+use std::net::IpAddr;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+
+use serde_json::json;
+use tasks::estate::{Estate, Location};
+use tasks::starter::{self, FirstFile, Hosts};
+use tasks::{Diagnostic, Secret, schema};
+
+use super::app;
+use super::arguments::{Global, Init, NewAction, Output, SchemaOf};
+use crate::engine::Failure;
+use crate::report::print::{jsonln, outln};
+use crate::report::problem::{Problem, exit};
+
+/// The lowest last part of an address that a container gets: those below are left to the clients.
+const FIRST_ADDRESS: u8 = 101;
+
+pub(super) fn init(options: &Init, output: Output) -> Result<u8, Problem> {
+    let folder = &options.folder;
+    let own = std::path::absolute(folder).ok();
+    let own = own
+        .as_deref()
+        .and_then(Path::file_name)
+        .map(|name| name.to_string_lossy().into_owned());
+    let named = options.name.clone().or(own).unwrap_or_default();
+    let Some(name) = starter::name_of(&named)
+        .filter(|name| options.name.as_ref().is_none_or(|given| given == name))
+    else {
+        return Err(Problem::usage(
+            format!("'{named}' is no name for an estate"),
+            "give it one of a-z, 0-9, '-' and '_' with --name NAME",
+        ));
+    };
+    let hosts = if options.servers {
+        Hosts::Servers
+    } else {
+        Hosts::Containers
+    };
+    write_all(folder, &starter::estate(&name, hosts, &password()?), output)?;
+    if output == Output::Text {
+        let shown = folder.display();
+        let next = if options.servers {
+            "put the addresses of your servers into estate.yml, then `prov check`, `prov diff`, `prov apply`"
+        } else {
+            "`prov check`, then `prov up`"
+        };
+        outln!("next: cd {shown}; {next}");
+    }
+    Ok(exit::DONE)
+}
+
+pub(super) fn new(global: &Global, action: &NewAction) -> Result<u8, Problem> {
+    match action {
+        NewAction::Role { name } => {
+            let files = starter::role(name).map_err(|reason| {
+                Problem::usage(
+                    format!("role '{name}': {reason}"),
+                    "name it like web or file-server",
+                )
+            })?;
+            estate_at(&global.estate)?;
+            write_all(&global.estate, &files, global.output)?;
+            if global.output == Output::Text {
+                outln!(
+                    "next: give it to hosts in estate.yml, `roles: {{{name}: [HOST]}}`; docs/roles.md shows what a role can have"
+                );
+            }
+        }
+        NewAction::Host {
+            name,
+            address,
+            location,
+        } => {
+            host(global, name, *address, location.as_deref())?;
+        }
+    }
+    Ok(exit::DONE)
+}
+
+pub(super) fn schema(global: &Global, of: SchemaOf) -> Result<u8, Problem> {
+    let schema = match of {
+        SchemaOf::Estate => schema::estate(),
+        SchemaOf::Role => schema::role(),
+        SchemaOf::Domain => schema::domain(),
+        // The estate's own roles have variables, too; without an estate there are those of prov.
+        SchemaOf::Variables => {
+            let roles = match estate_at(&global.estate) {
+                Ok(()) => app::load(global)?.roles,
+                Err(_) => tasks::role::Catalogue::default(),
+            };
+            schema::variables(&roles)
+        }
+    };
+    jsonln!("{schema:#}");
+    Ok(exit::DONE)
+}
+
+/// Refuses a folder that is no estate.
+fn estate_at(folder: &Path) -> Result<(), Problem> {
+    if folder.join("estate.yml").exists() {
+        return Ok(());
+    }
+    Err(Problem::usage(
+        format!("there is no estate in {}", folder.display()),
+        "make one with `prov init DIR`, or name yours with --estate DIR",
+    ))
+}
+
+/// Adds a host to the inventory, and a file for its variables.
+fn host(
+    global: &Global,
+    name: &str,
+    address: Option<IpAddr>,
+    location: Option<&str>,
+) -> Result<(), Problem> {
+    let estate = app::load(global)?.estate;
+    tasks::estate::host_name(name).map_err(|reason| {
+        Problem::usage(
+            format!("host '{name}': {reason}"),
+            "name it like web1 or mail-external",
+        )
+    })?;
+    if estate.host(name).is_some() || estate.members(name).is_some() {
+        return Err(Problem::usage(
+            format!("the estate has something called '{name}' already"),
+            "choose another name",
+        ));
+    }
+    let location = match location {
+        Some(word) => super::scope::location(word)?,
+        None => Location::Internal,
+    };
+    let address = address.or_else(|| free_address(&estate)).ok_or_else(|| {
+        Problem::usage(
+            format!("nobody knows the address of '{name}'"),
+            "say it with --address ADDRESS",
+        )
+    })?;
+    let path = global.estate.join("estate.yml");
+    let before = fs::read_to_string(&path)
+        .map_err(|error| Problem::file("read", &path, &error, "see that you may read it"))?;
+    let fields = format!("{{address: {address}, location: {location}}}");
+    let after = starter::with_host(&before, name, &fields)
+        .map_err(|mistake| Problem::Usage(vec![mistake]))?;
+    let file = FirstFile {
+        path: format!("hosts/{name}.yml"),
+        text: format!("# Variables of {name}; those of all hosts are in groups/all.yml.\n"),
+        is_private: false,
+    };
+    write_all(&global.estate, &[file], global.output)?;
+    replace(&path, &after)?;
+    // An address that is taken, say, is seen only by whoever reads all of it.
+    if let Err(problem) = app::load(global) {
+        replace(&path, &before)?;
+        let _ = fs::remove_file(global.estate.join(format!("hosts/{name}.yml")));
+        return Err(problem);
+    }
+    if global.output == Output::Text {
+        outln!("changed {}: {name}: {fields}", path.display());
+        outln!("next: give it roles there, then `prov check`");
+    }
+    Ok(())
+}
+
+/// Finds the address after the last one of the estate's containers.
+fn free_address(estate: &Estate) -> Option<IpAddr> {
+    estate.network()?;
+    let last = estate
+        .hosts()
+        .iter()
+        .filter_map(|host| match host.address() {
+            IpAddr::V4(address) => Some(address),
+            IpAddr::V6(_) => None,
+        });
+    let [a, b, c, d] = last.max()?.octets();
+    Some(IpAddr::from([
+        a,
+        b,
+        c,
+        d.max(FIRST_ADDRESS - 1).checked_add(1)?,
+    ]))
+}
+
+/// Writes files that are not there yet: all of them, or none.
+fn write_all(folder: &Path, files: &[FirstFile], output: Output) -> Result<(), Problem> {
+    let taken = files.iter().map(|file| folder.join(&file.path));
+    if let Some(taken) = taken
+        .into_iter()
+        .find(|path| path.symlink_metadata().is_ok())
+    {
+        let mistake = Diagnostic::new(format!(
+            "{} is there already; nothing was written",
+            taken.display()
+        ));
+        return Err(Problem::Usage(vec![
+            mistake.hint("choose another name or folder, or move it away"),
+        ]));
+    }
+    for file in files {
+        let path = folder.join(&file.path);
+        let failed = |error: &std::io::Error| {
+            Problem::file("write", &path, error, "see that you may write there")
+        };
+        if let Some(above) = path.parent() {
+            fs::create_dir_all(above).map_err(|error| failed(&error))?;
+        }
+        let mode = if file.is_private { 0o600 } else { 0o644 };
+        let opened = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(mode)
+            .open(&path);
+        let written = opened.and_then(|mut opened| opened.write_all(file.text.as_bytes()));
+        written.map_err(|error| failed(&error))?;
+        if output == Output::Text {
+            outln!("wrote {}", path.display());
+        }
+    }
+    if output == Output::Json {
+        let written: Vec<_> = files.iter().map(|file| folder.join(&file.path)).collect();
+        jsonln!("{:#}", json!({ "written": written }));
+    }
+    Ok(())
+}
+
+/// Puts a text in the place of a file's.
+fn replace(path: &Path, text: &str) -> Result<(), Problem> {
+    let beside = path.with_extension("yml.new");
+    let written = fs::write(&beside, text).and_then(|()| fs::rename(&beside, path));
+    written.map_err(|error| Problem::file("write", path, &error, "see that you may write there"))
+}
+
+/// Makes a password for containers.
+fn password() -> Result<Secret, Problem> {
+    let mut bytes = [0; 12];
+    getrandom::fill(&mut bytes).map_err(|error| {
+        Problem::Failed(Failure::new(
+            format!("the system gives no random bytes: {error}"),
+            "see `man 4 random`",
+        ))
+    })?;
+    Ok(Secret::new(tasks::hex(&bytes)))
+}

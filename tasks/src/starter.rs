@@ -1,0 +1,231 @@
+//! The first files of an estate, of a role and of a host, for whoever begins.
+//!
+//! Owns their texts; whoever writes them to a disk replaces nothing.
+
+use crate::diagnostic::Diagnostic;
+use crate::secret::Secret;
+
+/// What an estate's hosts are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hosts {
+    /// Containers on this machine.
+    Containers,
+    /// Servers that are reached over SSH.
+    Servers,
+}
+
+/// A file to begin with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FirstFile {
+    /// Its path in the estate's folder.
+    pub path: String,
+    /// What it holds.
+    pub text: String,
+    /// Whether only its owner may read it.
+    pub is_private: bool,
+}
+
+impl FirstFile {
+    fn new(path: impl Into<String>, text: impl Into<String>) -> Self {
+        let path = path.into();
+        Self {
+            is_private: path.ends_with(".private.yml"),
+            path,
+            text: text.into(),
+        }
+    }
+}
+
+const CONTAINERS: &str = "\
+# The estate: which hosts there are, and which roles they have. `prov check` says whether it is right, `prov up` makes it.
+name: NAME
+# Debian 13; a host may name another one.
+release: trixie
+
+# The hosts are containers on this machine, on a network of their own. Without this section they are servers.
+containers:
+  network: 10.42.0.0/24
+
+# prov logs in to the containers with this account, and becomes root by sudo. Its password is in estate.private.yml.
+connection:
+  user: admin
+  sudo: password
+
+hosts:
+  # `internal` is the office, `external` is the Internet; checks can be made from either.
+  web1: {address: 10.42.0.101, location: internal}
+
+# The hosts and groups that have a role. `hello` is the estate's own, in the folder roles/hello.
+roles:
+  hello: [web1]
+";
+
+const SERVERS: &str = "\
+# The estate: which hosts there are, and which roles they have. `prov check` says whether it is right, `prov diff` what it
+# would change, `prov apply` changes it.
+name: NAME
+# Debian 13; a host may name another one.
+release: trixie
+
+# How servers are reached that do not say it themselves; what ~/.ssh/config says of a host counts, too. An account that is not
+# root becomes root by sudo: `sudo: password` asks for the password.
+connection:
+  user: root
+
+hosts:
+  # Put your server's address here. `internal` is the office, `external` is the Internet.
+  web1: {address: 192.0.2.10, location: external}
+
+# The hosts and groups that have a role. `hello` is the estate's own, in the folder roles/hello.
+roles:
+  hello: [web1]
+";
+
+const VARIABLES: &str = "\
+# Variables of all hosts. groups/NAME.yml has those of a group, hosts/NAME.yml those of a host; the nearest one wins.
+# What is secret belongs into all.private.yml beside this file, which is in no version control.
+hello_text: Hello from prov
+";
+
+const HELLO: &str = "\
+summary: A page that says hello, served by nginx.
+variables:
+  hello_text: {type: text, about: What the page says.}
+handlers:
+  reload: {reload: nginx, validate: [nginx, -t]}
+resources:
+  - packages: {names: [nginx-light]}
+  - file: {path: /etc/nginx/sites-enabled/default, template: site.conf}
+    notify: reload
+  - file: {path: /var/www/html/index.html, template: index.html}
+  - service: {name: nginx}
+checks:
+  - http: {body: '<h1>'}
+backup: [/var/www/html]
+";
+
+const SITE: &str = "\
+server {
+    listen 80 default_server;
+    server_name {{ host.name }};
+    root /var/www/html;
+}
+";
+
+const PAGE: &str = "\
+<!doctype html>
+<title>{{ host.name }}</title>
+<h1>{{ hello_text }}</h1>
+";
+
+const IGNORED: &str = "\
+# Passwords and keys stay out of version control.
+*.private.yml
+*.private.pem
+";
+
+const ROLE: &str = "\
+summary: What NAME does, in a sentence.
+# What hosts, groups and `--set` can set. All roles share the names, so they begin with the role's.
+variables:
+  PREFIX_packages: {type: list of text, default: [rsync], about: What is installed.}
+resources:
+  - packages: {names: '{{ PREFIX_packages }}'}
+# What `prov verify NAME` proves.
+checks:
+  - command: {argv: [rsync, --version], stdout: '^rsync'}
+";
+
+/// Gives the files of a new estate; `password` is the containers' account's.
+#[must_use]
+pub fn estate(name: &str, hosts: Hosts, password: &Secret) -> Vec<FirstFile> {
+    let inventory = match hosts {
+        Hosts::Containers => CONTAINERS,
+        Hosts::Servers => SERVERS,
+    };
+    let mut files = vec![
+        FirstFile::new("estate.yml", inventory.replace("NAME", name)),
+        FirstFile::new("groups/all.yml", VARIABLES),
+        FirstFile::new("roles/hello/role.yml", HELLO),
+        FirstFile::new("roles/hello/site.conf", SITE),
+        FirstFile::new("roles/hello/index.html", PAGE),
+        FirstFile::new(".gitignore", IGNORED),
+    ];
+    if hosts == Hosts::Containers {
+        let password = password.expose();
+        let text =
+            format!("# Made for these containers alone.\nconnection:\n  password: {password}\n");
+        files.push(FirstFile::new("estate.private.yml", text));
+    }
+    files
+}
+
+/// Makes a name for an estate of the name of a folder; nothing where that has no letter and no digit.
+#[must_use]
+pub fn name_of(folder: &str) -> Option<String> {
+    let word = |c: char| match c.to_ascii_lowercase() {
+        c @ ('a'..='z' | '0'..='9' | '-' | '_') => c,
+        _ => '-',
+    };
+    let name: String = folder.chars().map(word).collect();
+    let name = name.trim_matches(|c| c == '-' || c == '_');
+    (!name.is_empty()).then(|| name.chars().take(40).collect())
+}
+
+/// Gives the files of a new role.
+pub fn role(name: &str) -> Result<Vec<FirstFile>, String> {
+    crate::estate::label(name)?;
+    let text = ROLE
+        .replace("NAME", name)
+        .replace("PREFIX", &name.replace('-', "_"));
+    Ok(vec![FirstFile::new(format!("roles/{name}/role.yml"), text)])
+}
+
+/// Adds a host to the text of an `estate.yml` whose hosts stand on a line each, after the last one of them, with all else as it
+/// was.
+pub fn with_host(inventory: &str, name: &str, fields: &str) -> Result<String, Diagnostic> {
+    let line = format!("  {name}: {fields}");
+    let by_hand = || {
+        Diagnostic::new("the hosts of estate.yml do not stand on a line each below `hosts:`")
+            .hint(format!("add it yourself: {}", line.trim_start()))
+    };
+    let lines: Vec<&str> = inventory.lines().collect();
+    let is_comment = |line: &str| line.trim().is_empty() || line.trim_start().starts_with('#');
+    let start = lines
+        .iter()
+        .position(|line| line.trim_end() == "hosts:")
+        .ok_or_else(by_hand)?;
+    let below = lines[start + 1..].iter();
+    let held = below
+        .take_while(|line| line.starts_with(' ') || is_comment(line))
+        .count();
+    let last = lines[start + 1..=start + held]
+        .iter()
+        .rposition(|line| !is_comment(line))
+        .ok_or_else(by_hand)?;
+    let mut all: Vec<&str> = lines;
+    all.insert(start + 2 + last, &line);
+    Ok(all.join("\n") + "\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_made_of_a_folders() {
+        assert_eq!(name_of("My Estate!").as_deref(), Some("my-estate"));
+        assert_eq!(name_of("..."), None);
+    }
+
+    #[test]
+    fn a_host_comes_after_the_last_one_and_all_else_stays() {
+        let text = "name: x\nhosts:\n  # one\n  a: {address: 10.0.0.1}\n  b:\n    address: 10.0.0.2\n\n# roles\nroles: {}\n";
+        let with = with_host(text, "c", "{address: 10.0.0.3}").unwrap();
+        let added = "    address: 10.0.0.2\n  c: {address: 10.0.0.3}\n";
+        assert_eq!(with, text.replace("    address: 10.0.0.2\n", added));
+        for other in ["hosts: {a: {}}\n", "name: x\n", "hosts:\nroles: {}\n"] {
+            assert!(with_host(other, "c", "{}").is_err(), "{other}");
+        }
+    }
+}
