@@ -212,13 +212,14 @@ impl Gathered {
     }
 }
 
-/// Lets an expression take the place of a value that is no text.
-fn filled(field: Value) -> Value {
-    if field["type"] == "string"
-        || field.get("type").is_none()
-            && field.get("anyOf").is_none()
-            && field.get("$ref").is_none()
-    {
+/// Lets an expression take the place of a value that is not just any text.
+fn filled(mut field: Value) -> Value {
+    if field["items"].is_object() {
+        field["items"] = filled(field["items"].take());
+    }
+    let narrow = ["enum", "pattern", "const", "oneOf", "anyOf", "$ref"];
+    let is_narrow = narrow.iter().any(|word| field.get(word).is_some());
+    if !is_narrow && (field["type"] == "string" || field.get("type").is_none()) {
         return field;
     }
     let about = field["description"].clone();

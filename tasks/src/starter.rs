@@ -144,7 +144,10 @@ pub fn estate(name: &str, hosts: Hosts, password: &Secret) -> Vec<FirstFile> {
         Hosts::Servers => SERVERS,
     };
     let mut files = vec![
-        FirstFile::new("estate.yml", inventory.replace("NAME", name)),
+        FirstFile::new(
+            "estate.yml",
+            inventory.replace("NAME", &format!("'{name}'")),
+        ),
         FirstFile::new("groups/all.yml", VARIABLES),
         FirstFile::new("roles/hello/role.yml", HELLO),
         FirstFile::new("roles/hello/site.conf", SITE),
@@ -154,13 +157,13 @@ pub fn estate(name: &str, hosts: Hosts, password: &Secret) -> Vec<FirstFile> {
     if hosts == Hosts::Containers {
         let password = password.expose();
         let text =
-            format!("# Made for these containers alone.\nconnection:\n  password: {password}\n");
+            format!("# Made for these containers alone.\nconnection:\n  password: '{password}'\n");
         files.push(FirstFile::new("estate.private.yml", text));
     }
     files
 }
 
-/// Makes a name for an estate of the name of a folder; nothing where that has no letter and no digit.
+/// Makes a name for an estate of the name of a folder; nothing where that has no letter.
 #[must_use]
 pub fn name_of(folder: &str) -> Option<String> {
     let word = |c: char| match c.to_ascii_lowercase() {
@@ -168,7 +171,8 @@ pub fn name_of(folder: &str) -> Option<String> {
         _ => '-',
     };
     let name: String = folder.chars().map(word).collect();
-    let name = name.trim_matches(|c| c == '-' || c == '_');
+    let name = name.trim_start_matches(|c: char| !c.is_ascii_lowercase());
+    let name = name.trim_end_matches(['-', '_']);
     (!name.is_empty()).then(|| name.chars().take(40).collect())
 }
 
@@ -215,7 +219,8 @@ mod tests {
     #[test]
     fn a_name_is_made_of_a_folders() {
         assert_eq!(name_of("My Estate!").as_deref(), Some("my-estate"));
-        assert_eq!(name_of("..."), None);
+        assert_eq!(name_of("2026-shop").as_deref(), Some("shop"));
+        assert_eq!(name_of("123"), None);
     }
 
     #[test]

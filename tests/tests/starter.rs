@@ -75,7 +75,11 @@ fn a_new_estate_is_right_and_so_is_what_is_added_to_it() {
             "has something called 'web1' already",
         ),
         (["new", "host", "Web_9"], "host 'Web_9'"),
-        (["new", "role", "file-server"], "is there already"),
+        (
+            ["new", "role", "file-server"],
+            "there is a role 'file-server' already",
+        ),
+        (["new", "role", "dns"], "there is a role 'dns' already"),
         (["new", "role", "../x"], "role '../x'"),
     ] {
         folder.prov(arguments).run().exits(64).says(words);

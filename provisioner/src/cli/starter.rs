@@ -33,7 +33,7 @@ pub(super) fn init(options: &Init, output: Output) -> Result<u8, Problem> {
     else {
         return Err(Problem::usage(
             format!("'{named}' is no name for an estate"),
-            "give it one of a-z, 0-9, '-' and '_' with --name NAME",
+            "say --name NAME with a name of a-z, 0-9, '-' and '_' that begins with a letter",
         ));
     };
     let hosts = if options.servers {
@@ -64,6 +64,13 @@ pub(super) fn new(global: &Global, action: &NewAction) -> Result<u8, Problem> {
                 )
             })?;
             estate_at(&global.estate)?;
+            let roles = app::load(global)?.roles;
+            if roles.iter().any(|role| role.name() == name) {
+                return Err(Problem::usage(
+                    format!("there is a role '{name}' already"),
+                    "choose another name; docs/roles.md says how a role takes the place of one of prov's own",
+                ));
+            }
             write_all(&global.estate, &files, global.output)?;
             if global.output == Output::Text {
                 outln!(
@@ -153,11 +160,15 @@ fn host(
         is_private: false,
     };
     write_all(&global.estate, &[file], global.output)?;
-    replace(&path, &after)?;
+    let added = global.estate.join(format!("hosts/{name}.yml"));
+    if let Err(problem) = replace(&path, &after) {
+        let _ = fs::remove_file(&added);
+        return Err(problem);
+    }
     // An address that is taken, say, is seen only by whoever reads all of it.
     if let Err(problem) = app::load(global) {
         replace(&path, &before)?;
-        let _ = fs::remove_file(global.estate.join(format!("hosts/{name}.yml")));
+        let _ = fs::remove_file(&added);
         return Err(problem);
     }
     if global.output == Output::Text {
@@ -230,8 +241,13 @@ fn write_all(folder: &Path, files: &[FirstFile], output: Output) -> Result<(), P
 
 /// Puts a text in the place of a file's.
 fn replace(path: &Path, text: &str) -> Result<(), Problem> {
-    let beside = path.with_extension("yml.new");
-    let written = fs::write(&beside, text).and_then(|()| fs::rename(&beside, path));
+    // What is a link stays one, and whoever may read it may go on.
+    let written = fs::canonicalize(path).and_then(|path| {
+        let beside = path.with_extension("yml.new");
+        fs::write(&beside, text)?;
+        fs::set_permissions(&beside, fs::metadata(&path)?.permissions())?;
+        fs::rename(&beside, &path)
+    });
     written.map_err(|error| Problem::file("write", path, &error, "see that you may write there"))
 }
 

@@ -63,7 +63,8 @@ pub(super) fn services(app: &App, names: &Names) -> Result<Subjects, Problem> {
                 let all = SERVICES.iter().map(|service| service.name);
                 let all = all.filter(|service| known(service));
                 let all: Vec<_> = all.chain(own.iter().copied()).collect();
-                let hint = tasks::nearest(name, all.iter().copied()).map_or_else(
+                let every = SERVICES.iter().map(|service| service.name);
+                let hint = tasks::nearest(name, every.chain(all.iter().copied())).map_or_else(
                     || match all.as_slice() {
                         [] => "nothing of the estate has checks; docs/roles.md shows how a role gets them".to_owned(),
                         all => format!("what has checks: {}", all.join(", ")),

@@ -85,10 +85,11 @@ impl OwnChecks {
         loop {
             let (verdict, reply) = once(check, bench).await?;
             if verdict.passed || started.elapsed() + pause > check.within {
-                let open = if verdict.passed {
+                let printed = check.printed(&reply);
+                let open = if verdict.passed || printed.is_empty() {
                     open
                 } else {
-                    open.evidence(Evidence::text("what was printed", check.printed(&reply)))
+                    open.evidence(Evidence::text("what was printed", printed))
                 };
                 return Ok(open.close(verdict.came, verdict.passed));
             }
@@ -117,6 +118,7 @@ async fn once(check: &OwnCheck, bench: &Bench) -> Result<(Verdict, Reply), Docke
 
 fn reply(output: &ExecOutput) -> Reply {
     Reply {
+        bytes: output.stdout.len(),
         stdout: output.text(),
         stderr: output.errors(),
         code: output.code,

@@ -1,6 +1,6 @@
 //! Name servers, and what `dig` prints of their answers.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::num::NonZeroU16;
 
 use schemars::JsonSchema;
@@ -115,10 +115,12 @@ pub struct Dns {
     /// The server's port.
     #[serde(default = "domain")]
     port: NonZeroU16,
-    /// Exactly what must come, in any order, without the dots at the end of names; anything will do when not given.
+    /// Exactly what must come, in any order; anything will do when not given. Names may end with a dot or not, texts have no
+    /// quotation marks.
     #[serde(default)]
     answers: Option<Vec<String>>,
-    /// Whether there must be such a record; with `false`, the server must say that there is none.
+    /// Whether there must be such a record; with `false`, the server must say that there is none, or that it does not answer for
+    /// such names.
     #[serde(default = "yes")]
     exists: bool,
 }
@@ -127,8 +129,42 @@ const fn domain() -> NonZeroU16 {
     well_known(53)
 }
 
+impl Dns {
+    /// Writes a record so that two that say the same are equal: names in lower case without the dot at the end, addresses in
+    /// their usual form (RFC 5952), texts joined and without quotation marks (RFC 1035).
+    fn plain(&self, record: &str) -> String {
+        if let Ok(address) = record.parse::<IpAddr>() {
+            return address.to_string();
+        }
+        let words: Vec<_> = record.split_whitespace().collect();
+        let joined = words.join(" ");
+        match self.kind {
+            RecordType::Txt => joined.trim_matches('"').replace("\" \"", ""),
+            RecordType::Caa => joined.replace('"', ""),
+            RecordType::A
+            | RecordType::Aaaa
+            | RecordType::Cname
+            | RecordType::Mx
+            | RecordType::Ns
+            | RecordType::Ptr
+            | RecordType::Soa
+            | RecordType::Srv => {
+                let words = words.iter();
+                let words = words.map(|word| word.strip_suffix('.').unwrap_or(word));
+                words.collect::<Vec<_>>().join(" ").to_ascii_lowercase()
+            }
+        }
+    }
+}
+
 impl Prove for Dns {
     fn check(&self) -> Result<(), String> {
+        if matches!(self.kind, RecordType::Ptr) && self.name.as_str().parse::<IpAddr>().is_ok() {
+            return Err(format!(
+                "nobody is asked for the address {} itself\nwrite its parts backwards before in-addr.arpa: 7.2.0.192.in-addr.arpa for 192.0.2.7",
+                self.name
+            ));
+        }
         if !self.exists && self.answers.is_some() {
             return Err(
                 "a record that must not be there has no answers\nleave `answers` out".to_owned(),
@@ -166,7 +202,12 @@ impl Prove for Dns {
     fn ask(&self, of: &Server) -> Ask {
         let (server, port) = (peer(self.server.as_ref(), of), self.port.to_string());
         let (name, kind) = (self.name.as_str(), self.kind.as_str());
-        let typed = format!("dig @{server} {name} {kind}");
+        let other = if port == "53" {
+            String::new()
+        } else {
+            format!(" -p {port}")
+        };
+        let typed = format!("dig @{server}{other} {name} {kind}");
         let server = format!("@{server}");
         Ask::new(
             typed,
@@ -191,16 +232,11 @@ impl Prove for Dns {
 
     fn judge(&self, reply: &Reply) -> Verdict {
         let answer = Answer::of(&reply.stdout);
-        let dotless = |record: String| {
-            let words = record
-                .split(' ')
-                .map(|word| word.strip_suffix('.').unwrap_or(word));
-            words.collect::<Vec<_>>().join(" ")
-        };
+        let plain = |record: String| self.plain(&record);
         let mut records: Vec<_> = answer
             .records(self.kind.as_str())
             .into_iter()
-            .map(dotless)
+            .map(plain)
             .collect();
         records.sort();
         let came = match (answer.status(), records.is_empty()) {
@@ -211,15 +247,16 @@ impl Prove for Dns {
                     .trim_start_matches(";; ");
                 return Verdict::new(format!("no answer ({said})"), false);
             }
-            (Some("NOERROR" | "NXDOMAIN" | "REFUSED"), true) => "no such name".to_owned(),
+            (Some("NOERROR" | "NXDOMAIN"), true) => "no such name".to_owned(),
             (Some("NOERROR"), false) => records.join(", "),
             (Some(status), _) => status.to_owned(),
         };
         let status = answer.status().unwrap_or_default();
         let passed = if !self.exists {
+            // A server without anybody to ask for other names refuses them.
             records.is_empty() && matches!(status, "NOERROR" | "NXDOMAIN" | "REFUSED")
         } else if let Some(answers) = &self.answers {
-            let mut wanted: Vec<_> = answers.iter().cloned().map(dotless).collect();
+            let mut wanted: Vec<_> = answers.iter().cloned().map(plain).collect();
             wanted.sort();
             status == "NOERROR" && records == wanted
         } else {

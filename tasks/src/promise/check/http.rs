@@ -1,6 +1,7 @@
 //! Pages, as a visitor gets them.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU16;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -68,15 +69,28 @@ impl Http {
     }
 }
 
+/// Gives the part of an address of a page that names server, port and, where somebody wrote one, login.
+fn authority(url: &str) -> &str {
+    let rest = url.split_once("://").map_or("", |(_, rest)| rest);
+    rest.split(['/', '?', '#']).next().unwrap_or_default()
+}
+
+/// Gives the server in an address of a page, and the port.
+fn place(url: &str) -> (&str, Option<&str>) {
+    let place = authority(url);
+    match place.rsplit_once(':') {
+        Some((name, port)) if !port.contains(']') => (name, Some(port)),
+        Some(_) | None => (place, None),
+    }
+}
+
 /// Gives the name in an address of a page.
 fn name(url: &str) -> Option<&str> {
-    let (_, rest) = url.split_once("://")?;
-    let place = rest.split(['/', '?', '#']).next()?;
-    let place = place.rsplit_once('@').map_or(place, |(_, place)| place);
-    if place.starts_with('[') {
-        return place.split_once(']').map(|(name, _)| &name[1..]);
+    let (place, _) = place(url);
+    match place.strip_prefix('[') {
+        Some(address) => address.strip_suffix(']'),
+        None => Some(place).filter(|place| !place.contains(':') || authority(url).contains('@')),
     }
-    place.split(':').next()
 }
 
 impl Prove for Http {
@@ -90,8 +104,12 @@ impl Prove for Http {
                     "'{url}' is no address of a page\nwrite it like http://web1:8080/status"
                 ));
             }
-            if crate::value::without_login(url) != *url {
+            if authority(url).contains('@') {
                 return Err("an address of a page shows a password to everybody who reads it\nwrite it as `user` and `password`".to_owned());
+            }
+            let (_, port) = place(url);
+            if port.is_some_and(|port| port.parse::<NonZeroU16>().is_err()) {
+                return Err(format!("'{url}' has no port\nports go from 1 to 65535"));
             }
         }
         if !(100..600).contains(&self.status) {
@@ -116,9 +134,9 @@ impl Prove for Http {
         if self
             .password
             .as_ref()
-            .is_some_and(|it| it.expose().contains('\0'))
+            .is_some_and(|it| it.expose().contains(char::is_control))
         {
-            return Err("a password has no NUL in it\nset another".to_owned());
+            return Err("a password of HTTP has no control characters\nset another".to_owned());
         }
         for pattern in self.headers.values() {
             tells(Some(pattern))?;
@@ -146,6 +164,9 @@ impl Prove for Http {
         let url = self.url(of);
         let mut argv = vec![
             "curl".to_owned(),
+            // Nobody's own configuration, and no brackets that stand for several pages.
+            "--disable".to_owned(),
+            "--globoff".to_owned(),
             "--silent".to_owned(),
             "--show-error".to_owned(),
         ];
@@ -170,6 +191,9 @@ impl Prove for Http {
                 &["--connect-to", &format!("::{peer}:")],
             );
         }
+        if self.body.is_none() {
+            option(false, &["--output", "/dev/null"]);
+        }
         if self.follow {
             option(true, &["--location"]);
         }
@@ -192,7 +216,7 @@ impl Prove for Http {
             let quoted = crate::quote::curl(&format!("{user}:{password}"));
             Secret::new(format!("user = {}\n", quoted.unwrap_or_default()))
         });
-        typed.extend([" ", &url]);
+        typed.extend([" ", &crate::quote::sh(&url)]);
         Ask::new(typed, argv).given(login.unwrap_or_else(|| Secret::new("\n")))
     }
 

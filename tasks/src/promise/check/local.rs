@@ -8,9 +8,11 @@ use crate::pattern::TextPattern;
 use crate::promise::Server;
 use crate::value::{AccountName, HostPath, ServiceName};
 
-/// Says whether a path is there, and what the file holds.
+/// Says whether a path is there and, where that is asked, what the file holds.
 const LOOK: &str = r#"[ -e "$1" ] || [ -L "$1" ] || exit 44
-if [ -f "$1" ]; then exec cat -- "$1"; fi"#;
+[ "$2" = reads ] || exit 0
+[ -f "$1" ] || { echo "it is no file" >&2; exit 1; }
+exec cat -- "$1""#;
 
 /// Asks the service manager that runs: systemd, or runit in a container in test mode.
 const RUNS: &str = r#"if [ -d /run/systemd/system ]; then
@@ -18,7 +20,8 @@ const RUNS: &str = r#"if [ -d /run/systemd/system ]; then
 elif [ -d "/run/service/$1" ]; then
     exec sv status "/run/service/$1"
 elif [ -d /run/service ]; then
-    echo "test mode runs no such service"
+    echo "test mode does not run it"
+    exit 3
 else
     echo "no service manager runs"
 fi
@@ -89,7 +92,7 @@ impl Prove for Command {
             Ask::new(typed, argv)
         } else {
             let becomes = ["runuser", "-u", self.user.as_str(), "--"];
-            Ask::new(typed, becomes.into_iter().chain(argv))
+            Ask::new(typed, becomes.into_iter().chain(argv)).of(&self.argv[0])
         }
     }
 
@@ -167,15 +170,14 @@ impl Prove for FileThere {
 
     fn ask(&self, _: &Server) -> Ask {
         let path = self.path.as_str();
-        let program = if self.contains.is_some() {
-            "cat"
-        } else {
-            "ls -d"
+        let (program, reads) = match self.contains {
+            Some(_) => ("cat", "reads"),
+            None => ("ls -d", ""),
         };
         Ask::script(
             format!("{program} {}", crate::quote::sh(path)),
             LOOK,
-            &[path],
+            &[path, reads],
         )
     }
 
@@ -185,10 +187,15 @@ impl Prove for FileThere {
             0 if !self.exists => Verdict::new("it is there", false),
             0 => match found("the file", &reply.stdout, self.contains.as_ref()) {
                 Ok(()) => Verdict::new("it is there", true),
-                Err(lacking) => Verdict::new(lacking, false),
+                // What it holds instead may be nobody's business.
+                Err(_) => Verdict::new("it is there, and that is not in it", false),
             },
             _ => Verdict::new(reply.said(), false),
         }
+    }
+
+    fn may_be_shown(&self) -> bool {
+        false
     }
 }
 
@@ -228,6 +235,7 @@ impl Prove for ServiceRuns {
 
     fn ask(&self, _: &Server) -> Ask {
         let name = self.name.as_str();
+        let name = name.strip_suffix(".service").unwrap_or(name);
         Ask::script(format!("systemctl is-active {name}"), RUNS, &[name])
     }
 

@@ -151,7 +151,10 @@ impl Prove for Smtp {
         if let Some(user) = &self.user {
             argv.extend(["--auth", "--auth-user", user]);
         }
-        let typed = format!("{} --quit-after {until}", argv.join(" "));
+        let typed = format!(
+            "{} --quit-after {until}",
+            crate::quote::sh_all(argv.iter().copied())
+        );
         argv.extend(["--quit-after", until, "--auth-hide-password"]);
         // swaks asks for what is not given.
         if self.user.is_some() {
@@ -288,6 +291,8 @@ impl Prove for Imap {
         let request = format!("EXAMINE \"{}\"", self.folder.replace('\\', "\\\\"));
         let mut argv = vec![
             "curl".to_owned(),
+            "--disable".to_owned(),
+            "--globoff".to_owned(),
             "--silent".to_owned(),
             "--show-error".to_owned(),
         ];

@@ -93,12 +93,16 @@ pub struct Ask {
     pub stdin: Secret,
     /// What one would type to ask the same.
     pub typed: String,
+    /// The program that must be there.
+    program: String,
 }
 
 impl Ask {
     fn new<W: Into<String>>(typed: String, argv: impl IntoIterator<Item = W>) -> Self {
+        let argv: Vec<String> = argv.into_iter().map(Into::into).collect();
         Self {
-            argv: argv.into_iter().map(Into::into).collect(),
+            program: argv.first().cloned().unwrap_or_default(),
+            argv,
             stdin: Secret::default(),
             typed,
         }
@@ -109,6 +113,14 @@ impl Ask {
         Self::new(typed, argv.chain(arguments.iter().copied()))
     }
 
+    /// Names the program that a script or another program runs.
+    fn of(self, program: &str) -> Self {
+        Self {
+            program: program.to_owned(),
+            ..self
+        }
+    }
+
     fn given(self, stdin: Secret) -> Self {
         Self { stdin, ..self }
     }
@@ -117,6 +129,8 @@ impl Ask {
 /// What a command printed, and how it ended.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Reply {
+    /// How many bytes standard output had.
+    pub bytes: usize,
     /// Standard output.
     pub stdout: String,
     /// Standard error.
@@ -131,7 +145,7 @@ impl Reply {
         let lines = self.stderr.lines().chain(self.stdout.lines());
         let mut lines = lines.map(str::trim);
         lines
-            .find(|line| !line.is_empty())
+            .find(|line| !line.is_empty() && *line != ports::ASKED)
             .unwrap_or("nothing was printed")
     }
 }
@@ -177,6 +191,11 @@ trait Prove: std::fmt::Debug + Send + Sync {
 
     /// Judges what came.
     fn judge(&self, reply: &Reply) -> Verdict;
+
+    /// Tells whether everybody who reads the results may see what was printed.
+    fn may_be_shown(&self) -> bool {
+        true
+    }
 
     /// Gives the passwords that it is made with.
     fn secrets(&self) -> Vec<&Secret> {
@@ -270,6 +289,13 @@ impl OwnCheck {
             Vantage::at(location)
         };
         let from = beside.from.unwrap_or(usual);
+        if beside.timeout.is_some_and(|span| span.duration().is_zero()) {
+            let message = "a try that may take no time proves nothing";
+            let mistake = Diagnostic::at(owner.place(), message);
+            return Err(vec![
+                mistake.hint("write `timeout` like 10s, or leave it out"),
+            ]);
+        }
         if check.is_local() && from != Vantage::Host {
             let message = format!("a check of a {} is made on the host itself", kind.name);
             let mistake = Diagnostic::at(owner.place(), message);
@@ -313,7 +339,7 @@ impl OwnCheck {
     #[must_use]
     pub fn ask(&self) -> Ask {
         let ask = self.check.ask(&self.host);
-        let seconds = format!("{:.1}", self.timeout.as_secs_f64());
+        let seconds = format!("{:.3}", self.timeout.as_secs_f64());
         let bounded = ["bash", "-c", BOUNDED, &seconds].map(str::to_owned);
         Ask {
             argv: bounded.into_iter().chain(ask.argv).collect(),
@@ -324,22 +350,19 @@ impl OwnCheck {
     /// Judges what a try printed.
     #[must_use]
     pub fn judge(&self, reply: &Reply) -> Verdict {
-        let program = || self.check.ask(&self.host).argv.swap_remove(0);
-        let mut verdict = match reply.code {
-            127 => {
-                let remedy = match self.from {
-                    Vantage::Host => "name its package in the role, or see it `from: inside`",
-                    Vantage::Inside | Vantage::Outside => "the client's image lacks it",
-                };
-                let program = program();
-                Verdict::new(
-                    format!("the program {program} is not there; {remedy}"),
-                    false,
-                )
-            }
-            _ if reply.stdout.len() >= MOST => Verdict::new("more than 1 MiB was printed", false),
-            _ => self.check.judge(reply),
+        let mut verdict = if reply.bytes >= MOST {
+            Verdict::new("more than 1 MiB was printed", false)
+        } else {
+            self.check.judge(reply)
         };
+        if reply.code == 127 && !verdict.passed {
+            let program = self.check.ask(&self.host).program;
+            let remedy = match self.from {
+                Vantage::Host => "name its package in the role, or see it `from: inside`",
+                Vantage::Inside | Vantage::Outside => "the client's image lacks it",
+            };
+            verdict.came = format!("the program {program} is not there; {remedy}");
+        }
         if reply.code == 124 && !verdict.passed {
             let seconds = self.timeout.as_secs_f64();
             verdict.came = format!("no end within {seconds} s; so far: {}", reply.said());
@@ -352,9 +375,12 @@ impl OwnCheck {
     #[must_use]
     pub fn printed(&self, reply: &Reply) -> String {
         const LONGEST: usize = 4000;
+        if !self.check.may_be_shown() {
+            return String::new();
+        }
         let printed = format!("{}\n{}", reply.stdout.trim_end(), reply.stderr.trim_end());
-        let printed: String = printed.chars().take(LONGEST).collect();
-        self.masked(printed.trim())
+        // Half a password would not be recognised.
+        self.masked(printed.trim()).chars().take(LONGEST).collect()
     }
 
     fn masked(&self, text: &str) -> String {

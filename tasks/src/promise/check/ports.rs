@@ -11,21 +11,25 @@ use crate::promise::Server;
 use crate::secret::Secret;
 use crate::value::PeerName;
 
-/// Connects, sends standard input, and prints the lines that come: the first is waited for, later ones come within a second.
-const CONNECT: &str = r#"exec 3<>"/dev/tcp/$1/$2" || exit 1
+/// Connects, sends standard input, and prints what comes: the first byte is waited for, all else comes within a second. Says
+/// before it connects that the name has an address: a name server that is silent is no closed port.
+const CONNECT: &str = r#"getent ahosts "$1" >/dev/null || { echo "check: $1 has no address" >&2; exit 1; }
+echo asked >&2
+exec 3<>"/dev/tcp/$1/$2" || exit 1
 cat >&3
 [ "$3" = reads ] || exit 0
-patience=3600
-while IFS= read -r -t "$patience" line <&3 || [ -n "$line" ]; do
-    printf '%s\n' "$line"
-    line='' patience=1
-done"#;
+head -c 1 <&3
+timeout --foreground 1 cat <&3 || true"#;
+
+/// The line that it prints before it connects.
+pub(super) const ASKED: &str = "asked";
 
 /// Sends standard input as a datagram, and prints the one that comes back.
 const ASK: &str = r#"exec 3<>"/dev/udp/$1/$2" || exit 1
 if [ "$3" = hex ]; then
     IFS= read -r bytes
-    printf "$(printf '%s' "$bytes" | sed 's/../\\x&/g')" >&3
+    # In one piece: what bash prints itself goes out line by line, each in a datagram of its own.
+    printf "$(printf '%s' "$bytes" | sed 's/../\\x&/g')" | cat >&3
 else
     cat >&3
 fi
@@ -94,13 +98,10 @@ impl Prove for Tcp {
 
     fn judge(&self, reply: &Reply) -> Verdict {
         let refused = reply.stderr.contains("Connection refused");
-        let unreachable = [
-            "No route to host",
-            "Network is unreachable",
-            "Connection timed out",
-        ];
-        // Where only the answer is awaited in vain, something was connected to.
-        let silent = reply.code == 124 && reply.stdout.is_empty();
+        let unreachable = ["No route to host", "Connection timed out"];
+        // Where an answer is awaited in vain, something was connected to.
+        let asked = reply.stderr.lines().any(|line| line == ASKED);
+        let silent = reply.code == 124 && reply.stdout.is_empty() && asked;
         let unreachable = silent || unreachable.iter().any(|words| reply.stderr.contains(words));
         if !self.open {
             return match (refused, unreachable, reply.code) {
@@ -206,7 +207,7 @@ impl Prove for Udp {
             return Verdict::new(said(reply), false);
         }
         match found("the answer", &reply.stdout, self.answers.as_ref()) {
-            Ok(()) => Verdict::new(format!("an answer of {} bytes", reply.stdout.len()), true),
+            Ok(()) => Verdict::new(format!("an answer of {} bytes", reply.bytes), true),
             Err(lacking) => Verdict::new(lacking, false),
         }
     }

@@ -20,6 +20,7 @@ fn read(yaml: &str) -> Result<OwnCheck, Vec<Diagnostic>> {
 
 fn judged(yaml: &str, code: i64, stdout: &str, stderr: &str) -> (bool, String) {
     let reply = Reply {
+        bytes: stdout.len(),
         stdout: stdout.to_owned(),
         stderr: stderr.to_owned(),
         code,
@@ -37,7 +38,11 @@ fn a_port_that_must_be_closed_is_so_only_if_somebody_said_so_or_nobody_answers()
         judged(closed, 1, "", REFUSED),
         (true, "connection refused".to_owned())
     );
-    assert!(judged(closed, 124, "", "").0);
+    assert!(judged(closed, 124, "", "asked\n").0);
+    // Whoever has not even begun to connect knows nothing.
+    assert!(!judged(closed, 124, "", "").0);
+    let lost = "asked\ncheck: line 1: connect: Network is unreachable\n";
+    assert!(!judged(closed, 1, "", lost).0);
     assert!(!judged(closed, 0, "", "").0);
     let nobody = "check: line 1: web9: Name or service not known\n";
     let (passed, came) = judged("tcp: {port: 80, host: web9, open: false}", 1, "", nobody);
@@ -137,6 +142,49 @@ fn what_a_name_server_says_is_compared_whole() {
 }
 
 #[test]
+fn records_that_say_the_same_are_equal() {
+    let answer = |kind: &str, data: &str| {
+        format!(
+            ";; ->>HEADER<<- opcode: QUERY, status: NOERROR, id: 7\n\nexample.\t0\tIN\t{kind}\t{data}\n"
+        )
+    };
+    for (kind, data, wanted) in [
+        ("AAAA", "2001:db8::1", "2001:DB8:0:0::1"),
+        ("MX", "10 Mail.Example.", "10  mail.example"),
+        ("TXT", "\"v=spf1 -all\"", "v=spf1 -all"),
+        ("TXT", "\"one \" \"two\"", "one two"),
+        (
+            "CAA",
+            "0 issue \"letsencrypt.org\"",
+            "0 issue letsencrypt.org",
+        ),
+    ] {
+        let check = format!("dns: {{name: example, type: {kind}, answers: ['{wanted}']}}");
+        let (passed, came) = judged(&check, 0, &answer(kind, data), "");
+        assert!(passed, "{check}: {came}");
+    }
+}
+
+#[test]
+fn what_a_file_holds_is_shown_to_nobody() {
+    let check = read("file: {path: /etc/shop/key, contains: '^key 2'}").unwrap();
+    let reply = Reply {
+        stdout: "key 1 hunter22".to_owned(),
+        ..Reply::default()
+    };
+    let verdict = check.judge(&reply);
+    assert!(!verdict.passed);
+    assert!(!verdict.came.contains("hunter22"));
+    assert_eq!(check.printed(&reply), "");
+}
+
+#[test]
+fn an_address_as_a_name_is_compared_as_one() {
+    let check = read("tls: {port: 443, name: 192.0.2.7}").unwrap();
+    assert!(check.ask().argv.contains(&"-verify_ip".to_owned()));
+}
+
+#[test]
 fn a_certificate_that_is_not_trusted_or_ends_too_early_fails() {
     let good = "Verification: OK\nVerify return code: 0 (ok)\nnotAfter=Dec 30 18:49:37 2027 GMT\nCertificate will not expire\n";
     let tls = "tls: {port: 443, days: 14}";
@@ -193,7 +241,18 @@ fn what_does_not_end_or_is_not_there_says_so() {
         judged(command, 124, "", "").1,
         "no end within 10 s; so far: nothing was printed"
     );
-    assert!(!judged("file: {path: /x}", 0, &"x".repeat(MOST), "").0);
+    assert!(!judged("command: {argv: [cat, /x]}", 0, &"x".repeat(MOST), "").0);
+    let program = judged("tls: {port: 443}", 127, "", "").1;
+    assert!(program.contains("program openssl"), "{program}");
+    let program = judged("command: {argv: [pg_isready], user: postgres}", 127, "", "").1;
+    assert!(program.contains("program pg_isready"), "{program}");
+    let wanted = judged(
+        "command: {argv: [sh, -c, 'exit 127'], exit: 127}",
+        127,
+        "",
+        "",
+    );
+    assert!(wanted.0);
     let other = judged("command: {argv: [sh, -c, 'exit 3'], exit: 3}", 3, "", "");
     assert_eq!(other, (true, "exit code 3".to_owned()));
 }
@@ -249,7 +308,11 @@ fn a_check_that_means_nothing_is_refused_with_what_to_write() {
         ("http: {url: web1}", "no address of a page"),
         ("http: {url: 'http://a:secret@b/'}", "shows a password"),
         ("http: {url: 'https:///x'}", "no address of a page"),
+        ("http: {url: 'http://web1:99999/'}", "ports go from 1"),
+        ("http: {url: 'http://web1:/'}", "ports go from 1"),
         ("http: {status: 700}", "700"),
+        ("http: {user: a, password: \"b\\nc\"}", "control characters"),
+        ("dns: {name: 192.0.2.7, type: PTR}", "in-addr.arpa"),
         ("http: {password: x}", "no 'user'"),
         ("http: {body: ''}", "could not fail"),
         ("http: {headers: {x: 'a*'}}", "could not fail"),
@@ -287,5 +350,17 @@ fn a_check_that_means_nothing_is_refused_with_what_to_write() {
             "{check}: {found:?}"
         );
         assert!(!told.contains("secret@"), "{told}");
+    }
+}
+
+#[test]
+fn addresses_of_pages_may_have_what_pages_have() {
+    for url in [
+        "http://web1/users/@anna?m=a@b.example",
+        "http://[2001:db8::1]:8080/",
+        "https://web1/ids[]={x}",
+    ] {
+        let check = read(&format!("http: {{url: '{url}'}}"));
+        assert!(check.is_ok(), "{url}: {:?}", check.err());
     }
 }

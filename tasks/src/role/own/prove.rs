@@ -30,6 +30,12 @@ pub(super) fn checks(
             checks.extend(filling.check(proved, name, at));
             checks.len() <= MOST
         });
+        if checks.len() > MOST {
+            let message = format!("the role has more than {MOST} checks of one host");
+            let place = proved.said.mark.place();
+            filling.mistakes.push(Diagnostic::at(place, message));
+            break;
+        }
     }
     filling.finish(checks)
 }
