@@ -9,7 +9,7 @@ prov_members_to() { # form strip; unpacks them to ./new, without owners and with
   if [ "$1" = zip ]; then depth=$(($2 + 1))
     unzip -qq -d ./raw ./file && find ./raw -mindepth $depth -maxdepth $depth -exec mv -t ./new -- {} + && rm -rf -- ./raw
   else tar -xf ./file -C ./new --no-same-owner --no-same-permissions "--strip-components=$2"; fi; }
-prov_exchange() { # puts ./new in its place; at no time is there neither
+prov_exchange() { # puts ./new in its place; at no time is there neither, where mv knows how (coreutils 9.5)
   if [ ! -e "../$name" ]; then mv -T -- new "../$name"
   elif mv --exchange --version >/dev/null 2>&1; then mv --exchange -T -- new "../$name"
   else mv -T -- "../$name" before && { mv -T -- new "../$name" || { mv -T -- before "../$name"; ! :; }; }; fi && sync -f -- ..; }
@@ -20,7 +20,8 @@ prov_unpack() { # path owner group mode digest form strip record creates url; wi
       { [ -n "$(ls -A ./new)" ] || { printf '%s\n' "nothing of the archive is left after $7 parts of each name were left out"; ! :; }; } &&
       { [ -z "$9" ] || [ -e "./new/$9" ] || { printf '%s\n' "the archive has no $9"; ! :; }; } &&
       ( cd ./new && find . -mindepth 1 -printf '%P\n' ) >./names && { printf '%s\n' "$8" && cat ./names; } >./record && mv -fT -- ./record ./new/.prov-archive &&
-      chown -hR -- "$2:$3" ./new && chmod -- "0$4" ./new && prov_exchange
+      chown -hR -- "$2:$3" ./new && chmod -- "0$4" ./new &&
+      { ! prov_mounted_in "$(cd .. && pwd -P)/$name" || { printf '%s\n' "something is mounted in $1: unmount it first"; ! :; }; } && prov_exchange
     status=$?; rm -rf -- ./new ./raw ./names ./record
     if [ -d ./before ] && [ ! -e "../$name" ]; then keep=yes; printf '%s\n' "what $folder/$name held is in $folder/$staging/before"; else rm -rf -- ./before; fi
     ( exit $status ); prov_leave_staging; }; }

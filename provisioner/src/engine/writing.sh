@@ -75,8 +75,13 @@ prov_make_directory() { # path owner group mode
   prov_enter_folder "$1" && { [ -d "./$name" ] || mkdir -m 0700 -- "./$name"; } && prov_set_attributes "$@"; }
 prov_make_link() { # path target
   prov_enter_folder "$1" && prov_enter_staging && { ln -s -- "$2" file && mv -fT -- file "../$name"; prov_leave_staging; }; }
-prov_remove() { # path
-  prov_enter_folder "$1" && rm -rf --one-file-system -- "./$name"; }
+prov_mounted_in() { # physical path; tells whether something is mounted there or below (proc_pid_mountinfo(5))
+  mounted=$1; case $1 in *[[:space:]\\]*) mounted=$(printf %s "$1" | sed 's/\\/\\134/g; s/ /\\040/g; s/\t/\\011/g');; esac
+  while read -r _ _ _ _ place _; do case $place in ("$mounted"|"$mounted"/*) return 0;; esac; done </proc/self/mountinfo; return 1; }
+prov_remove() { # path; what is mounted in it belongs to somebody else
+  prov_enter_folder "$1" || return
+  ! prov_mounted_in "$(pwd -P | sed 's,^/$,,')/$name" || { printf '%s\n' "something is mounted at or below $1: unmount it first"; return 1; }
+  rm -rf --one-file-system -- "./$name"; }
 prov_keep() { # handler key path
   kept=$prov_state/undo/$1/$2; mkdir -p -m 0700 -- "${kept%/*}" || return
   [ -e "$kept.path" ] && return 0

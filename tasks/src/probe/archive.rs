@@ -24,6 +24,8 @@ pub struct ArchiveQuestion {
     pub path: HostPath,
     /// What it remembers if all is as it should be; otherwise it is told what else is in it.
     pub record: String,
+    /// What of it must be there besides, by its path in the folder; nothing where that does not matter.
+    pub creates: String,
 }
 
 /// What is at the place of an archive.
@@ -67,18 +69,19 @@ impl Kind for Folders {
 
     fn script(questions: &[ArchiveQuestion]) -> String {
         let mut script = format!(
-            r#"prov_archive() {{ # folder record
+            r#"prov_archive() {{ # folder record creates
   [ -e "$1" ] || [ -L "$1" ] || {{ echo missing; return; }}
   [ -d "$1" ] && [ ! -L "$1" ] || {{ echo foreign; return; }}
   cd -P -- "$1" && found=$(ls -A) || return
   [ -n "$found" ] || {{ echo empty; return; }}
   [ -f {RECORD} ] && [ ! -L {RECORD} ] || {{ echo foreign; return; }}
   record=$(head -n 1 {RECORD} | head -c 1000) && printf 'record %s\n' "$record"
-  [ "$record" = "$2" ] || {{ find . -mindepth 1 -printf '%P\n' | grep -Fxv -e {RECORD} -f {RECORD} | head -n {MOST} | sed 's/^/beside /'; :; }}; }}
+  {{ [ "$record" = "$2" ] && {{ [ -z "$3" ] || [ -e "./$3" ] || [ -L "./$3" ]; }}; }} || {{ find . -mindepth 1 -printf '%P\n' | grep -aFxv -e {RECORD} -f {RECORD} | head -n {MOST} | sed 's/^/beside /'; :; }}; }}
 "#
         );
-        for (index, ArchiveQuestion { path, record }) in questions.iter().enumerate() {
-            let words = quote::sh_all([path.as_str(), record]);
+        for (index, question) in questions.iter().enumerate() {
+            let words =
+                quote::sh_all([question.path.as_str(), &question.record, &question.creates]);
             // Writing to a string cannot fail.
             let _ = writeln!(
                 script,
@@ -130,6 +133,7 @@ impl Kind for Folders {
         let question = |path| ArchiveQuestion {
             path,
             record: "x".to_owned(),
+            creates: String::new(),
         };
         HostPath::new("/archive")
             .map(question)

@@ -72,13 +72,13 @@ pub(crate) fn is_commit(version: &str) -> bool {
 
 /// Functions by which root runs git as the account that the checkout belongs to, with nobody's configuration, and with the
 /// key in a file in memory for as long as that takes. Git is given the key's file even where there is no key.
-pub(crate) const GIT_FUNCTIONS: &str = r#"prov_git_as() { # user known_hosts key command…
+pub(crate) const GIT_FUNCTIONS: &str = r#"prov_git_as() ( # user known_hosts key command…
   user=$1 hosts=$2 key=$3; shift 3
-  folder=$(mktemp -d /run/prov.XXXXXXXXXX) && printf '%s\n' "$hosts" >"$folder/hosts" && printf '%s\n' "$key" >"$folder/key" &&
+  folder=$(mktemp -d /run/prov.XXXXXXXXXX) || exit; trap 'rm -rf -- "$folder"' EXIT; trap 'exit 129' HUP INT TERM PIPE
+  printf '%s\n' "$hosts" >"$folder/hosts" && printf '%s\n' "$key" >"$folder/key" &&
     chmod 0600 "$folder/hosts" "$folder/key" && chown -R -- "$user:" "$folder" &&
     runuser -u "$user" -- env HOME=/nonexistent GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1 GIT_TERMINAL_PROMPT=0 \
-      "GIT_SSH_COMMAND=ssh -F /dev/null -o BatchMode=yes -o IdentitiesOnly=yes -i $folder/key -o UserKnownHostsFile=$folder/hosts -o GlobalKnownHostsFile=/dev/null -o StrictHostKeyChecking=yes -o ConnectTimeout=10" "$@"
-  git_status=$?; rm -rf -- "$folder"; return $git_status; }
+      "GIT_SSH_COMMAND=ssh -F /dev/null -o BatchMode=yes -o IdentitiesOnly=yes -i $folder/key -o UserKnownHostsFile=$folder/hosts -o GlobalKnownHostsFile=/dev/null -o StrictHostKeyChecking=yes -o ConnectTimeout=10" "$@" )
 "#;
 
 /// The kind of this module.
@@ -106,6 +106,8 @@ impl Kind for Checkouts {
       prov_git_as "$2" '' '' git -C "$1" config --get remote.origin.url | sed 's/^/url /'
       prov_git_as "$2" '' '' git -C "$1" rev-parse -q --verify 'HEAD^{{commit}}' 2>/dev/null | sed 's/^/commit /'
       prov_git_as "$2" '' '' git --no-optional-locks -C "$1" status --porcelain 2>&1 | head -n {MOST} | sed 's/^/change /'
+      # What nobody else has is lost with the checkout, too.
+      prov_git_as "$2" '' '' git -C "$1" log --format='commit %h %s' HEAD --branches --not --remotes --tags 2>/dev/null | head -n {MOST} | sed 's/^/change /'
     fi
   fi
   [ -n "$4" ] || return 0

@@ -39,7 +39,7 @@ const INSECURE: [&str; 4] = [
 ];
 
 /// The priority that packages have unless something says otherwise (`apt_preferences(5)`).
-const USUAL: i32 = 500;
+const USUAL: i16 = 500;
 
 /// Fetches the lists of the one source that is read from standard input, before it is put in place. How old the other lists are
 /// must stay known, so the time of their folder is put back.
@@ -119,7 +119,7 @@ pub struct AptRepository {
     pub packages: BTreeSet<String>,
     /// Priority of what may come from it; apt's usual one when not given.
     #[serde(default)]
-    pub priority: Option<i32>,
+    pub priority: Option<i16>,
     /// Whether it should be there.
     #[serde(default)]
     pub state: State,
@@ -324,7 +324,7 @@ impl AptRepository {
         let priority = self.priority.unwrap_or(USUAL);
         let named: Vec<_> = self.packages.iter().map(String::as_str).collect();
         for server in self.servers() {
-            let mut put = |packages: &str, priority: i32| {
+            let mut put = |packages: &str, priority: i16| {
                 // Writing to a string cannot fail.
                 let _ = writeln!(
                     text,

@@ -357,6 +357,11 @@ impl Manage for Archive {
         let question = ArchiveQuestion {
             path: self.path.clone(),
             record: self.record(),
+            creates: self
+                .creates
+                .as_ref()
+                .map(ToString::to_string)
+                .unwrap_or_default(),
         };
         places
             .chain(self.created())

@@ -55,7 +55,14 @@ impl PostgresqlDatabase {
 
     /// Refuses what no statement can change.
     fn differs(&self, have: &PostgresDatabaseFact) -> Option<Planned> {
-        let spelt = |text: &str| text.to_ascii_lowercase().replace(['-', '_'], "");
+        // The server has one name for what may be called by several (PostgreSQL, "Character Set Support").
+        let spelt = |text: &str| match text.to_ascii_lowercase().replace(['-', '_'], "").as_str() {
+            "unicode" => "utf8".to_owned(),
+            "iso88591" => "latin1".to_owned(),
+            "iso885915" => "latin9".to_owned(),
+            "posix" => "c".to_owned(),
+            other => other.to_owned(),
+        };
         let other = |wanted: &str, have: &str| {
             (spelt(wanted) != spelt(have)).then(|| (wanted.to_owned(), have.to_owned()))
         };

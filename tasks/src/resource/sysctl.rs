@@ -51,13 +51,18 @@ pub struct SysctlValue(String);
 impl<'de> Deserialize<'de> for SysctlValue {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         #[derive(Deserialize)]
-        #[serde(untagged)]
+        #[serde(
+            untagged,
+            expecting = "a number or a text of one line; put others in quotes"
+        )]
         enum Either {
             Number(i64),
+            Unsigned(u64),
             Text(String),
         }
         Either::deserialize(deserializer).map(|value| match value {
             Either::Number(number) => Self(number.to_string()),
+            Either::Unsigned(number) => Self(number.to_string()),
             Either::Text(text) => {
                 let words: Vec<_> = text
                     .split([' ', '\t'])

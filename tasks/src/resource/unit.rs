@@ -78,6 +78,9 @@ impl Unit {
             (Some(content), _) if content.has_secrets() => refuse(
                 "systemd tells everybody what is in a unit: put the secret into a `file`, and name that by EnvironmentFile= or LoadCredential=",
             ),
+            (Some(content), State::Present) if content.expose().trim().is_empty() => refuse(
+                "`content` is empty, which masks a unit; say `masked: true` of the `service` where that is meant",
+            ),
             (_, State::Present | State::Absent) => Ok(()),
         }
     }
@@ -124,7 +127,18 @@ impl Unit {
         if let Some(text) = text.map(Content::expose) {
             let says = |setting: &str| text.lines().any(|line| line.trim() == setting);
             fact.fixed = (!says("[Install]")).then(|| ServiceFact::WITHOUT_INSTALL.to_owned());
-            fact.ends = says("Type=oneshot") && !says("RemainAfterExit=yes");
+            // Blanks around the sign, and a later setting in the place of an earlier one (systemd.syntax(7)).
+            let setting = |key: &str| {
+                let lines = text.lines().filter_map(|line| line.split_once('='));
+                let mut of_key = lines.filter(|(name, _)| name.trim() == key);
+                of_key
+                    .next_back()
+                    .map(|(_, value)| value.trim().to_ascii_lowercase())
+            };
+            let remains = setting("RemainAfterExit");
+            let remains =
+                ["1", "yes", "y", "true", "t", "on"].contains(&remains.as_deref().unwrap_or("no"));
+            fact.ends = setting("Type").as_deref() == Some("oneshot") && !remains;
         }
         fact
     }

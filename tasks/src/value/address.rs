@@ -82,7 +82,9 @@ impl GitUrl {
     /// Tells whether the remote is reached by SSH.
     #[must_use]
     pub fn is_ssh(&self) -> bool {
-        self.0.starts_with("ssh://") || !self.0.starts_with("http") && self.0.contains('@')
+        let others = ["/", "http://", "https://"];
+        let other = others.iter().any(|start| self.0.starts_with(start));
+        self.0.starts_with("ssh://") || !other && self.0.contains('@')
     }
 }
 

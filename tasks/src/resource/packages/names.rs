@@ -11,7 +11,7 @@ use crate::value::{PackageName, PackageVersion};
 
 /// The priority that a pin has unless another is given: before other versions, but never as a downgrade
 /// (`apt_preferences(5)`).
-const PREFERRED: i32 = 990;
+const PREFERRED: i16 = 990;
 
 /// Names of packages, and what is said of single ones besides.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -38,7 +38,7 @@ pub struct Terms {
     pub pin: Option<String>,
     /// The pin's priority; 990 when not given, and above 1000 a downgrade is made by the next upgrade.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub priority: Option<i32>,
+    pub priority: Option<i16>,
 }
 
 impl Terms {
