@@ -13,7 +13,7 @@ use serde_json::Value;
 use crate::must;
 
 /// What no run may take longer than, unless a test says so.
-const DEADLINE: Duration = Duration::from_secs(240);
+const DEADLINE: Duration = Duration::from_secs(480);
 
 /// Gives the path of the binary: `PROV_BIN`, or what cargo builds beside this test.
 #[must_use]
