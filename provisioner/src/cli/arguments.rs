@@ -92,6 +92,9 @@ pub(super) struct Global {
     /// Show what not everybody may read on the hosts, too; what the estate calls secret stays hidden
     #[arg(long, global = true)]
     pub(super) show_private: bool,
+    /// Keep changes that may lock prov out of a server whatever becomes of the login
+    #[arg(long, global = true)]
+    pub(super) unguarded: bool,
     /// Print without colours (as with `NO_COLOR`)
     #[arg(long, global = true)]
     pub(super) no_color: bool,

@@ -79,6 +79,7 @@ fn job(
         release: (!matches!(work, Work::Upgrade(_))).then(|| host.release()),
         exports: Vec::new(),
         secrets: secrets.into_iter().collect(),
+        guards: app.estate.network().is_none() && !app.global.unguarded,
         show_private: app.global.show_private,
     })
 }

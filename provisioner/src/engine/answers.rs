@@ -16,6 +16,8 @@ pub struct Answers {
     pub facts: Facts,
     /// Handlers that an earlier run left to be run.
     pub pending: Vec<Handler>,
+    /// Whether the host had to put back what an earlier run changed, before this one could begin.
+    pub put_back: bool,
 }
 
 /// Writes the read-only script that answers these queries, and those that every host is asked.
@@ -29,16 +31,23 @@ pub fn script(queries: &QuerySet) -> String {
 pub fn read(queries: &QuerySet, frames: Vec<Frame>) -> Result<Answers, SshError> {
     let mut answers = probe::Answers::default();
     let mut pending = Vec::new();
+    let mut put_back = false;
     for frame in frames {
         if frame.name == "pending" {
             pending = handlers(&frame.bytes)?;
+        } else if frame.name == "put_back" {
+            put_back = true;
         } else {
             answers.insert(frame.name, frame.bytes, frame.whole);
         }
     }
     let facts = asked(queries).read(&answers);
     let facts = facts.map_err(|broken| SshError::Answer(broken.to_string()))?;
-    Ok(Answers { facts, pending })
+    Ok(Answers {
+        facts,
+        pending,
+        put_back,
+    })
 }
 
 fn asked(queries: &QuerySet) -> QuerySet {

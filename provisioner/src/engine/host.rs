@@ -14,7 +14,7 @@ use super::outcome::{Failure, HostOutcome};
 use super::run::{Applying, Run};
 use super::script::LOCK;
 use super::session::{Opened, ReadSession, WriteSession};
-use super::{Event, Progress};
+use super::{Event, Progress, lockout};
 use crate::ssh::Target;
 
 /// Reads files of a host that others need.
@@ -158,7 +158,12 @@ fn other_name(job: &Job, facts: &Facts) -> Option<String> {
 }
 
 fn preview_plan(job: &Job, facts: &Facts) -> Result<HostPlan, Failure> {
-    plan::preview(&job.resources, facts, job.phase).map_err(|defect| Failure::internal(&defect))
+    let plan = plan::preview(&job.resources, facts, job.phase);
+    let mut plan = plan.map_err(|defect| Failure::internal(&defect))?;
+    if !job.guards {
+        plan.items.iter_mut().for_each(|item| item.lockout = None);
+    }
+    Ok(plan)
 }
 
 /// Applies one host's resources and runs the handlers that are due.
@@ -212,6 +217,12 @@ async fn change(
             ));
         }
     };
+    if answers.put_back {
+        outcome.notes.push(
+            "the host has put back what an earlier run changed, because nobody had confirmed it"
+                .to_owned(),
+        );
+    }
     let mut facts = answers.facts;
     facts.reveal = job.show_private;
     let mut leaving = job.leaving(&facts);
@@ -250,7 +261,12 @@ async fn change(
         Ok(()) => run.remember(&leaving, outcome).await,
         Err(failure) => Err(failure),
     };
+    let unconfirmed = run.unconfirmed.take();
     outcome.round_trips = session.round_trips();
-    session.close().await;
-    result
+    let Some(unconfirmed) = unconfirmed else {
+        session.close().await;
+        return result;
+    };
+    let settled = lockout::settle(&job.target, *session, &unconfirmed, outcome, progress).await;
+    settled.and(result)
 }

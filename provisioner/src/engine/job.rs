@@ -32,6 +32,8 @@ pub struct Job {
     pub secrets: Vec<Secret>,
     /// What the host is to remember of what is declared for it, unless the run has nothing to do with that.
     pub memory: Option<Memory>,
+    /// Whether changes that may lock prov out are put back unless a new session gets in after them.
+    pub guards: bool,
     /// Whether diffs and quoted output show what not everybody may read on the host.
     pub show_private: bool,
 }

@@ -7,6 +7,7 @@ mod exchange;
 mod handlers;
 mod host;
 mod job;
+mod lockout;
 mod outcome;
 mod run;
 mod saved;

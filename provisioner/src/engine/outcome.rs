@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::ser::SerializeMap as _;
 use serde::{Serialize, Serializer};
 use tasks::leaving::Left;
-use tasks::plan::{Action, HostPlan, Item, Planned, Reason, Remedy};
+use tasks::plan::{Action, HostPlan, Item, Lockout, Planned, Reason, Remedy};
 use tasks::step::Step;
 use tasks::value::HostPath;
 
@@ -59,6 +59,9 @@ pub struct ChangeOutcome {
     pub reason: String,
     /// Why, as programs know it.
     pub reasons: Vec<Reason>,
+    /// What it touches that prov may not get in again without.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub guarded: Option<Lockout>,
     /// The paths that it writes.
     pub paths: Vec<HostPath>,
     /// What follows the resource's name.
@@ -248,6 +251,7 @@ impl HostOutcome {
                 action: change.action,
                 reason: change.reason(),
                 reasons: change.reasons.clone(),
+                guarded: item.lockout,
                 paths: change
                     .steps
                     .iter()

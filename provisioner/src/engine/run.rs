@@ -15,10 +15,11 @@ use tokio::sync::watch;
 
 use super::exchange::Exchange;
 use super::job::{Job, files};
+use super::lockout::Unconfirmed;
 use super::outcome::{Failure, HostOutcome};
 use super::saved::SavedHost;
 use super::session::{Lock, Output, Stepped, WriteSession};
-use super::steps;
+use super::{lockout, steps};
 use super::{Event, Progress};
 
 /// How one host is applied.
@@ -40,6 +41,8 @@ pub(super) struct Run<'a> {
     pub(super) facts: Facts,
     /// Handlers that are recorded on the host as still to run.
     pub(super) due: Vec<Handler>,
+    /// What the host puts back unless a new session gets in.
+    pub(super) unconfirmed: Option<Unconfirmed>,
     /// Files that a refused handler has put back.
     pub(super) put_back: Vec<String>,
     pub(super) progress: &'a Progress,
@@ -69,6 +72,7 @@ impl<'a> Run<'a> {
             session,
             facts,
             due,
+            unconfirmed: None,
             put_back: Vec::new(),
             progress,
             total,
@@ -101,6 +105,7 @@ impl<'a> Run<'a> {
                     item.name()
                 );
                 self.progress.send(&self.job.host, Event::Doing(doing));
+                self.guard(&item, how, outcome).await?;
                 outcome.touched = true;
                 self.one(declared, index, &item, change, how).await?;
             }
@@ -185,8 +190,43 @@ impl<'a> Run<'a> {
     }
 
     fn plan(&self, declared: &Declared, index: usize) -> Result<Item, Failure> {
-        plan::plan_one(declared, index, &self.facts, self.job.phase)
-            .map_err(|defect| Failure::internal(&defect))
+        let item = plan::plan_one(declared, index, &self.facts, self.job.phase);
+        let mut item = item.map_err(|defect| Failure::internal(&defect))?;
+        item.lockout = item.lockout.filter(|_| self.job.guards);
+        Ok(item)
+    }
+
+    /// Has the host keep what it has before the first change that may lock prov out.
+    async fn guard(
+        &mut self,
+        item: &Item,
+        how: &Applying<'_>,
+        outcome: &HostOutcome,
+    ) -> Result<(), Failure> {
+        let Some(lockout) = item.lockout.filter(|_| self.unconfirmed.is_none()) else {
+            return Ok(());
+        };
+        let output = self
+            .session
+            .arm(&self.job.target, &how.lock.holder)
+            .await
+            .map_err(|error| Failure::from(error).of(item.name()))?;
+        if output.exit != 0 {
+            let cause = format!(
+                "the change touches {} and was not begun, because the host cannot keep what it would have to put back",
+                lockout.text()
+            );
+            let remedy = plan::after_failed_step(None, None, &output.text);
+            return Err(Failure::new(cause, remedy)
+                .of(item.name())
+                .output(&output.text));
+        }
+        self.unconfirmed = Some(Unconfirmed {
+            name: item.name(),
+            lockout,
+            before: outcome.changes.len(),
+        });
+        Ok(())
     }
 
     /// Makes one change, reads again what it may have altered, and checks that nothing is left to change.
@@ -206,6 +246,12 @@ impl<'a> Run<'a> {
         queries.extend(files(&self.job.exports));
         let started = Instant::now();
         let mut recorded: String = record.iter().map(|one| steps::record(one)).collect();
+        if self.unconfirmed.is_some() {
+            let keep = lockout::keeping(declared, change);
+            if !keep.is_empty() {
+                recorded.push_str(&steps::recorded(&keep));
+            }
+        }
         if let (Some(memory), Some((have, wanted))) = (&self.job.memory, &self.memory)
             && have != wanted
         {

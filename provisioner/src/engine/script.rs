@@ -90,7 +90,10 @@ pub const LOCK: &str = "/run/prov.lock";
 /// back, and `prov_put_back`.
 #[must_use]
 pub fn writing_preamble() -> String {
-    format!("prov_state={STATE} keep= making= spooled=\n{WRITING}")
+    format!(
+        "prov_state={STATE} keep= making= spooled=\n{WRITING}{}",
+        super::lockout::UNCONFIRMED
+    )
 }
 
 /// Wraps a command so that its output and exit code come back as the frame `name`, and `$result` tells the code to what

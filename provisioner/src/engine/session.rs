@@ -13,7 +13,7 @@ use super::answers::{self, Answers};
 use super::script::{
     LOCK, answered, environment, preamble, quote, signs_of_life, writing_preamble,
 };
-use super::steps;
+use super::{lockout, steps};
 use crate::ssh::{Allowance, Connection, Ended, Frame, RootShell, SshError, Target, connect};
 
 /// How long a host may work on one script that changes it; large packages take their time.
@@ -171,6 +171,8 @@ pub enum Stepped {
 /// A session that holds the host's lock and can change the host.
 pub struct WriteSession {
     read: ReadSession,
+    /// Seconds after each script in which a new session must get in, where a change may lock prov out.
+    confirmed_within: Option<u64>,
 }
 
 impl WriteSession {
@@ -184,10 +186,13 @@ impl WriteSession {
         read.opening.push_str(&writing_preamble());
         // Whoever may read the file may lock it, and so keep prov away: nobody but root may.
         let take = format!(
-            "umask 077; exec 9<>{LOCK}; umask 022; chmod 0600 {LOCK}; refusal=$(flock -w {} 9 2>&1); case $? in\n\
-             0) printf '%s\\n' {} >{LOCK}; printf held | prov_answer lock;;\n1) prov_answer holder <{LOCK};;\n*) printf %s \"$refusal\" | prov_answer unlockable;; esac\n",
-            lock.wait,
-            quote(&lock.holder)
+            "umask 077; exec 9<>{LOCK}; umask 022; chmod 0600 {LOCK}; refusal=$(flock -w {wait} 9 2>&1); case $? in\n\
+             0) if prov_guard_await {wait}; then printf '%s\\n' {} >{LOCK}; printf held | prov_answer lock; else exec 9>&-; printf %s {} | prov_answer holder; fi;;\n\
+             1) prov_answer holder <{LOCK};;\n*) printf %s \"$refusal\" | prov_answer unlockable;; esac\n\
+             [ ! -e {PUT_BACK} ] || {{ printf yes | prov_answer put_back; rm -f {PUT_BACK}; }}\n",
+            quote(&lock.holder),
+            quote(WAITS),
+            wait = lock.wait,
         );
         let script = std::mem::take(&mut read.opening) + &take + &answers::script(queries);
         let looking = read.patience.looking(queries);
@@ -213,7 +218,11 @@ impl WriteSession {
             return Err(SshError::Answer(format!("nothing about the lock {LOCK}")));
         }
         let answers = answers::read(queries, frames)?;
-        Ok(Opened::Ready(Box::new(Self { read }), Box::new(answers)))
+        let session = Self {
+            read,
+            confirmed_within: None,
+        };
+        Ok(Opened::Ready(Box::new(session), Box::new(answers)))
     }
 
     /// Makes one change: records what `record` says, such as the handlers that it notifies, keeps what they may have to put back, carries out
@@ -246,6 +255,7 @@ impl WriteSession {
         }
         script.push_str(steps::FORGET_AHEAD);
         script.push_str(&answers::script(queries));
+        let script = self.held(script);
         let allowance = self.read.patience.changing(queries);
         let frames = self.read.shell.run(&script, &allowance).await?;
         let mut said = String::new();
@@ -316,7 +326,7 @@ impl WriteSession {
         handler: &Handler,
         remaining: &[Handler],
     ) -> Result<(), SshError> {
-        let script = steps::forget(handler, remaining);
+        let script = self.held(steps::forget(handler, remaining));
         let allowance = self.read.patience.changing(&QuerySet::default());
         self.read.shell.run(&script, &allowance).await?;
         Ok(())
@@ -327,11 +337,42 @@ impl WriteSession {
             doing: "running a command",
             ..self.read.patience.changing(&QuerySet::default())
         };
-        let frames = self.read.shell.run(script, &allowance).await?;
+        let script = self.held(script.to_owned());
+        let frames = self.read.shell.run(&script, &allowance).await?;
         frames.iter().find(|frame| frame.name == name).map_or_else(
             || Err(SshError::Answer("a command did not say how it went".into())),
             output,
         )
+    }
+
+    /// Has the host keep what it has, and put it back unless a new session gets in after what comes now.
+    pub async fn arm(&mut self, target: &Target, holder: &str) -> Result<Output, SshError> {
+        let seconds = lockout::seconds(target);
+        let (functions, command) = lockout::arming(seconds, holder);
+        let script = functions + &answered("arm", &command);
+        let output = self.answer(&script, "arm").await?;
+        if output.exit == 0 {
+            self.confirmed_within = Some(seconds);
+        }
+        Ok(output)
+    }
+
+    /// Has the host put everything back at once.
+    pub async fn give_up(mut self) {
+        self.confirmed_within = None;
+        // Nobody answers any more: the session ends with what it has done.
+        let _ = self.answer(&lockout::holding(0), "none").await;
+    }
+
+    /// Has the host wait while it carries this out.
+    fn held(&self, script: String) -> String {
+        match self.confirmed_within {
+            None => script,
+            Some(seconds) => {
+                let (work, rest) = (lockout::AT_WORK, seconds);
+                lockout::holding(work) + &script + &lockout::holding(rest)
+            }
+        }
     }
 
     /// Tells how many round trips there were.
@@ -345,6 +386,28 @@ impl WriteSession {
         self.read.close().await;
     }
 }
+
+/// Says by a session of its own that prov gets in; the exit code tells what the host says to that.
+pub(super) async fn confirm(target: &Target) -> Result<Output, SshError> {
+    let mut read = ReadSession::open(target).await?;
+    let script = std::mem::take(&mut read.opening)
+        + &lockout::confirming()
+        + &answered("confirm", "prov_guard_confirm");
+    let allowance = read.patience.changing(&QuerySet::default());
+    let frames = read.shell.run(&script, &allowance).await?;
+    read.close().await;
+    let said = frames.iter().find(|frame| frame.name == "confirm");
+    said.map_or_else(
+        || Err(SshError::Answer("it did not confirm its changes".into())),
+        output,
+    )
+}
+
+/// Where a host says what it has put back.
+const PUT_BACK: &str = "/run/prov.put-back";
+
+/// What is said of a host where a change waits to be confirmed.
+const WAITS: &str = "a run whose change may have locked it out; the host puts that back by itself within a minute or so";
 
 /// Splits what [`answered`] wrote: the output, and on its last line the exit code.
 fn output(frame: &Frame) -> Result<Output, SshError> {

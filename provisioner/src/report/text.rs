@@ -232,7 +232,13 @@ fn change(text: &mut String, change: &ChangeOutcome, verbose: bool) {
         // Such as the target that a link has now.
         let _ = write!(line, "   {}", printable(&change.detail));
     }
-    let _ = writeln!(text, "{line}   {}", paint(style::FAINT, &change.reason));
+    let guarded = if change.guarded.is_some() {
+        ", guarded"
+    } else {
+        ""
+    };
+    let reason = format!("{}{guarded}", change.reason);
+    let _ = writeln!(text, "{line}   {}", paint(style::FAINT, &reason));
     let lines: Vec<_> = change.diff.lines().collect();
     let shown = if verbose {
         lines.len()

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::handlers;
-use super::{Awaited, Change, Deferral, Phase, Planned};
+use super::{Awaited, Change, Deferral, Lockout, Phase, Planned, lockout};
 use crate::probe::{Facts, NotAsked};
 use crate::resource::{Declared, Handler};
 use crate::step::Step;
@@ -22,6 +22,9 @@ pub struct Item {
     pub role: String,
     /// What becomes of it.
     pub outcome: Planned,
+    /// What its change touches that prov may not get in again without.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lockout: Option<Lockout>,
 }
 
 impl Item {
@@ -94,6 +97,14 @@ pub fn plan_one(
         resource: manage.kind(),
         id: manage.shown(facts),
         role: declared.role.clone(),
+        lockout: match &outcome {
+            Planned::Change(change) => lockout(declared, change, facts),
+            Planned::Unchanged
+            | Planned::Unknown(_)
+            | Planned::Deferred(_)
+            | Planned::Refused { .. }
+            | Planned::Impossible { .. } => None,
+        },
         outcome,
     })
 }

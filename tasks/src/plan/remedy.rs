@@ -31,6 +31,8 @@ pub enum Remedy {
     ReadOnlyFileSystem,
     /// Declaring an owner before what it owns.
     DeclareOwner,
+    /// Correcting a change after which prov did not get in again.
+    LockedOut,
     /// Looking at a service's log.
     ServiceLog,
     /// Reporting a defect of prov.
@@ -68,6 +70,7 @@ impl Remedy {
             Self::Download => "download",
             Self::ReadOnlyFileSystem => "read_only_file_system",
             Self::DeclareOwner => "declare_owner",
+            Self::LockedOut => "locked_out",
             Self::ServiceLog => "service_log",
             Self::ReportDefect => "report_defect",
             Self::Words(_) => "other",
@@ -86,6 +89,7 @@ impl Remedy {
             | Self::Download
             | Self::ReadOnlyFileSystem
             | Self::DeclareOwner
+            | Self::LockedOut
             | Self::ServiceLog
             | Self::ReportDefect
             | Self::Words(_)) => other,
@@ -131,6 +135,9 @@ impl fmt::Display for Remedy {
             Self::DeclareOwner => {
                 f.write_str("declare the user or the group before what it owns")
             }
+            Self::LockedOut => f.write_str(
+                "correct what is declared, so that a new login works after it; `--unguarded` keeps it whatever becomes of the login",
+            ),
             Self::ServiceLog => f.write_str(
                 "look at the service's log (`journalctl -u` on a server, `docker logs` for a container), repair the cause, and run the same command again",
             ),

@@ -49,6 +49,9 @@ pub struct Declared {
     /// What becomes of it once nothing declares it any more.
     #[serde(skip)]
     pub leaves: Leaves,
+    /// Whether its role says that a change of it may lock people out: it is put back unless prov gets in again afterwards.
+    #[serde(skip)]
+    pub guarded: bool,
 }
 
 impl Declared {
@@ -60,6 +63,7 @@ impl Declared {
             resource,
             notify: Vec::new(),
             phase: Phase::Apply,
+            guarded: false,
         }
     }
 

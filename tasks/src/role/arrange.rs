@@ -80,6 +80,7 @@ pub fn arrange(host: &str, declared: Vec<Declared>) -> Result<Vec<Declared>, Vec
                 arranged.push(declaration);
             }
             Some(&first) if arranged[first].resource == declaration.resource => {
+                arranged[first].guarded |= declaration.guarded;
                 let notify = &mut arranged[first].notify;
                 let news = declaration
                     .notify
@@ -113,7 +114,10 @@ fn last_of_services(declared: Vec<Declared>) -> Vec<Declared> {
             .iter_mut()
             .find(|later| is_service && later.resource == declaration.resource);
         match later {
-            Some(later) => later.notify.append(&mut declaration.notify),
+            Some(later) => {
+                later.guarded |= declaration.guarded;
+                later.notify.append(&mut declaration.notify);
+            }
             None => kept.push(declaration),
         }
     }

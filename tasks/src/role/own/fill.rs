@@ -282,6 +282,7 @@ impl<'r> Filling<'r> {
         }
         let mut one = Declared::new(self.role.name.as_str(), resource);
         one.notify = notify.to_vec();
+        one.guarded = item.guarded;
         Some(one)
     }
 

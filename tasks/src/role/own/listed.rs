@@ -7,12 +7,12 @@ use schemars::Schema;
 use super::read::Reader;
 use super::{Item, Notified, Proved, Said, from_folder};
 use crate::diagnostic::Diagnostic;
-use crate::estate::{Key, Node, shorten, suggest};
+use crate::estate::{Key, Node, Value, shorten, suggest};
 use crate::promise::check::CHECK_KINDS;
 use crate::resource::KINDS;
 
 /// What stands beside a resource.
-pub(crate) const BESIDE: [&str; 4] = ["only", "when", "each", "notify"];
+pub(crate) const BESIDE: [&str; 5] = ["only", "when", "each", "notify", "guarded"];
 
 /// What stands beside a check.
 pub(crate) const BESIDE_CHECK: [&str; 7] =
@@ -76,10 +76,17 @@ impl Reader {
                 suggest(mistake, name, known)
             });
         }
+        let guarded = node.get("guarded").is_some_and(|node| {
+            if !matches!(node.value, Value::Bool(_)) {
+                self.mistakes.push(node.mismatch("true or false"));
+            }
+            matches!(node.value, Value::Bool(true))
+        });
         Some(Item {
             kind,
             said: self.said(node, key, fields),
             notify,
+            guarded,
         })
     }
 

@@ -112,6 +112,8 @@ struct Item {
     kind: &'static Kind,
     said: Said,
     notify: Vec<(String, Mark)>,
+    /// Whether a change of it may lock people out.
+    guarded: bool,
 }
 
 /// Fields that name a file of the role's folder: the kind, the field, and the field that gets what the file holds.
