@@ -49,6 +49,9 @@ impl Server {
             // start-stop-daemon(8) asks which program a daemon runs, also one of another account.
             "--cap-add",
             "SYS_PTRACE",
+            // Addresses and rules of the firewall are the container's own.
+            "--cap-add",
+            "NET_ADMIN",
             // Without ::1 the Exim that its package starts waits for it, and cannot be stopped meanwhile.
             "--sysctl",
             "net.ipv6.conf.all.disable_ipv6=0",

@@ -267,6 +267,15 @@ async fn change(
         session.close().await;
         return result;
     };
-    let settled = lockout::settle(&job.target, *session, &unconfirmed, outcome, progress).await;
+    let broke = result.as_ref().err().map(|failure| failure.cause.as_str());
+    let settled = lockout::settle(
+        &job.target,
+        *session,
+        &unconfirmed,
+        broke,
+        outcome,
+        progress,
+    );
+    let settled = settled.await;
     settled.and(result)
 }

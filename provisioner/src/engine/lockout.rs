@@ -72,15 +72,21 @@ pub(super) fn keeping(declared: &Declared, change: &Change) -> String {
             | Step::Run(_) => "",
         };
         let path = step.path();
-        commands.extend(path.map(|path| format!("prov_guard_keep {}{whole}", quote(path.as_str()))));
+        commands
+            .extend(path.map(|path| format!("prov_guard_keep {}{whole}", quote(path.as_str()))));
     }
     if let tasks::resource::Resource::Command(command) = &declared.resource {
         let paths = [&command.creates, &command.removes];
         let paths = paths.into_iter().flatten();
-        commands.extend(paths.map(|path| format!("prov_guard_keep {} whole", quote(path.as_str()))));
+        commands
+            .extend(paths.map(|path| format!("prov_guard_keep {} whole", quote(path.as_str()))));
     }
     let units = lockout::units(declared);
-    commands.extend(units.iter().map(|unit| format!("prov_guard_touch {}", quote(unit))));
+    commands.extend(
+        units
+            .iter()
+            .map(|unit| format!("prov_guard_touch {}", quote(unit))),
+    );
     commands.join(" && ")
 }
 
@@ -96,7 +102,7 @@ pub(super) struct Unconfirmed {
 }
 
 /// Pauses before each attempt to get in: a server that is restarted takes a moment.
-const ATTEMPTS: [u64; 4] = [0, 1, 2, 3];
+const ATTEMPTS: [u64; 3] = [0, 1, 2];
 
 /// What a new session found.
 enum Found {
@@ -117,17 +123,18 @@ async fn look(target: &Target) -> Result<Found, SshError> {
     })
 }
 
-/// Logs in anew; where that does not work, has the host put back what was changed, and says so.
+/// Logs in anew; `broke` is what went wrong with the session that made the changes, if anything did. Where that does not work, has the host put back what was changed, and says so.
 pub(super) async fn settle(
     target: &Target,
     session: WriteSession,
     unconfirmed: &Unconfirmed,
+    broke: Option<&str>,
     outcome: &mut HostOutcome,
     progress: &Progress,
 ) -> Result<(), Failure> {
     let doing = "logging in anew, as the change may lock prov out".to_owned();
     progress.send(&target.host, Event::Doing(doing));
-    let mut cause = String::new();
+    let mut cause = broke.unwrap_or("no new login came in time").to_owned();
     for pause in ATTEMPTS {
         sleep(Duration::from_secs(pause)).await;
         match look(target).await {
@@ -139,7 +146,7 @@ pub(super) async fn settle(
                 return Err(put_back(unconfirmed, &cause, &places, outcome));
             }
             Ok(Found::Broken(what)) => cause = what,
-            Err(error) => cause = error.to_string(),
+            Err(error) => cause = format!("prov did not get in any more: {error}"),
         }
     }
     progress.send(
@@ -186,14 +193,9 @@ fn put_back(
 ) -> Failure {
     outcome.changes.truncate(unconfirmed.before);
     outcome.handlers.clear();
-    let why = if cause.is_empty() {
-        "nobody confirmed it in time".to_owned()
-    } else {
-        cause.to_owned()
-    };
     Failure::new(
         format!(
-            "the change touches {} and has locked prov out: {why}; everything since then was put back as it was",
+            "the change touches {} and was put back, with everything after it: {cause}",
             unconfirmed.lockout.text()
         ),
         Remedy::LockedOut,

@@ -4,7 +4,7 @@
 put_back=/run/prov.put-back
 prov_guard_now() { read -r now _ </proc/uptime; now=${now%%.*}; }
 prov_guard_hold() { # seconds from now on; not once it is too late
-  [ -e "$guard/deadline" ] && prov_guard_now && printf '%s\n' $((now + $1)) >"$guard/deadline.new" && mv -f -- "$guard/deadline.new" "$guard/deadline"; }
+  [ -e "$clock/deadline" ] && prov_guard_now && printf '%s\n' $((now + $1)) >"$clock/deadline.new" && mv -f -- "$clock/deadline.new" "$clock/deadline"; }
 prov_guard_systemd() { [ -d /run/systemd/system ]; }
 
 # What is there, as far as it can be told apart without reading it: an entry ends with a zero byte and has the path on its second line.
@@ -46,27 +46,34 @@ prov_guard_keep() { # path, and `whole` for a folder that is about to go; /etc i
       printf '%s\n' "$1 is too large to be kept until the run is confirmed; make this change in a run of its own"; return 1; }
     cp -a --remove-destination -T -- "$1" "$kept.old" || return
   else above=${1%/*}; while [ -n "$above" ] && [ ! -e "$above" ]; do printf '%s\n' "$above"; above=${above%/*}; done >"$kept.made"; fi
+  [ ! -d "${1%/*}/" ] || touch -r "${1%/*}/" -- "$kept.above" || return
   printf %s "$1" >"$kept.path"; }
 prov_guard_touch() { printf '%s\n' "$1" >>"$guard/touched"; }
 
 prov_guard_addresses() { ip -o address show | sed -n 's/^[0-9]*: *\([^ ]*\) *inet6\{0,1\} \([^ ]*\) .*/\1 \2/p' | grep -v ' fe80:' | sort; }
 prov_guard_routes() { { ip -4 route show; ip -6 route show | grep -v '^fe80:'; } | grep -v ' proto kernel ' | sed 's/ expires [^ ]*//; s/ *$//' | sort; }
+prov_guard_rules() { # without what was counted
+  nft -s list ruleset 2>/dev/null | sed 's/ counter packets [0-9]* bytes [0-9]*/ counter/'; }
+prov_guard_own_rules() { # of those tables that nft itself can write; the others are of iptables
+  awk '/^table /{ all = ""; other = 0 } { all = all $0 "\n" } / xt (target|match) /{ other = 1 } /^}/{ if (!other) printf "%s", all }'; }
 prov_guard_links() { ip -o link show up | sed -n 's/^[0-9]*: *\([^:@ ]*\).*/\1/p' | sort; }
 
 prov_guard_arm() { # seconds holder
   [ ! -e "$guard" ] || { printf '%s\n' 'another change waits to be confirmed'; return 1; }
   umask 077; new=$guard.new
-  rm -rf -- "$new" && mkdir -p -m 0700 -- "${guard%/*}" && mkdir -m 0700 -- "$new" "$new/state" "$new/paths" &&
+  rm -rf -- "$new" "$clock" && mkdir -p -m 0700 -- "${guard%/*}" && mkdir -m 0700 -- "$clock" && mkdir -m 0700 -- "$new" "$new/state" "$new/paths" &&
     : >"$new/began" && cp -a -- /etc "$new/etc" || { rm -rf -- "$new"; return 1; }
   for one in pending declared; do [ ! -e "$prov_state/$one" ] || cp -a -- "$prov_state/$one" "$new/state/" || return; done
   ! prov_guard_systemd || systemctl list-units --plain --no-legend --no-pager --state=active --type=service,socket,timer,path,mount | cut -d ' ' -f 1 >"$new/units"
-  ! command -v nft >/dev/null || nft -s list ruleset >"$new/nft" 2>/dev/null || rm -f -- "$new/nft"
+  if command -v nft >/dev/null; then prov_guard_rules >"$new/nft" || rm -f -- "$new/nft"; fi
+  for one in iptables ip6tables; do ! command -v $one-save >/dev/null || $one-save >"$new/$one" 2>/dev/null || rm -f -- "$new/$one"; done
   ! command -v ip >/dev/null || { prov_guard_addresses >"$new/addresses"; prov_guard_routes >"$new/routes"; prov_guard_links >"$new/links"; }
-  asked=$(sed -n 's,^\(deb\|URIs:\)[^#]*https\{0,1\}://\([^/: ]*\).*,\2,p' /etc/apt/sources.list /etc/apt/sources.list.d/* 2>/dev/null | head -n 1)
-  [ -z "$asked" ] || ! timeout 5 getent ahosts "$asked" >/dev/null || printf %s "$asked" >"$new/name"
+  # Names that the host needs are those of its package sources; an address tells nothing.
+  for asked in $(sed -n 's%^\(deb\|URIs:\)[^#]*https*://\([^/: ]*\).*%\2%p' /etc/apt/sources.list /etc/apt/sources.list.d/* 2>/dev/null | sort -u | head -n 4); do
+    case $asked in (*[!0-9.]*) if timeout 5 getent ahosts "$asked" >/dev/null; then printf %s "$asked" >"$new/name"; break; fi;; esac; done
   printf %s "$rollback" | base64 -d >"$new/rollback"; printf '%s\n' "$2" >"$new/holder"
-  prov_guard_born $$ && printf '%s %s\n' $$ "$began" >"$new/session"
-  prov_guard_now && printf '%s\n' $((now + $1)) >"$new/deadline" && mv -T -- "$new" "$guard" || return
+  prov_guard_born $$ && printf '%s %s\n' $$ "$began" >"$clock/session"
+  prov_guard_now && printf '%s\n' $((now + $1)) >"$clock/deadline" && mv -T -- "$new" "$guard" || return
   if prov_guard_systemd; then
     # Should the host be started again meanwhile, this does it; being new in /etc, it goes with what is put back.
     printf '[Unit]\nDescription=Put back what prov has changed and nobody has confirmed\nBefore=ssh.service\n[Service]\nType=oneshot\nExecStart=/bin/sh %s/rollback now\n' "$guard" >/etc/systemd/system/prov-guard-boot.service
@@ -75,13 +82,13 @@ prov_guard_arm() { # seconds holder
   fi
   { prov_guard_systemd && systemd-run --quiet --collect --unit=prov-guard --property=OOMScoreAdjust=-900 /bin/sh "$guard/rollback"; } 2>/dev/null ||
     setsid /bin/sh "$guard/rollback" </dev/null >/dev/null 2>&1 9>&- &
-  waited=0; while [ ! -s "$guard/process" ]; do
+  waited=0; while [ ! -s "$clock/process" ]; do
     [ $waited -lt 50 ] || { printf '%s\n' 'the process that would put the change back does not start'; prov_guard_disarm; return 1; }
     sleep 0.1; waited=$((waited + 1)); done; }
 prov_guard_disarm() {
-  ! prov_guard_lives "$guard/process" || kill "$process"
+  ! prov_guard_lives "$clock/process" || kill "$process"
   rm -f -- /etc/systemd/system/multi-user.target.wants/prov-guard-boot.service /etc/systemd/system/prov-guard-boot.service
-  rm -rf -- "$guard"; }
+  rm -rf -- "$guard" "$clock"; }
 prov_guard_told() { # what was put back, once; tells it from a confirmation by the code
   [ -e "$put_back" ] || return 0
   cat -- "$put_back"; rm -f -- "$put_back"; return 3; }
@@ -90,12 +97,14 @@ prov_guard_confirm() { # says that a new session has come in
   if [ -s "$guard/name" ] && ! timeout 8 getent ahosts "$(cat -- "$guard/name")" >/dev/null; then
     printf '%s\n' "the host resolved $(cat -- "$guard/name") before, and does not any more"; return 4; fi
   dd if=/dev/zero of="$guard/room" bs=64k count=1 conv=fsync 2>/dev/null || { printf '%s\n' "nothing can be written below $prov_state any more"; return 4; }
-  mkdir -- "$guard/decided" 2>/dev/null || {
+  mkdir -- "$clock/decided" 2>/dev/null || {
     waited=0; while [ -d "$guard" ] && [ $waited -lt 600 ]; do sleep 0.2; waited=$((waited + 1)); done; prov_guard_told; return; }
   prov_guard_disarm; }
 prov_guard_network() {
   if [ -e "$guard/nft" ]; then
-    [ "$(nft -s list ruleset 2>/dev/null)" = "$(cat -- "$guard/nft")" ] || { { printf 'flush ruleset\n'; cat -- "$guard/nft"; } | nft -f - && printf '%s\n' 'the rules of the firewall'; }
+    [ "$(prov_guard_rules)" = "$(cat -- "$guard/nft")" ] || {
+      { printf 'flush ruleset\n'; prov_guard_own_rules <"$guard/nft"; } | nft -f - && printf '%s\n' 'the rules of the firewall'
+      for one in iptables ip6tables; do [ ! -s "$guard/$one" ] || $one-restore <"$guard/$one"; done; }
   elif command -v nft >/dev/null && [ -n "$(nft list ruleset 2>/dev/null)" ]; then nft flush ruleset && printf '%s\n' 'the rules of the firewall'; fi
   [ -e "$guard/addresses" ] || return 0
   prov_guard_links | comm -13 - "$guard/links" | while read -r link; do ip link set "$link" up && printf '%s\n' "the interface $link"; done
@@ -118,25 +127,30 @@ prov_guard_units() { # what ran before runs again by what is there again, and wh
   ! grep -qxF ssh.service "$guard/units" || ! /usr/sbin/sshd -t 2>/dev/null || timeout 60 systemctl restart ssh.service; }
 prov_guard_put_back() {
   # Nobody goes on changing what is put back.
-  if prov_guard_lives "$guard/session"; then kill -9 "$process"; fi
+  if prov_guard_lives "$clock/session"; then kill -9 "$process"; fi
   umask 077; : >"$put_back.new"
   { prov_guard_tree "$guard/etc" /etc
     for record in "$guard"/paths/*.path; do [ -e "$record" ] || continue
       path=$(cat -- "$record"; printf .); path=${path%.}; kept=${record%.path}
       if [ -e "$kept.dressed" ]; then read -r owner mode <"$kept.dressed"; chown -- "$owner" "$path"; chmod -- "$mode" "$path"
-      elif [ -e "$kept.old" ] || [ -L "$kept.old" ]; then rm -rf --one-file-system -- "$path"; cp -a -T -- "$kept.old" "$path"
-      else rm -rf --one-file-system -- "$path"; while read -r made; do rmdir -- "$made"; done <"$kept.made"; fi; printf '%s\n' "$path"; done
+      elif [ -e "$kept.old" ] || [ -L "$kept.old" ]; then 
+        [ -f "$kept.old" ] && cp -a -T -- "$kept.old" "$path.prov-guard" && mv -fT -- "$path.prov-guard" "$path" || {
+          rm -rf --one-file-system -- "$path.prov-guard" "$path"; cp -a -T -- "$kept.old" "$path"; }
+      else rm -rf --one-file-system -- "$path"; while read -r made; do rmdir -- "$made"; done <"$kept.made"; fi
+      [ ! -e "$kept.above" ] || touch -r "$kept.above" -- "${path%/*}/"; printf '%s\n' "$path"; done
     for one in pending declared; do rm -rf -- "$prov_state/$one"; [ ! -e "$guard/state/$one" ] || cp -a -- "$guard/state/$one" "$prov_state/"; done
     prov_guard_units; prov_guard_network; } >>"$put_back.new" 2>&1
   mv -f -- "$put_back.new" "$put_back" || { rm -f -- "$put_back.new"; : >"$put_back"; }
   ! command -v logger >/dev/null || logger -t prov -- "nobody has confirmed the changes of $(cat -- "$guard/holder"): what was there before is there again"
-  rm -rf -- "$guard"; }
+  rm -rf -- "$guard" "$clock"; }
 prov_guard_watch() { # the process outside the session; with `now`, for one that died
   LC_ALL=C; export LC_ALL
-  prov_guard_born $$ && printf '%s %s\n' $$ "$began" >"$guard/process.new" && mv -f -- "$guard/process.new" "$guard/process"
-  if [ "$1" = now ]; then mkdir -- "$guard/decided" 2>/dev/null || [ -e "$guard/decided/back" ] || exit 0
+  [ -d "$guard" ] && mkdir -p -m 0700 -- "$clock" || exit 0
+  prov_guard_born $$ && printf '%s %s\n' $$ "$began" >"$clock/process.new" && mv -f -- "$clock/process.new" "$clock/process"
+  if [ "$1" = now ]; then
+    mkdir -- "$clock/decided" 2>/dev/null || [ -e "$clock/decided/back" ] || { rm -rf -- "$clock/process"; prov_guard_disarm; exit 0; }
   else
-    while prov_guard_now && read -r deadline <"$guard/deadline" && [ "$now" -lt "$deadline" ]; do sleep 1; done
-    [ -d "$guard" ] && mkdir -- "$guard/decided" || exit 0
+    while prov_guard_now && read -r deadline <"$clock/deadline" && [ "$now" -lt "$deadline" ]; do sleep 1; done
+    [ -d "$guard" ] && mkdir -- "$clock/decided" 2>/dev/null || exit 0
   fi
-  : >"$guard/decided/back"; rm -f -- "$guard/deadline"; prov_guard_put_back; }
+  : >"$clock/decided/back"; rm -f -- "$clock/deadline"; prov_guard_put_back; }

@@ -19,8 +19,8 @@ use super::lockout::Unconfirmed;
 use super::outcome::{Failure, HostOutcome};
 use super::saved::SavedHost;
 use super::session::{Lock, Output, Stepped, WriteSession};
-use super::{lockout, steps};
 use super::{Event, Progress};
+use super::{lockout, steps};
 
 /// How one host is applied.
 pub(super) struct Applying<'a> {

@@ -245,7 +245,10 @@ mod tests {
 
     #[test]
     fn files_that_decide_who_gets_in_are_known_and_their_neighbours_are_not() {
-        assert_eq!(writing("/etc/ssh/sshd_config.d/own.conf"), Some(Lockout::Ssh));
+        assert_eq!(
+            writing("/etc/ssh/sshd_config.d/own.conf"),
+            Some(Lockout::Ssh)
+        );
         assert_eq!(writing("/etc/sudoers.d/team"), Some(Lockout::Sudo));
         assert_eq!(writing("/etc/pam.d/sshd"), Some(Lockout::Login));
         assert_eq!(writing("/etc/resolv.conf"), Some(Lockout::Resolvers));
@@ -270,12 +273,18 @@ mod tests {
     fn the_account_that_prov_logs_in_with_and_services_that_let_it_in_are_known() {
         let user = |name: &str| {
             let user = serde_json::json!({ "name": name });
-            of(Resource::User(serde_json::from_value::<User>(user).unwrap()))
+            of(Resource::User(
+                serde_json::from_value::<User>(user).unwrap(),
+            ))
         };
         assert_eq!(user("admin"), Some(Lockout::Account));
         assert_eq!(user("root"), Some(Lockout::Account));
         assert_eq!(user("anna"), None);
-        let service = |name| of(Resource::Service(Service::new(ServiceName::new(name).unwrap())));
+        let service = |name| {
+            of(Resource::Service(Service::new(
+                ServiceName::new(name).unwrap(),
+            )))
+        };
         assert_eq!(service("ssh"), Some(Lockout::Ssh));
         assert_eq!(service("nginx"), None);
     }
