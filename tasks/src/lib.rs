@@ -9,6 +9,7 @@ mod diagnostic;
 pub mod domain;
 pub mod estate;
 
+pub mod history;
 mod input;
 pub mod leaving;
 mod model;

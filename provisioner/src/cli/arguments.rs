@@ -140,6 +140,10 @@ pub(super) enum Command {
     Verify(Verify),
     /// Deploy, apply, test, complete, set domains up and verify in one go; go on where it stopped
     Up(Up),
+    /// List what runs have changed on hosts
+    History(History),
+    /// Take back what a run has changed on hosts, as far as nobody has changed it since
+    Undo(Undo),
     /// List pending updates, held packages, what wants a restart or a reboot
     Packages(Names),
     /// Install pending updates, or go to the next release of Debian
@@ -352,6 +356,45 @@ pub(super) enum DomainTag {
     Mail,
     /// Web sites
     Web,
+}
+
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(super) struct History {
+    #[command(subcommand)]
+    pub(super) action: Option<HistoryAction>,
+    #[command(flatten)]
+    pub(super) names: Names,
+    /// List this many runs of each host, the last ones first
+    #[arg(long, default_value_t = 10, value_name = "COUNT")]
+    pub(super) last: usize,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum HistoryAction {
+    /// Show every change of a run, with what it looked like
+    Show {
+        /// Show this run, by its name
+        run: String,
+        #[command(flatten)]
+        names: Names,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Undo {
+    /// Undo this run, by its name
+    pub(super) run: String,
+    #[command(flatten)]
+    pub(super) names: Names,
+    /// Preview what would be taken back; change nothing
+    #[arg(long)]
+    pub(super) diff: bool,
+    /// Remove the packages that the run installed, too
+    #[arg(long)]
+    pub(super) packages: bool,
+    #[command(flatten)]
+    pub(super) waiting: Waiting,
 }
 
 #[derive(Debug, Args)]

@@ -11,6 +11,7 @@ use tasks::role::HostContext;
 use tasks::value::HostPath;
 
 use super::app::App;
+use super::history;
 use super::signals;
 use super::work::{self, Leave, Work};
 use crate::engine::{
@@ -122,6 +123,21 @@ impl Jobs {
         Ok(jobs)
     }
 
+    /// Adds the jobs of other hosts, which need nothing of these.
+    pub(super) fn join(&mut self, more: Self) {
+        self.ready.extend(more.ready);
+        self.unreachable.extend(more.unreachable);
+        self.beforehand.extend(more.beforehand);
+        self.order.extend(more.order);
+    }
+
+    /// Adds hosts that have failed already.
+    pub(super) fn failed(&mut self, outcomes: Vec<HostOutcome>) {
+        let names = outcomes.iter().map(|outcome| outcome.host.clone());
+        self.order.extend(names);
+        self.unreachable.extend(outcomes);
+    }
+
     /// Tells each host what others need of it, and reads that of hosts which are not among these.
     async fn connect(&mut self, app: &App) -> Result<(), Problem> {
         let mut wanted: BTreeMap<String, BTreeSet<HostPath>> = BTreeMap::new();
@@ -225,8 +241,10 @@ pub(super) async fn apply(
     let (sender, events) = Progress::channel();
     let shown = progress::show(events, show.of(app, &jobs, Tense::Did));
     let stop = signals::stop_when_asked();
+    let holder = holder();
     let lock = Lock {
-        holder: holder(),
+        run: history::of_this_run(app, &holder).await,
+        holder,
         wait,
     };
     let mut outcome = engine::apply_all(

@@ -12,6 +12,7 @@ mod diff;
 mod domain;
 mod domains;
 mod dropbox;
+mod history;
 mod jobs;
 mod limit;
 mod mail_client;
@@ -150,6 +151,8 @@ async fn dispatch(arguments: Arguments) -> Result<u8, Problem> {
         Command::Client(options) => client::run(&App::load(global)?, &options).await,
         Command::Dropbox(options) => dropbox::run(&App::load(global)?, &options).await,
         Command::Run(options) => run::run(&App::load(global)?, &options).await,
+        Command::History(options) => history::run(&App::load(global)?, &options).await,
+        Command::Undo(options) => history::undo(&App::load(global)?, &options).await,
         Command::Task(options) => task::run(&App::load(global)?, &options).await,
         Command::Status(options) => status::status(&App::load(global)?, &options).await,
         Command::Logs(options) => status::logs(&App::load(global)?, &options).await,

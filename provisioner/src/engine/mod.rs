@@ -5,6 +5,7 @@
 pub mod answers;
 mod exchange;
 mod handlers;
+mod history;
 mod host;
 mod job;
 mod lockout;
@@ -28,6 +29,7 @@ use tokio::task::JoinSet;
 use crate::ssh::Target;
 
 pub use exchange::Exchange;
+pub use history::{Remembered, kept, runs};
 pub use host::Previewed;
 pub use job::{Basis, Job};
 pub use outcome::{ChangeOutcome, Failure, HostOutcome, RunOutcome, Status, Summary, Waiting};

@@ -269,8 +269,10 @@ impl HostOutcome {
                 self.deferred
                     .push(waiting(deferral.to_string(), deferral.code()));
             }
-            Planned::Refused { cause, hint } => {
-                let failure = Failure::new(cause.clone(), hint.clone()).of(item.name());
+            Planned::Refused { cause, hint, diff } => {
+                let failure = Failure::new(cause.clone(), hint.clone())
+                    .of(item.name())
+                    .output(&diff.to_string());
                 self.refused.push(failure);
             }
             Planned::Impossible { cause, hint } => {

@@ -5,6 +5,7 @@
 
 use std::time::{Duration, Instant};
 
+use tasks::history::Record;
 use tasks::leaving::{Leaving, Remembered};
 use tasks::plan::{self, Action, Change, Item, Planned, Reason, Remedy, is_locked};
 use tasks::probe::Facts;
@@ -258,10 +259,15 @@ impl<'a> Run<'a> {
             let text = wanted.text();
             recorded.push_str(&steps::recorded(&steps::remember(&memory.file, &text)));
         }
+        let run = &how.lock.run;
+        let history = Record::of(self.done, item, declared, change, &self.facts);
+        let (before, afterwards) = steps::history(run, &history);
+        recorded.push_str(&before);
+        let records = (recorded.as_str(), afterwards.as_str());
         let stepped = loop {
             let stepped = self
                 .session
-                .apply(&change.steps, &recorded, &declared.notify, &queries)
+                .apply(&change.steps, records, &declared.notify, &queries)
                 .await
                 .map_err(|error| Failure::from(error).of(item.name()))?;
             match &stepped {
@@ -311,7 +317,7 @@ impl<'a> Run<'a> {
                 "{} was changed and now waits for {awaited}",
                 item.name()
             ))),
-            Planned::Refused { cause, hint } | Planned::Impossible { cause, hint } => {
+            Planned::Refused { cause, hint, .. } | Planned::Impossible { cause, hint } => {
                 Err(Failure::new(cause, hint).of(item.name()))
             }
         }

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use tasks::history;
 use tasks::probe::QuerySet;
 use tasks::resource::Handler;
 use tasks::step::{Run, Step};
@@ -141,6 +142,8 @@ pub struct Lock {
     pub holder: String,
     /// Seconds to wait for another holder; 0 refuses at once.
     pub wait: u64,
+    /// What hosts that are changed remember of the run.
+    pub run: history::Run,
 }
 
 /// What happened when a session to write was opened.
@@ -225,12 +228,12 @@ impl WriteSession {
         Ok(Opened::Ready(Box::new(session), Box::new(answers)))
     }
 
-    /// Makes one change: records what `record` says, such as the handlers that it notifies, keeps what they may have to put back, carries out
+    /// Makes one change: records what `record` says, such as the handlers that it notifies, and `afterwards` once it is made; keeps what they may have to put back, carries out
     /// the steps until one fails, and reads what is asked; all in one round trip.
     pub async fn apply(
         &mut self,
         steps: &[Step],
-        record: &str,
+        (record, afterwards): (&str, &str),
         notified: &[Handler],
         queries: &QuerySet,
     ) -> Result<Stepped, SshError> {
@@ -251,6 +254,11 @@ impl WriteSession {
         for (index, step) in steps.iter().enumerate() {
             script.push_str("[ $result = 0 ] && {\n");
             script.push_str(&answered(&format!("step:{index}"), &steps::command(step)));
+            script.push_str("}\n");
+        }
+        if !afterwards.is_empty() {
+            script.push_str("[ $result = 0 ] && {\n");
+            script.push_str(&answered("record", afterwards));
             script.push_str("}\n");
         }
         script.push_str(steps::FORGET_AHEAD);

@@ -1,6 +1,7 @@
 //! Turns steps into the commands that carry them out.
 
 use tasks::content::Content;
+use tasks::history;
 use tasks::probe::Attributes;
 use tasks::resource::Handler;
 use tasks::step::{Run, Step};
@@ -191,6 +192,41 @@ pub(super) fn recorded(command: &str) -> String {
         "[ $result = 0 ] && {{\n{}}}\n",
         answered("record", &command)
     )
+}
+
+/// Writes a value as a line of JSON, in base64.
+fn line(value: &impl serde::Serialize) -> String {
+    // What is recorded has no maps with other keys than texts.
+    let text = serde_json::to_string(value).unwrap_or_default() + "\n";
+    encode(text.as_bytes())
+}
+
+/// Writes the commands that record a change on the host: before it is made, and once it is.
+#[must_use]
+pub(super) fn history(run: &history::Run, record: &history::Record) -> (String, String) {
+    let name = quote(&run.run);
+    let keep = |later| {
+        let kept = record.keeps(later).into_iter();
+        let kept = kept.map(|(path, sha256)| {
+            format!("prov_history_keep {name} {sha256} {}", quote(path.as_str()))
+        });
+        kept.collect::<Vec<_>>()
+    };
+    let begin = format!(
+        "prov_history_begin {name} {} {}",
+        line(run),
+        history::MOST_RUNS
+    );
+    let mut before = vec![begin];
+    before.extend(keep(false));
+    before.push(format!("prov_history_note {name} {}", line(record)));
+    let mut after = keep(true);
+    let done = format!("{{\"done\":{}}}\n", record.number);
+    after.push(format!(
+        "prov_history_note {name} {}",
+        encode(done.as_bytes())
+    ));
+    (recorded(&before.join(" && ")), after.join(" && "))
 }
 
 /// Writes the command that has the host remember a text in a file of its own, all of it or nothing.

@@ -10,7 +10,10 @@ use crate::step::Step;
 pub fn queries(resources: &[Declared]) -> QuerySet {
     resources
         .iter()
-        .flat_map(|declared| declared.resource.manage().probe())
+        .flat_map(|declared| {
+            let since = declared.since.as_ref().map(crate::history::Since::query);
+            declared.resource.manage().probe().into_iter().chain(since)
+        })
         .collect()
 }
 

@@ -24,6 +24,9 @@ pub enum Planned {
         cause: String,
         /// What to do about it, in words.
         hint: String,
+        /// What differs, where there is text to compare.
+        #[serde(skip_serializing_if = "Diff::is_empty")]
+        diff: Diff,
     },
     /// It cannot be made so: the host is in a state that the resource refuses to touch. Nothing is done on the host.
     Impossible {
@@ -253,6 +256,15 @@ impl Change {
 }
 
 impl Planned {
+    /// Says that something cannot be made so, why, and what to do about it, while everything else is still done.
+    pub fn refused(cause: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::Refused {
+            cause: cause.into(),
+            hint: hint.into(),
+            diff: Diff::default(),
+        }
+    }
+
     /// Puts what becomes of the parts of one resource together: one change, unless a part cannot be made so, or waits.
     #[must_use]
     pub fn together(parts: impl IntoIterator<Item = Self>) -> Self {

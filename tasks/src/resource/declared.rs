@@ -52,6 +52,9 @@ pub struct Declared {
     /// Whether its role says that a change of it may lock people out: it is put back unless prov gets in again afterwards.
     #[serde(skip)]
     pub guarded: bool,
+    /// What must still be as a run left it, where this undoes that run.
+    #[serde(skip)]
+    pub since: Option<crate::history::Since>,
 }
 
 impl Declared {
@@ -64,6 +67,7 @@ impl Declared {
             notify: Vec::new(),
             phase: Phase::Apply,
             guarded: false,
+            since: None,
         }
     }
 

@@ -215,10 +215,10 @@ impl Locale {
             };
             let is_made = matches!(line, Planned::Change(_));
             if let Some(path) = used.filter(|_| is_made) {
-                return Ok(Planned::Refused {
-                    cause: format!("{} is used by default on the host ({path})", self.name),
-                    hint: "declare a locale with `default: true` first".to_owned(),
-                });
+                return Ok(Planned::refused(
+                    format!("{} is used by default on the host ({path})", self.name),
+                    "declare a locale with `default: true` first",
+                ));
             }
             parts.push(line);
             if is_made {

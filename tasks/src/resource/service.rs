@@ -154,7 +154,7 @@ impl Service {
     /// Refuses what systemd cannot do with this unit.
     fn refusal(&self, fact: &ServiceFact) -> Option<Planned> {
         let name = &self.name;
-        let refused = |cause: String, hint: String| Some(Planned::Refused { cause, hint });
+        let refused = |cause: String, hint: String| Some(Planned::refused(cause, hint));
         if let Some(problem) = &fact.problem {
             return refused(
                 format!("systemd cannot read the unit {}: {problem}", name.unit()),

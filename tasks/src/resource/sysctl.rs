@@ -120,13 +120,13 @@ impl Sysctl {
             },
             Some(fact) if fact.settable => self.set(fact),
             Some(_) if !is_server => Planned::Unchanged,
-            Some(SysctlFact { value: Some(value), .. }) => Planned::Refused {
-                cause: format!(
+            Some(SysctlFact { value: Some(value), .. }) => Planned::refused(
+                format!(
                     "{} is {value}, and may not be set on this host: /proc/sys is read-only, as in a container",
                     self.key
                 ),
-                hint: "set it on the machine that runs the container, or let the container set it, and otherwise say `running: false`".to_owned(),
-            },
+                "set it on the machine that runs the container, or let the container set it, and otherwise say `running: false`",
+            ),
         })
     }
 

@@ -1,0 +1,324 @@
+//! `prov history` and `prov undo`: what runs have changed on hosts, and taking it back.
+
+use std::fmt::Write as _;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tasks::estate::Host;
+use tasks::history::{self, Altered, Record, Run};
+use tokio::process::Command;
+
+use super::app::App;
+use super::arguments::{History, HistoryAction, Undo};
+use super::jobs::{self, Jobs, Show};
+use super::work::Work;
+use crate::engine::{self, Failure, HostOutcome, Remembered};
+use crate::report::print::{jsonln, outln};
+use crate::report::problem::{Problem, exit};
+use crate::report::text::{Tense, printable};
+use crate::ssh::SshError;
+
+/// How long git may take to say what is checked out.
+const GIT: Duration = Duration::from_secs(5);
+
+/// Describes the run of this process, for the hosts that it changes.
+pub(super) async fn of_this_run(app: &App, holder: &str) -> Run {
+    let letters = std::process::id();
+    let now = jiff::Timestamp::now();
+    let random = now.subsec_nanosecond().unsigned_abs() ^ letters;
+    let time = now.strftime("%Y%m%d-%H%M%S");
+    let folder = &app.global.estate;
+    let commit = git(folder, &["rev-parse", "--short=12", "HEAD"]).await;
+    let status = match &commit {
+        Some(_) => git(folder, &["status", "--porcelain", "--", "."]).await,
+        None => None,
+    };
+    Run {
+        run: format!("{time}-{:04x}", random & 0xffff),
+        who: holder.to_owned(),
+        command: command(std::env::args().skip(1)),
+        estate: app.estate.name().to_string(),
+        commit,
+        modified: status.is_some_and(|status| !status.is_empty()),
+    }
+}
+
+/// Gives the command without what may be secret: the values of fields and variables.
+fn command(arguments: impl Iterator<Item = String>) -> String {
+    let mut words = vec!["prov".to_owned()];
+    for argument in arguments {
+        let word = match argument.split_once('=') {
+            Some((name, _)) => format!("{name}=…"),
+            None => argument,
+        };
+        words.push(tasks::quote::sh(&word));
+    }
+    words.join(" ")
+}
+
+async fn git(folder: &Path, arguments: &[&str]) -> Option<String> {
+    let mut command = Command::new("git");
+    command
+        .arg("-C")
+        .arg(folder)
+        .args(arguments)
+        .env("GIT_OPTIONAL_LOCKS", "0")
+        .stdin(Stdio::null())
+        .stderr(Stdio::null())
+        .kill_on_drop(true);
+    let output = tokio::time::timeout(GIT, command.output()).await.ok()?.ok()?;
+    let text = String::from_utf8(output.stdout).ok()?;
+    output.status.success().then(|| text.trim().to_owned())
+}
+
+/// What the hosts remember, or why they do not say.
+async fn remembered(
+    app: &App,
+    hosts: &[&Host],
+    only: Option<&str>,
+    most: usize,
+) -> Result<Vec<(String, Result<Vec<Remembered>, Failure>)>, Problem> {
+    let targets = app.targets(hosts).await?;
+    let only = only.map(str::to_owned);
+    let found = engine::on_all(targets, app.global.forks, move |(host, target)| {
+        let only = only.clone();
+        async move {
+            let runs = match target {
+                Ok(target) => {
+                    let runs = engine::runs(&target, only.as_deref(), most).await;
+                    runs.map_err(Failure::from)
+                }
+                Err(failure) => Err(failure),
+            };
+            (host, runs)
+        }
+    });
+    Ok(found.await)
+}
+
+fn code(failures: &[&Failure]) -> u8 {
+    match failures {
+        [] => exit::DONE,
+        some if some.iter().any(|failure| !failure.unreachable) => exit::FAILED,
+        _ => exit::UNREACHABLE,
+    }
+}
+
+fn described(one: &Remembered) -> Value {
+    let changes = one.records.iter().map(|record| {
+        json!({
+            "number": record.number,
+            "resource": record.resource,
+            "id": record.id,
+            "role": record.role,
+            "action": record.action,
+            "reason": record.reason,
+            "diff": record.diff,
+            "done": one.done.contains(&record.number),
+            "stays": record.stays,
+        })
+    });
+    json!({
+        "run": one.run.run,
+        "who": one.run.who,
+        "command": one.run.command,
+        "estate": one.run.estate,
+        "commit": one.run.commit,
+        "modified": one.run.modified,
+        "changes": changes.collect::<Vec<_>>(),
+    })
+}
+
+pub(super) async fn run(app: &App, options: &History) -> Result<u8, Problem> {
+    let (names, only) = match &options.action {
+        Some(HistoryAction::Show { run, names }) => (names, Some(named(run)?)),
+        None => (&options.names, None),
+    };
+    let hosts = app.named(names)?;
+    let found = remembered(app, &hosts, only, options.last).await?;
+    let failures: Vec<_> = found
+        .iter()
+        .filter_map(|(_, runs)| runs.as_ref().err())
+        .collect();
+    let mut code = code(&failures);
+    let any = found
+        .iter()
+        .any(|(_, runs)| runs.as_ref().is_ok_and(|runs| !runs.is_empty()));
+    if app.json() {
+        let hosts: Vec<_> = found
+            .iter()
+            .map(|(host, runs)| match runs {
+                Ok(runs) => json!({ "host": host, "failed": null, "runs": runs.iter().map(described).collect::<Vec<_>>() }),
+                Err(failure) => json!({ "host": host, "failed": failure, "runs": [] }),
+            })
+            .collect();
+        jsonln!("{:#}", json!({ "hosts": hosts }));
+    } else {
+        for (host, runs) in &found {
+            match runs {
+                Ok(runs) if only.is_some() => {
+                    for one in runs {
+                        outln!("{}", shown(host, one));
+                    }
+                }
+                Ok(runs) if runs.is_empty() => outln!("{host}: remembers no run"),
+                Ok(runs) => outln!("{}", listed(host, runs)),
+                Err(failure) => {
+                    crate::report::print::err(format_args!(
+                        "{}",
+                        Problem::Failed(failure.clone().of(host.clone())).text()
+                    ));
+                }
+            }
+        }
+    }
+    if let Some(run) = only.filter(|_| !any && code == exit::DONE) {
+        if !app.json() {
+            let failure = Failure::new(
+                format!("no host remembers the run {run}"),
+                "`prov history` lists the runs that hosts remember",
+            );
+            crate::report::print::err(format_args!("{}", Problem::Failed(failure).text()));
+        }
+        code = exit::FAILED;
+    }
+    Ok(code)
+}
+
+/// Refuses what cannot be the name of a run.
+fn named(run: &str) -> Result<&str, Problem> {
+    if history::is_run(run) {
+        return Ok(run);
+    }
+    Err(Problem::usage(
+        format!("'{}' is not the name of a run", printable(run)),
+        "`prov history` lists runs by their names, such as 20260131-174502-3f9a",
+    ))
+}
+
+fn header(run: &Run) -> String {
+    let commit = match (&run.commit, run.modified) {
+        (Some(commit), true) => format!(", commit {commit} and changes that are not in it"),
+        (Some(commit), false) => format!(", commit {commit}"),
+        (None, _) => String::new(),
+    };
+    let who = run.who.split(", process").next().unwrap_or_default();
+    format!(
+        "{}  by {}{}\n    {}",
+        run.run,
+        printable(who),
+        printable(&commit),
+        printable(&run.command)
+    )
+}
+
+fn listed(host: &str, runs: &[Remembered]) -> String {
+    let mut text = format!("{host}\n");
+    for one in runs {
+        let names: Vec<_> = one.records.iter().map(Record::name).collect();
+        let more = names.len().saturating_sub(3);
+        let mut what = names
+            .into_iter()
+            .take(3)
+            .collect::<Vec<_>>()
+            .join(", ");
+        if more > 0 {
+            let _ = write!(what, " and {more} more");
+        }
+        let _ = writeln!(text, "  {}\n    {}", header(&one.run), printable(&what));
+    }
+    text.trim_end().to_owned()
+}
+
+fn shown(host: &str, one: &Remembered) -> String {
+    let mut text = format!("{host}  {}\n", header(&one.run));
+    for record in &one.records {
+        let state = if one.done.contains(&record.number) {
+            ""
+        } else {
+            ", not made to its end"
+        };
+        let _ = writeln!(
+            text,
+            "  {} {:<9} {}   {}{state}",
+            record.action.glyph(),
+            record.resource,
+            printable(&record.id),
+            record.reason
+        );
+        for line in record.diff.lines() {
+            let _ = writeln!(text, "      {}", printable(line));
+        }
+        if let Some(why) = &record.stays {
+            let _ = writeln!(text, "      stays when the run is undone: {}", printable(why));
+        }
+        for altered in &record.altered {
+            if let Altered::Installed(names) = altered {
+                let names: Vec<_> = names.iter().map(ToString::to_string).collect();
+                let _ = writeln!(text, "      installed: {}", names.join(", "));
+            }
+        }
+    }
+    text.trim_end().to_owned()
+}
+
+pub(super) async fn undo(app: &App, options: &Undo) -> Result<u8, Problem> {
+    let run = named(&options.run)?;
+    let hosts = app.named(&options.names)?;
+    let found = remembered(app, &hosts, Some(run), 1).await?;
+    let mut jobs: Option<Jobs> = None;
+    let mut stays = Vec::new();
+    let mut failed = Vec::new();
+    for (host, (name, runs)) in hosts.iter().zip(found) {
+        let one = match runs {
+            Ok(runs) => runs.into_iter().next(),
+            Err(failure) => {
+                let mut outcome = HostOutcome::new(&name);
+                outcome.failed = Some(failure);
+                failed.push(outcome);
+                continue;
+            }
+        };
+        let Some(one) = one else { continue };
+        let needed = history::needed(&one.records);
+        let target = app.targets(&[host]).await?.into_iter().next();
+        let kept = match target {
+            Some((_, Ok(target))) => engine::kept(&target, run, needed).await,
+            Some((_, Err(failure))) => return Err(Problem::Failed(failure)),
+            None => Ok(std::collections::BTreeMap::new()),
+        };
+        let kept = kept.map_err(|error: SshError| Problem::Failed(Failure::from(error).of(name.clone())))?;
+        let undoing = history::undo(run, &one.records, &kept, options.packages);
+        stays.extend(undoing.stays.iter().map(|why| format!("{name}: {why}")));
+        let more = Jobs::gather(app, &[host], Work::Resources(&undoing.declared)).await?;
+        match &mut jobs {
+            None => jobs = Some(more),
+            Some(jobs) => jobs.join(more),
+        }
+    }
+    let Some(mut jobs) = jobs else {
+        if let Some(failure) = failed.into_iter().find_map(|outcome| outcome.failed) {
+            return Err(Problem::Failed(failure));
+        }
+        return Err(Problem::Failed(Failure::new(
+            format!("no host remembers the run {run}"),
+            "`prov history` lists the runs that hosts remember",
+        )));
+    };
+    jobs.failed(failed);
+    let tense = if options.diff { Tense::Would } else { Tense::Did };
+    let outcome = if options.diff {
+        jobs::preview(app, jobs, Show::AsTheyCome).await.0
+    } else {
+        jobs::apply(app, jobs, options.waiting.wait, None, Show::AsTheyCome).await
+    };
+    jobs::print(app, &outcome, tense);
+    if !app.json() {
+        for why in stays {
+            outln!("stays  {}", printable(&why));
+        }
+    }
+    Ok(jobs::code(&outcome))
+}

@@ -1,0 +1,594 @@
+//! What a run records on a host of each change, and how that is undone: as declarations that are planned like any other.
+//!
+//! Owns the form of the records and what can be undone. Refuses to guess: what is not known exactly before and after a change is said
+//! to stay, and what somebody has changed since is not touched. Databases and data are never undone, packages only on demand.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use crate::Secret;
+use crate::content::Content;
+use crate::plan::{Action, Change, Diff, Item};
+use crate::probe::{Attributes, Facts, PathFact, PathQuestion, Query, Read, ServiceFact};
+use crate::raw;
+use crate::resource::{
+    Declared, Directory, File, Handler, Packages, Resource, Service, State, Symlink,
+};
+use crate::step::Step;
+use crate::value::{HostPath, PackageName, ServiceName};
+
+/// Where a host keeps its records: a folder for each run, for root only.
+pub const FOLDER: &str = "/var/lib/prov/history";
+
+/// Bytes of a file beyond which the host does not keep it.
+pub const MOST_KEPT: u64 = 4 * 1024 * 1024;
+
+/// Runs that a host remembers.
+pub const MOST_RUNS: usize = 50;
+
+/// A run, as every host that it changed remembers it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Run {
+    /// Its name: the time in UTC and a few random letters, so names are in the order of the runs.
+    pub run: String,
+    /// Who, on which machine, in which process, since when.
+    pub who: String,
+    /// The command, without the values of fields and variables.
+    pub command: String,
+    /// The estate.
+    pub estate: String,
+    /// The commit of the estate's folder, where that is under version control.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<String>,
+    /// Whether there were changes that are not in the commit.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub modified: bool,
+}
+
+/// What was at a path.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Was {
+    /// Nothing.
+    Missing,
+    /// A file.
+    File {
+        /// Digest of its bytes; `None` where only its attributes are known, as nothing else changed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        sha256: Option<String>,
+        /// Its size in bytes.
+        size: u64,
+        /// Owner, group and mode.
+        attributes: Attributes,
+    },
+    /// A link.
+    Link {
+        /// What it says.
+        target: String,
+    },
+    /// A folder.
+    Directory {
+        /// Owner, group and mode.
+        attributes: Attributes,
+    },
+}
+
+impl Was {
+    fn of(fact: &PathFact) -> Option<Self> {
+        match fact {
+            PathFact::Missing => Some(Self::Missing),
+            PathFact::File(file) => Some(Self::File {
+                sha256: file.sha256.clone(),
+                size: file.size,
+                attributes: bare(&file.attributes()),
+            }),
+            PathFact::Directory(attributes) => Some(Self::Directory {
+                attributes: bare(attributes),
+            }),
+            PathFact::Link { target, .. } => Some(Self::Link {
+                target: target.clone(),
+            }),
+            PathFact::Other => None,
+        }
+    }
+
+    /// Gives the digest under which the host keeps the bytes.
+    fn kept(&self) -> Option<&str> {
+        match self {
+            Self::File { sha256, size, .. } if *size <= MOST_KEPT => sha256.as_deref(),
+            Self::File { .. } | Self::Missing | Self::Link { .. } | Self::Directory { .. } => None,
+        }
+    }
+
+    /// Tells whether it may hold what not everybody may read.
+    const fn is_private(&self) -> bool {
+        match self {
+            Self::File { attributes, .. } => attributes.mode.bits() & 0o004 == 0,
+            Self::Missing | Self::Link { .. } | Self::Directory { .. } => false,
+        }
+    }
+}
+
+/// Numbers and names say the same; only names are compared.
+fn bare(attributes: &Attributes) -> Attributes {
+    Attributes::new(&attributes.owner, &attributes.group, attributes.mode)
+}
+
+/// One thing that a change altered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Altered {
+    /// What is at a path.
+    Path {
+        /// The path.
+        path: HostPath,
+        /// What was there.
+        before: Was,
+        /// What the change has put there.
+        after: Was,
+    },
+    /// A service.
+    Service {
+        /// Its name.
+        name: ServiceName,
+        /// Whether it ran.
+        running: bool,
+        /// Whether it started at boot.
+        enabled: bool,
+        /// Whether it was masked.
+        masked: bool,
+    },
+    /// An account or a group that was not there; only its name is remembered.
+    Made(Box<Resource>),
+    /// Packages that were not installed.
+    Installed(BTreeSet<PackageName>),
+}
+
+/// A change, as it is recorded before it is made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    /// Its number in the run, from one on.
+    pub number: usize,
+    /// Kind of the resource.
+    pub resource: String,
+    /// What tells it from others of its kind.
+    pub id: String,
+    /// The role that declared it.
+    pub role: String,
+    /// What kind of change.
+    pub action: Action,
+    /// Why, in words.
+    pub reason: String,
+    /// What it looked like, secrets masked.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub diff: String,
+    /// What it altered, as far as that is known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub altered: Vec<Altered>,
+    /// Why something of it cannot be undone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stays: Option<String>,
+    /// What runs after it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notify: Vec<Handler>,
+}
+
+/// Bytes of a diff that are recorded.
+const MOST_DIFF: usize = 16 * 1024;
+
+impl Record {
+    /// Records a change that is about to be made.
+    #[must_use]
+    pub fn of(
+        number: usize,
+        item: &Item,
+        declared: &Declared,
+        change: &Change,
+        facts: &Facts,
+    ) -> Self {
+        let mut after = facts.clone();
+        for step in &change.steps {
+            after.apply(step);
+        }
+        let mut altered = Vec::new();
+        let mut seen = BTreeSet::new();
+        let mut stays = stays(&declared.resource);
+        for path in change.steps.iter().filter_map(Step::path) {
+            if !seen.insert(path) {
+                continue;
+            }
+            let was = |facts: &Facts| facts.path(path).ok().and_then(Was::of);
+            match (was(facts), was(&after)) {
+                (Some(before), Some(after)) => altered.push(Altered::Path {
+                    path: path.clone(),
+                    before,
+                    after,
+                }),
+                _ => stays = Some(format!("what was at {path} is not known")),
+            }
+        }
+        let runs = change.steps.iter().any(|step| matches!(step, Step::Run(_)));
+        match &declared.resource {
+            Resource::Service(service) => {
+                if let Ok(fact) = facts.service(&service.name) {
+                    altered.push(of_service(&service.name, fact));
+                }
+            }
+            Resource::User(user) if change.action == Action::Create => {
+                let mut gone = user.clone();
+                gone.state = State::Absent;
+                gone.remove_home = false;
+                gone.password_hash = None;
+                altered.push(Altered::Made(Box::new(Resource::User(gone))));
+            }
+            Resource::Group(group) if change.action == Action::Create => {
+                let mut gone = group.clone();
+                gone.state = State::Absent;
+                altered.push(Altered::Made(Box::new(Resource::Group(gone))));
+            }
+            Resource::Packages(packages) if packages.state == State::Present => {
+                let names = packages.names.iter();
+                let new = names.filter(|name| facts.package(name).is_ok_and(is_new));
+                altered.push(Altered::Installed(new.cloned().collect()));
+            }
+            _ if runs && stays.is_none() && altered.is_empty() => {
+                stays = Some("nothing is known of what its command did".to_owned());
+            }
+            _ => {}
+        }
+        let mut diff = change.diff.to_string();
+        if diff.len() > MOST_DIFF {
+            let end = (0..=MOST_DIFF).rev().find(|at| diff.is_char_boundary(*at));
+            diff.truncate(end.unwrap_or(0));
+            diff.push_str("\n…\n");
+        }
+        Self {
+            number,
+            resource: item.resource.to_owned(),
+            id: item.id.clone(),
+            role: item.role.clone(),
+            action: change.action,
+            reason: change.reason(),
+            diff,
+            altered,
+            stays,
+            notify: declared.notify.clone(),
+        }
+    }
+
+    /// Gives kind and id.
+    #[must_use]
+    pub fn name(&self) -> String {
+        format!("{} {}", self.resource, self.id)
+    }
+
+    /// Lists the files whose bytes the host keeps before (`false`) or after (`true`) the change, each with its digest.
+    #[must_use]
+    pub fn keeps(&self, later: bool) -> Vec<(&HostPath, &str)> {
+        let files = self.altered.iter().filter_map(|altered| match altered {
+            Altered::Path {
+                path,
+                before,
+                after,
+            } => Some((path, (if later { after } else { before }).kept()?)),
+            Altered::Service { .. } | Altered::Made(_) | Altered::Installed(_) => None,
+        });
+        files.collect()
+    }
+}
+
+fn is_new(fact: &crate::probe::PackageFact) -> bool {
+    matches!(fact, crate::probe::PackageFact::Absent)
+}
+
+fn of_service(name: &ServiceName, fact: &ServiceFact) -> Altered {
+    Altered::Service {
+        name: name.clone(),
+        running: fact.running,
+        enabled: fact.enabled,
+        masked: fact.masked,
+    }
+}
+
+/// Says what of a kind is never undone.
+fn stays(resource: &Resource) -> Option<String> {
+    let why = match resource {
+        Resource::MariaDbDatabase(_)
+        | Resource::MariaDbUser(_)
+        | Resource::PostgresqlDatabase(_)
+        | Resource::PostgresqlUser(_)
+        | Resource::CaldavCalendar(_) => "databases and data are never undone",
+        Resource::Git(_) | Resource::Archive(_) | Resource::Tree(_) => {
+            "what a folder held as a whole is not kept"
+        }
+        Resource::Upgrade(_) | Resource::Restarts(_) => "an upgrade cannot be undone",
+        Resource::Debconf(_) => "answers to questions of packages stay",
+        _ => return None,
+    };
+    Some(why.to_owned())
+}
+
+/// What a host must still be like, or it is left as it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Since {
+    /// The run that is undone.
+    pub run: String,
+    path: HostPath,
+    after: Was,
+    /// What the run has put there, where the host has kept that.
+    bytes: Option<Content>,
+}
+
+impl Since {
+    /// Asks for what is at the path, with its bytes, as far as they are not what the run put there.
+    #[must_use]
+    pub fn query(&self) -> Query {
+        let read = match &self.after {
+            Was::File {
+                sha256: Some(sha256),
+                ..
+            } => Read::BodyUnless(sha256.clone()),
+            _ => Read::Digest,
+        };
+        Query::Path(PathQuestion {
+            path: self.path.clone(),
+            read,
+        })
+    }
+
+    /// Says what was changed since, unless nothing was.
+    #[must_use]
+    pub fn changed(&self, facts: &Facts) -> Option<(String, Diff)> {
+        let fact = facts.path(&self.path).ok()?;
+        let now = Was::of(fact)?;
+        let same = match (&now, &self.after) {
+            (
+                Was::File {
+                    sha256, attributes, ..
+                },
+                Was::File {
+                    sha256: wanted,
+                    attributes: expected,
+                    ..
+                },
+            ) => attributes == expected && (wanted.is_none() || sha256 == wanted),
+            (now, after) => now == after,
+        };
+        if same {
+            return None;
+        }
+        let diff = match (fact, &self.bytes) {
+            (PathFact::File(_), Some(_)) if now.is_private() || self.after.is_private() => {
+                Diff::note("it is not shown, as not everybody may read it")
+            }
+            (PathFact::File(file), Some(bytes)) => {
+                let body = file.body.as_ref();
+                body.map_or_else(Diff::default, |body| {
+                    Diff::plain(&bytes.expose(), &raw::text(&body.0))
+                })
+            }
+            _ => Diff::default(),
+        };
+        let cause = format!(
+            "{} is not as run {} left it: somebody has changed it since",
+            self.path, self.run
+        );
+        Some((cause, diff))
+    }
+}
+
+/// What undoing a run on a host comes to.
+#[derive(Debug, Default)]
+pub struct Undoing {
+    /// What is declared for it, in the order in which it is done.
+    pub declared: Vec<Declared>,
+    /// What stays, each with the reason.
+    pub stays: Vec<String>,
+}
+
+/// Lists the digests of the bytes that undoing records needs.
+#[must_use]
+pub fn needed(records: &[Record]) -> BTreeSet<String> {
+    let both = records
+        .iter()
+        .flat_map(|record| [record.keeps(false), record.keeps(true)].concat());
+    both.map(|(_, sha256)| sha256.to_owned()).collect()
+}
+
+/// Decides how the changes of a run are undone: the last one first. `kept` has the bytes by their digests.
+#[must_use]
+pub fn undo(
+    run: &str,
+    records: &[Record],
+    kept: &BTreeMap<String, Vec<u8>>,
+    with_packages: bool,
+) -> Undoing {
+    let mut undoing = Undoing::default();
+    for record in records.iter().rev() {
+        if let Some(why) = &record.stays {
+            undoing.stays.push(format!("{}: {why}", record.name()));
+        }
+        for altered in record.altered.iter().rev() {
+            match undone(run, altered, kept, with_packages) {
+                Ok((resource, since)) => {
+                    let mut declared = Declared::new(format!("undo {run}"), resource);
+                    declared.notify.clone_from(&record.notify);
+                    declared.since = since;
+                    undoing.declared.push(declared);
+                }
+                Err(None) => {}
+                Err(Some(why)) => undoing.stays.push(format!("{}: {why}", record.name())),
+            }
+        }
+    }
+    // What two changes of the run altered one after the other goes back to what was there first.
+    let mut last: BTreeMap<String, usize> = BTreeMap::new();
+    for (index, declared) in undoing.declared.iter().enumerate() {
+        last.insert(declared.name(), index);
+    }
+    let mut first_since: BTreeMap<String, Since> = BTreeMap::new();
+    for declared in &undoing.declared {
+        if let Some(since) = &declared.since {
+            first_since
+                .entry(declared.name())
+                .or_insert_with(|| since.clone());
+        }
+    }
+    let mut index = 0;
+    undoing.declared.retain_mut(|declared| {
+        let name = declared.name();
+        let keep = last.get(&name) == Some(&index);
+        if keep {
+            declared.since = first_since.get(&name).cloned();
+        }
+        index += 1;
+        keep
+    });
+    undoing
+}
+
+/// Gives what brings one thing back, or why nothing does; `None` where nothing has to.
+fn undone(
+    run: &str,
+    altered: &Altered,
+    kept: &BTreeMap<String, Vec<u8>>,
+    with_packages: bool,
+) -> Result<(Resource, Option<Since>), Option<String>> {
+    let (path, before, after) = match altered {
+        Altered::Path {
+            path,
+            before,
+            after,
+        } => (path, before, after),
+        Altered::Service {
+            name,
+            running,
+            enabled,
+            masked,
+        } => {
+            let mut service = Service::new(name.clone());
+            service.running = *running;
+            service.enabled = *enabled;
+            service.masked = Some(*masked);
+            return Ok((Resource::Service(service), None));
+        }
+        Altered::Made(gone) => return Ok(((**gone).clone(), None)),
+        Altered::Installed(names) if names.is_empty() => return Err(None),
+        Altered::Installed(names) if with_packages => {
+            let mut packages = Packages::new(names.iter().cloned());
+            packages.state = State::Absent;
+            return Ok((Resource::Packages(packages), None));
+        }
+        Altered::Installed(_) => {
+            return Err(Some(
+                "what was installed stays; `--packages` removes it".to_owned(),
+            ));
+        }
+    };
+    let bytes = |was: &Was| {
+        let bytes = kept.get(was.kept()?)?;
+        let text = raw::text(bytes);
+        Some(if before.is_private() || after.is_private() {
+            Content::secret(Secret::new(text.into_owned()))
+        } else {
+            Content::plain(text)
+        })
+    };
+    let since = Since {
+        run: run.to_owned(),
+        path: path.clone(),
+        after: after.clone(),
+        bytes: bytes(after),
+    };
+    let resource = match before {
+        Was::Missing => match after {
+            Was::Missing => return Err(None),
+            Was::File { .. } => {
+                let mut file = File::new(path.clone(), Content::plain(""));
+                file.content = None;
+                file.state = State::Absent;
+                Resource::File(file)
+            }
+            Was::Link { target } => {
+                let mut link = Symlink::new(path.clone(), target);
+                link.state = State::Absent;
+                Resource::Symlink(link)
+            }
+            Was::Directory { .. } => {
+                return Err(Some(format!("the folder {path} stays")));
+            }
+        },
+        Was::File {
+            sha256, attributes, ..
+        } => {
+            let content = match (sha256, after) {
+                // Only its attributes were changed.
+                (None, Was::File { .. }) => None,
+                (Some(_), _) => Some(bytes(before).ok_or_else(|| {
+                    Some(format!("what {path} held was too large to be kept"))
+                })?),
+                (None, _) => return Err(Some(format!("what {path} held is not known"))),
+            };
+            let mut file = File::new(path.clone(), Content::plain(""));
+            file.content = content;
+            file.owner.clone_from(&attributes.owner);
+            file.group.clone_from(&attributes.group);
+            file.mode = attributes.mode;
+            Resource::File(file)
+        }
+        Was::Link { target } => {
+            let mut link = Symlink::new(path.clone(), target);
+            link.force = true;
+            Resource::Symlink(link)
+        }
+        Was::Directory { attributes } => match after {
+            Was::Directory { .. } => {
+                let mut directory = Directory::new(path.clone());
+                directory.owner.clone_from(&attributes.owner);
+                directory.group.clone_from(&attributes.group);
+                directory.mode = attributes.mode;
+                Resource::Directory(directory)
+            }
+            Was::Missing | Was::File { .. } | Was::Link { .. } => {
+                return Err(Some(format!("what was in the folder {path} is not kept")));
+            }
+        },
+    };
+    Ok((resource, Some(since)))
+}
+
+/// Gives where the host keeps the bytes of this digest.
+pub fn kept_at(run: &str, sha256: &str) -> Option<HostPath> {
+    HostPath::new(&format!("{FOLDER}/{run}/{sha256}")).ok()
+}
+
+/// Tells whether a text can be the name of a run.
+#[must_use]
+pub fn is_run(name: &str) -> bool {
+    (8..=40).contains(&name.len())
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+}
+
+/// Reads records, a line each; one that was cut short belongs to a change that was not made. Gives those whose change was made
+/// to its end, too.
+#[must_use]
+pub fn read(text: &str) -> (Vec<Record>, BTreeSet<usize>) {
+    #[derive(Deserialize)]
+    struct Done {
+        done: usize,
+    }
+    let mut records = Vec::new();
+    let mut done = BTreeSet::new();
+    for line in text.lines() {
+        if let Ok(one) = serde_json::from_str::<Done>(line) {
+            done.insert(one.done);
+        } else if let Ok(record) = serde_json::from_str::<Record>(line) {
+            records.push(record);
+        }
+    }
+    (records, done)
+}
+
