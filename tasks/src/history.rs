@@ -24,6 +24,9 @@ pub const FOLDER: &str = "/var/lib/prov/history";
 /// Bytes of a file beyond which the host does not keep it.
 pub const MOST_KEPT: u64 = 4 * 1024 * 1024;
 
+/// How the names of kept bytes begin that are not their digests.
+pub const UNDIGESTED: &str = "before-";
+
 /// Runs that a host remembers.
 pub const MOST_RUNS: usize = 50;
 
@@ -54,7 +57,7 @@ pub enum Was {
     Missing,
     /// A file.
     File {
-        /// Digest of its bytes; `None` where only its attributes are known, as nothing else changed.
+        /// Digest of its bytes, or another name under which they are kept; `None` where only its attributes are known, as nothing else changed.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         sha256: Option<String>,
         /// Its size in bytes.
@@ -98,6 +101,16 @@ impl Was {
         match self {
             Self::File { sha256, size, .. } if *size <= MOST_KEPT => sha256.as_deref(),
             Self::File { .. } | Self::Missing | Self::Link { .. } | Self::Directory { .. } => None,
+        }
+    }
+
+    /// Gives a file that goes a name for its bytes, where nobody has asked for their digest.
+    fn is_kept_before(&mut self, after: &Self, name: &str) {
+        if let Self::File { sha256, .. } = self
+            && sha256.is_none()
+            && !matches!(after, Self::File { .. })
+        {
+            *sha256 = Some(name.to_owned());
         }
     }
 
@@ -200,11 +213,14 @@ impl Record {
             }
             let was = |facts: &Facts| facts.path(path).ok().and_then(Was::of);
             match (was(facts), was(&after)) {
-                (Some(before), Some(after)) => altered.push(Altered::Path {
-                    path: path.clone(),
-                    before,
-                    after,
-                }),
+                (Some(mut before), Some(after)) => {
+                    before.is_kept_before(&after, &format!("{UNDIGESTED}{number}-{}", seen.len()));
+                    altered.push(Altered::Path {
+                        path: path.clone(),
+                        before,
+                        after,
+                    });
+                }
                 _ => stays = Some(format!("what was at {path} is not known")),
             }
         }
@@ -522,14 +538,15 @@ fn undone(
         Was::File {
             sha256, attributes, ..
         } => {
-            let content = match (sha256, after) {
-                // Only its attributes were changed.
-                (None, Was::File { .. }) => None,
-                (Some(_), _) => Some(bytes(before).ok_or_else(|| {
-                    Some(format!("what {path} held was too large to be kept"))
-                })?),
-                (None, _) => return Err(Some(format!("what {path} held is not known"))),
-            };
+            let content =
+                match (sha256, after) {
+                    // Only its attributes were changed.
+                    (None, Was::File { .. }) => None,
+                    (Some(_), _) => Some(bytes(before).ok_or_else(|| {
+                        Some(format!("what {path} held was too large to be kept"))
+                    })?),
+                    (None, _) => return Err(Some(format!("what {path} held is not known"))),
+                };
             let mut file = File::new(path.clone(), Content::plain(""));
             file.content = content;
             file.owner.clone_from(&attributes.owner);
@@ -591,4 +608,3 @@ pub fn read(text: &str) -> (Vec<Record>, BTreeSet<usize>) {
     }
     (records, done)
 }
-

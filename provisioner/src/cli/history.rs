@@ -68,7 +68,10 @@ async fn git(folder: &Path, arguments: &[&str]) -> Option<String> {
         .stdin(Stdio::null())
         .stderr(Stdio::null())
         .kill_on_drop(true);
-    let output = tokio::time::timeout(GIT, command.output()).await.ok()?.ok()?;
+    let output = tokio::time::timeout(GIT, command.output())
+        .await
+        .ok()?
+        .ok()?;
     let text = String::from_utf8(output.stdout).ok()?;
     output.status.success().then(|| text.trim().to_owned())
 }
@@ -219,11 +222,7 @@ fn listed(host: &str, runs: &[Remembered]) -> String {
     for one in runs {
         let names: Vec<_> = one.records.iter().map(Record::name).collect();
         let more = names.len().saturating_sub(3);
-        let mut what = names
-            .into_iter()
-            .take(3)
-            .collect::<Vec<_>>()
-            .join(", ");
+        let mut what = names.into_iter().take(3).collect::<Vec<_>>().join(", ");
         if more > 0 {
             let _ = write!(what, " and {more} more");
         }
@@ -252,7 +251,11 @@ fn shown(host: &str, one: &Remembered) -> String {
             let _ = writeln!(text, "      {}", printable(line));
         }
         if let Some(why) = &record.stays {
-            let _ = writeln!(text, "      stays when the run is undone: {}", printable(why));
+            let _ = writeln!(
+                text,
+                "      stays when the run is undone: {}",
+                printable(why)
+            );
         }
         for altered in &record.altered {
             if let Altered::Installed(names) = altered {
@@ -289,7 +292,8 @@ pub(super) async fn undo(app: &App, options: &Undo) -> Result<u8, Problem> {
             Some((_, Err(failure))) => return Err(Problem::Failed(failure)),
             None => Ok(std::collections::BTreeMap::new()),
         };
-        let kept = kept.map_err(|error: SshError| Problem::Failed(Failure::from(error).of(name.clone())))?;
+        let kept =
+            kept.map_err(|error: SshError| Problem::Failed(Failure::from(error).of(name.clone())))?;
         let undoing = history::undo(run, &one.records, &kept, options.packages);
         stays.extend(undoing.stays.iter().map(|why| format!("{name}: {why}")));
         let more = Jobs::gather(app, &[host], Work::Resources(&undoing.declared)).await?;
@@ -308,7 +312,11 @@ pub(super) async fn undo(app: &App, options: &Undo) -> Result<u8, Problem> {
         )));
     };
     jobs.failed(failed);
-    let tense = if options.diff { Tense::Would } else { Tense::Did };
+    let tense = if options.diff {
+        Tense::Would
+    } else {
+        Tense::Did
+    };
     let outcome = if options.diff {
         jobs::preview(app, jobs, Show::AsTheyCome).await.0
     } else {

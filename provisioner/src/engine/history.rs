@@ -80,17 +80,15 @@ pub async fn kept(
             return None;
         };
         // Whoever could change it is root already; a disk can break.
-        let is_whole = file.sha256.as_ref() == Some(&sha256);
+        let is_whole =
+            sha256.starts_with(history::UNDIGESTED) || file.sha256.as_ref() == Some(&sha256);
         let body = file.body.as_ref().filter(|_| is_whole)?;
         Some((sha256, body.0.to_vec()))
     });
     Ok(kept.collect())
 }
 
-async fn read(
-    session: &mut ReadSession,
-    paths: Vec<HostPath>,
-) -> Result<Facts, SshError> {
+async fn read(session: &mut ReadSession, paths: Vec<HostPath>) -> Result<Facts, SshError> {
     let questions = paths.into_iter().map(|path| {
         Query::Path(PathQuestion {
             path,

@@ -90,11 +90,15 @@ pub fn plan_one(
         [input, ..] => Planned::Unknown(Awaited::Input(input.clone())),
     };
     if matches!(outcome, Planned::Change(_))
-        && let Some((cause, diff)) = declared.since.as_ref().and_then(|since| since.changed(facts))
+        && let Some((cause, diff)) = declared
+            .since
+            .as_ref()
+            .and_then(|since| since.changed(facts))
     {
         outcome = Planned::Refused {
             cause,
-            hint: "undo what was changed since first (`prov history`), or leave it as it is".to_owned(),
+            hint: "undo what was changed since first (`prov history`), or leave it as it is"
+                .to_owned(),
             diff,
         };
     }
