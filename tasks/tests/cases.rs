@@ -292,7 +292,7 @@ fn put_case(shown: &mut String, name: &str, case: &Case) {
         Planned::Deferred(reason) => {
             let _ = writeln!(shown, "  deferred: {reason}");
         }
-        Planned::Refused { cause, hint } => {
+        Planned::Refused { cause, hint, .. } => {
             let _ = writeln!(shown, "  refused: {cause}\n    hint: {hint}");
         }
         Planned::Impossible { cause, hint } => {
