@@ -128,19 +128,23 @@ fn bare(attributes: &Attributes) -> Attributes {
     Attributes::new(&attributes.owner, &attributes.group, attributes.mode)
 }
 
+/// What a change did to a path.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AtPath {
+    /// The path.
+    path: HostPath,
+    /// What was there.
+    before: Was,
+    /// What the change has put there.
+    after: Was,
+}
+
 /// One thing that a change altered.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Altered {
     /// What is at a path.
-    Path {
-        /// The path.
-        path: HostPath,
-        /// What was there.
-        before: Was,
-        /// What the change has put there.
-        after: Was,
-    },
+    Path(Box<AtPath>),
     /// A service.
     Service {
         /// Its name.
@@ -215,43 +219,19 @@ impl Record {
             match (was(facts), was(&after)) {
                 (Some(mut before), Some(after)) => {
                     before.is_kept_before(&after, &format!("{UNDIGESTED}{number}-{}", seen.len()));
-                    altered.push(Altered::Path {
+                    altered.push(Altered::Path(Box::new(AtPath {
                         path: path.clone(),
                         before,
                         after,
-                    });
+                    })));
                 }
                 _ => stays = Some(format!("what was at {path} is not known")),
             }
         }
+        altered.extend(of_command(&declared.resource, change.action, facts));
         let runs = change.steps.iter().any(|step| matches!(step, Step::Run(_)));
-        match &declared.resource {
-            Resource::Service(service) => {
-                if let Ok(fact) = facts.service(&service.name) {
-                    altered.push(of_service(&service.name, fact));
-                }
-            }
-            Resource::User(user) if change.action == Action::Create => {
-                let mut gone = user.clone();
-                gone.state = State::Absent;
-                gone.remove_home = false;
-                gone.password_hash = None;
-                altered.push(Altered::Made(Box::new(Resource::User(gone))));
-            }
-            Resource::Group(group) if change.action == Action::Create => {
-                let mut gone = group.clone();
-                gone.state = State::Absent;
-                altered.push(Altered::Made(Box::new(Resource::Group(gone))));
-            }
-            Resource::Packages(packages) if packages.state == State::Present => {
-                let names = packages.names.iter();
-                let new = names.filter(|name| facts.package(name).is_ok_and(is_new));
-                altered.push(Altered::Installed(new.cloned().collect()));
-            }
-            _ if runs && stays.is_none() && altered.is_empty() => {
-                stays = Some("nothing is known of what its command did".to_owned());
-            }
-            _ => {}
+        if runs && stays.is_none() && altered.is_empty() {
+            stays = Some("nothing is known of what its command did".to_owned());
         }
         let mut diff = change.diff.to_string();
         if diff.len() > MOST_DIFF {
@@ -283,15 +263,42 @@ impl Record {
     #[must_use]
     pub fn keeps(&self, later: bool) -> Vec<(&HostPath, &str)> {
         let files = self.altered.iter().filter_map(|altered| match altered {
-            Altered::Path {
-                path,
-                before,
-                after,
-            } => Some((path, (if later { after } else { before }).kept()?)),
+            Altered::Path(at) => {
+                let was = if later { &at.after } else { &at.before };
+                Some((&at.path, was.kept()?))
+            }
             Altered::Service { .. } | Altered::Made(_) | Altered::Installed(_) => None,
         });
         files.collect()
     }
+}
+
+/// Says what the command of a kind alters besides files.
+fn of_command(resource: &Resource, action: Action, facts: &Facts) -> Option<Altered> {
+    if let Resource::Service(service) = resource {
+        let fact = facts.service(&service.name).ok()?;
+        return Some(of_service(&service.name, fact));
+    }
+    if let Resource::Packages(packages) = resource {
+        let names = packages.names.iter();
+        let new = names.filter(|name| facts.package(name).is_ok_and(is_new));
+        let present = packages.state == State::Present;
+        return present.then(|| Altered::Installed(new.cloned().collect()));
+    }
+    if action != Action::Create {
+        return None;
+    }
+    let mut gone = resource.clone();
+    if let Resource::User(user) = &mut gone {
+        user.state = State::Absent;
+        user.remove_home = false;
+        user.password_hash = None;
+    } else if let Resource::Group(group) = &mut gone {
+        group.state = State::Absent;
+    } else {
+        return None;
+    }
+    Some(Altered::Made(Box::new(gone)))
 }
 
 fn is_new(fact: &crate::probe::PackageFact) -> bool {
@@ -309,18 +316,29 @@ fn of_service(name: &ServiceName, fact: &ServiceFact) -> Altered {
 
 /// Says what of a kind is never undone.
 fn stays(resource: &Resource) -> Option<String> {
-    let why = match resource {
+    let data = matches!(
+        resource,
         Resource::MariaDbDatabase(_)
-        | Resource::MariaDbUser(_)
-        | Resource::PostgresqlDatabase(_)
-        | Resource::PostgresqlUser(_)
-        | Resource::CaldavCalendar(_) => "databases and data are never undone",
-        Resource::Git(_) | Resource::Archive(_) | Resource::Tree(_) => {
-            "what a folder held as a whole is not kept"
-        }
-        Resource::Upgrade(_) | Resource::Restarts(_) => "an upgrade cannot be undone",
-        Resource::Debconf(_) => "answers to questions of packages stay",
-        _ => return None,
+            | Resource::MariaDbUser(_)
+            | Resource::PostgresqlDatabase(_)
+            | Resource::PostgresqlUser(_)
+            | Resource::CaldavCalendar(_)
+    );
+    let folder = matches!(
+        resource,
+        Resource::Git(_) | Resource::Archive(_) | Resource::Tree(_)
+    );
+    let upgrade = matches!(resource, Resource::Upgrade(_) | Resource::Restarts(_));
+    let why = if data {
+        "databases and data are never undone"
+    } else if folder {
+        "what a folder held as a whole is not kept"
+    } else if upgrade {
+        "an upgrade cannot be undone"
+    } else if matches!(resource, Resource::Debconf(_)) {
+        "answers to questions of packages stay"
+    } else {
+        return None;
     };
     Some(why.to_owned())
 }
@@ -345,7 +363,9 @@ impl Since {
                 sha256: Some(sha256),
                 ..
             } => Read::BodyUnless(sha256.clone()),
-            _ => Read::Digest,
+            Was::File { .. } | Was::Missing | Was::Link { .. } | Was::Directory { .. } => {
+                Read::Digest
+            }
         };
         Query::Path(PathQuestion {
             path: self.path.clone(),
@@ -471,12 +491,17 @@ fn undone(
     kept: &BTreeMap<String, Vec<u8>>,
     with_packages: bool,
 ) -> Result<(Resource, Option<Since>), Option<String>> {
-    let (path, before, after) = match altered {
-        Altered::Path {
-            path,
-            before,
-            after,
-        } => (path, before, after),
+    match altered {
+        Altered::Path(at) => {
+            let resource = undone_at(at, kept)?;
+            let since = Since {
+                run: run.to_owned(),
+                path: at.path.clone(),
+                after: at.after.clone(),
+                bytes: at.bytes(&at.after, kept),
+            };
+            Ok((resource, Some(since)))
+        }
         Altered::Service {
             name,
             running,
@@ -487,37 +512,41 @@ fn undone(
             service.running = *running;
             service.enabled = *enabled;
             service.masked = Some(*masked);
-            return Ok((Resource::Service(service), None));
+            Ok((Resource::Service(service), None))
         }
-        Altered::Made(gone) => return Ok(((**gone).clone(), None)),
-        Altered::Installed(names) if names.is_empty() => return Err(None),
+        Altered::Made(gone) => Ok(((**gone).clone(), None)),
+        Altered::Installed(names) if names.is_empty() => Err(None),
         Altered::Installed(names) if with_packages => {
             let mut packages = Packages::new(names.iter().cloned());
             packages.state = State::Absent;
-            return Ok((Resource::Packages(packages), None));
+            Ok((Resource::Packages(packages), None))
         }
-        Altered::Installed(_) => {
-            return Err(Some(
-                "what was installed stays; `--packages` removes it".to_owned(),
-            ));
-        }
-    };
-    let bytes = |was: &Was| {
-        let bytes = kept.get(was.kept()?)?;
-        let text = raw::text(bytes);
-        Some(if before.is_private() || after.is_private() {
-            Content::secret(Secret::new(text.into_owned()))
+        Altered::Installed(_) => Err(Some(
+            "what was installed stays; `--packages` removes it".to_owned(),
+        )),
+    }
+}
+
+impl AtPath {
+    /// Gives bytes that the host has kept.
+    fn bytes(&self, was: &Was, kept: &BTreeMap<String, Vec<u8>>) -> Option<Content> {
+        let text = raw::text(kept.get(was.kept()?)?).into_owned();
+        Some(if self.before.is_private() || self.after.is_private() {
+            Content::secret(Secret::new(text))
         } else {
             Content::plain(text)
         })
-    };
-    let since = Since {
-        run: run.to_owned(),
-        path: path.clone(),
-        after: after.clone(),
-        bytes: bytes(after),
-    };
-    let resource = match before {
+    }
+}
+
+/// Gives what brings back what was at a path.
+fn undone_at(at: &AtPath, kept: &BTreeMap<String, Vec<u8>>) -> Result<Resource, Option<String>> {
+    let AtPath {
+        path,
+        before,
+        after,
+    } = at;
+    Ok(match before {
         Was::Missing => match after {
             Was::Missing => return Err(None),
             Was::File { .. } => {
@@ -542,7 +571,7 @@ fn undone(
                 match (sha256, after) {
                     // Only its attributes were changed.
                     (None, Was::File { .. }) => None,
-                    (Some(_), _) => Some(bytes(before).ok_or_else(|| {
+                    (Some(_), _) => Some(at.bytes(before, kept).ok_or_else(|| {
                         Some(format!("what {path} held was too large to be kept"))
                     })?),
                     (None, _) => return Err(Some(format!("what {path} held is not known"))),
@@ -571,13 +600,13 @@ fn undone(
                 return Err(Some(format!("what was in the folder {path} is not kept")));
             }
         },
-    };
-    Ok((resource, Some(since)))
+    })
 }
 
 /// Gives where the host keeps the bytes of this digest.
+#[must_use]
 pub fn kept_at(run: &str, sha256: &str) -> Option<HostPath> {
-    HostPath::new(&format!("{FOLDER}/{run}/{sha256}")).ok()
+    HostPath::new(format!("{FOLDER}/{run}/{sha256}")).ok()
 }
 
 /// Tells whether a text can be the name of a run.

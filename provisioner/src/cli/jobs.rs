@@ -11,8 +11,8 @@ use tasks::role::HostContext;
 use tasks::value::HostPath;
 
 use super::app::App;
-use super::history;
 use super::signals;
+use super::this_run;
 use super::work::{self, Leave, Work};
 use crate::engine::{
     self, Failure, HostOutcome, Job, Lock, Previewed, Progress, RunOutcome, SavedPlan, Status,
@@ -243,7 +243,7 @@ pub(super) async fn apply(
     let stop = signals::stop_when_asked();
     let holder = holder();
     let lock = Lock {
-        run: history::of_this_run(app, &holder).await,
+        run: this_run::described(app, &holder).await,
         holder,
         wait,
     };

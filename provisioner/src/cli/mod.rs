@@ -33,6 +33,7 @@ mod status;
 mod targets;
 mod task;
 mod template;
+mod this_run;
 mod up;
 mod upgrade;
 mod verify;

@@ -40,7 +40,7 @@ pub async fn runs(
         let names: Vec<_> = names.collect();
         names.into_iter().rev().take(most).collect()
     };
-    let file = |run: &str, name: &str| HostPath::new(&format!("{folder}/{run}/{name}")).ok();
+    let file = |run: &str, name: &str| HostPath::new(format!("{folder}/{run}/{name}")).ok();
     let mut paths = Vec::new();
     for run in &names {
         paths.extend(file(run, "run"));
@@ -99,8 +99,9 @@ async fn read(session: &mut ReadSession, paths: Vec<HostPath>) -> Result<Facts, 
 }
 
 fn text(facts: &Facts, path: &HostPath) -> Option<String> {
-    match facts.path(path).ok()? {
-        PathFact::File(file) => Some(file.body.as_ref()?.text()?.to_owned()),
-        _ => None,
+    if let PathFact::File(file) = facts.path(path).ok()? {
+        Some(file.body.as_ref()?.text()?.to_owned())
+    } else {
+        None
     }
 }

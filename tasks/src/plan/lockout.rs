@@ -135,27 +135,27 @@ pub fn lockout(declared: &Declared, change: &Change, facts: &Facts) -> Option<Lo
     }
     let login = facts.login.as_ref();
     let is_login = |name: &str| login.map_or("root", |login| login.user.as_str()) == name;
-    match &declared.resource {
-        Resource::User(user) if is_login(user.name.as_str()) || user.name.as_str() == "root" => {
-            return Some(Lockout::Account);
-        }
-        Resource::AuthorizedKey(key) if is_login(key.user.as_str()) => {
-            return Some(Lockout::Account);
-        }
-        Resource::Group(group)
-            if login.is_some_and(|login| login.groups.contains(group.name.as_str())) =>
-        {
-            return Some(Lockout::Account);
-        }
-        Resource::Sysctl(sysctl) if sysctl.key.as_str().starts_with("net") => {
-            return Some(Lockout::Network);
-        }
-        Resource::Service(service) => {
-            let name = service.name.as_str();
-            let known = SERVICES.iter().find(|(known, _)| *known == name);
-            return known.map(|(_, lockout)| *lockout);
-        }
-        _ => {}
+    if let Resource::Service(service) = &declared.resource {
+        let name = service.name.as_str();
+        let known = SERVICES.iter().find(|(known, _)| *known == name);
+        return known.map(|(_, lockout)| *lockout);
+    }
+    let account = if let Resource::User(user) = &declared.resource {
+        is_login(user.name.as_str()) || user.name.as_str() == "root"
+    } else if let Resource::AuthorizedKey(key) = &declared.resource {
+        is_login(key.user.as_str())
+    } else if let Resource::Group(group) = &declared.resource {
+        login.is_some_and(|login| login.groups.contains(group.name.as_str()))
+    } else {
+        false
+    };
+    if account {
+        return Some(Lockout::Account);
+    }
+    if let Resource::Sysctl(sysctl) = &declared.resource
+        && sysctl.key.as_str().starts_with("net")
+    {
+        return Some(Lockout::Network);
     }
     let home = login.map_or_else(|| "/root".to_owned(), |login| home(&login.user));
     let paths = change.steps.iter().filter_map(Step::path);
@@ -191,9 +191,10 @@ fn of_path(path: &HostPath, home: &str) -> Option<Lockout> {
 #[must_use]
 pub fn units(declared: &Declared) -> Vec<String> {
     use crate::resource::HandlerAction::{Reload, Restart, Run};
-    let own = match &declared.resource {
-        Resource::Service(service) => Some(&service.name),
-        _ => None,
+    let own = if let Resource::Service(service) = &declared.resource {
+        Some(&service.name)
+    } else {
+        None
     };
     let notified = declared.notify.iter().filter_map(|one| match &one.action {
         Restart(name) | Reload(name) => Some(name),
