@@ -12,11 +12,16 @@ use serde::Serialize;
 use tasks::Secret;
 use tasks::authority::Authority;
 
+use crate::engine::Failure;
 use crate::report::problem::Problem;
+use crate::secrets::{self, Opener, Recipients, Shut};
 use crate::state::State;
 
 /// Name of the file.
 pub(crate) const FILE: &str = "authority.private.pem";
+
+/// Its name when it is encrypted, as a whole, for the recipients of the estate.
+pub(crate) const SEALED: &str = "authority.private.pem.age";
 
 /// What begins the line that says how far one authority has taken another's place.
 const ROTATION: &str = "rotation: ";
@@ -72,8 +77,8 @@ pub(crate) struct Kept {
 }
 
 /// Finds the authority of an estate, or makes it.
-pub(crate) fn of(estate: &str, folder: &Path, state: &State) -> Result<Authority, Problem> {
-    if let Some(kept) = find(folder, state)? {
+pub(crate) fn of(estate: &str, opener: Opener<'_>, state: &State) -> Result<Authority, Problem> {
+    if let Some(kept) = find(opener, state)? {
         return Ok(kept.first);
     }
     let first = made(estate)?;
@@ -89,8 +94,19 @@ pub(crate) fn of(estate: &str, folder: &Path, state: &State) -> Result<Authority
 }
 
 /// Finds what there is of an authority.
-pub(crate) fn find(folder: &Path, state: &State) -> Result<Option<Kept>, Problem> {
-    let (shared, own) = (folder.join(FILE), state.path(FILE));
+pub(crate) fn find(opener: Opener<'_>, state: &State) -> Result<Option<Kept>, Problem> {
+    let (shared, own) = (opener.estate.join(FILE), state.path(FILE));
+    let sealed = opener.estate.join(SEALED);
+    if sealed.exists() {
+        if shared.exists() {
+            return Err(Problem::usage(
+                format!("there are {} and {}", shared.display(), sealed.display()),
+                "remove the one that is not the estate's authority",
+            ));
+        }
+        let text = open(&sealed, opener)?;
+        return Kept::read(text.expose(), sealed, true).map(Some);
+    }
     let (path, shared) = if shared.exists() {
         (shared, true)
     } else if own.exists() {
@@ -101,6 +117,24 @@ pub(crate) fn find(folder: &Path, state: &State) -> Result<Option<Kept>, Problem
     let text = std::fs::read_to_string(&path)
         .map_err(|error| Problem::file("read", &path, &error, HINT))?;
     Kept::read(&text, path, shared).map(Some)
+}
+
+/// Decrypts the file of an authority.
+pub(crate) fn open(path: &Path, opener: Opener<'_>) -> Result<Secret, Problem> {
+    let bytes = std::fs::read(path).map_err(|error| Problem::file("read", path, &error, HINT))?;
+    let failed = |cause: &str, hint: &str| {
+        Problem::Failed(Failure::new(format!("{}: {cause}", path.display()), hint))
+    };
+    let text = secrets::decrypt(&bytes, opener.keys()?).map_err(|shut| match shut {
+        Shut::Locked => failed(
+            "no key that is here decrypts the authority",
+            "name the private key of one of the estate's recipients.txt with --identity FILE (PROV_IDENTITY)",
+        ),
+        Shut::Wrong(why) => failed(&why, "take it back from version control"),
+    })?;
+    String::from_utf8(text)
+        .map(Secret::new)
+        .map_err(|_| failed("it holds no text", HINT))
 }
 
 /// Makes a new authority.
@@ -194,7 +228,12 @@ impl Kept {
     /// Writes the file where it is.
     pub(crate) fn write(&self, state: &State) -> Result<(), Problem> {
         let text = self.text();
-        if self.shared {
+        let folder = self.path.parent().unwrap_or(Path::new("."));
+        if self.path.ends_with(SEALED) {
+            let recipients = Recipients::load(folder)?;
+            let sealed = secrets::encrypt(text.expose().as_bytes(), &recipients)?;
+            crate::state::write_private(&self.path, &sealed)
+        } else if self.shared {
             crate::state::write_private(&self.path, text.expose().as_bytes())
         } else {
             state.write_private(FILE, text.expose().as_bytes())

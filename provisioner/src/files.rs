@@ -3,12 +3,14 @@
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
+use tasks::estate::sealed::SEALED;
 use tasks::estate::{MAX_BYTES, Sources};
 use tasks::{Diagnostic, Place};
 
 use crate::authority;
 use crate::engine::SavedPlan;
 use crate::report::problem::Problem;
+use crate::secrets::{self, Opener};
 
 /// Levels of folders that an estate may have.
 const MOST_DEPTH: usize = 8;
@@ -40,11 +42,12 @@ fn has_inventory(folder: &Path) -> bool {
 }
 
 /// Reads every file of an estate folder.
-pub(crate) fn read_estate(folder: &Path) -> Result<Sources, Problem> {
+pub(crate) fn read_estate(folder: &Path, opener: Opener<'_>) -> Result<Sources, Problem> {
     if !folder.is_dir() {
         return Err(Problem::Estate(vec![no_estate(folder)]));
     }
-    read(folder, Some(&folder.join(DOMAINS)))
+    let sources = read(folder, Some(&folder.join(DOMAINS)))?;
+    opened(sources, "", opener)
 }
 
 fn no_estate(folder: &Path) -> Diagnostic {
@@ -110,8 +113,51 @@ pub(crate) fn domains_folder(
 }
 
 /// Reads every file of a folder of domains.
-pub(crate) fn read_domains(folder: &Path) -> Result<Sources, Problem> {
-    read(folder, None)
+pub(crate) fn read_domains(folder: &Path, opener: Opener<'_>) -> Result<Sources, Problem> {
+    opened(read(folder, None)?, secrets::DOMAINS, opener)
+}
+
+/// Tells whether the core reads a file's values: not below the folders of templates and roles.
+fn has_values(path: &str) -> bool {
+    path.ends_with(SEALED) && !path.starts_with("templates/") && !path.starts_with("roles/")
+}
+
+/// Decrypts values of files; what there is no key for is noted. Files of domains belong to the folder `domains`, wherever it is.
+fn opened(mut sources: Sources, folder: &str, opener: Opener<'_>) -> Result<Sources, Problem> {
+    let sealed = sources.files().filter(|(path, _)| has_values(path));
+    let sealed: Vec<_> = sealed
+        .map(|(path, bytes)| (path.to_owned(), bytes.to_owned()))
+        .collect();
+    let mut mistakes = Vec::new();
+    for (path, bytes) in sealed {
+        let name = sources.file(&path);
+        let clear = path.trim_end_matches(".age");
+        if sources.files().any(|(other, _)| other == clear) {
+            let mistake = Diagnostic::at(
+                Place::file(&name),
+                format!("there is {} beside it, and one of them would be ignored", sources.file(clear)),
+            );
+            mistakes.push(mistake.hint(
+                "put what is new in the clear file into the encrypted one with `prov secrets edit`, and remove the clear one",
+            ));
+            continue;
+        }
+        let file = format!("{folder}{}", secrets::stem(&path));
+        match secrets::read(&file, &name, &bytes, opener.keys()?) {
+            Ok(text) => {
+                sources.insert(path, text.bytes);
+                for part in text.unseen {
+                    sources.leave_unseen(&part.place);
+                }
+            }
+            Err(more) => mistakes.extend(more),
+        }
+    }
+    if mistakes.is_empty() {
+        Ok(sources)
+    } else {
+        Err(Problem::Estate(mistakes))
+    }
 }
 
 /// Reads every file of a folder of roles that estates share.
@@ -191,7 +237,7 @@ fn walk(
             mistakes.push(mistake.hint(format!("run `chmod 600 {shown}`")));
         }
         // Read when it is needed; it is no text that the estate is made of.
-        if path == root.join(authority::FILE) {
+        if [authority::FILE, authority::SEALED].iter().any(|name| path == root.join(name)) {
             continue;
         }
         let bytes = std::fs::read(&path).map_err(|error| unreadable(&path, &error))?;
@@ -209,8 +255,13 @@ fn walk(
 mod tests {
     use super::*;
 
+    fn none<'a>(estate: &'a Path, keys: &'a secrets::Keys) -> Opener<'a> {
+        Opener { keys, estate, identity: None, ask: |_| None }
+    }
+
     fn mistakes(folder: &Path) -> Vec<Diagnostic> {
-        match read_estate(folder) {
+        let keys = secrets::Keys::none();
+        match read_estate(folder, none(folder, &keys)) {
             Err(Problem::Estate(mistakes)) => mistakes,
             Ok(_) | Err(_) => Vec::new(),
         }
@@ -255,7 +306,8 @@ mod tests {
         for name in ["results.html", "junit.xml", "notes.json", "estate.yml"] {
             std::fs::write(file(name), "{}").unwrap();
         }
-        let Ok(sources) = read_estate(folder.path()) else {
+        let keys = secrets::Keys::none();
+        let Ok(sources) = read_estate(folder.path(), none(folder.path(), &keys)) else {
             panic!("the folder cannot be read");
         };
         let names: Vec<_> = sources.files().map(|(name, _)| name).collect();
@@ -283,7 +335,8 @@ mod tests {
         assert_eq!(mistakes(folder.path()).len(), 1);
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
         std::fs::write(folder.path().join("estate.yml"), "name: x\nhosts: {}\n").unwrap();
-        let Ok(sources) = read_estate(folder.path()) else {
+        let keys = secrets::Keys::none();
+        let Ok(sources) = read_estate(folder.path(), none(folder.path(), &keys)) else {
             panic!("the folder cannot be read");
         };
         let told: Vec<_> = tasks::estate::Estate::load(&sources, &[])

@@ -8,6 +8,7 @@ pub mod docker;
 pub mod engine;
 mod files;
 pub mod report;
+mod secrets;
 pub mod ssh;
 mod state;
 mod terminal;

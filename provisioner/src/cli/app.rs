@@ -1,8 +1,9 @@
 //! What most commands need: the estate, its templates, the container engine, the selected hosts.
 
-use std::path::Path;
+use std::collections::BTreeSet;
 
 use tasks::authority::Authority;
+use tasks::Diagnostic;
 use tasks::domain::Domains;
 use tasks::estate::{Estate, Sources};
 use tasks::role::{Catalogue, Inputs};
@@ -15,6 +16,8 @@ use crate::docker::{Engine, EstateContainers, host_resolvers};
 use crate::engine::Failure;
 use crate::files;
 use crate::report::problem::Problem;
+use crate::report::text::counted;
+use crate::secrets::{Opener, Recipients};
 use crate::ssh::{Keyring, UserConfig};
 use crate::state::{State, home};
 
@@ -31,29 +34,33 @@ pub(super) struct App {
 impl App {
     /// Loads the estate and everything that is needed to decide about its hosts.
     pub(super) fn load(global: Global) -> Result<Self, Problem> {
-        Self::with_authority(global, |name, folder, state| {
-            authority::of(name, folder, state).map(Some)
+        Self::with_authority(global, |name, opener, state| {
+            authority::of(name, opener, state).map(Some)
         })
     }
 
     /// Loads the same without making an authority where there is none.
     pub(super) fn load_as_it_is(global: Global) -> Result<Self, Problem> {
-        Self::with_authority(global, |_, folder, state| {
-            let found = authority::find(folder, state)?;
+        Self::with_authority(global, |_, opener, state| {
+            let found = authority::find(opener, state)?;
             Ok(found.map(|kept| kept.first))
         })
     }
 
     fn with_authority(
         global: Global,
-        authority: fn(&str, &Path, &State) -> Result<Option<Authority>, Problem>,
+        authority: fn(&str, Opener<'_>, &State) -> Result<Option<Authority>, Problem>,
     ) -> Result<Self, Problem> {
         let Loaded {
             estate,
             templates,
             domains,
             roles,
+            unseen,
         } = load(&global)?;
+        if !unseen.is_empty() {
+            return Err(locked(&global, &unseen));
+        }
         let inputs = Inputs {
             container_host_resolvers: if estate.network().is_some() {
                 host_resolvers()?
@@ -61,9 +68,8 @@ impl App {
                 Vec::new()
             },
             authority: if roles.needs_authority(&estate) {
-                let folder = &global.estate;
-                let state = State::of(estate.name(), folder)?;
-                authority(estate.name(), folder, &state)?
+                let state = State::of(estate.name(), &global.estate)?;
+                authority(estate.name(), global.opener(), &state)?
             } else {
                 None
             },
@@ -127,16 +133,23 @@ pub(super) struct Loaded {
     pub(super) templates: Templates,
     pub(super) domains: Domains,
     pub(super) roles: Catalogue,
+    /// Files and lines of values that could not be decrypted.
+    pub(super) unseen: BTreeSet<(String, usize)>,
 }
 
 /// Loads an estate, its templates, its roles and its domains.
 pub(super) fn load(global: &Global) -> Result<Loaded, Problem> {
-    let sources = files::read_estate(&global.estate)?;
+    let sources = files::read_estate(&global.estate, global.opener())?;
     let estate = Estate::load(&sources, &global.set);
     let templates = Templates::load(&sources);
     let folder = files::domains_folder(&global.estate, global.domains_folder.as_deref())?;
+    let mut unseen = sources.unseen().clone();
     let domains = match folder {
-        Some(folder) => Domains::load(&files::read_domains(&folder)?),
+        Some(folder) => {
+            let sources = files::read_domains(&folder, global.opener())?;
+            unseen.extend(sources.unseen().iter().cloned());
+            Domains::load(&sources)
+        }
         None => Ok(Domains::default()),
     };
     let libraries = libraries(global)?;
@@ -147,17 +160,56 @@ pub(super) fn load(global: &Global) -> Result<Loaded, Problem> {
             templates,
             domains,
             roles,
+            unseen,
         }),
         (estate, templates, domains, roles) => {
             let mistakes = [estate.err(), templates.err(), domains.err(), roles.err()];
-            Err(mistakes
-                .into_iter()
-                .flatten()
-                .flatten()
-                .collect::<Vec<_>>()
-                .into())
+            let mistakes: Vec<_> = mistakes.into_iter().flatten().flatten().collect();
+            let is_seen = |mistake: &Diagnostic| !is_unseen(mistake, &unseen);
+            if mistakes.iter().any(is_seen) {
+                Err(mistakes.into_iter().filter(is_seen).collect::<Vec<_>>().into())
+            } else {
+                // Nothing is known to be wrong, but without these values there is no estate.
+                Err(locked(global, &unseen))
+            }
         }
     }
+}
+
+/// Tells whether a mistake is one of what stands in the place of a value that could not be decrypted.
+pub(super) fn is_unseen(mistake: &Diagnostic, unseen: &BTreeSet<(String, usize)>) -> bool {
+    let place = mistake.place.as_ref();
+    place.is_some_and(|place| unseen.contains(&(place.file.clone(), place.line)))
+}
+
+/// Says in which files how many values could not be decrypted.
+pub(super) fn unseen_in(unseen: &BTreeSet<(String, usize)>) -> String {
+    let files: BTreeSet<_> = unseen.iter().map(|(file, _)| file.as_str()).collect();
+    let files: Vec<_> = files.into_iter().collect();
+    let values = counted(unseen.len(), "value", "values");
+    format!("{values} in {}", files.join(", "))
+}
+
+/// Refuses to go on without values that could not be decrypted.
+fn locked(global: &Global, unseen: &BTreeSet<(String, usize)>) -> Problem {
+    Problem::Failed(Failure::new(
+        format!("cannot decrypt {}", unseen_in(unseen)),
+        whose_identity(global),
+    ))
+}
+
+/// Says whose key would decrypt.
+pub(super) fn whose_identity(global: &Global) -> String {
+    let others = match Recipients::load(&global.estate) {
+        Ok(recipients) => recipients
+            .shown()
+            .collect::<Vec<_>>()
+            .join(", "),
+        Err(_) => "who had the estate's recipients.txt".to_owned(),
+    };
+    format!(
+        "name the private key of one of the recipients with --identity FILE (PROV_IDENTITY), or hand it over in PROV_IDENTITY_KEY: {others}"
+    )
 }
 
 /// Reads the libraries of roles that were named.

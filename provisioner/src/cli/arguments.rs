@@ -65,6 +65,18 @@ pub(super) struct Global {
         value_name = "DIR"
     )]
     pub(super) roles: Vec<PathBuf>,
+    /// Decrypt secrets with the private key in this file, of age or of SSH, instead of ~/.ssh/id_ed25519 and id_rsa
+    #[arg(
+        long,
+        global = true,
+        env = "PROV_IDENTITY",
+        hide_env_values = true,
+        value_name = "FILE"
+    )]
+    pub(super) identity: Option<PathBuf>,
+    /// What was read of it.
+    #[arg(skip)]
+    pub(super) keys: crate::secrets::Keys,
     /// Work on these hosts only
     #[arg(long, short, global = true, value_name = "LIMIT")]
     pub(super) limit: Option<String>,
@@ -109,6 +121,18 @@ pub(super) enum Output {
     Json,
 }
 
+impl Global {
+    /// Says where keys that decrypt may come from.
+    pub(super) fn opener(&self) -> crate::secrets::Opener<'_> {
+        crate::secrets::Opener {
+            keys: &self.keys,
+            estate: &self.estate,
+            identity: self.identity.as_deref(),
+            ask: super::passphrase::ask,
+        }
+    }
+}
+
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Validate the estate and its templates, offline
@@ -148,6 +172,9 @@ pub(super) enum Command {
     Packages(Names),
     /// Install pending updates, or go to the next release of Debian
     Upgrade(super::upgrade::Options),
+    /// Show, change, encrypt and check what the estate's private files hold
+    #[command(subcommand)]
+    Secrets(super::secrets::Action),
     /// Show, hand on or replace the estate's authority for certificates
     #[command(subcommand)]
     Authority(AuthorityAction),

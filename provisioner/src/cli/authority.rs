@@ -30,7 +30,7 @@ pub(super) async fn run(app: &App, action: &AuthorityAction) -> Result<u8, Probl
 
 /// Gives what there is, which must not be made by asking for it.
 fn there(app: &App) -> Result<Kept, Problem> {
-    let found = authority::find(&app.global.estate, &app.state()?)?;
+    let found = authority::find(app.global.opener(), &app.state()?)?;
     found.ok_or_else(|| {
         Problem::usage(
             format!("the estate {} has no authority here yet", app.estate.name()),
@@ -155,7 +155,7 @@ fn import(app: &App, file: &Path) -> Result<u8, Problem> {
     // A mistake in it is said with the name of the file that was given.
     Kept::read(&text, file.to_owned(), false)?;
     let new = Kept::read(&text, state.path(FILE), false)?;
-    match authority::find(&app.global.estate, &state)? {
+    match authority::find(app.global.opener(), &state)? {
         Some(old) if old.text().expose() == new.text().expose() => {
             say(app, "This is the estate's authority already.");
             return Ok(exit::DONE);

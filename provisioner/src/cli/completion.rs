@@ -110,6 +110,8 @@ fn estate() -> Option<Loaded> {
     let mut global = Global::from_arg_matches(&words()?).ok()?;
     // A half of a setting is none yet.
     global.set.clear();
+    // Nobody is asked for a passphrase between two keys.
+    global.keys = crate::secrets::Keys::none();
     app::load(&global).ok()
 }
 

@@ -25,6 +25,7 @@ mod rehearsal;
 mod reports;
 mod run;
 mod scope;
+mod secrets;
 mod signals;
 mod ssh;
 mod stand_ins;
@@ -146,6 +147,7 @@ async fn dispatch(arguments: Arguments) -> Result<u8, Problem> {
         Command::Up(options) => up::run(&App::load(global)?, &options).await,
         Command::Packages(options) => packages::run(&App::load(global)?, &options).await,
         Command::Upgrade(options) => upgrade::run(App::load(global)?, &options).await,
+        Command::Secrets(action) => secrets::run(&global, action).await,
         Command::Authority(action) => {
             self::authority::run(&App::load_as_it_is(global)?, &action).await
         }

@@ -27,6 +27,7 @@ use crate::{Diagnostic, Place, Secret};
 /// Names of a domain's files: the public one and the one that is not in version control.
 const PUBLIC: &str = "domain.yml";
 const PRIVATE: &str = "domain.private.yml";
+const SEALED: &str = "domain.private.yml.age";
 
 /// Every domain of an estate, by name.
 #[derive(Debug, Clone, Default)]
@@ -152,7 +153,7 @@ impl Domains {
     /// ```
     pub fn load(sources: &Sources) -> Result<Self, Vec<Diagnostic>> {
         let mut mistakes = Vec::new();
-        let mut found: BTreeMap<&str, [Option<&[u8]>; 2]> = BTreeMap::new();
+        let mut found: BTreeMap<&str, [Option<&[u8]>; 3]> = BTreeMap::new();
         for (path, bytes) in sources.files() {
             if path == "README.md" || path.split('/').any(|part| part.starts_with('.')) {
                 continue;
@@ -160,6 +161,7 @@ impl Domains {
             match path.split_once('/') {
                 Some((name, PUBLIC)) => found.entry(name).or_default()[0] = Some(bytes),
                 Some((name, PRIVATE)) => found.entry(name).or_default()[1] = Some(bytes),
+                Some((name, SEALED)) => found.entry(name).or_default()[2] = Some(bytes),
                 Some((_, "README.md")) => {}
                 Some(_) | None => mistakes.push(stray(sources, path)),
             }
@@ -240,7 +242,7 @@ pub fn domain_name(text: &str) -> Result<DomainName, String> {
 fn read(
     sources: &Sources,
     name: &str,
-    [public, private]: [Option<&[u8]>; 2],
+    [public, private, sealed]: [Option<&[u8]>; 3],
 ) -> Result<Domain, Vec<Diagnostic>> {
     let file = sources.file(&format!("{name}/{PUBLIC}"));
     let one = |mistake: Diagnostic| vec![mistake];
@@ -253,7 +255,11 @@ fn read(
     };
     let mut layer = Layer::new(Origin::Domain(name.to_owned()));
     let mut mistakes = Vec::new();
-    let texts = [(PUBLIC, Some(public), false), (PRIVATE, private, true)];
+    let texts = [
+        (PUBLIC, Some(public), false),
+        (PRIVATE, private, true),
+        (SEALED, sealed, true),
+    ];
     for (own, bytes, is_private) in texts {
         let Some(bytes) = bytes else { continue };
         let shown = sources.file(&format!("{name}/{own}"));

@@ -5,6 +5,7 @@
 
 use super::inventory::Inventory;
 use super::node::Node;
+use super::sealed::{SEALED, is_private};
 use super::sources::Sources;
 use super::{ALL, Estate, Layer, Named, Origin, fault, yaml};
 use crate::{Diagnostic, Place};
@@ -26,16 +27,24 @@ enum File<'p> {
 const INVENTORY: &str = "estate.yml";
 const PRIVATE_INVENTORY: &str = "estate.private.yml";
 
+/// Whom the values of encrypted files are for; read elsewhere.
+pub const RECIPIENTS: &str = "recipients.txt";
+
 impl<'p> File<'p> {
     fn of(path: &'p str) -> Self {
         let hidden = path.split('/').any(|part| part.starts_with('.'));
         if hidden
             || path == "README.md"
+            || path == RECIPIENTS
             || path.starts_with("templates/")
             || path.starts_with("roles/")
         {
             return Self::Other;
         }
+        let path = match path.strip_suffix(".age") {
+            Some(clear) if path.ends_with(SEALED) => clear,
+            Some(_) | None => path,
+        };
         if path == INVENTORY || path == PRIVATE_INVENTORY {
             return Self::Inventory;
         }
@@ -52,17 +61,15 @@ impl<'p> File<'p> {
     }
 }
 
-fn is_private(path: &str) -> bool {
-    path.ends_with(".private.yml")
-}
-
 impl Estate {
     /// Reads an estate from the texts of its files and the `key=value` settings of the command line.
     ///
     /// - `estate.yml`: `name`, `release`, `connection`, `containers`, `hosts`, `groups`, `services`, `roles`, `upgrades`.
     /// - `groups/all.yml`, `groups/NAME.yml`, `hosts/NAME.yml`: variables, in rising precedence; groups in the order of
     ///   `estate.yml` after those of the locations. The command line wins over all of them.
-    /// - `NAME.private.yml` beside any of these: not in version control; wins over its public sibling.
+    /// - `NAME.private.yml` beside any of these: not in version control; wins over its public sibling. In its place there can be
+    ///   `NAME.private.yml.age`, see [`sealed`](super::sealed), whose values were decrypted when it was handed in.
+    /// - `recipients.txt`: whom values are encrypted for.
     /// - `templates/`, `roles/`: read elsewhere.
     ///
     /// ```

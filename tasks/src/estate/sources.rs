@@ -4,7 +4,7 @@
 //! Refuses to read anything itself: whoever loads an estate passes every file's bytes. Shows nothing of a private
 //! file but its keys, because a diagnostic may end up in a log.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, OnceLock};
 
 use crate::{MASK, Place};
@@ -22,6 +22,7 @@ const SHOWN: usize = 240;
 pub struct Sources {
     folder: Folder,
     files: BTreeMap<String, Vec<u8>>,
+    unseen: BTreeSet<(String, usize)>,
 }
 
 /// Names the folder of an estate as the user typed it.
@@ -48,6 +49,7 @@ impl Sources {
         Self {
             folder: Folder(folder),
             files: BTreeMap::new(),
+            unseen: BTreeSet::new(),
         }
     }
 
@@ -61,6 +63,17 @@ impl Sources {
     /// Adds a file to a collection that is being filled.
     pub fn insert(&mut self, path: impl Into<String>, bytes: impl Into<Vec<u8>>) {
         self.files.insert(path.into(), bytes.into());
+    }
+
+    /// Notes that a value of a file could not be decrypted: what stands in its place means nothing.
+    pub fn leave_unseen(&mut self, place: &Place) {
+        self.unseen.insert((place.file.clone(), place.line));
+    }
+
+    /// Lists files and lines of values that could not be decrypted.
+    #[must_use]
+    pub fn unseen(&self) -> &BTreeSet<(String, usize)> {
+        &self.unseen
     }
 
     /// Names the folder as the user typed it.

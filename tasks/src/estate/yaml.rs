@@ -236,7 +236,7 @@ fn explain(source: &Source, mistake: Diagnostic) -> Diagnostic {
 }
 
 /// Decides what a scalar means.
-fn scalar(text: &str, style: ScalarStyle) -> Value {
+pub(super) fn scalar(text: &str, style: ScalarStyle) -> Value {
     match style {
         ScalarStyle::Plain => plain(text),
         ScalarStyle::SingleQuoted

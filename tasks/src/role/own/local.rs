@@ -6,6 +6,7 @@
 use super::read::Reader;
 use super::{On, OwnRole};
 use crate::diagnostic::{Diagnostic, Place};
+use crate::estate::sealed::is_private;
 use crate::estate::{ALL, LOCAL_SECTIONS, Sources, parse_bytes};
 
 /// Reads what stands beside variables; that of all hosts comes first, that of single hosts last.
@@ -26,7 +27,7 @@ pub(super) fn roles(sources: &Sources) -> Result<Vec<OwnRole>, Vec<Diagnostic>> 
         }
         let file = sources.file(path);
         // What is wrong with the file as a whole is said where its variables are read.
-        let Ok(node) = parse_bytes(&file, bytes, path.ends_with(".private.yml")) else {
+        let Ok(node) = parse_bytes(&file, bytes, is_private(path)) else {
             continue;
         };
         if LOCAL_SECTIONS
@@ -35,7 +36,7 @@ pub(super) fn roles(sources: &Sources) -> Result<Vec<OwnRole>, Vec<Diagnostic>> 
         {
             continue;
         }
-        if path.ends_with(".private.yml") {
+        if is_private(path) {
             let mistake = Diagnostic::at(Place::file(file), "resources stand in no private file");
             mistakes.push(
                 mistake.hint("move them to the file beside it; secrets are variables of roles"),
@@ -62,7 +63,9 @@ pub(super) fn roles(sources: &Sources) -> Result<Vec<OwnRole>, Vec<Diagnostic>> 
 /// Says whose file it is, if it has variables.
 fn on(path: &str) -> Option<On> {
     let name = |folder: &str| {
-        let name = path.strip_prefix(folder)?.strip_suffix(".yml")?;
+        let name = path.strip_prefix(folder)?;
+        let name = name.strip_suffix(".age").unwrap_or(name);
+        let name = name.strip_suffix(".yml")?;
         let name = name.strip_suffix(".private").unwrap_or(name);
         (!name.contains('/')).then(|| name.to_owned())
     };
