@@ -135,7 +135,10 @@ fn opened(mut sources: Sources, folder: &str, opener: Opener<'_>) -> Result<Sour
         if sources.files().any(|(other, _)| other == clear) {
             let mistake = Diagnostic::at(
                 Place::file(&name),
-                format!("there is {} beside it, and one of them would be ignored", sources.file(clear)),
+                format!(
+                    "there is {} beside it, and one of them would be ignored",
+                    sources.file(clear)
+                ),
             );
             mistakes.push(mistake.hint(
                 "put what is new in the clear file into the encrypted one with `prov secrets edit`, and remove the clear one",
@@ -237,7 +240,10 @@ fn walk(
             mistakes.push(mistake.hint(format!("run `chmod 600 {shown}`")));
         }
         // Read when it is needed; it is no text that the estate is made of.
-        if [authority::FILE, authority::SEALED].iter().any(|name| path == root.join(name)) {
+        if [authority::FILE, authority::SEALED]
+            .iter()
+            .any(|name| path == root.join(name))
+        {
             continue;
         }
         let bytes = std::fs::read(&path).map_err(|error| unreadable(&path, &error))?;
@@ -256,7 +262,12 @@ mod tests {
     use super::*;
 
     fn none<'a>(estate: &'a Path, keys: &'a secrets::Keys) -> Opener<'a> {
-        Opener { keys, estate, identity: None, ask: |_| None }
+        Opener {
+            keys,
+            estate,
+            identity: None,
+            ask: |_| None,
+        }
     }
 
     fn mistakes(folder: &Path) -> Vec<Diagnostic> {

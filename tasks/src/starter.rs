@@ -83,7 +83,8 @@ roles:
 
 const VARIABLES: &str = "\
 # Variables of all hosts. groups/NAME.yml has those of a group, hosts/NAME.yml those of a host; the nearest one wins.
-# What is secret belongs into all.private.yml beside this file, which is in no version control.
+# What is secret belongs into all.private.yml beside this file, which is in no version control; or encrypted into it, by
+# `prov secrets set all KEY`, for whom recipients.txt beside estate.yml names.
 hello_text: Hello from prov
 ";
 
@@ -119,7 +120,7 @@ const PAGE: &str = "\
 ";
 
 const IGNORED: &str = "\
-# Passwords and keys stay out of version control.
+# Passwords and keys stay out of version control; encrypted ones (*.private.yml.age, by `prov secrets`) may be in it.
 *.private.yml
 *.private.pem
 ";

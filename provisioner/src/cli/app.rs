@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use tasks::authority::Authority;
 use tasks::Diagnostic;
+use tasks::authority::Authority;
 use tasks::domain::Domains;
 use tasks::estate::{Estate, Sources};
 use tasks::role::{Catalogue, Inputs};
@@ -167,7 +167,11 @@ pub(super) fn load(global: &Global) -> Result<Loaded, Problem> {
             let mistakes: Vec<_> = mistakes.into_iter().flatten().flatten().collect();
             let is_seen = |mistake: &Diagnostic| !is_unseen(mistake, &unseen);
             if mistakes.iter().any(is_seen) {
-                Err(mistakes.into_iter().filter(is_seen).collect::<Vec<_>>().into())
+                Err(mistakes
+                    .into_iter()
+                    .filter(is_seen)
+                    .collect::<Vec<_>>()
+                    .into())
             } else {
                 // Nothing is known to be wrong, but without these values there is no estate.
                 Err(locked(global, &unseen))
@@ -201,10 +205,7 @@ fn locked(global: &Global, unseen: &BTreeSet<(String, usize)>) -> Problem {
 /// Says whose key would decrypt.
 pub(super) fn whose_identity(global: &Global) -> String {
     let others = match Recipients::load(&global.estate) {
-        Ok(recipients) => recipients
-            .shown()
-            .collect::<Vec<_>>()
-            .join(", "),
+        Ok(recipients) => recipients.shown().collect::<Vec<_>>().join(", "),
         Err(_) => "who had the estate's recipients.txt".to_owned(),
     };
     format!(

@@ -69,7 +69,12 @@ impl Keys {
         let mut keys = Vec::new();
         if let Some(file) = named {
             let text = std::fs::read(file).map_err(|error| {
-                Problem::file("read", file, &error, "name the file of your private key with --identity or PROV_IDENTITY")
+                Problem::file(
+                    "read",
+                    file,
+                    &error,
+                    "name the file of your private key with --identity or PROV_IDENTITY",
+                )
             })?;
             keys.extend(read(&text, &file.display().to_string(), ask)?);
         }
@@ -80,7 +85,9 @@ impl Keys {
             let recipients = std::fs::read_to_string(estate.join(RECIPIENTS)).unwrap_or_default();
             for file in OWN.map(|name| home().join(".ssh").join(name)) {
                 if is_named(&recipients, &file) {
-                    let Ok(text) = std::fs::read(&file) else { continue };
+                    let Ok(text) = std::fs::read(&file) else {
+                        continue;
+                    };
                     // Where nobody can be asked, the key is as good as not there.
                     keys.extend(read(&text, &file.display().to_string(), ask).unwrap_or_default());
                 }
@@ -141,14 +148,16 @@ fn read(text: &[u8], name: &str, ask: Ask) -> Result<Vec<Key>, Problem> {
         let identity = age::scrypt::Identity::new(passphrase);
         let open = || -> Result<Vec<u8>, String> {
             let reader = age::armor::ArmoredReader::new(text);
-            let decryptor = age::Decryptor::new_buffered(reader).map_err(|error| error.to_string())?;
+            let decryptor =
+                age::Decryptor::new_buffered(reader).map_err(|error| error.to_string())?;
             let keys = std::iter::once(&identity as &dyn Identity);
             let mut reader = decryptor.decrypt(keys).map_err(|error| error.to_string())?;
             let mut all = Vec::new();
             std::io::Read::read_to_end(&mut reader, &mut all).map_err(|error| error.to_string())?;
             Ok(all)
         };
-        let opened = open().map_err(|_| wrong("the passphrase is not the right one, or the file is damaged"))?;
+        let opened = open()
+            .map_err(|_| wrong("the passphrase is not the right one, or the file is damaged"))?;
         return of_age(&opened).ok_or_else(|| wrong("it holds no key of age"));
     }
     if let Some(keys) = of_age(text) {
@@ -162,7 +171,9 @@ fn read(text: &[u8], name: &str, ask: Ask) -> Result<Vec<Key>, Problem> {
             let key = key.decrypt(passphrase);
             age::ssh::Identity::from(key.map_err(|_| wrong("the passphrase is not the right one"))?)
         }
-        age::ssh::Identity::Unsupported(_) => return Err(wrong("it is of a kind that cannot decrypt")),
+        age::ssh::Identity::Unsupported(_) => {
+            return Err(wrong("it is of a kind that cannot decrypt"));
+        }
         key @ age::ssh::Identity::Unencrypted(_) => key,
     };
     Ok(vec![Key::Ssh(key)])

@@ -127,7 +127,7 @@ pub(crate) fn refused(part: &Part, why: &str) -> Diagnostic {
     mistake.hint(if part.is_sealed {
         "take the line back from version control, or set it anew with `prov secrets set`"
     } else {
-        "encrypt it with `prov secrets encrypt FILE`"
+        "set it with `prov secrets set`, which encrypts it; if somebody else could read it here, take a new one"
     })
 }
 

@@ -68,7 +68,9 @@ impl Recipients {
 
     /// Lists what can be encrypted for.
     pub(crate) fn keys(&self) -> impl Iterator<Item = &dyn Recipient> {
-        self.keys.iter().map(|(_, _, key)| key.as_ref() as &dyn Recipient)
+        self.keys
+            .iter()
+            .map(|(_, _, key)| key.as_ref() as &dyn Recipient)
     }
 
     /// Lists the recipients without comments.
@@ -78,10 +80,12 @@ impl Recipients {
 
     /// Names each for a person: by its kind and its comment, if it has one.
     pub(crate) fn shown(&self) -> impl Iterator<Item = String> {
-        self.keys.iter().map(|(name, comment, _)| match name.split_once(' ') {
-            Some((kind, _)) if !comment.is_empty() => format!("{kind} of {comment}"),
-            _ => name.chars().take(70).collect(),
-        })
+        self.keys
+            .iter()
+            .map(|(name, comment, _)| match name.split_once(' ') {
+                Some((kind, _)) if !comment.is_empty() => format!("{kind} of {comment}"),
+                _ => name.chars().take(70).collect(),
+            })
     }
 
     /// Tells one set of recipients from another.
@@ -113,7 +117,10 @@ fn comment(line: &str) -> String {
 
 fn recipient(line: &str) -> Result<Box<dyn Recipient + Send>, String> {
     if is_secret(line) {
-        return Err("this is a private key, which belongs to its owner alone: replace it everywhere".to_owned());
+        return Err(
+            "this is a private key, which belongs to its owner alone: replace it everywhere"
+                .to_owned(),
+        );
     }
     if line.starts_with("age1") {
         let key: Result<age::x25519::Recipient, _> = line.parse();
@@ -124,7 +131,9 @@ fn recipient(line: &str) -> Result<Box<dyn Recipient + Send>, String> {
     let key: Result<age::ssh::Recipient, _> = named(line).parse();
     match key {
         Ok(key) => Ok(Box::new(key)),
-        Err(_) if line.starts_with("ssh-") => Err("this SSH key cannot be encrypted for, or is not whole".to_owned()),
+        Err(_) if line.starts_with("ssh-") => {
+            Err("this SSH key cannot be encrypted for, or is not whole".to_owned())
+        }
         Err(_) => Err("this is no recipient".to_owned()),
     }
 }
@@ -141,7 +150,10 @@ mod tests {
         };
         let shown = problem.text();
         for line in 3..=7 {
-            assert!(shown.contains(&format!("e/recipients.txt:{line}:1")), "{shown}");
+            assert!(
+                shown.contains(&format!("e/recipients.txt:{line}:1")),
+                "{shown}"
+            );
         }
         assert!(!shown.contains("HUNTER2"), "{shown}");
     }
@@ -150,8 +162,15 @@ mod tests {
     fn the_order_of_recipients_and_their_comments_do_not_matter() {
         let one = age::x25519::Identity::generate().to_public().to_string();
         let two = age::x25519::Identity::generate().to_public().to_string();
-        let digest = |text: String| Recipients::read(Path::new("r"), &text).ok().map(|it| it.digest());
-        assert_eq!(digest(format!("{one}\n{two}\n")), digest(format!("# x\n {two}\n{one}")));
+        let digest = |text: String| {
+            Recipients::read(Path::new("r"), &text)
+                .ok()
+                .map(|it| it.digest())
+        };
+        assert_eq!(
+            digest(format!("{one}\n{two}\n")),
+            digest(format!("# x\n {two}\n{one}"))
+        );
         assert_ne!(digest(format!("{one}\n{two}\n")), digest(one));
     }
 }

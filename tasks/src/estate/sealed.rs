@@ -89,7 +89,10 @@ pub fn quoted(text: &str) -> String {
             '\t' => all.push_str("\\t"),
             // What YAML does not take as it is, or takes for the end of a line.
             c if c.is_control()
-                || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}') =>
+                || matches!(
+                    c,
+                    '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}'
+                ) =>
             {
                 // Writing to a string cannot fail.
                 let _ = write!(all, "\\u{:04x}", u32::from(c));
@@ -102,6 +105,7 @@ pub fn quoted(text: &str) -> String {
 }
 
 /// Reads a value that was written on one line.
+#[must_use]
 pub fn unquoted(text: &str) -> Option<String> {
     let source = Source::new("value", text, true);
     match yaml::parse(&source).ok()?.value {
@@ -191,14 +195,22 @@ fn step(
 ) {
     let part = |belongs, text: String, is_sealed| {
         let mut at = span.byte_range()?;
-        let is_block = |style: &ScalarStyle| matches!(style, ScalarStyle::Literal | ScalarStyle::Folded);
+        let is_block =
+            |style: &ScalarStyle| matches!(style, ScalarStyle::Literal | ScalarStyle::Folded);
         if matches!(event, Event::Scalar(_, style, ..) if is_block(style)) {
             at.start = head(source.text(), before, at.start);
         }
         let written = source.text().get(at.clone())?.trim_end();
         let at = at.start..at.start + written.len();
         let place = Mark::new(source, span.start.line(), span.start.col() + 1).place();
-        Some(Part { at, place, belongs, text, is_sealed }).filter(|part| !part.at.is_empty())
+        Some(Part {
+            at,
+            place,
+            belongs,
+            text,
+            is_sealed,
+        })
+        .filter(|part| !part.at.is_empty())
     };
     #[expect(
         clippy::wildcard_enum_match_arm,
@@ -267,7 +279,9 @@ mod tests {
     fn values(text: &str) -> Vec<(String, String)> {
         let parts = parts("x", text.as_bytes()).unwrap();
         let values = parts.iter().filter(|part| !part.is_comment());
-        values.map(|part| (part.belongs.to_string(), part.text.clone())).collect()
+        values
+            .map(|part| (part.belongs.to_string(), part.text.clone()))
+            .collect()
     }
 
     #[test]
@@ -287,16 +301,30 @@ mod tests {
         });
         let again = parts("x", hidden.as_bytes()).unwrap();
         assert_eq!(again.len(), all.len());
-        assert!(again.iter().all(|part| part.sealed() == Some("AAAA")), "{hidden}");
+        assert!(
+            again.iter().all(|part| part.sealed() == Some("AAAA")),
+            "{hidden}"
+        );
         assert!(all.iter().zip(&again).all(|(a, b)| a.belongs == b.belongs));
-        for secret in ["hunter2", "word", "note", "it'", "007", "25", "line", "folded", "☃"] {
+        for secret in [
+            "hunter2", "word", "note", "it'", "007", "25", "line", "folded", "☃",
+        ] {
             assert!(!hidden.contains(secret), "{secret}: {hidden}");
         }
     }
 
     #[test]
     fn texts_survive_being_written_on_one_line() {
-        for text in ["", " ", "a: b", "'\"\\", "\u{7f}\u{85}\u{2028}\u{feff}\r\n\t", "age:x", "true", "☃ ü"] {
+        for text in [
+            "",
+            " ",
+            "a: b",
+            "'\"\\",
+            "\u{7f}\u{85}\u{2028}\u{feff}\r\n\t",
+            "age:x",
+            "true",
+            "☃ ü",
+        ] {
             assert_eq!(unquoted(&quoted(text)).as_deref(), Some(text));
         }
     }

@@ -28,7 +28,10 @@ pub(super) fn run(global: &Global) -> Result<u8, Problem> {
     let files = found::all(global)?;
     let mut findings = Vec::new();
     let mut folders = vec![global.estate.clone()];
-    folders.extend(files::domains_folder(&global.estate, global.domains_folder.as_deref())?);
+    folders.extend(files::domains_folder(
+        &global.estate,
+        global.domains_folder.as_deref(),
+    )?);
     let mut without_git = 0;
     for folder in &folders {
         match Tracked::of(folder)? {
@@ -42,13 +45,30 @@ pub(super) fn run(global: &Global) -> Result<u8, Problem> {
     if !sealed.is_empty() {
         let recipients = Recipients::load(&global.estate)?;
         for file in sealed {
-            look(global, file, &recipients, &mut findings, &mut values, &mut unseen)?;
+            look(
+                global,
+                file,
+                &recipients,
+                &mut findings,
+                &mut values,
+                &mut unseen,
+            )?;
         }
     }
     findings.sort_by(|a, b| (&a.file, a.line).cmp(&(&b.file, b.line)));
     findings.dedup_by(|a, b| (&a.file, a.line, &a.problem) == (&b.file, b.line, &b.problem));
-    report(global, &findings, values, unseen, without_git == folders.len());
-    Ok(if findings.is_empty() { exit::DONE } else { exit::FAILED })
+    report(
+        global,
+        &findings,
+        values,
+        unseen,
+        without_git == folders.len(),
+    );
+    Ok(if findings.is_empty() {
+        exit::DONE
+    } else {
+        exit::FAILED
+    })
 }
 
 fn report(global: &Global, findings: &[Finding], values: usize, unseen: usize, without_git: bool) {
@@ -61,19 +81,39 @@ fn report(global: &Global, findings: &[Finding], values: usize, unseen: usize, w
         return;
     }
     for finding in findings {
-        let place = if finding.line > 0 { format!("{}:{}", finding.file, finding.line) } else { finding.file.clone() };
-        out(format_args!("{}", Problem::usage(format!("{place}: {}", finding.problem), finding.remedy.clone()).text()));
+        let place = if finding.line > 0 {
+            format!("{}:{}", finding.file, finding.line)
+        } else {
+            finding.file.clone()
+        };
+        out(format_args!(
+            "{}",
+            Problem::usage(
+                format!("{place}: {}", finding.problem),
+                finding.remedy.clone()
+            )
+            .text()
+        ));
     }
     if without_git {
-        outln!("note: the estate is in no git repository, so nothing could be looked for in version control");
+        outln!(
+            "note: the estate is in no git repository, so nothing could be looked for in version control"
+        );
     }
     if unseen > 0 {
-        outln!("note: there is no key here for {}; whether they are whole and in their place is not known", counted(unseen, "value", "values"));
+        outln!(
+            "note: there is no key here for {}; whether they are whole and in their place is not known",
+            counted(unseen, "value", "values")
+        );
     }
     outln!(
         "{}, {}",
         counted(values, "encrypted value", "encrypted values"),
-        if findings.is_empty() { "no mistakes".to_owned() } else { counted(findings.len(), "mistake", "mistakes") }
+        if findings.is_empty() {
+            "no mistakes".to_owned()
+        } else {
+            counted(findings.len(), "mistake", "mistakes")
+        }
     );
 }
 
@@ -89,7 +129,10 @@ fn look(
     let bytes = file.read()?;
     let parts = sealed::parts(&file.shown(), &bytes).map_err(|mistake| vec![mistake])?;
     let keys = global.opener().keys()?;
-    for part in parts.iter().filter(|part| !part.is_comment() || part.is_sealed) {
+    for part in parts
+        .iter()
+        .filter(|part| !part.is_comment() || part.is_sealed)
+    {
         *values += usize::from(!part.is_comment());
         let mut found = |problem: String, remedy: &str| {
             findings.push(Finding {
@@ -99,7 +142,8 @@ fn look(
                 remedy: remedy.to_owned(),
             });
         };
-        let rekey = "run `prov secrets rekey`; whoever is no recipient any more still knows the value";
+        let rekey =
+            "run `prov secrets rekey`; whoever is no recipient any more still knows the value";
         match secrets::open(&file.belongs, part, keys) {
             Ok(opened) if opened.recipients == recipients.digest() => {}
             Ok(_) => found(
@@ -113,7 +157,10 @@ fn look(
             Err(Shut::Locked) => {
                 *unseen += 1;
                 if stanzas(part).is_some_and(|count| count != recipients.names().count()) {
-                    found("it is encrypted for more or fewer than recipients.txt names".to_owned(), rekey);
+                    found(
+                        "it is encrypted for more or fewer than recipients.txt names".to_owned(),
+                        rekey,
+                    );
                 }
             }
         }
@@ -127,7 +174,17 @@ fn stanzas(part: &Part) -> Option<usize> {
     let text = String::from_utf8_lossy(&bytes);
     let head = text.split("\n---").next()?;
     let lines = head.lines().filter_map(|line| line.strip_prefix("-> "));
-    Some(lines.filter(|line| !line.split(' ').next().unwrap_or_default().ends_with("-grease")).count())
+    Some(
+        lines
+            .filter(|line| {
+                !line
+                    .split(' ')
+                    .next()
+                    .unwrap_or_default()
+                    .ends_with("-grease")
+            })
+            .count(),
+    )
 }
 
 /// The files of a folder that are in version control.
@@ -145,8 +202,16 @@ impl<'f> Tracked<'f> {
         }
         let index = git(folder, &["ls-files", "-z", "--", "."])?.unwrap_or_default();
         // Before the first commit there is none.
-        let head = git(folder, &["ls-tree", "-r", "-z", "--name-only", "HEAD", "--", "."])?.unwrap_or_default();
-        let mut names: Vec<String> = index.split('\0').chain(head.split('\0')).map(str::to_owned).collect();
+        let head = git(
+            folder,
+            &["ls-tree", "-r", "-z", "--name-only", "HEAD", "--", "."],
+        )?
+        .unwrap_or_default();
+        let mut names: Vec<String> = index
+            .split('\0')
+            .chain(head.split('\0'))
+            .map(str::to_owned)
+            .collect();
         names.retain(|name| !name.is_empty());
         names.sort();
         names.dedup();
@@ -160,7 +225,7 @@ impl<'f> Tracked<'f> {
                 continue;
             }
             findings.push(Finding {
-                file: self.folder.join(name).display().to_string(),
+                file: found::shown(&self.folder.join(name)),
                 line: 0,
                 problem: "is in version control in the clear".to_owned(),
                 remedy: if is_authority {
@@ -170,15 +235,28 @@ impl<'f> Tracked<'f> {
                 },
             });
         }
-        let mut clear: Vec<_> = files.iter().filter(|file| !file.is_sealed()).map(|file| file.path().to_owned()).collect();
+        let mut clear: Vec<_> = files
+            .iter()
+            .filter(|file| !file.is_sealed())
+            .map(|file| file.path().to_owned())
+            .collect();
         clear.push(self.folder.join(authority::FILE));
         for path in clear.iter().filter(|path| path.is_file()) {
-            let Ok(own) = path.strip_prefix(self.folder) else { continue };
-            let is_tracked = own.to_str().is_some_and(|own| self.names.iter().any(|name| name == own));
-            let Ok(ignored) = git(self.folder, &["check-ignore", "--quiet", "--", &own.display().to_string()]) else { continue };
+            let Ok(own) = path.strip_prefix(self.folder) else {
+                continue;
+            };
+            let is_tracked = own
+                .to_str()
+                .is_some_and(|own| self.names.iter().any(|name| name == own));
+            let Ok(ignored) = git(
+                self.folder,
+                &["check-ignore", "--quiet", "--", &own.display().to_string()],
+            ) else {
+                continue;
+            };
             if ignored.is_none() && !is_tracked {
                 findings.push(Finding {
-                    file: path.display().to_string(),
+                    file: found::shown(path),
                     line: 0,
                     problem: "is in the clear, and `git add` would take it into version control".to_owned(),
                     remedy: "encrypt it with `prov secrets encrypt`, or write *.private.yml and *.private.pem into .gitignore".to_owned(),
@@ -190,7 +268,11 @@ impl<'f> Tracked<'f> {
 
 /// Asks git something about a folder; `None` where it says no.
 fn git(folder: &Path, arguments: &[&str]) -> Result<Option<String>, Problem> {
-    let output = Command::new("git").arg("-C").arg(folder).args(arguments).output();
+    let output = Command::new("git")
+        .arg("-C")
+        .arg(folder)
+        .args(arguments)
+        .output();
     let output = output.map_err(|error| {
         Problem::Failed(Failure::new(
             format!("cannot run git: {error}"),

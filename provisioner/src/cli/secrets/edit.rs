@@ -27,7 +27,10 @@ pub(super) async fn run(global: &Global, name: &str) -> Result<u8, Problem> {
     if file.exists() && !file.is_sealed() {
         return Err(Problem::usage(
             format!("{} is not encrypted", file.shown()),
-            format!("edit it as it is, or encrypt it first: `prov secrets encrypt {}`", file.belongs),
+            format!(
+                "edit it as it is, or encrypt it first: `prov secrets encrypt {}`",
+                file.belongs
+            ),
         ));
     }
     let recipients = Recipients::load(&global.estate)?;
@@ -35,7 +38,11 @@ pub(super) async fn run(global: &Global, name: &str) -> Result<u8, Problem> {
     let document = if file.exists() {
         document(global, &file)?
     } else {
-        Document { text: String::new(), parts: Vec::new(), opened: Vec::new() }
+        Document {
+            text: String::new(),
+            parts: Vec::new(),
+            opened: Vec::new(),
+        }
     };
     let before = document.clear();
     let place = Place::make(&file, &before)?;
@@ -46,7 +53,7 @@ pub(super) async fn run(global: &Global, name: &str) -> Result<u8, Problem> {
             say(global, "Nothing was changed.");
             return Ok(exit::DONE);
         }
-        let shown = file.sealed_path().display().to_string();
+        let shown = super::shown(&file.sealed_path());
         let parts = match sealed::parts(&shown, after.expose().as_bytes()) {
             Ok(parts) => parts,
             Err(mistake) => {
@@ -54,19 +61,29 @@ pub(super) async fn run(global: &Global, name: &str) -> Result<u8, Problem> {
                 if again() {
                     continue;
                 }
-                return Err(Problem::usage("the text was not kept", "edit it again, and mend what is said above"));
+                return Err(Problem::usage(
+                    "the text was not kept",
+                    "edit it again, and mend what is said above",
+                ));
             }
         };
         let (text, count) = encrypted(&file, &document, &after, &parts, &recipients)?;
         file.write_sealed(text.as_bytes())?;
-        say(global, &format!("{shown}: {} encrypted, the others are as they were", counted(count, "value", "values")));
+        say(
+            global,
+            &format!(
+                "{shown}: {} encrypted, the others are as they were",
+                counted(count, "value", "values")
+            ),
+        );
         return Ok(exit::DONE);
     }
 }
 
 /// Asks whether a text with a mistake is to be edited again.
 fn again() -> bool {
-    let answer = super::passphrase::ask("Edit it again? Enter for yes, n to give up what was written: ");
+    let answer =
+        super::passphrase::ask("Edit it again? Enter for yes, n to give up what was written: ");
     answer.is_some_and(|answer| !answer.expose().trim().eq_ignore_ascii_case("n"))
 }
 
@@ -81,7 +98,9 @@ fn encrypted(
     let mut known: BTreeMap<(String, String), VecDeque<&str>> = BTreeMap::new();
     for (part, (value, _)) in old.parts.iter().zip(&old.opened) {
         let written = old.text.get(part.at.clone()).unwrap_or_default();
-        let known = known.entry((part.belongs.to_string(), value.clone())).or_default();
+        let known = known
+            .entry((part.belongs.to_string(), value.clone()))
+            .or_default();
         known.push_back(written);
     }
     let (mut count, mut failed) = (0, None);
@@ -114,7 +133,9 @@ impl Place {
             .find(|folder| is_memory(folder));
         let Some(base) = base else {
             return Err(Problem::Failed(Failure::new(
-                format!("neither XDG_RUNTIME_DIR nor {IN_MEMORY} is a folder in memory that you may write to"),
+                format!(
+                    "neither XDG_RUNTIME_DIR nor {IN_MEMORY} is a folder in memory that you may write to"
+                ),
                 "set XDG_RUNTIME_DIR to a tmpfs, or use `prov secrets set`, which writes no clear text",
             )));
         };
@@ -123,13 +144,28 @@ impl Place {
         let _ = getrandom::fill(&mut random);
         let folder = base.join(format!("prov-secrets-{:016x}", u64::from_ne_bytes(random)));
         let failed = |path: &Path, error: &std::io::Error| {
-            Problem::file("make", path, error, "check that there is room, and that you may write there")
+            Problem::file(
+                "make",
+                path,
+                error,
+                "check that there is room, and that you may write there",
+            )
         };
-        DirBuilder::new().mode(0o700).create(&folder).map_err(|error| failed(&folder, &error))?;
+        DirBuilder::new()
+            .mode(0o700)
+            .create(&folder)
+            .map_err(|error| failed(&folder, &error))?;
         let own = file.belongs.replace('/', "-");
-        let place = Self { file: folder.join(format!("{own}.yml")), folder };
+        let place = Self {
+            file: folder.join(format!("{own}.yml")),
+            folder,
+        };
         let mut options = OpenOptions::new();
-        let opened = options.write(true).create_new(true).mode(0o600).open(&place.file);
+        let opened = options
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&place.file);
         opened
             .and_then(|mut file| file.write_all(text.expose().as_bytes()))
             .map_err(|error| failed(&place.file, &error))?;
@@ -138,17 +174,27 @@ impl Place {
 
     fn read(&self) -> Result<Secret, Problem> {
         let text = std::fs::read(&self.file).map_err(|error| {
-            Problem::file("read", &self.file, &error, "save the text under the name that it had")
+            Problem::file(
+                "read",
+                &self.file,
+                &error,
+                "save the text under the name that it had",
+            )
         })?;
         String::from_utf8(text).map(Secret::new).map_err(|_| {
-            Problem::usage("what was written is not UTF-8", "have the editor save it as UTF-8")
+            Problem::usage(
+                "what was written is not UTF-8",
+                "have the editor save it as UTF-8",
+            )
         })
     }
 
     /// Runs the editor until it ends. Ctrl-C is the editor's; any other signal ends it, and the clear text is removed.
     async fn edit(&self) -> Result<(), Problem> {
         let wish = ["VISUAL", "EDITOR"].iter().find_map(|name| {
-            std::env::var(name).ok().filter(|words| !words.trim().is_empty())
+            std::env::var(name)
+                .ok()
+                .filter(|words| !words.trim().is_empty())
         });
         let wish = wish.unwrap_or_else(|| "vi".to_owned());
         let hint = "set VISUAL or EDITOR to an editor that waits until the file is closed";
@@ -157,7 +203,10 @@ impl Place {
             return Err(Problem::usage(format!("'{wish}' is no command"), hint));
         };
         let failed = |error: &std::io::Error| {
-            Problem::Failed(Failure::new(format!("cannot run the editor {program}: {error}"), hint))
+            Problem::Failed(Failure::new(
+                format!("cannot run the editor {program}: {error}"),
+                hint,
+            ))
         };
         let listen = |kind| signal(kind).map_err(|error| failed(&error));
         let (mut interrupt, mut terminate, mut hang_up, mut quit) = (
@@ -202,7 +251,10 @@ impl Drop for Place {
     fn drop(&mut self) {
         // Backups and other leftovers of the editor, too.
         if let Err(error) = std::fs::remove_dir_all(&self.folder) {
-            print::errln!("warning: {} holds secrets and cannot be removed: {error}", self.folder.display());
+            print::errln!(
+                "warning: {} holds secrets and cannot be removed: {error}",
+                self.folder.display()
+            );
         }
     }
 }

@@ -25,18 +25,32 @@ impl File {
     fn at(base: &Path, own: &str, prefix: &str) -> Self {
         let sealed = base.join(format!("{own}{SEALED}"));
         let clear = base.join(format!("{own}{CLEAR}"));
-        let path = if clear.exists() && !sealed.exists() { clear } else { sealed };
-        Self { path, belongs: format!("{prefix}{own}") }
+        let path = if clear.exists() && !sealed.exists() {
+            clear
+        } else {
+            sealed
+        };
+        Self {
+            path,
+            belongs: format!("{prefix}{own}"),
+        }
     }
 
     /// Finds the file that a name means.
     pub(super) fn named(global: &Global, name: &str) -> Result<Self, Problem> {
         let estate = &global.estate;
         let typed = Path::new(name);
-        let named = typed.strip_prefix(estate).unwrap_or(typed).to_string_lossy().into_owned();
+        let named = typed
+            .strip_prefix(estate)
+            .unwrap_or(typed)
+            .to_string_lossy()
+            .into_owned();
         let mut own = stem(named.trim_start_matches("./"));
         own = own.strip_suffix(".yml").unwrap_or(own);
-        if own.is_empty() || own.starts_with('/') || own.split('/').any(|part| matches!(part, "" | "." | "..")) {
+        if own.is_empty()
+            || own.starts_with('/')
+            || own.split('/').any(|part| matches!(part, "" | "." | ".."))
+        {
             return Err(unknown(name));
         }
         if let Some(domain) = own.strip_prefix(DOMAINS) {
@@ -50,10 +64,15 @@ impl File {
             return Ok(Self::at(estate, own, ""));
         }
         let (groups, hosts) = (format!("groups/{own}"), format!("hosts/{own}"));
-        let candidates = if own.contains('/') { vec![own.to_owned()] } else { vec![groups, hosts] };
+        let candidates = if own.contains('/') {
+            vec![own.to_owned()]
+        } else {
+            vec![groups, hosts]
+        };
         let there = |own: &&String| {
             let ends = [".yml", CLEAR, SEALED];
-            ends.iter().any(|end| estate.join(format!("{own}{end}")).is_file())
+            ends.iter()
+                .any(|end| estate.join(format!("{own}{end}")).is_file())
         };
         if let Some(own) = candidates.iter().find(there) {
             return Ok(Self::at(estate, own, ""));
@@ -79,8 +98,7 @@ impl File {
 
     /// Names it.
     pub(super) fn shown(&self) -> String {
-        let path = self.path.strip_prefix(".").unwrap_or(&self.path);
-        path.display().to_string()
+        shown(&self.path)
     }
 
     /// Tells whether its values are, or will be, encrypted.
@@ -103,20 +121,31 @@ impl File {
     }
 
     pub(super) fn read(&self) -> Result<Vec<u8>, Problem> {
-        let hint = format!("`prov secrets edit {}` or `prov secrets set` makes it", self.belongs);
+        let hint = format!(
+            "`prov secrets edit {}` or `prov secrets set` makes it",
+            self.belongs
+        );
         std::fs::read(&self.path).map_err(|error| Problem::file("read", &self.path, &error, &hint))
     }
 
     /// Writes it encrypted, all of it or nothing.
     pub(super) fn write_sealed(&self, bytes: &[u8]) -> Result<(), Problem> {
         let path = self.sealed_path();
-        if let Some(folder) = path.parent().filter(|folder| !folder.exists() && !folder.as_os_str().is_empty()) {
+        if let Some(folder) = path
+            .parent()
+            .filter(|folder| !folder.exists() && !folder.as_os_str().is_empty())
+        {
             std::fs::create_dir_all(folder).map_err(|error| {
                 Problem::file("make", folder, &error, "check that you may write there")
             })?;
         }
         write_private(&path, bytes)
     }
+}
+
+/// Names a path of the estate as it was typed.
+pub(super) fn shown(path: &Path) -> String {
+    path.strip_prefix(".").unwrap_or(path).display().to_string()
 }
 
 fn unknown(name: &str) -> Problem {
@@ -168,12 +197,19 @@ fn list(base: &Path, folder: &str, prefix: &str, found: &mut Vec<File>) -> Resul
         if name.starts_with('.') || !(name.ends_with(CLEAR) || name.ends_with(SEALED)) {
             continue;
         }
-        let own = if folder.is_empty() { name } else { format!("{folder}/{name}") };
+        let own = if folder.is_empty() {
+            name
+        } else {
+            format!("{folder}/{name}")
+        };
         let path = base.join(&own);
         if prefix.is_empty() && folder.is_empty() && stem(&own) != "estate" {
             continue;
         }
-        found.push(File { path, belongs: format!("{prefix}{}", stem(&own)) });
+        found.push(File {
+            path,
+            belongs: format!("{prefix}{}", stem(&own)),
+        });
     }
     Ok(())
 }

@@ -21,7 +21,7 @@ use crate::report::problem::{Problem, exit};
 use crate::report::text::counted;
 use crate::secrets::{self, Recipients, Shut};
 use crate::state::write_private;
-use found::File;
+use found::{File, shown};
 
 /// What is done with secrets.
 #[derive(Debug, Subcommand)]
@@ -114,7 +114,11 @@ fn document(global: &Global, file: &File) -> Result<Document, Problem> {
             super::app::whose_identity(global),
         )));
     }
-    Ok(Document { text, parts, opened })
+    Ok(Document {
+        text,
+        parts,
+        opened,
+    })
 }
 
 impl Document {
@@ -122,7 +126,9 @@ impl Document {
     fn clear(&self) -> Secret {
         let mut opened = self.opened.iter();
         Secret::new(sealed::replaced(&self.text, &self.parts, |_| {
-            opened.next().map_or_else(String::new, |(text, _)| text.clone())
+            opened
+                .next()
+                .map_or_else(String::new, |(text, _)| text.clone())
         }))
     }
 }
@@ -144,7 +150,10 @@ fn show(global: &Global, name: &str, key: Option<&str>) -> Result<u8, Problem> {
     let value = document.opened.get(at).map_or("", |(text, _)| text);
     let value = sealed::unquoted(value).unwrap_or_else(|| value.to_owned());
     if global.output == Output::Json {
-        jsonln!("{:#}", json!({ "file": file.shown(), "key": key, "value": value }));
+        jsonln!(
+            "{:#}",
+            json!({ "file": file.shown(), "key": key, "value": value })
+        );
     } else {
         outln!("{value}");
     }
@@ -181,17 +190,27 @@ fn set(global: &Global, name: &str, key: &str) -> Result<u8, Problem> {
     if file.exists() && !file.is_sealed() {
         return Err(Problem::usage(
             format!("{} is not encrypted", file.shown()),
-            format!("write it there, or encrypt the file first: `prov secrets encrypt {}`", file.belongs),
+            format!(
+                "write it there, or encrypt the file first: `prov secrets encrypt {}`",
+                file.belongs
+            ),
         ));
     }
     let recipients = Recipients::load(&global.estate)?;
     let value = value_for(key)?;
-    let bytes = if file.exists() { file.read()? } else { Vec::new() };
+    let bytes = if file.exists() {
+        file.read()?
+    } else {
+        Vec::new()
+    };
     let parts = sealed::parts(&file.shown(), &bytes).map_err(|mistake| vec![mistake])?;
     let text = String::from_utf8_lossy(&bytes).into_owned();
     let at = position(&parts, key);
     let new = if let Some(at) = at {
-        let part = Part { text: quoted(value.expose()), ..parts[at].clone() };
+        let part = Part {
+            text: quoted(value.expose()),
+            ..parts[at].clone()
+        };
         let sealed = secrets::seal(&file.belongs, &part, &recipients)?;
         sealed::replaced(&text, &parts[at..=at], |_| sealed.clone())
     } else {
@@ -202,7 +221,10 @@ fn set(global: &Global, name: &str, key: &str) -> Result<u8, Problem> {
     let expected = parts.len() + usize::from(at.is_none());
     if again.is_ok_and(|again| again.len() == expected && position(&again, key).is_some()) {
         file.write_sealed(new.as_bytes())?;
-        say(global, &format!("set {key} in {}", file.sealed_path().display()));
+        say(
+            global,
+            &format!("set {key} in {}", shown(&file.sealed_path())),
+        );
         return Ok(exit::DONE);
     }
     Err(Problem::usage(
@@ -222,7 +244,10 @@ fn appended(
     if tasks::estate::variable(key).is_err() {
         return Err(Problem::usage(
             format!("{} has no value '{key}'", file.shown()),
-            format!("what is no plain name can be added with `prov secrets edit {}`", file.belongs),
+            format!(
+                "what is no plain name can be added with `prov secrets edit {}`",
+                file.belongs
+            ),
         ));
     }
     let mut text = text.to_owned();
@@ -242,7 +267,10 @@ fn appended(
 /// Reads a value: all of standard input but its last line break, or what is typed at the terminal.
 fn value_for(key: &str) -> Result<Secret, Problem> {
     let unread = |cause: String| {
-        Problem::usage(cause, "hand it over by standard input, or type it at a terminal")
+        Problem::usage(
+            cause,
+            "hand it over by standard input, or type it at a terminal",
+        )
     };
     if std::io::stdin().is_terminal() {
         let typed = passphrase::ask(&format!("Value of {key}: "));
@@ -282,7 +310,10 @@ fn one_of_us(global: &Global, recipients: &Recipients) -> Result<(), Problem> {
         return Ok(());
     }
     Err(Problem::Failed(Failure::new(
-        format!("no key that is here belongs to a recipient in {}, so you could not read what was encrypted", recipients.file()),
+        format!(
+            "no key that is here belongs to a recipient in {}, so you could not read what was encrypted",
+            recipients.file()
+        ),
         "add your public key to it, or name your private one with --identity FILE (PROV_IDENTITY)",
     )))
 }
@@ -294,10 +325,15 @@ fn encrypt(global: &Global, names: &[String]) -> Result<u8, Problem> {
     let sealed_key = global.estate.join(authority::SEALED);
     let wants_key = names.is_empty() || names.iter().any(|name| name == "authority");
     let files: Vec<File> = if names.is_empty() {
-        found::all(global)?.into_iter().filter(|file| !file.is_sealed()).collect()
+        found::all(global)?
+            .into_iter()
+            .filter(|file| !file.is_sealed())
+            .collect()
     } else {
         let names = names.iter().filter(|name| *name != "authority");
-        names.map(|name| File::named(global, name)).collect::<Result<_, _>>()?
+        names
+            .map(|name| File::named(global, name))
+            .collect::<Result<_, _>>()?
     };
     let mut ready = Vec::new();
     let mut mistakes: Vec<Diagnostic> = Vec::new();
@@ -320,7 +356,14 @@ fn encrypt(global: &Global, names: &[String]) -> Result<u8, Problem> {
     for (file, text) in &ready {
         file.write_sealed(text.as_bytes())?;
         remove(file.path())?;
-        say(global, &format!("encrypted {}, which is gone: {}", file.shown(), file.sealed_path().display()));
+        say(
+            global,
+            &format!(
+                "encrypted {}, which is gone: {}",
+                file.shown(),
+                shown(&file.sealed_path())
+            ),
+        );
     }
     let mut count = ready.len();
     if wants_key && key.exists() && !sealed_key.exists() {
@@ -328,13 +371,23 @@ fn encrypt(global: &Global, names: &[String]) -> Result<u8, Problem> {
             .map_err(|error| Problem::file("read", &key, &error, "check that you may read it"))?;
         write_private(&sealed_key, &secrets::encrypt(&text, &recipients)?)?;
         remove(&key)?;
-        say(global, &format!("encrypted {}, which is gone: {}", key.display(), sealed_key.display()));
+        say(
+            global,
+            &format!(
+                "encrypted {}, which is gone: {}",
+                shown(&key),
+                shown(&sealed_key)
+            ),
+        );
         count += 1;
     }
     if count == 0 {
         say(global, "There is nothing in the clear.");
     } else {
-        say(global, "What was in version control before stays in its history: change such secrets.");
+        say(
+            global,
+            "What was in version control before stays in its history: change such secrets.",
+        );
     }
     if global.output == Output::Json {
         jsonln!("{:#}", json!({ "encrypted": count }));
@@ -343,8 +396,14 @@ fn encrypt(global: &Global, names: &[String]) -> Result<u8, Problem> {
 }
 
 fn remove(path: &std::path::Path) -> Result<(), Problem> {
-    std::fs::remove_file(path)
-        .map_err(|error| Problem::file("remove", path, &error, "remove it, as it is encrypted beside it"))
+    std::fs::remove_file(path).map_err(|error| {
+        Problem::file(
+            "remove",
+            path,
+            &error,
+            "remove it, as it is encrypted beside it",
+        )
+    })
 }
 
 fn rekey(global: &Global) -> Result<u8, Problem> {
@@ -360,7 +419,10 @@ fn rekey(global: &Global) -> Result<u8, Problem> {
             match opened.next() {
                 Some((text, Some(digest))) if *digest != recipients.digest() => {
                     count += 1;
-                    let part = Part { text: text.clone(), ..part.clone() };
+                    let part = Part {
+                        text: text.clone(),
+                        ..part.clone()
+                    };
                     secrets::seal(&file.belongs, &part, &recipients).unwrap_or_else(|problem| {
                         failed = Some(problem);
                         String::new()
@@ -380,23 +442,37 @@ fn rekey(global: &Global) -> Result<u8, Problem> {
     let has_key = key.exists();
     if has_key {
         let state = authority::open(&key, global.opener())?;
-        write_private(&key, &secrets::encrypt(state.expose().as_bytes(), &recipients)?)?;
-        say(global, &format!("{}: encrypted anew", key.display()));
+        write_private(
+            &key,
+            &secrets::encrypt(state.expose().as_bytes(), &recipients)?,
+        )?;
+        say(global, &format!("{}: encrypted anew", shown(&key)));
     }
     for (file, text, count) in &ready {
         file.write_sealed(text.as_bytes())?;
         let values = counted(*count, "value", "values");
-        say(global, &format!("{}: {values} encrypted anew", file.shown()));
+        say(
+            global,
+            &format!("{}: {values} encrypted anew", file.shown()),
+        );
     }
     if ready.is_empty() && !has_key {
-        say(global, "Everything is encrypted for the recipients already.");
+        say(
+            global,
+            "Everything is encrypted for the recipients already.",
+        );
     } else {
-        say(global, "Whoever was a recipient before can still read old versions: change what they knew.");
+        say(
+            global,
+            "Whoever was a recipient before can still read old versions: change what they knew.",
+        );
     }
     if global.output == Output::Json {
         let values: usize = ready.iter().map(|(_, _, count)| count).sum();
-        jsonln!("{:#}", json!({ "values": values, "files": ready.len(), "authority": has_key }));
+        jsonln!(
+            "{:#}",
+            json!({ "values": values, "files": ready.len(), "authority": has_key })
+        );
     }
     Ok(exit::DONE)
 }
-
