@@ -26,6 +26,9 @@ pub(crate) const SEALED: &str = "authority.private.pem.age";
 /// What begins the line that says how far one authority has taken another's place.
 const ROTATION: &str = "rotation: ";
 
+/// What begins the line that says for whom the file was encrypted.
+const FOR: &str = "recipients: ";
+
 /// What is done about a file that cannot be used.
 const HINT: &str = "it needs a certificate and its P-256 key (PKCS #8) as PEM, readable by you alone: get it anew by `prov authority export` from who has it";
 
@@ -117,6 +120,24 @@ pub(crate) fn find(opener: Opener<'_>, state: &State) -> Result<Option<Kept>, Pr
     let text = std::fs::read_to_string(&path)
         .map_err(|error| Problem::file("read", &path, &error, HINT))?;
     Kept::read(&text, path, shared).map(Some)
+}
+
+/// Encrypts the text of a file, with a line that says for whom.
+pub(crate) fn sealed(text: &str, recipients: &Recipients) -> Result<Vec<u8>, Problem> {
+    let mut all = String::new();
+    for line in text.lines().filter(|line| !line.starts_with(FOR)) {
+        all.push_str(line);
+        all.push('\n');
+    }
+    // Writing to a string cannot fail.
+    let _ = writeln!(all, "{FOR}{}", recipients.digest());
+    secrets::encrypt(all.as_bytes(), recipients)
+}
+
+/// Tells whether the text of a file was encrypted for these recipients.
+pub(crate) fn is_for(text: &Secret, recipients: &Recipients) -> bool {
+    let mut lines = text.expose().lines();
+    lines.any(|line| line.strip_prefix(FOR) == Some(recipients.digest().as_str()))
 }
 
 /// Decrypts the file of an authority.
@@ -231,7 +252,7 @@ impl Kept {
         let folder = self.path.parent().unwrap_or(Path::new("."));
         if self.path.ends_with(SEALED) {
             let recipients = Recipients::load(folder)?;
-            let sealed = secrets::encrypt(text.expose().as_bytes(), &recipients)?;
+            let sealed = sealed(text.expose(), &recipients)?;
             crate::state::write_private(&self.path, &sealed)
         } else if self.shared {
             crate::state::write_private(&self.path, text.expose().as_bytes())

@@ -29,6 +29,18 @@ pub(super) fn run(global: &Global) -> Result<u8, Problem> {
     let mut mistakes = role::check(&estate, &domains, &templates, &inputs);
     // Of what could not be decrypted nobody knows whether it is right.
     mistakes.retain(|mistake| !app::is_unseen(mistake, &unseen));
+    if !unseen.is_empty() && global.output == Output::Text {
+        errln!(
+            "note: not checked, because there is no key for it here: {}{}\nhint: {}",
+            app::unseen_in(&unseen),
+            if mistakes.is_empty() {
+                ""
+            } else {
+                "; mistakes may come from that"
+            },
+            app::whose_identity(global)
+        );
+    }
     if !mistakes.is_empty() {
         return Err(mistakes.into());
     }
@@ -58,13 +70,6 @@ pub(super) fn run(global: &Global) -> Result<u8, Problem> {
             counted(domains.len(), "domain", "domains"),
             paint(style::GOOD, "no mistakes")
         ),
-    }
-    if !unseen.is_empty() && global.output == Output::Text {
-        errln!(
-            "note: not checked, because there is no key for it here: {}\nhint: {}",
-            app::unseen_in(&unseen),
-            app::whose_identity(global)
-        );
     }
     for note in notes.iter().filter(|_| global.output == Output::Text) {
         let hint = note.hint.as_deref().unwrap_or_default();

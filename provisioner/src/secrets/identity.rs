@@ -107,6 +107,11 @@ impl Keys {
         })
     }
 
+    /// Tells whether there are none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.all().next().is_none()
+    }
+
     /// Gives no keys, and reads none.
     pub(crate) fn none() -> Self {
         let keys = Self::default();

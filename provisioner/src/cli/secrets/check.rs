@@ -55,6 +55,27 @@ pub(super) fn run(global: &Global) -> Result<u8, Problem> {
             )?;
         }
     }
+    let key = global.estate.join(authority::SEALED);
+    if key.is_file() && !global.opener().keys()?.is_empty() {
+        let recipients = Recipients::load(&global.estate)?;
+        let (problem, remedy) = match authority::open(&key, global.opener()) {
+            Ok(text) if authority::is_for(&text, &recipients) => (None, ""),
+            Ok(_) => (
+                Some("it is encrypted for others than recipients.txt names"),
+                "run `prov secrets rekey`",
+            ),
+            Err(_) => (
+                Some("it cannot be decrypted here"),
+                "take it back from version control, or have a recipient run `prov secrets rekey`",
+            ),
+        };
+        findings.extend(problem.map(|problem| Finding {
+            file: found::shown(&key),
+            line: 0,
+            problem: problem.to_owned(),
+            remedy: remedy.to_owned(),
+        }));
+    }
     findings.sort_by(|a, b| (&a.file, a.line).cmp(&(&b.file, b.line)));
     findings.dedup_by(|a, b| (&a.file, a.line, &a.problem) == (&b.file, b.line, &b.problem));
     report(

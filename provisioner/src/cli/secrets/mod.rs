@@ -14,7 +14,7 @@ use tasks::{Diagnostic, Secret};
 
 use super::arguments::{Global, Output};
 use super::passphrase;
-use crate::authority;
+use crate::authority::{self, Kept};
 use crate::engine::Failure;
 use crate::report::print::{jsonln, out, outln};
 use crate::report::problem::{Problem, exit};
@@ -367,9 +367,10 @@ fn encrypt(global: &Global, names: &[String]) -> Result<u8, Problem> {
     }
     let mut count = ready.len();
     if wants_key && key.exists() && !sealed_key.exists() {
-        let text = std::fs::read(&key)
+        let text = std::fs::read_to_string(&key)
             .map_err(|error| Problem::file("read", &key, &error, "check that you may read it"))?;
-        write_private(&sealed_key, &secrets::encrypt(&text, &recipients)?)?;
+        Kept::read(&text, key.clone(), true)?;
+        write_private(&sealed_key, &authority::sealed(&text, &recipients)?)?;
         remove(&key)?;
         say(
             global,
@@ -439,13 +440,14 @@ fn rekey(global: &Global) -> Result<u8, Problem> {
         }
     }
     let key = global.estate.join(authority::SEALED);
-    let has_key = key.exists();
-    if has_key {
-        let state = authority::open(&key, global.opener())?;
-        write_private(
-            &key,
-            &secrets::encrypt(state.expose().as_bytes(), &recipients)?,
-        )?;
+    let old = key
+        .exists()
+        .then(|| authority::open(&key, global.opener()))
+        .transpose()?;
+    let old = old.filter(|text| !authority::is_for(text, &recipients));
+    let has_key = old.is_some();
+    if let Some(text) = old {
+        write_private(&key, &authority::sealed(text.expose(), &recipients)?)?;
         say(global, &format!("{}: encrypted anew", shown(&key)));
     }
     for (file, text, count) in &ready {
