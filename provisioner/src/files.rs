@@ -385,6 +385,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("estate.yml"), "name: x\n").unwrap();
         std::os::unix::fs::symlink("me@here.1", folder.path().join(".#estate.yml")).unwrap();
-        assert!(read_estate(folder.path()).is_ok());
+        let keys = secrets::Keys::none();
+        assert!(read_estate(folder.path(), none(folder.path(), &keys)).is_ok());
     }
 }

@@ -119,13 +119,6 @@ impl Keys {
         let _ = keys.keys.set(Vec::new());
         keys
     }
-
-    #[cfg(test)]
-    pub(crate) fn of(key: age::x25519::Identity) -> Self {
-        let keys = Self::default();
-        let _ = keys.keys.set(vec![Key::Age(key)]);
-        keys
-    }
 }
 
 /// Tells whether the public half of a key is among the recipients.
