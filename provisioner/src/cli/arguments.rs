@@ -65,7 +65,7 @@ pub(super) struct Global {
         value_name = "DIR"
     )]
     pub(super) roles: Vec<PathBuf>,
-    /// Decrypt secrets with the private key in this file, of age or of SSH, instead of ~/.ssh/id_ed25519 and id_rsa
+    /// Decrypt secrets with the private key in this file, of age or of SSH, instead of `~/.ssh/id_ed25519` and `id_rsa`
     #[arg(
         long,
         global = true,

@@ -67,7 +67,13 @@ pub(crate) fn encrypt(bytes: &[u8], recipients: &Recipients) -> Result<Vec<u8>, 
 pub(crate) fn decrypt(bytes: &[u8], keys: &Keys) -> Result<Vec<u8>, Shut> {
     let wrong = |error: DecryptError| match error {
         DecryptError::NoMatchingKeys => Shut::Locked,
-        other => Shut::Wrong(format!("it is damaged: {other}")),
+        error @ (DecryptError::DecryptionFailed
+        | DecryptError::ExcessiveWork { .. }
+        | DecryptError::InvalidHeader
+        | DecryptError::InvalidMac
+        | DecryptError::Io(_)
+        | DecryptError::KeyDecryptionFailed
+        | DecryptError::UnknownFormat) => Shut::Wrong(format!("it is damaged: {error}")),
     };
     let decryptor = Decryptor::new_buffered(bytes).map_err(wrong)?;
     let mut reader = decryptor.decrypt(keys.all()).map_err(wrong)?;

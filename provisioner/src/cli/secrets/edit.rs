@@ -261,8 +261,8 @@ impl Drop for Place {
 
 /// Tells whether a folder is in memory: what was in it is in no disk's old blocks.
 fn is_memory(folder: &Path) -> bool {
-    const TMPFS: i64 = 0x0102_1994;
+    const TMPFS: rustix::fs::FsWord = 0x0102_1994;
     folder.is_absolute()
-        && rustix::fs::statfs(folder).is_ok_and(|found| found.f_type as i64 == TMPFS)
+        && rustix::fs::statfs(folder).is_ok_and(|found| found.f_type == TMPFS)
         && rustix::fs::access(folder, rustix::fs::Access::WRITE_OK).is_ok()
 }
