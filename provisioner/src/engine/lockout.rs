@@ -1,94 +1,17 @@
-//! Changes that may lock prov out: kept back by a process on the host unless a new session gets in after them.
+//! Changes that may lock prov out: put back by a process on the host unless a new session gets in after them.
 //!
-//! Owns the scripts of that, when it begins, how it ends, and what is told of it. Which changes they are is decided in the core.
+//! Owns how that ends, and what is told of it; the scripts are those of `switch`. Which changes they are is decided in the core.
 
 use std::time::Duration;
 
-use tasks::plan::{Change, Lockout, Remedy, lockout};
-use tasks::resource::Declared;
-use tasks::step::Step;
+use tasks::plan::{Lockout, Remedy};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::outcome::{Failure, HostOutcome};
-use super::script::{STATE, encode, environment, quote};
 use super::session::{WriteSession, confirm};
+use super::switch::seconds;
 use super::{Event, Progress};
 use crate::ssh::{SshError, Target};
-
-/// What every session that writes knows of a change that nobody has confirmed.
-pub(super) const UNCONFIRMED: &str = include_str!("unconfirmed.sh");
-
-/// The functions that keep, put back and confirm.
-const SWITCH: &str = include_str!("lockout.sh");
-
-/// Seconds for which the host waits while it carries a script out; as long as it may be at work at all.
-pub(super) const AT_WORK: u64 = 3600;
-
-/// How long a host may take from the end of its script to the login that confirms it.
-#[must_use]
-pub(super) fn seconds(target: &Target) -> u64 {
-    // Connecting and becoming root have this much time each.
-    (target.timeout.as_secs() * 3).max(30)
-}
-
-/// Writes the functions, and the command that begins.
-#[must_use]
-pub(super) fn arming(seconds: u64, holder: &str) -> (String, String) {
-    let rollback = format!(
-        "{}prov_state={STATE}\n{UNCONFIRMED}{SWITCH}prov_guard_watch \"$1\"\n",
-        environment()
-    );
-    let rollback = encode(rollback.as_bytes());
-    (
-        format!("{SWITCH}rollback={rollback}\n"),
-        format!("prov_guard_arm {seconds} {}", quote(holder)),
-    )
-}
-
-/// Writes the functions with which a new session confirms.
-#[must_use]
-pub(super) fn confirming() -> String {
-    format!("prov_state={STATE}\n{UNCONFIRMED}{SWITCH}")
-}
-
-/// Has the host wait for this many seconds from now on.
-#[must_use]
-pub(super) fn holding(seconds: u64) -> String {
-    format!("prov_guard_hold {seconds}\n")
-}
-
-/// Writes the command that keeps what a change is about to replace, and notes the services that it sets going.
-#[must_use]
-pub(super) fn keeping(declared: &Declared, change: &Change) -> String {
-    let mut commands = Vec::new();
-    for step in &change.steps {
-        let whole = match step {
-            Step::Remove { .. } | Step::Unpack(_) => " whole",
-            Step::WriteFile { .. }
-            | Step::Fetch { .. }
-            | Step::SetAttributes { .. }
-            | Step::MakeDirectory { .. }
-            | Step::MakeLink { .. }
-            | Step::Run(_) => "",
-        };
-        let path = step.path();
-        commands
-            .extend(path.map(|path| format!("prov_guard_keep {}{whole}", quote(path.as_str()))));
-    }
-    if let tasks::resource::Resource::Command(command) = &declared.resource {
-        let paths = [&command.creates, &command.removes];
-        let paths = paths.into_iter().flatten();
-        commands
-            .extend(paths.map(|path| format!("prov_guard_keep {} whole", quote(path.as_str()))));
-    }
-    let units = lockout::units(declared);
-    commands.extend(
-        units
-            .iter()
-            .map(|unit| format!("prov_guard_touch {}", quote(unit))),
-    );
-    commands.join(" && ")
-}
 
 /// What waits to be confirmed on a host.
 #[derive(Debug)]

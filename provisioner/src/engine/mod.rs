@@ -15,6 +15,7 @@ mod saved;
 pub mod script;
 mod session;
 mod steps;
+mod switch;
 #[cfg(test)]
 mod tests;
 

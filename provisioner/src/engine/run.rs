@@ -21,7 +21,7 @@ use super::outcome::{Failure, HostOutcome};
 use super::saved::SavedHost;
 use super::session::{Lock, Output, Stepped, WriteSession};
 use super::{Event, Progress};
-use super::{lockout, steps};
+use super::{steps, switch};
 
 /// How one host is applied.
 pub(super) struct Applying<'a> {
@@ -248,7 +248,7 @@ impl<'a> Run<'a> {
         let started = Instant::now();
         let mut recorded: String = record.iter().map(|one| steps::record(one)).collect();
         if self.unconfirmed.is_some() {
-            let keep = lockout::keeping(declared, change);
+            let keep = switch::keeping(declared, change);
             if !keep.is_empty() {
                 recorded.push_str(&steps::recorded(&keep));
             }

@@ -80,6 +80,9 @@ const WALKING: &str = include_str!("walking.sh");
 /// The functions that carry out steps.
 const WRITING: &str = concat!(include_str!("writing.sh"), include_str!("unpacking.sh"));
 
+/// What every session that writes knows of a change that nobody has confirmed.
+pub(super) const UNCONFIRMED: &str = include_str!("unconfirmed.sh");
+
 /// Where prov keeps what must outlive a run on the host: handlers that are still to run, and files to put back.
 pub const STATE: &str = "/var/lib/prov";
 
@@ -90,10 +93,7 @@ pub const LOCK: &str = "/run/prov.lock";
 /// back, and `prov_put_back`.
 #[must_use]
 pub fn writing_preamble() -> String {
-    format!(
-        "prov_state={STATE} keep= making= spooled=\n{WRITING}{}",
-        super::lockout::UNCONFIRMED
-    )
+    format!("prov_state={STATE} keep= making= spooled=\n{WRITING}{UNCONFIRMED}")
 }
 
 /// Wraps a command so that its output and exit code come back as the frame `name`, and `$result` tells the code to what

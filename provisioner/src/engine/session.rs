@@ -14,7 +14,7 @@ use super::answers::{self, Answers};
 use super::script::{
     LOCK, answered, environment, preamble, quote, signs_of_life, writing_preamble,
 };
-use super::{lockout, steps};
+use super::{steps, switch};
 use crate::ssh::{Allowance, Connection, Ended, Frame, RootShell, SshError, Target, connect};
 
 /// How long a host may work on one script that changes it; large packages take their time.
@@ -355,8 +355,8 @@ impl WriteSession {
 
     /// Has the host keep what it has, and put it back unless a new session gets in after what comes now.
     pub async fn arm(&mut self, target: &Target, holder: &str) -> Result<Output, SshError> {
-        let seconds = lockout::seconds(target);
-        let (functions, command) = lockout::arming(seconds, holder);
+        let seconds = switch::seconds(target);
+        let (functions, command) = switch::arming(seconds, holder);
         let script = functions + &answered("arm", &command);
         let output = self.answer(&script, "arm").await?;
         if output.exit == 0 {
@@ -369,7 +369,7 @@ impl WriteSession {
     pub async fn give_up(mut self) {
         self.confirmed_within = None;
         // Nobody answers any more: the session ends with what it has done.
-        let _ = self.answer(&lockout::holding(0), "none").await;
+        let _ = self.answer(&switch::holding(0), "none").await;
     }
 
     /// Has the host wait while it carries this out.
@@ -377,8 +377,8 @@ impl WriteSession {
         match self.confirmed_within {
             None => script,
             Some(seconds) => {
-                let (work, rest) = (lockout::AT_WORK, seconds);
-                lockout::holding(work) + &script + &lockout::holding(rest)
+                let (work, rest) = (switch::AT_WORK, seconds);
+                switch::holding(work) + &script + &switch::holding(rest)
             }
         }
     }
@@ -399,7 +399,7 @@ impl WriteSession {
 pub(super) async fn confirm(target: &Target) -> Result<Output, SshError> {
     let mut read = ReadSession::open(target).await?;
     let script = std::mem::take(&mut read.opening)
-        + &lockout::confirming()
+        + &switch::confirming()
         + &answered("confirm", "prov_guard_confirm");
     let allowance = read.patience.changing(&QuerySet::default());
     let frames = read.shell.run(&script, &allowance).await?;
