@@ -637,3 +637,94 @@ pub fn read(text: &str) -> (Vec<Record>, BTreeSet<usize>) {
     }
     (records, done)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::{Phase, Planned, plan_one};
+    use crate::probe::FileFact;
+    use crate::value::Mode;
+
+    fn path(text: &str) -> HostPath {
+        HostPath::new(text).unwrap()
+    }
+
+    fn facts(text: &str) -> Facts {
+        let root = Attributes::new("root", "root", Mode::new(0o644));
+        let mut facts = Facts::default();
+        let mut file = FileFact::of(root, text.as_bytes());
+        file.body = Some(text.as_bytes().to_vec().into());
+        facts.paths.insert(path("/etc/own"), PathFact::File(file));
+        facts
+    }
+
+    fn writes(number: usize, before: &str, after: &str) -> Record {
+        let file = File::new(path("/etc/own"), Content::plain(after));
+        let declared = Declared::new("r", Resource::File(file));
+        let facts = facts(before);
+        let item = plan_one(&declared, 0, &facts, Phase::Completion).unwrap();
+        let Planned::Change(change) = &item.outcome else {
+            panic!("{item:?}");
+        };
+        Record::of(number, &item, &declared, change, &facts)
+    }
+
+    fn kept(texts: &[&str]) -> BTreeMap<String, Vec<u8>> {
+        let digest = |text: &str| Content::plain(text).sha256();
+        let texts = texts.iter();
+        texts
+            .map(|text| (digest(text), text.as_bytes().to_vec()))
+            .collect()
+    }
+
+    #[test]
+    fn what_two_changes_did_to_one_file_goes_back_to_what_was_there_first() {
+        let records = [writes(1, "a\n", "b\n"), writes(2, "b\n", "c\n")];
+        let kept = kept(&["a\n", "b\n", "c\n"]);
+        assert_eq!(needed(&records), kept.keys().cloned().collect());
+        let undoing = undo("20260101-000000-abcd", &records, &kept, false);
+        let [declared] = undoing.declared.as_slice() else {
+            panic!("{undoing:?}");
+        };
+        let planned = plan_one(declared, 0, &facts("c\n"), Phase::Completion).unwrap();
+        let Planned::Change(change) = planned.outcome else {
+            panic!("{planned:?}");
+        };
+        assert_eq!(change.steps[0].content().unwrap().expose(), "a\n");
+        let done = plan_one(declared, 0, &facts("a\n"), Phase::Completion).unwrap();
+        assert_eq!(done.outcome, Planned::Unchanged);
+    }
+
+    #[test]
+    fn what_somebody_has_changed_since_is_refused_with_the_difference() {
+        let records = [writes(1, "a\n", "b\n")];
+        let undoing = undo(
+            "20260101-000000-abcd",
+            &records,
+            &kept(&["a\n", "b\n"]),
+            false,
+        );
+        let planned = plan_one(
+            &undoing.declared[0],
+            0,
+            &facts("b\nmine\n"),
+            Phase::Completion,
+        );
+        let Planned::Refused { cause, diff, .. } = planned.unwrap().outcome else {
+            panic!("it is not refused");
+        };
+        assert!(cause.contains("/etc/own is not as run"), "{cause}");
+        assert!(diff.to_string().contains("+mine"), "{diff}");
+    }
+
+    #[test]
+    fn what_was_not_kept_stays_and_a_line_cut_short_is_no_record() {
+        let record = writes(1, "a\n", "b\n");
+        let undoing = undo("r", &[record.clone()], &BTreeMap::new(), false);
+        assert!(undoing.declared.is_empty() && undoing.stays.len() == 1);
+        let line = serde_json::to_string(&record).unwrap();
+        let text = format!("{line}\n{{\"done\":1}}\n{}", &line[..line.len() / 2]);
+        let (records, done) = read(&text);
+        assert_eq!((records.as_slice(), done.len()), ([record].as_slice(), 1));
+    }
+}
