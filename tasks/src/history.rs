@@ -618,24 +618,36 @@ pub fn is_run(name: &str) -> bool {
             .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
 }
 
-/// Reads records, a line each; one that was cut short belongs to a change that was not made. Gives those whose change was made
-/// to its end, too.
+/// What a run changed on one host.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Changes {
+    /// Its changes, in their order.
+    pub records: Vec<Record>,
+    /// The numbers of those that were made to their end.
+    pub done: BTreeSet<usize>,
+    /// Whether the host has put guarded changes back.
+    pub put_back: bool,
+}
+
+/// Reads what a run has recorded, a line each; one that was cut short belongs to a change that was not made.
 #[must_use]
-pub fn read(text: &str) -> (Vec<Record>, BTreeSet<usize>) {
+pub fn read(text: &str) -> Changes {
     #[derive(Deserialize)]
-    struct Done {
-        done: usize,
+    struct Mark {
+        done: Option<usize>,
+        #[serde(default)]
+        put_back: bool,
     }
-    let mut records = Vec::new();
-    let mut done = BTreeSet::new();
+    let mut changes = Changes::default();
     for line in text.lines() {
-        if let Ok(one) = serde_json::from_str::<Done>(line) {
-            done.insert(one.done);
-        } else if let Ok(record) = serde_json::from_str::<Record>(line) {
-            records.push(record);
+        if let Ok(record) = serde_json::from_str::<Record>(line) {
+            changes.records.push(record);
+        } else if let Ok(mark) = serde_json::from_str::<Mark>(line) {
+            changes.done.extend(mark.done);
+            changes.put_back |= mark.put_back;
         }
     }
-    (records, done)
+    changes
 }
 
 #[cfg(test)]
@@ -720,11 +732,12 @@ mod tests {
     #[test]
     fn what_was_not_kept_stays_and_a_line_cut_short_is_no_record() {
         let record = writes(1, "a\n", "b\n");
-        let undoing = undo("r", &[record.clone()], &BTreeMap::new(), false);
+        let undoing = undo("r", std::slice::from_ref(&record), &BTreeMap::new(), false);
         assert!(undoing.declared.is_empty() && undoing.stays.len() == 1);
         let line = serde_json::to_string(&record).unwrap();
         let text = format!("{line}\n{{\"done\":1}}\n{}", &line[..line.len() / 2]);
-        let (records, done) = read(&text);
-        assert_eq!((records.as_slice(), done.len()), ([record].as_slice(), 1));
+        let changes = read(&text);
+        assert_eq!(changes.records, [record]);
+        assert!(changes.done.contains(&1) && !changes.put_back);
     }
 }

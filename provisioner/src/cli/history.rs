@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 use tasks::estate::Host;
-use tasks::history::{self, Altered, Record, Run};
+use tasks::history::{self, Altered, Record};
 
 use super::app::App;
 use super::arguments::{History, HistoryAction, Undo};
@@ -50,7 +50,7 @@ fn code(failures: &[&Failure]) -> u8 {
 }
 
 fn described(one: &Remembered) -> Value {
-    let changes = one.records.iter().map(|record| {
+    let changes = one.changes.records.iter().map(|record| {
         json!({
             "number": record.number,
             "resource": record.resource,
@@ -59,7 +59,7 @@ fn described(one: &Remembered) -> Value {
             "action": record.action,
             "reason": record.reason,
             "diff": record.diff,
-            "done": one.done.contains(&record.number),
+            "done": one.changes.done.contains(&record.number),
             "stays": record.stays,
         })
     });
@@ -70,6 +70,7 @@ fn described(one: &Remembered) -> Value {
         "estate": one.run.estate,
         "commit": one.run.commit,
         "modified": one.run.modified,
+        "put_back": one.changes.put_back,
         "changes": changes.collect::<Vec<_>>(),
     })
 }
@@ -141,7 +142,13 @@ fn named(run: &str) -> Result<&str, Problem> {
     ))
 }
 
-fn header(run: &Run) -> String {
+fn header(one: &Remembered) -> String {
+    let run = &one.run;
+    let back = if one.changes.put_back {
+        ", put back by the host"
+    } else {
+        ""
+    };
     let commit = match (&run.commit, run.modified) {
         (Some(commit), true) => format!(", commit {commit} and changes that are not in it"),
         (Some(commit), false) => format!(", commit {commit}"),
@@ -149,7 +156,7 @@ fn header(run: &Run) -> String {
     };
     let who = run.who.split(", process").next().unwrap_or_default();
     format!(
-        "{}  by {}{}\n    {}",
+        "{}  by {}{}{back}\n    {}",
         run.run,
         printable(who),
         printable(&commit),
@@ -160,21 +167,21 @@ fn header(run: &Run) -> String {
 fn listed(host: &str, runs: &[Remembered]) -> String {
     let mut text = format!("{host}\n");
     for one in runs {
-        let names: Vec<_> = one.records.iter().map(Record::name).collect();
+        let names: Vec<_> = one.changes.records.iter().map(Record::name).collect();
         let more = names.len().saturating_sub(3);
         let mut what = names.into_iter().take(3).collect::<Vec<_>>().join(", ");
         if more > 0 {
             let _ = write!(what, " and {more} more");
         }
-        let _ = writeln!(text, "  {}\n    {}", header(&one.run), printable(&what));
+        let _ = writeln!(text, "  {}\n    {}", header(one), printable(&what));
     }
     text.trim_end().to_owned()
 }
 
 fn shown(host: &str, one: &Remembered) -> String {
-    let mut text = format!("{host}  {}\n", header(&one.run));
-    for record in &one.records {
-        let state = if one.done.contains(&record.number) {
+    let mut text = format!("{host}  {}\n", header(one));
+    for record in &one.changes.records {
+        let state = if one.changes.done.contains(&record.number) {
             ""
         } else {
             ", not made to its end"
@@ -225,7 +232,7 @@ pub(super) async fn undo(app: &App, options: &Undo) -> Result<u8, Problem> {
             }
         };
         let Some(one) = one else { continue };
-        let needed = history::needed(&one.records);
+        let needed = history::needed(&one.changes.records);
         let target = app.targets(&[host]).await?.into_iter().next();
         let kept = match target {
             Some((_, Ok(target))) => engine::kept(&target, run, needed).await,
@@ -234,7 +241,7 @@ pub(super) async fn undo(app: &App, options: &Undo) -> Result<u8, Problem> {
         };
         let kept =
             kept.map_err(|error: SshError| Problem::Failed(Failure::from(error).of(name.clone())))?;
-        let undoing = history::undo(run, &one.records, &kept, options.packages);
+        let undoing = history::undo(run, &one.changes.records, &kept, options.packages);
         stays.extend(undoing.stays.iter().map(|why| format!("{name}: {why}")));
         let more = Jobs::gather(app, &[host], Work::Resources(&undoing.declared)).await?;
         match &mut jobs {

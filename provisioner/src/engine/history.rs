@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use tasks::history::{self, Record, Run};
+use tasks::history::{self, Changes, Run};
 use tasks::probe::{Facts, PathFact, PathQuestion, Query, QuerySet, Read};
 use tasks::value::HostPath;
 
@@ -14,10 +14,8 @@ use crate::ssh::{SshError, Target};
 pub struct Remembered {
     /// The run.
     pub run: Run,
-    /// Its changes, in their order.
-    pub records: Vec<Record>,
-    /// The numbers of those that were made to their end.
-    pub done: BTreeSet<usize>,
+    /// What it changed.
+    pub changes: Changes,
 }
 
 /// Reads the runs that a host remembers, the last one first: all of them, or one; `most` at most.
@@ -52,8 +50,8 @@ pub async fn runs(
         let run = text(&facts, &file(name, "run")?)?;
         let run = serde_json::from_str(&run).ok()?;
         let changes = text(&facts, &file(name, "changes")?).unwrap_or_default();
-        let (records, done) = history::read(&changes);
-        Some(Remembered { run, records, done })
+        let changes = history::read(&changes);
+        Some(Remembered { run, changes })
     });
     Ok(found.collect())
 }

@@ -58,7 +58,7 @@ prov_guard_own_rules() { # of those tables that nft itself can write; the others
   awk '/^table /{ all = ""; other = 0 } { all = all $0 "\n" } / xt (target|match) /{ other = 1 } /^}/{ if (!other) printf "%s", all }'; }
 prov_guard_links() { ip -o link show up | sed -n 's/^[0-9]*: *\([^:@ ]*\).*/\1/p' | sort; }
 
-prov_guard_arm() { # seconds holder
+prov_guard_arm() { # seconds holder run
   [ ! -e "$guard" ] || { printf '%s\n' 'another change waits to be confirmed'; return 1; }
   umask 077; new=$guard.new
   rm -rf -- "$new" "$clock" && mkdir -p -m 0700 -- "${guard%/*}" && mkdir -m 0700 -- "$clock" && mkdir -m 0700 -- "$new" "$new/state" "$new/paths" &&
@@ -71,7 +71,7 @@ prov_guard_arm() { # seconds holder
   # Names that the host needs are those of its package sources; an address tells nothing.
   for asked in $(sed -n 's%^\(deb\|URIs:\)[^#]*https*://\([^/: ]*\).*%\2%p' /etc/apt/sources.list /etc/apt/sources.list.d/* 2>/dev/null | sort -u | head -n 4); do
     case $asked in (*[!0-9.]*) if timeout 5 getent ahosts "$asked" >/dev/null; then printf %s "$asked" >"$new/name"; break; fi;; esac; done
-  printf %s "$rollback" | base64 -d >"$new/rollback"; printf '%s\n' "$2" >"$new/holder"
+  printf %s "$rollback" | base64 -d >"$new/rollback"; printf '%s\n' "$2" >"$new/holder"; printf %s "$3" >"$new/run"
   prov_guard_born $$ && printf '%s %s\n' $$ "$began" >"$clock/session"
   prov_guard_now && printf '%s\n' $((now + $1)) >"$clock/deadline" && mv -T -- "$new" "$guard" || return
   if prov_guard_systemd; then
@@ -140,6 +140,7 @@ prov_guard_put_back() {
       [ ! -e "$kept.above" ] || touch -r "$kept.above" -- "${path%/*}/"; printf '%s\n' "$path"; done
     for one in pending declared; do rm -rf -- "$prov_state/$one"; [ ! -e "$guard/state/$one" ] || cp -a -- "$guard/state/$one" "$prov_state/"; done
     prov_guard_units; prov_guard_network; } >>"$put_back.new" 2>&1
+  past=$prov_state/history/$(cat -- "$guard/run"); [ ! -d "$past" ] || printf '\n{"put_back":true}\n' >>"$past/changes"
   mv -f -- "$put_back.new" "$put_back" || { rm -f -- "$put_back.new"; : >"$put_back"; }
   ! command -v logger >/dev/null || logger -t prov -- "nobody has confirmed the changes of $(cat -- "$guard/holder"): what was there before is there again"
   rm -rf -- "$guard" "$clock"; }

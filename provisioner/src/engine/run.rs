@@ -209,7 +209,7 @@ impl<'a> Run<'a> {
         };
         let output = self
             .session
-            .arm(&self.job.target, &how.lock.holder)
+            .arm(&self.job.target, how.lock)
             .await
             .map_err(|error| Failure::from(error).of(item.name()))?;
         if output.exit != 0 {

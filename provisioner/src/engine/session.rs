@@ -354,9 +354,9 @@ impl WriteSession {
     }
 
     /// Has the host keep what it has, and put it back unless a new session gets in after what comes now.
-    pub async fn arm(&mut self, target: &Target, holder: &str) -> Result<Output, SshError> {
+    pub async fn arm(&mut self, target: &Target, lock: &Lock) -> Result<Output, SshError> {
         let seconds = switch::seconds(target);
-        let (functions, command) = switch::arming(seconds, holder);
+        let (functions, command) = switch::arming(seconds, (&lock.holder, &lock.run.run));
         let script = functions + &answered("arm", &command);
         let output = self.answer(&script, "arm").await?;
         if output.exit == 0 {

@@ -22,7 +22,7 @@ pub(super) fn seconds(target: &Target) -> u64 {
 
 /// Writes the functions, and the command that begins.
 #[must_use]
-pub(super) fn arming(seconds: u64, holder: &str) -> (String, String) {
+pub(super) fn arming(seconds: u64, (holder, run): (&str, &str)) -> (String, String) {
     let rollback = format!(
         "{}prov_state={STATE}\n{UNCONFIRMED}{SWITCH}prov_guard_watch \"$1\"\n",
         environment()
@@ -30,7 +30,7 @@ pub(super) fn arming(seconds: u64, holder: &str) -> (String, String) {
     let rollback = encode(rollback.as_bytes());
     (
         format!("{SWITCH}rollback={rollback}\n"),
-        format!("prov_guard_arm {seconds} {}", quote(holder)),
+        format!("prov_guard_arm {seconds} {} {}", quote(holder), quote(run)),
     )
 }
 
