@@ -137,6 +137,9 @@ pub struct AtPath {
     before: Was,
     /// What the change has put there.
     after: Was,
+    /// Whether either may hold what not everybody may know. What the change puts there is not kept then.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    private: bool,
 }
 
 /// One thing that a change altered.
@@ -219,8 +222,11 @@ impl Record {
             match (was(facts), was(&after)) {
                 (Some(mut before), Some(after)) => {
                     before.is_kept_before(&after, &format!("{UNDIGESTED}{number}-{}", seen.len()));
+                    let mut contents = change.steps.iter().filter_map(Step::content);
+                    let secret = contents.any(Content::has_secrets);
                     altered.push(Altered::Path(Box::new(AtPath {
                         path: path.clone(),
+                        private: secret || before.is_private() || after.is_private(),
                         before,
                         after,
                     })));
@@ -265,7 +271,7 @@ impl Record {
         let files = self.altered.iter().filter_map(|altered| match altered {
             Altered::Path(at) => {
                 let was = if later { &at.after } else { &at.before };
-                Some((&at.path, was.kept()?))
+                Some((&at.path, was.kept().filter(|_| !(later && at.private))?))
             }
             Altered::Service { .. } | Altered::Made(_) | Altered::Installed(_) => None,
         });
@@ -352,6 +358,7 @@ pub struct Since {
     after: Was,
     /// What the run has put there, where the host has kept that.
     bytes: Option<Content>,
+    private: bool,
 }
 
 impl Since {
@@ -395,7 +402,7 @@ impl Since {
             return None;
         }
         let diff = match (fact, &self.bytes) {
-            (PathFact::File(_), Some(_)) if now.is_private() || self.after.is_private() => {
+            (PathFact::File(_), _) if now.is_private() || self.private => {
                 Diff::note("it is not shown, as not everybody may read it")
             }
             (PathFact::File(file), Some(bytes)) => {
@@ -499,6 +506,7 @@ fn undone(
                 path: at.path.clone(),
                 after: at.after.clone(),
                 bytes: at.bytes(&at.after, kept),
+                private: at.private,
             };
             Ok((resource, Some(since)))
         }
@@ -531,7 +539,7 @@ impl AtPath {
     /// Gives bytes that the host has kept.
     fn bytes(&self, was: &Was, kept: &BTreeMap<String, Vec<u8>>) -> Option<Content> {
         let text = raw::text(kept.get(was.kept()?)?).into_owned();
-        Some(if self.before.is_private() || self.after.is_private() {
+        Some(if self.private {
             Content::secret(Secret::new(text))
         } else {
             Content::plain(text)
@@ -545,6 +553,7 @@ fn undone_at(at: &AtPath, kept: &BTreeMap<String, Vec<u8>>) -> Result<Resource, 
         path,
         before,
         after,
+        private: _,
     } = at;
     Ok(match before {
         Was::Missing => match after {
