@@ -195,7 +195,7 @@ fn whatever_locks_prov_out_is_put_back() {
         estate.holds("one", "test -e /etc/sudoers.d/zz")
     });
     running.kill();
-    estate.on("one", "pkill -x sleep -n; :");
+    estate.on("one", "pkill -x -f 'sleep 600'; :");
     std::thread::sleep(Duration::from_secs(1));
     server.apply().exits(1);
     until("the host has put it back", || {
