@@ -68,9 +68,6 @@ prov_guard_arm() { # seconds holder run
   if command -v nft >/dev/null; then prov_guard_rules >"$new/nft" || rm -f -- "$new/nft"; fi
   for one in iptables ip6tables; do ! command -v $one-save >/dev/null || $one-save >"$new/$one" 2>/dev/null || rm -f -- "$new/$one"; done
   ! command -v ip >/dev/null || { prov_guard_addresses >"$new/addresses"; prov_guard_routes >"$new/routes"; prov_guard_links >"$new/links"; }
-  # Names that the host needs are those of its package sources; an address tells nothing.
-  for asked in $(sed -n 's%^\(deb\|URIs:\)[^#]*https*://\([^/: ]*\).*%\2%p' /etc/apt/sources.list /etc/apt/sources.list.d/* 2>/dev/null | sort -u | head -n 4); do
-    case $asked in (*[!0-9.]*) if timeout 5 getent ahosts "$asked" >/dev/null; then printf %s "$asked" >"$new/name"; break; fi;; esac; done
   printf %s "$rollback" | base64 -d >"$new/rollback"; printf '%s\n' "$2" >"$new/holder"; printf %s "$3" >"$new/run"
   prov_guard_born $$ && printf '%s %s\n' $$ "$began" >"$clock/session"
   prov_guard_now && printf '%s\n' $((now + $1)) >"$clock/deadline" && mv -T -- "$new" "$guard" || return
@@ -94,8 +91,6 @@ prov_guard_told() { # what was put back, once; tells it from a confirmation by t
   cat -- "$put_back"; rm -f -- "$put_back"; return 3; }
 prov_guard_confirm() { # says that a new session has come in
   [ -d "$guard" ] || { prov_guard_told; return; }
-  if [ -s "$guard/name" ] && ! timeout 8 getent ahosts "$(cat -- "$guard/name")" >/dev/null; then
-    printf '%s\n' "the host resolved $(cat -- "$guard/name") before, and does not any more"; return 4; fi
   dd if=/dev/zero of="$guard/room" bs=64k count=1 conv=fsync 2>/dev/null || { printf '%s\n' "nothing can be written below $prov_state any more"; return 4; }
   mkdir -- "$clock/decided" 2>/dev/null || {
     waited=0; while [ -d "$guard" ] && [ $waited -lt 600 ]; do sleep 0.2; waited=$((waited + 1)); done; prov_guard_told; return; }
