@@ -1,9 +1,8 @@
 //! Changes that lock prov out of a server: each is put back, and the run says so.
 
 use std::fmt::Write as _;
-use std::time::Duration;
 
-use end_to_end::{Server, until};
+use end_to_end::Server;
 
 /// A way to lock oneself out: what it is called, handlers and resources of a role that does it, and words of what is said.
 struct Way {
@@ -171,23 +170,4 @@ fn whatever_locks_prov_out_is_put_back() {
     server.apply().exits(0);
     server.apply().exits(0).unchanged("one");
     assert!(estate.holds("one", "! [ -e /var/lib/prov/guard ] && ! [ -e /etc/systemd/system/prov-guard-boot.service ] && ! systemctl is-active prov-guard"));
-
-    // Killed before it could confirm: the host does it by itself, and meanwhile nobody else begins.
-    servers.write(
-        "roles/lock/role.yml",
-        "summary: Is slow.\nresources:\n  - file: {path: /etc/sudoers.d/zz, content: \"admin ALL=(ALL) !ALL\\n\", mode: \"0440\"}\n  - command: {argv: [sleep, '600'], creates: /tmp/never}\n",
-    );
-    let before = estate.on("one", STATE);
-    let running = servers.prov(["--timeout", "5", "apply"]).start();
-    until("the change was made", || {
-        estate.holds("one", "test -e /etc/sudoers.d/zz")
-    });
-    running.kill();
-    estate.on("one", "pkill -x -f 'sleep 600'; :");
-    std::thread::sleep(Duration::from_secs(1));
-    server.apply().exits(1);
-    until("the host has put it back", || {
-        !estate.holds("one", "test -e /var/lib/prov/guard")
-    });
-    assert_same("killed", &before, &estate.on("one", STATE));
 }
