@@ -20,6 +20,8 @@ pub(super) struct Unconfirmed {
     pub name: String,
     /// What that touches.
     pub lockout: Lockout,
+    /// The name of the run.
+    pub run: String,
     /// How many changes were made before it.
     pub before: usize,
 }
@@ -37,8 +39,8 @@ enum Found {
     Broken(String),
 }
 
-async fn look(target: &Target) -> Result<Found, SshError> {
-    let output = confirm(target).await?;
+async fn look(target: &Target, run: &str) -> Result<Found, SshError> {
+    let output = confirm(target, run).await?;
     Ok(match output.exit {
         0 => Found::Confirmed,
         3 => Found::PutBack(output.text),
@@ -60,7 +62,7 @@ pub(super) async fn settle(
     let mut cause = broke.unwrap_or("no new login came in time").to_owned();
     for pause in ATTEMPTS {
         sleep(Duration::from_secs(pause)).await;
-        match look(target).await {
+        match look(target, &unconfirmed.run).await {
             Ok(Found::Confirmed) => {
                 session.close().await;
                 return Ok(());
@@ -82,7 +84,7 @@ pub(super) async fn settle(
     let mut last = cause.clone();
     while Instant::now() < limit {
         sleep(Duration::from_secs(1)).await;
-        match look(target).await {
+        match look(target, &unconfirmed.run).await {
             // It works after all, for instance because the address that prov connects to has come back.
             Ok(Found::Confirmed) => return Ok(()),
             Ok(Found::PutBack(places)) => {

@@ -62,8 +62,8 @@ prov_guard_arm() { # seconds holder run
   [ ! -e "$guard" ] || { printf '%s\n' 'another change waits to be confirmed'; return 1; }
   umask 077; new=$guard.new
   rm -rf -- "$new" "$clock" && mkdir -p -m 0700 -- "${guard%/*}" && mkdir -m 0700 -- "$clock" && mkdir -m 0700 -- "$new" "$new/state" "$new/paths" &&
-    : >"$new/began" && cp -a -- /etc "$new/etc" || { rm -rf -- "$new"; return 1; }
-  for one in pending declared; do [ ! -e "$prov_state/$one" ] || cp -a -- "$prov_state/$one" "$new/state/" || return; done
+    : >"$new/began" && cp -a -- /etc "$new/etc" || { rm -rf -- "$new" "$clock"; return 1; }
+  for one in pending declared; do [ ! -e "$prov_state/$one" ] || cp -a -- "$prov_state/$one" "$new/state/" || { rm -rf -- "$new" "$clock"; return 1; }; done
   ! prov_guard_systemd || systemctl list-units --plain --no-legend --no-pager --state=active --type=service,socket,timer,path,mount | cut -d ' ' -f 1 >"$new/units"
   if command -v nft >/dev/null; then prov_guard_rules >"$new/nft" || rm -f -- "$new/nft"; fi
   for one in iptables ip6tables; do ! command -v $one-save >/dev/null || $one-save >"$new/$one" 2>/dev/null || rm -f -- "$new/$one"; done
@@ -86,14 +86,14 @@ prov_guard_disarm() {
   ! prov_guard_lives "$clock/process" || kill "$process"
   rm -f -- /etc/systemd/system/multi-user.target.wants/prov-guard-boot.service /etc/systemd/system/prov-guard-boot.service
   rm -rf -- "$guard" "$clock"; }
-prov_guard_told() { # what was put back, once; tells it from a confirmation by the code
-  [ -e "$put_back" ] || return 0
-  cat -- "$put_back"; rm -f -- "$put_back"; return 3; }
-prov_guard_confirm() { # says that a new session has come in
-  [ -d "$guard" ] || { prov_guard_told; return; }
+prov_guard_told() { # run; tells what was put back from a confirmation by the code; another run may have taken the notice
+  if [ -e "$put_back" ]; then cat -- "$put_back"; rm -f -- "$put_back"; return 3; fi
+  ! grep -qsxF '{"put_back":true}' "$prov_state/history/$1/changes" || return 3; }
+prov_guard_confirm() { # run; says that a new session has come in
+  [ -d "$guard" ] || { prov_guard_told "$1"; return; }
   dd if=/dev/zero of="$guard/room" bs=64k count=1 conv=fsync 2>/dev/null || { printf '%s\n' "nothing can be written below $prov_state any more"; return 4; }
   mkdir -- "$clock/decided" 2>/dev/null || {
-    waited=0; while [ -d "$guard" ] && [ $waited -lt 600 ]; do sleep 0.2; waited=$((waited + 1)); done; prov_guard_told; return; }
+    waited=0; while [ -d "$guard" ] && [ $waited -lt 600 ]; do sleep 0.2; waited=$((waited + 1)); done; prov_guard_told "$1"; return; }
   prov_guard_disarm; }
 prov_guard_network() {
   if [ -e "$guard/nft" ]; then
@@ -128,7 +128,7 @@ prov_guard_put_back() {
     for record in "$guard"/paths/*.path; do [ -e "$record" ] || continue
       path=$(cat -- "$record"; printf .); path=${path%.}; kept=${record%.path}
       if [ -e "$kept.dressed" ]; then read -r owner mode <"$kept.dressed"; chown -- "$owner" "$path"; chmod -- "$mode" "$path"
-      elif [ -e "$kept.old" ] || [ -L "$kept.old" ]; then 
+      elif [ -e "$kept.old" ] || [ -L "$kept.old" ]; then
         [ -f "$kept.old" ] && cp -a -T -- "$kept.old" "$path.prov-guard" && mv -fT -- "$path.prov-guard" "$path" || {
           rm -rf --one-file-system -- "$path.prov-guard" "$path"; cp -a -T -- "$kept.old" "$path"; }
       else rm -rf --one-file-system -- "$path"; while read -r made; do rmdir -- "$made"; done <"$kept.made"; fi

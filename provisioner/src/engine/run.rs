@@ -225,6 +225,7 @@ impl<'a> Run<'a> {
         self.unconfirmed = Some(Unconfirmed {
             name: item.name(),
             lockout,
+            run: how.lock.run.run.clone(),
             before: outcome.changes.len(),
         });
         Ok(())

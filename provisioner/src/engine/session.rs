@@ -396,11 +396,10 @@ impl WriteSession {
 }
 
 /// Says by a session of its own that prov gets in; the exit code tells what the host says to that.
-pub(super) async fn confirm(target: &Target) -> Result<Output, SshError> {
+pub(super) async fn confirm(target: &Target, run: &str) -> Result<Output, SshError> {
     let mut read = ReadSession::open(target).await?;
-    let script = std::mem::take(&mut read.opening)
-        + &switch::confirming()
-        + &answered("confirm", "prov_guard_confirm");
+    let (functions, command) = switch::confirming(run);
+    let script = std::mem::take(&mut read.opening) + &functions + &answered("confirm", &command);
     let allowance = read.patience.changing(&QuerySet::default());
     let frames = read.shell.run(&script, &allowance).await?;
     read.close().await;

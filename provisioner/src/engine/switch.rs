@@ -34,10 +34,13 @@ pub(super) fn arming(seconds: u64, (holder, run): (&str, &str)) -> (String, Stri
     )
 }
 
-/// Writes the functions with which a new session confirms.
+/// Writes the functions with which a new session confirms, and the command.
 #[must_use]
-pub(super) fn confirming() -> String {
-    format!("prov_state={STATE}\n{UNCONFIRMED}{SWITCH}")
+pub(super) fn confirming(run: &str) -> (String, String) {
+    (
+        format!("prov_state={STATE}\n{UNCONFIRMED}{SWITCH}"),
+        format!("prov_guard_confirm {}", quote(run)),
+    )
 }
 
 /// Has the host wait for this many seconds from now on.
