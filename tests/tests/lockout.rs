@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use end_to_end::Server;
+use end_to_end::{Server, until};
 
 /// A way to lock oneself out: what it is called, handlers and resources of a role that does it, and words of what is said.
 struct Way {
@@ -104,6 +104,10 @@ fn role(way: &Way) -> String {
     text
 }
 
+/// Gives the process of the slow step.
+const SLOW: &str =
+    "grep -lxz sleep /proc/[0-9]*/cmdline | xargs grep -lxz 600 | cut -d / -f 3 | grep .";
+
 fn assert_same(what: &str, before: &str, after: &str) {
     let lines = |text: &str, other: &str| -> Vec<String> {
         let others: std::collections::BTreeSet<_> = other.lines().collect();
@@ -170,4 +174,20 @@ fn whatever_locks_prov_out_is_put_back() {
     server.apply().exits(0);
     server.apply().exits(0).unchanged("one");
     assert!(estate.holds("one", "! [ -e /var/lib/prov/guard ] && ! [ -e /etc/systemd/system/prov-guard-boot.service ] && ! systemctl is-active prov-guard"));
+
+    // Killed before it could confirm: the host does it by itself, and meanwhile nobody else begins.
+    servers.write(
+        "roles/lock/role.yml",
+        "summary: Is slow.\nresources:\n  - file: {path: /etc/sudoers.d/zz, content: \"admin ALL=(ALL) !ALL\\n\", mode: \"0440\"}\n  - command: {argv: [sleep, '600'], creates: /tmp/never}\n",
+    );
+    let before = estate.on("one", STATE);
+    let running = servers.prov(["--timeout", "5", "apply"]).start();
+    until("the slow step runs", || estate.holds("one", SLOW));
+    running.kill();
+    estate.on("one", &format!("kill $({SLOW})"));
+    server.apply().exits(1);
+    until("the host has put it back", || {
+        !estate.holds("one", "test -e /var/lib/prov/guard")
+    });
+    assert_same("killed", &before, &estate.on("one", STATE));
 }

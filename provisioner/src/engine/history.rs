@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use tasks::history::{self, Changes, Run};
-use tasks::probe::{Facts, PathFact, PathQuestion, Query, QuerySet, Read};
+use tasks::probe::{Facts, PathFact, Query, QuerySet};
 use tasks::value::HostPath;
 
+use super::job::files;
 use super::session::ReadSession;
 use crate::ssh::{SshError, Target};
 
@@ -44,7 +45,7 @@ pub async fn runs(
         paths.extend(file(run, "run"));
         paths.extend(file(run, "changes"));
     }
-    let facts = read(&mut session, paths).await?;
+    let facts = session.look(&files(&paths).collect()).await?.facts;
     session.close().await;
     let found = names.iter().filter_map(|name| {
         let run = text(&facts, &file(name, "run")?)?;
@@ -70,8 +71,8 @@ pub async fn kept(
         return Ok(BTreeMap::new());
     }
     let mut session = ReadSession::open(target).await?;
-    let all = paths.iter().map(|(path, _)| path.clone()).collect();
-    let facts = read(&mut session, all).await?;
+    let all: Vec<_> = paths.iter().map(|(path, _)| path.clone()).collect();
+    let facts = session.look(&files(&all).collect()).await?.facts;
     session.close().await;
     let kept = paths.into_iter().filter_map(|(path, sha256)| {
         let PathFact::File(file) = facts.path(&path).ok()? else {
@@ -84,16 +85,6 @@ pub async fn kept(
         Some((sha256, body.0.to_vec()))
     });
     Ok(kept.collect())
-}
-
-async fn read(session: &mut ReadSession, paths: Vec<HostPath>) -> Result<Facts, SshError> {
-    let questions = paths.into_iter().map(|path| {
-        Query::Path(PathQuestion {
-            path,
-            read: Read::Body,
-        })
-    });
-    Ok(session.look(&questions.collect()).await?.facts)
 }
 
 fn text(facts: &Facts, path: &HostPath) -> Option<String> {
