@@ -261,7 +261,14 @@ impl<'a> Run<'a> {
             recorded.push_str(&steps::recorded(&steps::remember(&memory.file, &text)));
         }
         let run = &how.lock.run;
-        let history = Record::of(self.done, item, declared, change, &self.facts);
+        let history = Record::of(
+            self.done,
+            item,
+            declared,
+            change,
+            &self.facts,
+            &self.job.secrets,
+        );
         let (before, afterwards) = steps::history(run, &history);
         recorded.push_str(&before);
         let records = (recorded.as_str(), afterwards.as_str());

@@ -1,0 +1,426 @@
+//! What a run records on a host of each change, and how that is undone: as declarations that are planned like any other.
+//!
+//! Owns the form of the records and what can be undone. Refuses to guess: what is not known exactly before and after a change is said
+//! to stay, and what somebody has changed since is not touched. Databases and data are never undone, packages only on demand.
+
+mod undo;
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+pub use undo::{Since, Undoing, needed, undo};
+
+use crate::Secret;
+use crate::content::Content;
+use crate::plan::{Action, Change, Item};
+use crate::probe::{Attributes, Body, Facts, PathFact, ServiceFact};
+use crate::raw;
+use crate::resource::{Declared, Handler, Resource, State};
+use crate::step::Step;
+use crate::value::{HostPath, PackageName, ServiceName};
+
+/// Where a host keeps its records: a folder for each run, for root only.
+pub const FOLDER: &str = "/var/lib/prov/history";
+
+/// Bytes of a file beyond which the host does not keep it.
+pub const MOST_KEPT: u64 = 4 * 1024 * 1024;
+
+/// How the names of kept bytes begin that are not their digests.
+pub const UNDIGESTED: &str = "before-";
+
+/// Runs that a host remembers.
+pub const MOST_RUNS: usize = 50;
+
+/// A run, as every host that it changed remembers it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Run {
+    /// Its name: the time in UTC and a few random letters, so names are in the order of the runs.
+    pub run: String,
+    /// Who, on which machine, in which process, since when.
+    pub who: String,
+    /// The command, without the values of fields and variables.
+    pub command: String,
+    /// The estate.
+    pub estate: String,
+    /// The commit of the estate's folder, where that is under version control.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<String>,
+    /// Whether there were changes that are not in the commit.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub modified: bool,
+}
+
+/// What was at a path.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Was {
+    /// Nothing.
+    Missing,
+    /// A file.
+    File {
+        /// Digest of its bytes, or another name under which they are kept; `None` where only its attributes are known, as nothing else changed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        sha256: Option<String>,
+        /// Its size in bytes.
+        size: u64,
+        /// Owner, group and mode.
+        attributes: Attributes,
+    },
+    /// A link.
+    Link {
+        /// What it says.
+        target: String,
+    },
+    /// A folder.
+    Directory {
+        /// Owner, group and mode.
+        attributes: Attributes,
+    },
+}
+
+impl Was {
+    fn of(fact: &PathFact) -> Option<Self> {
+        match fact {
+            PathFact::Missing => Some(Self::Missing),
+            PathFact::File(file) => Some(Self::File {
+                sha256: file.sha256.clone(),
+                size: file.size,
+                attributes: bare(&file.attributes()),
+            }),
+            PathFact::Directory(attributes) => Some(Self::Directory {
+                attributes: bare(attributes),
+            }),
+            PathFact::Link { target, .. } => Some(Self::Link {
+                target: target.clone(),
+            }),
+            PathFact::Other => None,
+        }
+    }
+
+    /// Gives the digest under which the host keeps the bytes.
+    fn kept(&self) -> Option<&str> {
+        match self {
+            Self::File { sha256, size, .. } if *size <= MOST_KEPT => sha256.as_deref(),
+            Self::File { .. } | Self::Missing | Self::Link { .. } | Self::Directory { .. } => None,
+        }
+    }
+
+    /// Gives a file that goes a name for its bytes, where nobody has asked for their digest.
+    fn is_kept_before(&mut self, after: &Self, name: &str) {
+        if let Self::File { sha256, .. } = self
+            && sha256.is_none()
+            && !matches!(after, Self::File { .. })
+        {
+            *sha256 = Some(name.to_owned());
+        }
+    }
+
+    /// Tells whether it may hold what not everybody may read.
+    const fn is_private(&self) -> bool {
+        match self {
+            Self::File { attributes, .. } => attributes.mode.bits() & 0o004 == 0,
+            Self::Missing | Self::Link { .. } | Self::Directory { .. } => false,
+        }
+    }
+}
+
+/// Numbers and names say the same; only names are compared.
+fn bare(attributes: &Attributes) -> Attributes {
+    Attributes::new(&attributes.owner, &attributes.group, attributes.mode)
+}
+
+/// What a change did to a path.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AtPath {
+    /// The path.
+    path: HostPath,
+    /// What was there.
+    before: Was,
+    /// What the change has put there.
+    after: Was,
+    /// Whether either may hold what not everybody may read.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    private: bool,
+    /// Whether either holds a secret of the estate: neither is kept then, as a secret is in its place and nowhere else.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    secret: bool,
+}
+
+/// One thing that a change altered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Altered {
+    /// What is at a path.
+    Path(Box<AtPath>),
+    /// A service.
+    Service {
+        /// Its name.
+        name: ServiceName,
+        /// Whether it ran.
+        running: bool,
+        /// Whether it started at boot.
+        enabled: bool,
+        /// Whether it was masked.
+        masked: bool,
+    },
+    /// An account or a group that was not there; only its name is remembered.
+    Made(Box<Resource>),
+    /// Packages that were not installed.
+    Installed(BTreeSet<PackageName>),
+}
+
+/// A change, as it is recorded before it is made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    /// Its number in the run, from one on.
+    pub number: usize,
+    /// Kind of the resource.
+    pub resource: String,
+    /// What tells it from others of its kind.
+    pub id: String,
+    /// The role that declared it.
+    pub role: String,
+    /// What kind of change.
+    pub action: Action,
+    /// Why, in words.
+    pub reason: String,
+    /// What it looked like, secrets masked.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub diff: String,
+    /// What it altered, as far as that is known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub altered: Vec<Altered>,
+    /// Why something of it cannot be undone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stays: Option<String>,
+    /// What runs after it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notify: Vec<Handler>,
+}
+
+/// Bytes of a diff that are recorded.
+const MOST_DIFF: usize = 16 * 1024;
+
+impl Record {
+    /// Records a change that is about to be made.
+    #[must_use]
+    pub fn of(
+        number: usize,
+        item: &Item,
+        declared: &Declared,
+        change: &Change,
+        facts: &Facts,
+        secrets: &[Secret],
+    ) -> Self {
+        let mut after = facts.clone();
+        for step in &change.steps {
+            after.apply(step);
+        }
+        let mut altered = Vec::new();
+        let mut seen = BTreeSet::new();
+        let mut stays = stays(&declared.resource);
+        for path in change.steps.iter().filter_map(Step::path) {
+            if !seen.insert(path) {
+                continue;
+            }
+            let was = |facts: &Facts| facts.path(path).ok().and_then(Was::of);
+            match (was(facts), was(&after)) {
+                (Some(mut before), Some(after)) => {
+                    before.is_kept_before(&after, &format!("{UNDIGESTED}{number}-{}", seen.len()));
+                    let mut contents = change.steps.iter().filter_map(Step::content);
+                    // Of what goes unread nobody knows whether it holds one.
+                    let unread = before.is_private() && body(path, facts).is_none();
+                    let secret = contents.any(Content::has_secrets)
+                        || unread && !matches!(after, Was::File { .. })
+                        || holds(path, facts, secrets);
+                    altered.push(Altered::Path(Box::new(AtPath {
+                        path: path.clone(),
+                        private: secret || before.is_private() || after.is_private(),
+                        secret,
+                        before,
+                        after,
+                    })));
+                }
+                _ => stays = Some(format!("what was at {path} is not known")),
+            }
+        }
+        altered.extend(of_command(&declared.resource, change.action, facts));
+        let runs = change.steps.iter().any(|step| matches!(step, Step::Run(_)));
+        if runs && stays.is_none() && altered.is_empty() {
+            stays = Some("nothing is known of what its command did".to_owned());
+        }
+        let mut diff = change.diff.to_string();
+        if diff.len() > MOST_DIFF {
+            let end = (0..=MOST_DIFF).rev().find(|at| diff.is_char_boundary(*at));
+            diff.truncate(end.unwrap_or(0));
+            diff.push_str("\n…\n");
+        }
+        Self {
+            number,
+            resource: item.resource.to_owned(),
+            id: item.id.clone(),
+            role: item.role.clone(),
+            action: change.action,
+            reason: change.reason(),
+            diff,
+            altered,
+            stays,
+            notify: declared.notify.clone(),
+        }
+    }
+
+    /// Gives kind and id.
+    #[must_use]
+    pub fn name(&self) -> String {
+        format!("{} {}", self.resource, self.id)
+    }
+
+    /// Lists the files whose bytes the host keeps before (`false`) or after (`true`) the change, each with its digest.
+    #[must_use]
+    pub fn keeps(&self, later: bool) -> Vec<(&HostPath, &str)> {
+        let files = self.altered.iter().filter_map(|altered| match altered {
+            Altered::Path(at) => {
+                let was = if later { &at.after } else { &at.before };
+                Some((&at.path, was.kept().filter(|_| !at.secret)?))
+            }
+            Altered::Service { .. } | Altered::Made(_) | Altered::Installed(_) => None,
+        });
+        files.collect()
+    }
+}
+
+fn body<'f>(path: &HostPath, facts: &'f Facts) -> Option<&'f Body> {
+    if let PathFact::File(file) = facts.path(path).ok()? {
+        file.body.as_ref()
+    } else {
+        None
+    }
+}
+
+/// Tells whether a file holds one of these secrets, as far as its bytes are known.
+fn holds(path: &HostPath, facts: &Facts, secrets: &[Secret]) -> bool {
+    let Some(body) = body(path, facts) else {
+        return false;
+    };
+    let text = raw::text(&body.0);
+    let mut secrets = secrets.iter().map(Secret::expose);
+    secrets.any(|secret| !secret.is_empty() && text.contains(secret))
+}
+
+/// Says what the command of a kind alters besides files.
+fn of_command(resource: &Resource, action: Action, facts: &Facts) -> Option<Altered> {
+    if let Resource::Service(service) = resource {
+        let fact = facts.service(&service.name).ok()?;
+        return Some(of_service(&service.name, fact));
+    }
+    if let Resource::Packages(packages) = resource {
+        let names = packages.names.iter();
+        let new = names.filter(|name| facts.package(name).is_ok_and(is_new));
+        let present = packages.state == State::Present;
+        return present.then(|| Altered::Installed(new.cloned().collect()));
+    }
+    if action != Action::Create {
+        return None;
+    }
+    let mut gone = resource.clone();
+    if let Resource::User(user) = &mut gone {
+        user.state = State::Absent;
+        user.remove_home = false;
+        user.password_hash = None;
+    } else if let Resource::Group(group) = &mut gone {
+        group.state = State::Absent;
+    } else {
+        return None;
+    }
+    Some(Altered::Made(Box::new(gone)))
+}
+
+fn is_new(fact: &crate::probe::PackageFact) -> bool {
+    matches!(fact, crate::probe::PackageFact::Absent)
+}
+
+fn of_service(name: &ServiceName, fact: &ServiceFact) -> Altered {
+    Altered::Service {
+        name: name.clone(),
+        running: fact.running,
+        enabled: fact.enabled,
+        masked: fact.masked,
+    }
+}
+
+/// Says what of a kind is never undone.
+fn stays(resource: &Resource) -> Option<String> {
+    let data = matches!(
+        resource,
+        Resource::MariaDbDatabase(_)
+            | Resource::MariaDbUser(_)
+            | Resource::PostgresqlDatabase(_)
+            | Resource::PostgresqlUser(_)
+            | Resource::CaldavCalendar(_)
+    );
+    let folder = matches!(
+        resource,
+        Resource::Git(_) | Resource::Archive(_) | Resource::Tree(_)
+    );
+    let upgrade = matches!(resource, Resource::Upgrade(_) | Resource::Restarts(_));
+    let why = if data {
+        "databases and data are never undone"
+    } else if folder {
+        "what a folder held as a whole is not kept"
+    } else if upgrade {
+        "an upgrade cannot be undone"
+    } else if matches!(resource, Resource::Debconf(_)) {
+        "answers to questions of packages stay"
+    } else {
+        return None;
+    };
+    Some(why.to_owned())
+}
+
+/// Gives where the host keeps the bytes of this digest.
+#[must_use]
+pub fn kept_at(run: &str, sha256: &str) -> Option<HostPath> {
+    HostPath::new(format!("{FOLDER}/{run}/{sha256}")).ok()
+}
+
+/// Tells whether a text can be the name of a run.
+#[must_use]
+pub fn is_run(name: &str) -> bool {
+    (8..=40).contains(&name.len())
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+}
+
+/// What a run changed on one host.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Changes {
+    /// Its changes, in their order.
+    pub records: Vec<Record>,
+    /// The numbers of those that were made to their end.
+    pub done: BTreeSet<usize>,
+    /// Whether the host has put guarded changes back.
+    pub put_back: bool,
+}
+
+/// Reads what a run has recorded, a line each; one that was cut short belongs to a change that was not made.
+#[must_use]
+pub fn read(text: &str) -> Changes {
+    #[derive(Deserialize)]
+    struct Mark {
+        done: Option<usize>,
+        #[serde(default)]
+        put_back: bool,
+    }
+    let mut changes = Changes::default();
+    for line in text.lines() {
+        if let Ok(record) = serde_json::from_str::<Record>(line) {
+            changes.records.push(record);
+        } else if let Ok(mark) = serde_json::from_str::<Mark>(line) {
+            changes.done.extend(mark.done);
+            changes.put_back |= mark.put_back;
+        }
+    }
+    changes
+}

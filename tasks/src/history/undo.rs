@@ -1,0 +1,375 @@
+//! How a run is undone: declarations of what was there before, each with what must still be as the run left it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Altered, AtPath, Record, Was};
+use crate::Secret;
+use crate::content::Content;
+use crate::plan::Diff;
+use crate::probe::{Facts, PathFact, PathQuestion, Query, Read};
+use crate::raw;
+use crate::resource::{Declared, Directory, File, Packages, Resource, Service, State, Symlink};
+use crate::value::HostPath;
+
+/// What a host must still be like, or it is left as it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Since {
+    /// The run that is undone.
+    pub run: String,
+    path: HostPath,
+    after: Was,
+    /// What the run has put there, where the host has kept that.
+    bytes: Option<Content>,
+    private: bool,
+}
+
+impl Since {
+    /// Asks for what is at the path, with its bytes, as far as they are not what the run put there.
+    #[must_use]
+    pub fn query(&self) -> Query {
+        let read = match &self.after {
+            Was::File {
+                sha256: Some(sha256),
+                ..
+            } => Read::BodyUnless(sha256.clone()),
+            Was::File { .. } | Was::Missing | Was::Link { .. } | Was::Directory { .. } => {
+                Read::Digest
+            }
+        };
+        Query::Path(PathQuestion {
+            path: self.path.clone(),
+            read,
+        })
+    }
+
+    /// Says what was changed since, unless nothing was.
+    #[must_use]
+    pub fn changed(&self, facts: &Facts) -> Option<(String, Diff)> {
+        let fact = facts.path(&self.path).ok()?;
+        let now = Was::of(fact)?;
+        let same = match (&now, &self.after) {
+            (
+                Was::File {
+                    sha256, attributes, ..
+                },
+                Was::File {
+                    sha256: wanted,
+                    attributes: expected,
+                    ..
+                },
+            ) => attributes == expected && (wanted.is_none() || sha256 == wanted),
+            (now, after) => now == after,
+        };
+        if same {
+            return None;
+        }
+        let diff = match (fact, &self.bytes) {
+            (PathFact::File(_), _) if now.is_private() || self.private => {
+                Diff::note("it is not shown, as not everybody may read it")
+            }
+            (PathFact::File(file), Some(bytes)) => {
+                let body = file.body.as_ref();
+                body.map_or_else(Diff::default, |body| {
+                    Diff::plain(&bytes.expose(), &raw::text(&body.0))
+                })
+            }
+            _ => Diff::default(),
+        };
+        let cause = format!(
+            "{} is not as run {} left it: somebody has changed it since",
+            self.path, self.run
+        );
+        Some((cause, diff))
+    }
+}
+
+/// What undoing a run on a host comes to.
+#[derive(Debug, Default)]
+pub struct Undoing {
+    /// What is declared for it, in the order in which it is done.
+    pub declared: Vec<Declared>,
+    /// What stays, each with the reason.
+    pub stays: Vec<String>,
+}
+
+/// Lists the digests of the bytes that undoing records needs.
+#[must_use]
+pub fn needed(records: &[Record]) -> BTreeSet<String> {
+    let both = records
+        .iter()
+        .flat_map(|record| [record.keeps(false), record.keeps(true)].concat());
+    both.map(|(_, sha256)| sha256.to_owned()).collect()
+}
+
+/// Decides how the changes of a run are undone: the last one first. `kept` has the bytes by their digests.
+#[must_use]
+pub fn undo(
+    run: &str,
+    records: &[Record],
+    kept: &BTreeMap<String, Vec<u8>>,
+    with_packages: bool,
+) -> Undoing {
+    let mut undoing = Undoing::default();
+    for record in records.iter().rev() {
+        if let Some(why) = &record.stays {
+            undoing.stays.push(format!("{}: {why}", record.name()));
+        }
+        for altered in record.altered.iter().rev() {
+            match undone(run, altered, kept, with_packages) {
+                Ok((resource, since)) => {
+                    let mut declared = Declared::new(format!("undo {run}"), resource);
+                    declared.notify.clone_from(&record.notify);
+                    declared.since = since;
+                    undoing.declared.push(declared);
+                }
+                Err(None) => {}
+                Err(Some(why)) => undoing.stays.push(format!("{}: {why}", record.name())),
+            }
+        }
+    }
+    // What two changes of the run altered one after the other goes back to what was there first.
+    let mut last: BTreeMap<String, usize> = BTreeMap::new();
+    for (index, declared) in undoing.declared.iter().enumerate() {
+        last.insert(declared.name(), index);
+    }
+    let mut first_since: BTreeMap<String, Since> = BTreeMap::new();
+    for declared in &undoing.declared {
+        if let Some(since) = &declared.since {
+            first_since
+                .entry(declared.name())
+                .or_insert_with(|| since.clone());
+        }
+    }
+    let mut index = 0;
+    undoing.declared.retain_mut(|declared| {
+        let name = declared.name();
+        let keep = last.get(&name) == Some(&index);
+        if keep {
+            declared.since = first_since.get(&name).cloned();
+        }
+        index += 1;
+        keep
+    });
+    undoing
+}
+
+/// Gives what brings one thing back, or why nothing does; `None` where nothing has to.
+fn undone(
+    run: &str,
+    altered: &Altered,
+    kept: &BTreeMap<String, Vec<u8>>,
+    with_packages: bool,
+) -> Result<(Resource, Option<Since>), Option<String>> {
+    match altered {
+        Altered::Path(at) => {
+            let resource = undone_at(at, kept)?;
+            let since = Since {
+                run: run.to_owned(),
+                path: at.path.clone(),
+                after: at.after.clone(),
+                bytes: at.bytes(&at.after, kept),
+                private: at.private,
+            };
+            Ok((resource, Some(since)))
+        }
+        Altered::Service {
+            name,
+            running,
+            enabled,
+            masked,
+        } => {
+            let mut service = Service::new(name.clone());
+            service.running = *running;
+            service.enabled = *enabled;
+            service.masked = Some(*masked);
+            Ok((Resource::Service(service), None))
+        }
+        Altered::Made(gone) => Ok(((**gone).clone(), None)),
+        Altered::Installed(names) if names.is_empty() => Err(None),
+        Altered::Installed(names) if with_packages => {
+            let mut packages = Packages::new(names.iter().cloned());
+            packages.state = State::Absent;
+            Ok((Resource::Packages(packages), None))
+        }
+        Altered::Installed(_) => Err(Some(
+            "what was installed stays; `--packages` removes it".to_owned(),
+        )),
+    }
+}
+
+impl AtPath {
+    /// Gives bytes that the host has kept.
+    fn bytes(&self, was: &Was, kept: &BTreeMap<String, Vec<u8>>) -> Option<Content> {
+        let text = raw::text(kept.get(was.kept()?)?).into_owned();
+        Some(if self.private {
+            Content::secret(Secret::new(text))
+        } else {
+            Content::plain(text)
+        })
+    }
+}
+
+/// Gives what brings back what was at a path.
+fn undone_at(at: &AtPath, kept: &BTreeMap<String, Vec<u8>>) -> Result<Resource, Option<String>> {
+    let AtPath {
+        path,
+        before,
+        after,
+        private: _,
+        secret,
+    } = at;
+    Ok(match before {
+        Was::Missing => match after {
+            Was::Missing => return Err(None),
+            Was::File { .. } => {
+                let mut file = File::new(path.clone(), Content::plain(""));
+                file.content = None;
+                file.state = State::Absent;
+                Resource::File(file)
+            }
+            Was::Link { target } => {
+                let mut link = Symlink::new(path.clone(), target);
+                link.state = State::Absent;
+                Resource::Symlink(link)
+            }
+            Was::Directory { .. } => {
+                return Err(Some(format!("the folder {path} stays")));
+            }
+        },
+        Was::File {
+            sha256, attributes, ..
+        } => {
+            let content = match (sha256, after) {
+                // Only its attributes were changed.
+                (None, Was::File { .. }) => None,
+                (Some(_), _) if *secret => {
+                    return Err(Some(format!(
+                        "{path} holds a secret, or may hold one, and what it held before is not kept; apply the estate as it was then"
+                    )));
+                }
+                (Some(_), _) => {
+                    Some(at.bytes(before, kept).ok_or_else(|| {
+                        Some(format!("what {path} held was too large to be kept"))
+                    })?)
+                }
+                (None, _) => return Err(Some(format!("what {path} held is not known"))),
+            };
+            let mut file = File::new(path.clone(), Content::plain(""));
+            file.content = content;
+            file.owner.clone_from(&attributes.owner);
+            file.group.clone_from(&attributes.group);
+            file.mode = attributes.mode;
+            Resource::File(file)
+        }
+        Was::Link { target } => {
+            let mut link = Symlink::new(path.clone(), target);
+            link.force = true;
+            Resource::Symlink(link)
+        }
+        Was::Directory { attributes } => match after {
+            Was::Directory { .. } => {
+                let mut directory = Directory::new(path.clone());
+                directory.owner.clone_from(&attributes.owner);
+                directory.group.clone_from(&attributes.group);
+                directory.mode = attributes.mode;
+                Resource::Directory(directory)
+            }
+            Was::Missing | Was::File { .. } | Was::Link { .. } => {
+                return Err(Some(format!("what was in the folder {path} is not kept")));
+            }
+        },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::history::read;
+    use crate::plan::{Phase, Planned, plan_one};
+    use crate::probe::{Attributes, FileFact};
+    use crate::value::Mode;
+
+    fn path(text: &str) -> HostPath {
+        HostPath::new(text).unwrap()
+    }
+
+    fn facts(text: &str) -> Facts {
+        let root = Attributes::new("root", "root", Mode::new(0o644));
+        let mut facts = Facts::default();
+        let mut file = FileFact::of(root, text.as_bytes());
+        file.body = Some(text.as_bytes().to_vec().into());
+        facts.paths.insert(path("/etc/own"), PathFact::File(file));
+        facts
+    }
+
+    fn writes(number: usize, before: &str, after: &str) -> Record {
+        let file = File::new(path("/etc/own"), Content::plain(after));
+        let declared = Declared::new("r", Resource::File(file));
+        let facts = facts(before);
+        let item = plan_one(&declared, 0, &facts, Phase::Completion).unwrap();
+        let Planned::Change(change) = &item.outcome else {
+            panic!("{item:?}");
+        };
+        Record::of(number, &item, &declared, change, &facts, &[])
+    }
+
+    fn kept(texts: &[&str]) -> BTreeMap<String, Vec<u8>> {
+        let digest = |text: &str| Content::plain(text).sha256();
+        let texts = texts.iter();
+        texts
+            .map(|text| (digest(text), text.as_bytes().to_vec()))
+            .collect()
+    }
+
+    #[test]
+    fn what_two_changes_did_to_one_file_goes_back_to_what_was_there_first() {
+        let records = [writes(1, "a\n", "b\n"), writes(2, "b\n", "c\n")];
+        let kept = kept(&["a\n", "b\n", "c\n"]);
+        assert_eq!(needed(&records), kept.keys().cloned().collect());
+        let undoing = undo("20260101-000000-abcd", &records, &kept, false);
+        let [declared] = undoing.declared.as_slice() else {
+            panic!("{undoing:?}");
+        };
+        let planned = plan_one(declared, 0, &facts("c\n"), Phase::Completion).unwrap();
+        let Planned::Change(change) = planned.outcome else {
+            panic!("{planned:?}");
+        };
+        assert_eq!(change.steps[0].content().unwrap().expose(), "a\n");
+        let done = plan_one(declared, 0, &facts("a\n"), Phase::Completion).unwrap();
+        assert_eq!(done.outcome, Planned::Unchanged);
+    }
+
+    #[test]
+    fn what_somebody_has_changed_since_is_refused_with_the_difference() {
+        let records = [writes(1, "a\n", "b\n")];
+        let undoing = undo(
+            "20260101-000000-abcd",
+            &records,
+            &kept(&["a\n", "b\n"]),
+            false,
+        );
+        let planned = plan_one(
+            &undoing.declared[0],
+            0,
+            &facts("b\nmine\n"),
+            Phase::Completion,
+        );
+        let Planned::Refused { cause, diff, .. } = planned.unwrap().outcome else {
+            panic!("it is not refused");
+        };
+        assert!(cause.contains("/etc/own is not as run"), "{cause}");
+        assert!(diff.to_string().contains("+mine"), "{diff}");
+    }
+
+    #[test]
+    fn what_was_not_kept_stays_and_a_line_cut_short_is_no_record() {
+        let record = writes(1, "a\n", "b\n");
+        let undoing = undo("r", std::slice::from_ref(&record), &BTreeMap::new(), false);
+        assert!(undoing.declared.is_empty() && undoing.stays.len() == 1);
+        let line = serde_json::to_string(&record).unwrap();
+        let text = format!("{line}\n{{\"done\":1}}\n{}", &line[..line.len() / 2]);
+        let changes = read(&text);
+        assert_eq!(changes.records, [record]);
+        assert!(changes.done.contains(&1) && !changes.put_back);
+    }
+}
