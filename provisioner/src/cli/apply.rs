@@ -7,6 +7,7 @@ use tasks::plan::Phase;
 use super::app::App;
 use super::arguments::{Apply, Complete};
 use super::jobs::{self, Jobs, Show};
+use super::rollout::Applying;
 use super::work::{Leave, Work};
 use super::{domains, plans};
 use crate::engine::Failure;
@@ -27,7 +28,7 @@ impl App {
 pub(super) async fn run(app: &App, options: &Apply) -> Result<u8, Problem> {
     let wait = options.waiting.wait;
     if let Some(path) = &options.plan {
-        return plans::apply(app, path, wait).await;
+        return plans::apply(app, path, &options.care, wait).await;
     }
     let hosts = app.named(&options.names)?;
     let work = Work::Roles(app.phase());
@@ -58,7 +59,14 @@ pub(super) async fn run(app: &App, options: &Apply) -> Result<u8, Problem> {
         }
     }
     let jobs = Jobs::leaving(app, &hosts, work, &leave).await?;
-    let mut outcome = jobs::apply(app, jobs, wait, None, Show::AsTheyCome).await;
+    let how = Applying {
+        work,
+        leave: &leave,
+        saved: None,
+        wait,
+        show: Show::AsTheyCome,
+    };
+    let mut outcome = options.care.apply(app, &hosts, jobs, &how).await?;
     outcome.other_domains = jobs::domains_of(app, &hosts);
     let left = outcome.hosts.iter().flat_map(|host| &host.left);
     let left: BTreeSet<_> = left

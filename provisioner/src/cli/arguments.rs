@@ -320,6 +320,8 @@ pub(super) struct Apply {
     #[arg(long, requires = "purge_data", value_name = "NAMES")]
     pub(super) confirm: Option<String>,
     #[command(flatten)]
+    pub(super) care: super::rollout::Care,
+    #[command(flatten)]
     pub(super) waiting: Waiting,
 }
 

@@ -176,7 +176,7 @@ pub(super) fn domains_of(app: &App, hosts: &[&Host]) -> Vec<String> {
 }
 
 /// Puts hosts back in the order of the estate.
-fn ordered(order: &[String], mut hosts: Vec<HostOutcome>) -> Vec<HostOutcome> {
+pub(super) fn ordered(order: &[String], mut hosts: Vec<HostOutcome>) -> Vec<HostOutcome> {
     hosts.sort_by_key(|host| order.iter().position(|name| *name == host.host));
     hosts
 }
@@ -226,6 +226,7 @@ pub(super) async fn preview(
         elapsed: started.elapsed(),
         shown: show == Show::AsTheyCome,
         other_domains: Vec::new(),
+        not_begun: Vec::new(),
     };
     (outcome, ready.into_iter().zip(previews).collect())
 }
@@ -238,15 +239,31 @@ pub(super) async fn apply(
     saved: Option<SavedPlan>,
     show: Show,
 ) -> RunOutcome {
-    let (sender, events) = Progress::channel();
-    let shown = progress::show(events, show.of(app, &jobs, Tense::Did));
-    let stop = signals::stop_when_asked();
+    let lock = lock(app, wait).await;
+    apply_under(app, jobs, lock, saved, show).await
+}
+
+/// Says who changes hosts, for their locks and for what they remember of the run; `wait` is in seconds.
+pub(super) async fn lock(app: &App, wait: u64) -> Lock {
     let holder = holder();
-    let lock = Lock {
+    Lock {
         run: this_run::described(app, &holder).await,
         holder,
         wait,
-    };
+    }
+}
+
+/// Applies under locks of these words, as a part of one run.
+pub(super) async fn apply_under(
+    app: &App,
+    jobs: Jobs,
+    lock: Lock,
+    saved: Option<SavedPlan>,
+    show: Show,
+) -> RunOutcome {
+    let (sender, events) = Progress::channel();
+    let shown = progress::show(events, show.of(app, &jobs, Tense::Did));
+    let stop = signals::stop_when_asked();
     let mut outcome = engine::apply_all(
         jobs.ready,
         app.global.forks,
@@ -313,7 +330,7 @@ pub(super) fn print_failed(app: &App, outcome: &RunOutcome, tense: Tense, failur
 /// Gives the exit code of an outcome.
 pub(super) fn code(outcome: &RunOutcome) -> u8 {
     let any = |status| outcome.hosts.iter().any(|host| host.status() == status);
-    if any(Status::Failed) {
+    if any(Status::Failed) || !outcome.not_begun.is_empty() {
         exit::FAILED
     } else if any(Status::Unreachable) {
         exit::UNREACHABLE

@@ -17,7 +17,7 @@ impl App {
     }
 
     /// Selects the hosts of a pattern.
-    fn chosen(&self, pattern: &str) -> Result<Vec<&Host>, Problem> {
+    pub(super) fn chosen(&self, pattern: &str) -> Result<Vec<&Host>, Problem> {
         let pattern = expanded(pattern)?;
         let hosts = self.estate.limit(&pattern).map_err(Problem::Usage)?;
         if !self.json() {

@@ -23,6 +23,7 @@ mod reboot;
 mod reference;
 mod rehearsal;
 mod reports;
+mod rollout;
 mod run;
 mod scope;
 mod secrets;
@@ -39,6 +40,7 @@ mod up;
 mod upgrade;
 mod verify;
 mod work;
+mod working;
 
 use crate::report::print::jsonln;
 use std::process::ExitCode;

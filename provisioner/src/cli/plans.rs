@@ -8,7 +8,8 @@ use tasks::estate::Host;
 use super::app::App;
 use super::domains::{self, Asked};
 use super::jobs::{self, Jobs, Show};
-use super::work::Work;
+use super::rollout::{Applying, Care};
+use super::work::{Leave, Work};
 use crate::engine::{Failure, Job, Previewed, RunOutcome, SavedPlan, SavedScope};
 use crate::report::json;
 use crate::report::print::{jsonln, outln};
@@ -89,7 +90,7 @@ fn key() -> Result<String, Problem> {
 }
 
 /// Applies a saved plan.
-pub(super) async fn apply(app: &App, path: &Path, wait: u64) -> Result<u8, Problem> {
+pub(super) async fn apply(app: &App, path: &Path, care: &Care, wait: u64) -> Result<u8, Problem> {
     if app.global.limit.is_some() {
         return Err(Problem::usage(
             "a plan is applied as a whole, so --plan and --limit do not go together",
@@ -107,10 +108,18 @@ pub(super) async fn apply(app: &App, path: &Path, wait: u64) -> Result<u8, Probl
     if domains.is_some() {
         domains::run_in_test_mode(app, &hosts).await?;
     }
+    // A mistake in the estate ends the command before the plan is used up.
     let jobs = Jobs::gather(app, &hosts, work).await?;
-    // A mistake in the estate ends the command before this, and does not use the plan up.
     plan.claim(path, jobs::now())?;
-    let mut outcome = jobs::apply(app, jobs, wait, Some(plan.clone()), Show::Later).await;
+    let saved = plan.clone();
+    let how = Applying {
+        work,
+        leave: &Leave::default(),
+        saved: Some(&saved),
+        wait,
+        show: Show::Later,
+    };
+    let mut outcome = care.apply(app, &hosts, jobs, &how).await?;
     let failed = outcome.hosts.iter().any(|host| host.failed.is_some());
     let touched = outcome.hosts.iter().any(|host| host.touched);
     // A plan of which nothing was begun can still be applied; any other is used up, and what is left needs a new one.

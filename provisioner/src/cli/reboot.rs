@@ -47,24 +47,25 @@ impl Reboots {
         Ok(Self(reachable.collect::<Result<_, Problem>>()?))
     }
 
-    /// Starts them again, all at once, and waits until each is back; gives why one is not.
-    pub(super) async fn carry_out(self, app: &App) -> Option<Failure> {
+    /// Starts them again, all at once, and waits until each is back; gives those that are not, and why.
+    pub(super) async fn carry_out(self, app: &App) -> Vec<(String, Failure)> {
         let results = engine::on_all(self.0, app.global.forks, |(host, target)| async move {
             let began = Instant::now();
             let result = restarted(&target).await.map(|()| began.elapsed());
             (host, result)
         })
         .await;
-        let mut failed = None;
+        let mut failed = Vec::new();
         for (host, result) in results {
             match result {
                 Ok(_) if app.json() => {}
                 Ok(took) => outln!("{host}   started again, back after {}", seconds(took)),
                 Err(failure) => {
-                    failed.get_or_insert(Failure::new(
-                        format!("{host}: {}", failure.cause),
+                    let failure = Failure::new(
+                        failure.cause,
                         "look at the server's console; then run the same command again",
-                    ));
+                    );
+                    failed.push((host, failure));
                 }
             }
         }

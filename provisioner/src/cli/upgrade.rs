@@ -21,7 +21,7 @@ use super::jobs::{self, Jobs, Show};
 use super::reboot::Reboots;
 use super::rehearsal::Rehearsal;
 use super::work::Work;
-use super::{domains, signals, verify};
+use super::{domains, signals, working};
 use crate::engine::{Failure, RunOutcome};
 use crate::report::json;
 use crate::report::print::{errln, jsonln, outln};
@@ -196,33 +196,7 @@ impl Run<'_> {
 
     /// Sees whether what should run on the hosts does, and in containers whether the services that they have a part in work.
     async fn checks(&self, hosts: &[&Host]) -> Result<u8, Problem> {
-        let phase = domains::phase(self.app, hosts).await?;
-        let jobs = Jobs::gather(self.app, hosts, Work::Roles(phase)).await?;
-        let (outcome, _) = jobs::preview(self.app, jobs, Show::Later).await;
-        let mut broken = Vec::new();
-        for host in &outcome.hosts {
-            let services = host.changes.iter().filter(|it| it.resource == "service");
-            let services =
-                services.map(|it| format!("{}: service {}: {}", host.host, it.id, it.reason));
-            broken.extend(services);
-            let failed = host.failed.as_ref();
-            broken.extend(failed.map(|failure| format!("{}: {}", host.host, failure.cause)));
-        }
-        if self.app.estate.network().is_some() && phase == Phase::Completion {
-            let mut subjects = verify::services(self.app, &Names::default())?;
-            let concerned = |service: &str| {
-                let members = self.app.estate.members(service).unwrap_or_default();
-                members
-                    .iter()
-                    .any(|member| hosts.iter().any(|host| host.name() == member.name()))
-            };
-            subjects.services.retain(|service| concerned(service.name));
-            let checks = verify::checks(self.app, &subjects, None).await?;
-            let failed = checks.iter().filter(|check| !check.passed);
-            broken.extend(
-                failed.map(|check| format!("{}: {}: {}", check.service, check.shows, check.came)),
-            );
-        }
+        let broken = working::broken(self.app, hosts).await?;
         if broken.is_empty() {
             return Ok(exit::DONE);
         }
@@ -231,7 +205,11 @@ impl Run<'_> {
                 "checks fail after the upgrade",
                 "repair what they tell; --without-checks goes on in spite of them",
             );
-            let failure = Problem::Failed(failure.output(&broken.join("\n")));
+            let found = broken.iter().flat_map(|(host, found)| {
+                found.iter().map(move |found| format!("{host}: {found}"))
+            });
+            let found: Vec<_> = found.collect();
+            let failure = Problem::Failed(failure.output(&found.join("\n")));
             crate::report::print::err(format_args!("{}", failure.text()));
         }
         Ok(exit::FAILED)
@@ -254,8 +232,11 @@ impl Run<'_> {
             return Ok(exit::DONE);
         }
         let reboots = Reboots::of(self.app, hosts, self.options.to.is_some()).await?;
-        if let Some(failure) = reboots.carry_out(self.app).await {
-            return Err(Problem::Failed(failure));
+        if let Some((host, failure)) = reboots.carry_out(self.app).await.into_iter().next() {
+            return Err(Problem::Failed(Failure {
+                cause: format!("{host}: {}", failure.cause),
+                ..failure
+            }));
         }
         // What does not come up by itself is seen now, not at night.
         if self.options.to.is_some() {

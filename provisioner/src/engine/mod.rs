@@ -146,6 +146,7 @@ pub async fn apply_all(
         elapsed: started.elapsed(),
         shown: false,
         other_domains: Vec::new(),
+        not_begun: Vec::new(),
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::ser::SerializeMap as _;
 use serde::{Serialize, Serializer};
 use tasks::leaving::Left;
+use tasks::plan::rollout::NotBegun;
 use tasks::plan::{Action, HostPlan, Item, Lockout, Planned, Reason, Remedy};
 use tasks::step::Step;
 use tasks::value::HostPath;
@@ -294,6 +295,8 @@ pub struct RunOutcome {
     pub shown: bool,
     /// Domains of these hosts that the run was not about.
     pub other_domains: Vec<String>,
+    /// Hosts that were not begun, and why.
+    pub not_begun: Vec<(String, NotBegun)>,
 }
 
 /// Counts over all hosts.

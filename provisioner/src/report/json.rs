@@ -8,10 +8,15 @@ use crate::engine::{Failure, HostOutcome, RunOutcome};
 #[must_use]
 pub fn run(outcome: &RunOutcome) -> Value {
     let hosts: Vec<_> = outcome.hosts.iter().map(host).collect();
+    let not_begun = outcome.not_begun.iter();
+    let not_begun: Vec<_> = not_begun
+        .map(|(host, why)| json!({ "host": host, "reason": why.to_string() }))
+        .collect();
     json!({
         "hosts": hosts,
         "summary": outcome.summary(),
         "other_domains": outcome.other_domains,
+        "not_begun": not_begun,
         "elapsed_ms": millis(outcome.elapsed),
     })
 }

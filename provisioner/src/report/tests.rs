@@ -57,6 +57,7 @@ fn outcome() -> RunOutcome {
         elapsed: Duration::from_millis(420),
         shown: false,
         other_domains: Vec::new(),
+        not_begun: Vec::new(),
     }
 }
 
@@ -139,6 +140,7 @@ fn nothing_that_a_host_says_can_draw_on_the_terminal() {
         elapsed: Duration::ZERO,
         shown: false,
         other_domains: Vec::new(),
+        not_begun: Vec::new(),
     };
     let shown = plain(&text::run(&run, Tense::Did, false));
     assert_eq!(shown.matches("\\u{1b}[2J").count(), 3, "{shown}");

@@ -36,8 +36,26 @@ pub fn run(outcome: &RunOutcome, tense: Tense, verbose: bool) -> String {
         recap(&mut text, outcome);
     }
     closing(&mut text, &outcome.summary(), tense, outcome.elapsed);
+    not_begun(&mut text, outcome);
     other_domains(&mut text, &outcome.other_domains, tense);
     text
+}
+
+/// Names the hosts that were not begun, together where the reason is the same.
+fn not_begun(text: &mut String, outcome: &RunOutcome) {
+    let mut groups: Vec<(String, Vec<&str>)> = Vec::new();
+    for (host, why) in &outcome.not_begun {
+        let why = why.to_string();
+        match groups.iter_mut().find(|(reason, _)| *reason == why) {
+            Some((_, hosts)) => hosts.push(host),
+            None => groups.push((why, vec![host])),
+        }
+    }
+    for (why, hosts) in groups {
+        let count = counted(hosts.len(), "host was", "hosts were");
+        let hosts = printable(&hosts.join(", "));
+        let _ = writeln!(text, "{count} not begun: {hosts}: {}", printable(&why));
+    }
 }
 
 /// Says which domains a run was not about, so that nobody takes them for well.

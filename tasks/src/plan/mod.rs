@@ -11,6 +11,7 @@ mod host;
 pub mod lockout;
 mod phase;
 mod remedy;
+pub mod rollout;
 mod waiting;
 
 pub use altered::{altered, queries};

@@ -3,6 +3,7 @@
 //! In a container both files are mount points that the engine writes anew for every container, so this role is left
 //! to completion there.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use schemars::JsonSchema;
@@ -11,6 +12,7 @@ use serde::Deserialize;
 use super::{Declarations, HostContext, checked, dns, fixed};
 use crate::content::Content;
 use crate::diagnostic::Diagnostic;
+use crate::estate::{Estate, Host};
 use crate::resource::{Command, Declared, File, Line, Resource};
 use crate::value::DomainName;
 
@@ -40,6 +42,17 @@ fn resolvers(cx: &HostContext<'_>, own: Vec<IpAddr>) -> Vec<IpAddr> {
         resolvers.truncate(MOST);
     }
     resolvers
+}
+
+/// Names the other hosts of the estate that a host with this role asks for names.
+#[must_use]
+pub fn name_servers(estate: &Estate, host: &Host) -> BTreeSet<String> {
+    let asked = estate.vars(host).value::<Vec<IpAddr>>("dns_resolvers");
+    let asked = asked.ok().flatten().filter(|_| host.has_role("dns_client"));
+    let asked = asked.unwrap_or_default();
+    let hosts = estate.hosts().iter().filter(|other| other.name() != host.name());
+    let servers = hosts.filter(|other| asked.contains(&other.address()));
+    servers.map(|server| server.name().to_owned()).collect()
 }
 
 /// Name servers that the resolver library reads (resolv.conf(5)).
