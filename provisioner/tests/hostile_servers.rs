@@ -7,6 +7,8 @@
     reason = "a test may end at once, and a server that does one bad thing does all others well"
 )]
 
+mod support;
+
 use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
@@ -197,36 +199,10 @@ impl server::Handler for Server {
             return session.channel_failure(channel);
         }
         session.channel_success(channel)?;
-        let command = String::from_utf8_lossy(data).into_owned();
-        let nonce = command
-            .split_once("\\n@")
-            .map(|(_, rest)| rest.split(' ').next());
-        nonce
-            .flatten()
-            .unwrap_or_default()
-            .clone_into(&mut self.nonce);
+        self.nonce = support::nonce(data);
         let (does, nonce, handle) = (self.does, self.nonce.clone(), session.handle());
         if does == Does::Work {
-            let mut shell = tokio::process::Command::new("sh")
-                .arg("-s")
-                .stdin(Stdio::piped())
-                .stdout(Stdio::piped())
-                .spawn()?;
-            self.input = shell.stdin.take();
-            tokio::spawn(async move {
-                let say = |text: Vec<u8>| handle.data(channel, text);
-                let _ = say(format!("\n@{nonce} shell 0\n").into_bytes()).await;
-                let mut output = shell.stdout.take().unwrap();
-                let mut buffer = vec![0; 4096];
-                while let Ok(read @ 1..) = output.read(&mut buffer).await {
-                    let _ = say(buffer[..read].to_vec()).await;
-                }
-                let code = shell.wait().await.unwrap().code().unwrap_or(255);
-                let _ = handle
-                    .exit_status_request(channel, code.unsigned_abs())
-                    .await;
-                let _ = handle.close(channel).await;
-            });
+            self.input = Some(support::shell(nonce, handle, channel)?);
             return Ok(());
         }
         tokio::spawn(async move {

@@ -27,7 +27,8 @@ pub(super) struct Care {
     /// Apply to these hosts first, and to the others only where everything works there
     #[arg(long, value_name = "LIMIT")]
     canary: Option<String>,
-    /// Begin no further host once more than this many have failed, for instance 0 or 10%
+    /// Begin no further host once more than this many have failed, for instance 0 or 10%; without this, none that has the role
+    /// which failed
     #[arg(long, value_name = "N|P%")]
     max_fail: Option<Share>,
     /// Start servers again that want it, and wait until they are back
@@ -62,11 +63,7 @@ impl Care {
     ) -> Result<RunOutcome, Problem> {
         let canaries = self.canaries(app, hosts)?;
         let lock = jobs::lock(app, how.wait).await;
-        if self.serial.is_none()
-            && self.max_fail.is_none()
-            && canaries.is_empty()
-            && !self.reboot
-        {
+        if self.serial.is_none() && self.max_fail.is_none() && canaries.is_empty() && !self.reboot {
             return Ok(jobs::apply_under(app, jobs, lock, how.saved.cloned(), how.show).await);
         }
         let started = Instant::now();
@@ -82,11 +79,17 @@ impl Care {
         while !signals::asked()
             && let Some(names) = rollout.next_group()
         {
-            let group: Vec<_> = names.iter().filter_map(|name| app.estate.host(name)).collect();
+            let group: Vec<_> = names
+                .iter()
+                .filter_map(|name| app.estate.host(name))
+                .collect();
             if !app.json() {
                 let names = names.join(", ");
                 let begun = outcomes.len() + group.len();
-                outln!("{}", paint(style::STRONG, &format!("== {names} ({begun} of {all})")));
+                outln!(
+                    "{}",
+                    paint(style::STRONG, &format!("== {names} ({begun} of {all})"))
+                );
             }
             // What hosts give each other is looked for anew: those before have made some of it.
             let jobs = Jobs::leaving(app, &group, how.work, how.leave).await?;
@@ -144,7 +147,10 @@ impl Care {
             .filter(|outcome| outcome.failed.is_none())
             .map(|outcome| outcome.host.clone())
             .collect();
-        let well: Vec<_> = well.iter().filter_map(|name| app.estate.host(name)).collect();
+        let well: Vec<_> = well
+            .iter()
+            .filter_map(|name| app.estate.host(name))
+            .collect();
         let mut fail = |host: &str, failure: Failure| {
             let outcome = done.iter_mut().find(|outcome| outcome.host == host);
             if let Some(outcome) = outcome {
@@ -157,7 +163,9 @@ impl Care {
                 fail(&host, failure);
             }
         }
-        let canaries = well.into_iter().filter(|host| rollout.is_canary(host.name()));
+        let canaries = well
+            .into_iter()
+            .filter(|host| rollout.is_canary(host.name()));
         let canaries: Vec<_> = canaries.collect();
         if canaries.is_empty() {
             return Ok(());
@@ -191,7 +199,10 @@ fn members(app: &App, hosts: &[&Host], jobs: &Jobs) -> Vec<Member> {
             host: host.name().to_owned(),
             needs: inputs.into_iter().map(|input| input.host).collect(),
             uses: name_servers(&app.estate, host),
-            roles: resources.iter().map(|one| one.role.clone()).collect::<BTreeSet<_>>(),
+            roles: resources
+                .iter()
+                .map(|one| one.role.clone())
+                .collect::<BTreeSet<_>>(),
         }
     };
     hosts.iter().map(member).collect()

@@ -35,14 +35,16 @@ pub(super) async fn broken(
         return Ok(broken);
     }
     let concerned = |subject: &str| -> Vec<&str> {
-        let members = app.estate.members(subject).unwrap_or_default();
+        let members = app.estate.limit(subject).unwrap_or_default();
         let members = members.into_iter().map(Host::name);
         members
             .filter(|member| hosts.iter().any(|host| host.name() == *member))
             .collect()
     };
     let mut subjects = verify::services(app, &Names::default())?;
-    subjects.services.retain(|service| !concerned(service.name).is_empty());
+    subjects
+        .services
+        .retain(|service| !concerned(service.name).is_empty());
     subjects.own.retain(|role| !concerned(role).is_empty());
     for check in verify::checks(app, &subjects, None).await? {
         if !check.passed {

@@ -29,12 +29,15 @@ impl FromStr for Share {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || format!("'{text}' is neither a number of hosts nor a percentage from 0% to 100%");
+        let wrong =
+            || format!("'{text}' is neither a number of hosts nor a percentage from 0% to 100%");
         let Some(percent) = text.strip_suffix('%') else {
             return text.parse().map(Self::Hosts).map_err(|_| wrong());
         };
         let percent: u8 = percent.parse().map_err(|_| wrong())?;
-        (percent <= 100).then_some(Self::Percent(percent)).ok_or_else(wrong)
+        (percent <= 100)
+            .then_some(Self::Percent(percent))
+            .ok_or_else(wrong)
     }
 }
 
@@ -80,7 +83,9 @@ impl fmt::Display for NotBegun {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Needs(host) => write!(f, "it needs what {host} has not given"),
-            Self::Role { role, host } => write!(f, "it has the role {role}, which failed on {host}"),
+            Self::Role { role, host } => {
+                write!(f, "it has the role {role}, which failed on {host}")
+            }
             Self::TooMany { failed, most } => write!(f, "{failed} failed, and at most {most} may"),
             Self::Canary(host) => write!(f, "the canary {host} failed"),
             Self::Stopped => f.write_str("the run was stopped before"),
@@ -109,8 +114,9 @@ impl Rollout {
         size: Option<usize>,
         most_failures: Option<usize>,
     ) -> Self {
-        let (first, rest): (Vec<_>, Vec<_>) =
-            ordered(members).into_iter().partition(|member| canaries.contains(&member.host));
+        let (first, rest): (Vec<_>, Vec<_>) = ordered(members)
+            .into_iter()
+            .partition(|member| canaries.contains(&member.host));
         let mut groups = vec![first];
         let size = size.unwrap_or(rest.len()).max(1);
         groups.extend(rest.chunks(size).map(<[Member]>::to_vec));
@@ -167,7 +173,9 @@ impl Rollout {
 
     fn why_not(&self, member: &Member) -> Option<NotBegun> {
         let failed = self.failed.iter();
-        let canary = failed.clone().find(|(host, _)| self.is_canary(host) && !self.is_canary(&member.host));
+        let canary = failed
+            .clone()
+            .find(|(host, _)| self.is_canary(host) && !self.is_canary(&member.host));
         if let Some((host, _)) = canary {
             return Some(NotBegun::Canary(host.clone()));
         }
@@ -182,9 +190,10 @@ impl Rollout {
         if let Some(host) = missing.find(|host| member.needs.contains(*host)) {
             return Some(NotBegun::Needs(host.clone()));
         }
-        failed.clone().find_map(|(host, role)| {
-            let role = role.as_ref().filter(|role| member.roles.contains(*role))?;
-            let (role, host) = (role.clone(), host.clone());
+        // Who says how many may fail wants to go on until then.
+        let by_role = failed.filter(|_| self.most_failures.is_none());
+        by_role.cloned().find_map(|(host, role)| {
+            let role = role.filter(|role| member.roles.contains(role))?;
             Some(NotBegun::Role { role, host })
         })
     }
@@ -268,7 +277,7 @@ mod tests {
         let both = [("web1".to_owned(), why.clone()), ("web2".to_owned(), why)];
         assert_eq!(rollout.not_begun(), both);
 
-        let mut rollout = Rollout::new(estate(), names("web1"), Some(1), Some(5));
+        let mut rollout = Rollout::new(estate(), names("web1"), Some(1), None);
         assert_eq!(rollout.next_group(), Some(names("web1")));
         assert_eq!(rollout.next_group(), Some(names("dns")));
         rollout.failed("dns", None);
@@ -287,7 +296,10 @@ mod tests {
         rollout.failed("web2", None);
         assert_eq!(rollout.next_group(), None);
         assert_eq!(rollout.not_begun().len(), 4);
-        assert_eq!(rollout.not_begun()[3].1, NotBegun::Canary("web2".to_owned()));
+        assert_eq!(
+            rollout.not_begun()[3].1,
+            NotBegun::Canary("web2".to_owned())
+        );
 
         let mut rollout = Rollout::new(estate(), Vec::new(), Some(1), Some(0));
         rollout.next_group();

@@ -50,7 +50,10 @@ pub fn name_servers(estate: &Estate, host: &Host) -> BTreeSet<String> {
     let asked = estate.vars(host).value::<Vec<IpAddr>>("dns_resolvers");
     let asked = asked.ok().flatten().filter(|_| host.has_role("dns_client"));
     let asked = asked.unwrap_or_default();
-    let hosts = estate.hosts().iter().filter(|other| other.name() != host.name());
+    let hosts = estate
+        .hosts()
+        .iter()
+        .filter(|other| other.name() != host.name());
     let servers = hosts.filter(|other| asked.contains(&other.address()));
     servers.map(|server| server.name().to_owned()).collect()
 }

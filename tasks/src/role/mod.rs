@@ -35,8 +35,8 @@ pub use arrange::arrange;
 pub use catalogue::{Capability, Catalogue, Entry, HostContext, Inputs, Role, resources};
 pub(crate) use catalogue::{promises, variable_names};
 pub use check::{check, notes};
-pub use dns_client::name_servers;
 pub(crate) use declarations::Declarations;
+pub use dns_client::name_servers;
 pub use own::OwnRole;
 pub(crate) use own::{BESIDE, BESIDE_CHECK, from_folder};
 
