@@ -152,6 +152,9 @@ pub fn lockout(declared: &Declared, change: &Change, facts: &Facts) -> Option<Lo
     if account {
         return Some(Lockout::Account);
     }
+    if matches!(&declared.resource, Resource::Nftables(_)) {
+        return Some(Lockout::Firewall);
+    }
     if let Resource::Sysctl(sysctl) = &declared.resource
         && sysctl.key.as_str().starts_with("net")
     {
@@ -187,12 +190,14 @@ fn of_path(path: &HostPath, home: &str) -> Option<Lockout> {
     found.map(|(_, lockout)| *lockout)
 }
 
-/// Names the unit that a service resource or a handler sets going again, as systemd writes it.
+/// Names the unit that a resource or a handler sets going again, as systemd writes it.
 #[must_use]
 pub fn units(declared: &Declared) -> Vec<String> {
     use crate::resource::HandlerAction::{Reload, Restart, Run};
     let own = if let Resource::Service(service) = &declared.resource {
-        Some(&service.name)
+        Some(service.name.unit())
+    } else if let Resource::Nftables(nftables) = &declared.resource {
+        Some(nftables.table.service().unit())
     } else {
         None
     };
@@ -201,8 +206,7 @@ pub fn units(declared: &Declared) -> Vec<String> {
         Run(_) => None,
     });
     own.into_iter()
-        .chain(notified)
-        .map(crate::value::ServiceName::unit)
+        .chain(notified.map(crate::value::ServiceName::unit))
         .collect()
 }
 

@@ -9,11 +9,13 @@
 //! stops half-way never looks like one that found nothing.
 
 mod account;
+mod alternative;
 mod answers;
 mod apt;
 mod archive;
 mod calendar;
 mod debconf;
+mod firewall;
 mod git;
 mod group;
 mod guard;
@@ -50,10 +52,13 @@ use crate::secret::hex;
 use crate::value::{HostPath, PackageName};
 
 pub use account::{UNKNOWN_ID, UserFact, UserQuestion};
+pub use alternative::{AlternativeFact, ChoiceFact};
 pub use answers::{Answers, Broken};
 pub use apt::{AptFact, AptRequest, AptVerb};
 pub use archive::{ArchiveFact, ArchiveQuestion};
 pub use calendar::{CalendarFact, CalendarRequest};
+pub(crate) use firewall::record as nft_record;
+pub use firewall::{NftAccess, NftTableFact};
 pub(crate) use git::GIT_FUNCTIONS;
 pub use git::{GitFact, GitQuestion};
 pub use group::GroupFact;
@@ -332,6 +337,10 @@ kinds! {
     Sysctl sysctls: sysctl::Settings;
     /// Whether programs can use a locale, and whether the host can make it.
     Locale locales: locale::Locales;
+    /// A table of the host's firewall.
+    NftTable nft_tables: firewall::Tables;
+    /// What stands behind a name that several programs can have.
+    Alternative alternatives: alternative::Alternatives;
     /// The answer to a debconf question, for instance `exim4/mailname`.
     Debconf debconf: debconf::Questions;
     /// The host's clock, in seconds since 1970.

@@ -1,5 +1,7 @@
 //! What every resource can tell of itself.
 
+use std::borrow::Cow;
+
 use super::Resource;
 use crate::content::Content;
 use crate::plan::{Planned, Remedy};
@@ -86,6 +88,46 @@ pub trait Manage {
     fn remedy(&self, output: &str) -> Option<Remedy> {
         let _ = output;
         None
+    }
+}
+
+/// Plans the parts of one resource, each against what those before it leave.
+pub(super) struct InTurn<'a> {
+    facts: Cow<'a, Facts>,
+    parts: Vec<Planned>,
+}
+
+impl<'a> InTurn<'a> {
+    pub(super) const fn new(facts: &'a Facts) -> Self {
+        Self {
+            facts: Cow::Borrowed(facts),
+            parts: Vec::new(),
+        }
+    }
+
+    /// Adds what becomes of the next part.
+    pub(super) fn then(
+        &mut self,
+        plan: impl FnOnce(&Facts) -> Result<Planned, NotAsked>,
+    ) -> Result<(), NotAsked> {
+        let planned = plan(&self.facts)?;
+        if let Planned::Change(change) = &planned {
+            let facts = self.facts.to_mut();
+            change.steps.iter().for_each(|step| facts.apply(step));
+        }
+        self.parts.push(planned);
+        Ok(())
+    }
+
+    /// Tells whether something changes so far.
+    pub(super) fn changes(&self) -> bool {
+        let is_change = |part: &Planned| matches!(part, Planned::Change(_));
+        self.parts.iter().any(is_change)
+    }
+
+    /// Gives them as one.
+    pub(super) fn planned(self) -> Planned {
+        Planned::together(self.parts)
     }
 }
 

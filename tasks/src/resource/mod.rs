@@ -3,6 +3,7 @@
 //! One resource is one file here, one row of [`KINDS`] and one folder of cases. A resource decides from facts alone;
 //! it asks for every fact it decides by, and refuses to touch what it does not understand.
 
+mod alternatives;
 mod apache_module;
 mod apt_repository;
 mod archive;
@@ -28,6 +29,7 @@ mod manage;
 mod mariadb;
 mod mariadb_database;
 mod mariadb_user;
+mod nftables;
 mod packages;
 mod postgresql;
 mod postgresql_database;
@@ -50,6 +52,7 @@ mod user;
 use schemars::Schema;
 use serde::{Deserialize, Serialize};
 
+pub use alternatives::Alternatives;
 pub use apache_module::ApacheModule;
 pub use apt_repository::{AptRepository, SourceType};
 pub use archive::{Archive, ArchiveFormat};
@@ -72,6 +75,7 @@ pub use locale::Locale;
 pub use manage::{AtEnd, Manage, Stage};
 pub use mariadb_database::MariaDbDatabase;
 pub use mariadb_user::MariaDbUser;
+pub use nftables::Nftables;
 pub use packages::{Names, Packages, Terms};
 pub use postgresql_database::PostgresqlDatabase;
 pub use postgresql_user::PostgresqlUser;
@@ -218,10 +222,12 @@ kinds! {
     "replace" Replace,
     "cron" Cron,
     "apache_module" ApacheModule,
+    "alternatives" Alternatives,
     "sysctl" Sysctl,
     "timezone" Timezone,
     "locale" Locale,
     "unit" Unit,
+    "nftables" Nftables,
     "command" Command,
     "tls_key" TlsKey,
     "tls_authority" TlsAuthority,

@@ -6,7 +6,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AccountName, ApacheModuleName, DomainName, PackageName, SysctlKey, TimeZone, UnitName, Word,
+    AccountName, ApacheModuleName, DomainName, NftTable, PackageName, SysctlKey, TimeZone,
+    UnitName, Word,
 };
 
 /// Marks names that are valid parts of a path: not empty, without a slash, neither `.` nor `..`.
@@ -139,6 +140,12 @@ impl HostPath {
         // A key has no `+`, so each has a name of its own.
         let name = key.slashed().replace('.', "+").replace('/', ".");
         Self(format!("/etc/sysctl.d/99-zz-{name}.conf"))
+    }
+
+    /// Gives the file of a table of the firewall.
+    #[must_use]
+    pub(crate) fn nft_table(table: &NftTable) -> Self {
+        Self(format!("/etc/nftables.d/{}.nft", table.file_name()))
     }
 
     /// Gives the file of a time zone.

@@ -133,6 +133,54 @@ impl LocaleName {
     }
 }
 
+checked_name!(
+    /// Holds the name of alternatives (update-alternatives(1)), for instance `editor` or `c++`.
+    AlternativeName,
+    "alternative",
+    "the name of alternatives, such as editor (`update-alternatives --get-selections` lists them)",
+    |name| starts_like_a_word(name)
+        && name.len() <= 128
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"_.+:@-".contains(&b))
+);
+
+checked_name!(
+    /// Holds the name of a table of nftables (nft(8)) with its family: `inet office`.
+    NftTable,
+    "table",
+    "a table of nftables; write it with its family, as nft does (`inet office`). Families are ip, ip6, inet, arp, bridge and netdev, and \
+     a name has letters, digits, '_' and '-'",
+    |table| table.split_once(' ').is_some_and(|(family, name)| {
+        ["ip", "ip6", "inet", "arp", "bridge", "netdev"].contains(&family)
+            && name.len() <= 64
+            && name.starts_with(|c: char| c.is_ascii_alphabetic())
+            && name
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b))
+    })
+);
+
+impl NftTable {
+    /// Gives the name that its file and its unit have: `inet-office`.
+    #[must_use]
+    pub fn file_name(&self) -> String {
+        self.0.replace(' ', "-")
+    }
+
+    /// Gives the unit that loads it at boot.
+    #[must_use]
+    pub fn service(&self) -> ServiceName {
+        ServiceName(format!("nftables-{}", self.file_name()))
+    }
+
+    /// Gives the same as a unit that is written.
+    #[must_use]
+    pub fn unit(&self) -> UnitName {
+        UnitName(format!("nftables-{}.service", self.file_name()))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
