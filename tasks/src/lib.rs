@@ -8,7 +8,7 @@ pub mod content;
 mod diagnostic;
 pub mod domain;
 pub mod estate;
-
+pub mod health;
 pub mod history;
 mod input;
 pub mod leaving;

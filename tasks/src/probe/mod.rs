@@ -19,6 +19,7 @@ mod firewall;
 mod git;
 mod group;
 mod guard;
+mod health;
 mod known;
 mod listing;
 mod locale;
@@ -63,6 +64,9 @@ pub(crate) use git::GIT_FUNCTIONS;
 pub use git::{GitFact, GitQuestion};
 pub use group::GroupFact;
 pub use guard::{GuardFact, Guards};
+pub use health::{
+    BackupFact, Catalogue, CertificateFact, DiskFact, HealthFact, HealthQuestion, UnitFact, UnitState,
+};
 pub use known::{Becomes, Known};
 pub use locale::LocaleFact;
 pub use login::LoginFact;
@@ -325,6 +329,8 @@ kinds! {
     Upgrade upgrades: upgrade::Upgrades;
     /// Which services run programs that were replaced.
     Replaced replaced: replaced::Programs;
+    /// How the host is: load, disks, updates, units, certificates.
+    Health health: health::OfHost;
     /// A user account.
     User users: account::Accounts;
     /// The account that prov logs in with.

@@ -111,7 +111,7 @@ pub struct SourceFile {
 pub struct Upgrades;
 
 /// The functions that answer.
-const SCRIPT: &str = include_str!("upgrade.sh");
+const SCRIPT: &str = concat!(include_str!("reboot.sh"), include_str!("upgrade.sh"));
 
 impl Kind for Upgrades {
     type Question = UpgradeQuestion;
@@ -209,7 +209,7 @@ fn first(text: &str) -> String {
 }
 
 /// Reads `NAME [OLD] (NEW ORIGIN:VERSION/SUITE, … [ARCHITECTURE])`.
-fn pending(text: &str) -> PendingPackage {
+pub(super) fn pending(text: &str) -> PendingPackage {
     let between = |open: &str, close: char| {
         let (_, rest) = text.split_once(open)?;
         Some(rest.split(close).next().unwrap_or_default())

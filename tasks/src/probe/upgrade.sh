@@ -83,9 +83,7 @@ prov_upgrade_in() {
     df -Pk /var/cache/apt/archives | awk 'NR == 2 { print "free " $4 }'
     dpkg --get-selections | awk '$2 == "hold" { print "held " $1 }'
     dpkg --audit | grep -q . && echo interrupted
-    # Newer kernels wait for a reboot whether or not a program of the host says so.
-    set -- $(printf '%s\n' /boot/vmlinuz-* | sort -V | tail -n 1)
-    if [ -e /run/reboot-required ] || { [ -e "$1" ] && [ "${1#/boot/vmlinuz-}" != "$(uname -r)" ]; }; then echo reboot; fi
+    if prov_wants_reboot; then echo reboot; fi
     [ -z "$to" ] || dpkg-query -W -f='${Conffiles}\n' | awk 'NF == 2 && $2 !~ /[^0-9a-f]/ { print $2 "  " $1 }' | md5sum -c --quiet 2>/dev/null | sed -n 's/: FAILED$//; s/^/edited /p'
     at=0
     for there in $changed; do

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use crate::content::Content;
+use crate::probe::Catalogue;
 
 /// A director, which answers consoles and starts jobs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,6 +16,8 @@ pub struct Director {
     pub console: Content,
     /// Name of the host with the catalogue's database.
     pub catalogue_host: String,
+    /// Where it remembers its jobs.
+    pub catalogue: Catalogue,
     /// What it calls the storage of backups.
     pub archive: &'static str,
     /// The job that backs the catalogue up.

@@ -29,6 +29,7 @@ mod order;
 mod own;
 mod registry;
 pub(crate) mod reverse_proxy;
+mod served;
 pub(crate) mod wordpress;
 
 pub use arrange::arrange;
@@ -38,6 +39,7 @@ pub use check::{check, notes};
 pub(crate) use declarations::Declarations;
 pub use dns_client::name_servers;
 pub use own::OwnRole;
+pub use served::{Served, served};
 pub(crate) use own::{BESIDE, BESIDE_CHECK, from_folder};
 
 use crate::diagnostic::Diagnostic;

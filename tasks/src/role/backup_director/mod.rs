@@ -17,6 +17,7 @@ use crate::Secret;
 use crate::content::{Content, Segment};
 use crate::diagnostic::Diagnostic;
 use crate::estate::{Host, Location};
+use crate::probe::Catalogue;
 use crate::promise::{CLIENT_AUTHORITY, Copies, Director, Promises};
 use crate::quote::{bacula, bacula_name};
 use crate::resource::{
@@ -168,6 +169,10 @@ pub(super) fn promises(
         name: variables.backup_director_name,
         console,
         catalogue_host: variables.backup_database_host,
+        catalogue: Catalogue {
+            options: fixed(CATALOGUE),
+            database: variables.backup_database_name,
+        },
         archive: plan::ARCHIVE,
         catalogue_job: plan::CATALOGUE.0,
         copies: cx.host.has_role("backup_dropbox").then_some(Copies {
