@@ -187,7 +187,7 @@ async fn an_estate_goes_through_its_life() {
         asks_the_estates_dns_server(&estate).await;
         a_killed_daemon_comes_back(&estate).await;
         let log: Vec<String> = estate
-            .logs(&["dns".to_owned()], false, None)
+            .logs(&["dns".to_owned()], false, None, 0)
             .await
             .unwrap()
             .map(|line| line.unwrap().line)

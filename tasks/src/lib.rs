@@ -12,6 +12,7 @@ pub mod health;
 pub mod history;
 mod input;
 pub mod leaving;
+pub mod logs;
 mod model;
 pub mod pattern;
 pub mod plan;

@@ -110,16 +110,27 @@ impl App {
 
     /// Gives the estate's side of Docker; an error where its hosts are not containers.
     pub(super) async fn containers(&self) -> Result<EstateContainers, Problem> {
+        self.containers_or("containers are made for estates whose estate.yml has `containers`")
+            .await
+    }
+
+    /// Gives the same; an error says what is done on servers instead.
+    pub(super) async fn containers_or(&self, instead: &str) -> Result<EstateContainers, Problem> {
         let Some(network) = self.estate.network() else {
-            return Err(Problem::usage(
-                format!(
-                    "the hosts of the estate '{}' are not containers",
-                    self.estate.name()
-                ),
-                "containers are made for estates whose estate.yml has `containers`",
-            ));
+            return Err(self.not_containers(instead));
         };
         Ok(Engine::connect().await?.estate(self.estate.name(), network))
+    }
+
+    /// Says that hosts are servers, and what is done there instead.
+    pub(super) fn not_containers(&self, instead: &str) -> Problem {
+        Problem::usage(
+            format!(
+                "the hosts of the estate '{}' are servers, not containers",
+                self.estate.name()
+            ),
+            instead,
+        )
     }
 
     pub(super) fn state(&self) -> Result<State, Problem> {

@@ -186,9 +186,9 @@ pub(super) enum Command {
     Run(Run),
     /// Preview or apply one resource that no role declares
     Task(Task),
-    /// Show the hosts' containers and services
-    Status(Names),
-    /// Show what the hosts' services print
+    /// Show how the hosts and their services are
+    Status(Status),
+    /// Show what services print and write to their logs
     Logs(Logs),
     /// Open a root shell on a host
     Ssh(Ssh),
@@ -594,15 +594,28 @@ pub(super) struct Task {
 }
 
 #[derive(Debug, Args)]
-pub(super) struct Logs {
+pub(super) struct Status {
     #[command(flatten)]
     pub(super) names: Names,
+    /// Exit with 1 if something is broken on a server, or soon will be
+    #[arg(long)]
+    pub(super) exit_code: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Logs {
+    /// Show these services, or what services of these hosts, groups and roles print; everything when none is named
+    #[arg(value_name = "NAME")]
+    pub(super) names: Vec<String>,
     /// Go on showing new lines
     #[arg(long, short)]
     pub(super) follow: bool,
-    /// Show this many lines per host before
-    #[arg(long, default_value_t = 100, value_name = "N")]
-    pub(super) tail: usize,
+    /// Show what was printed since then: `30min`, `2h`, `3d`, or a time such as `2026-01-31 17:45`
+    #[arg(long, value_name = "TIME")]
+    pub(super) since: Option<String>,
+    /// Show this many lines of each log before; 100 when not given, and all of them with `--since`
+    #[arg(long, value_name = "N")]
+    pub(super) tail: Option<usize>,
 }
 
 #[derive(Debug, Args)]

@@ -11,6 +11,9 @@ use crate::docker::ClientScope;
 use crate::report::problem::{Problem, exit};
 
 pub(super) async fn run(app: &App, options: &Client) -> Result<u8, Problem> {
+    if app.estate.network().is_none() {
+        return Err(app.not_containers(&instead(&options.name)));
+    }
     let scopes = Scopes::of(app);
     let arguments = options.arguments.as_slice();
     let (scope, arguments) = match options.name.as_str() {
@@ -41,6 +44,14 @@ pub(super) async fn run(app: &App, options: &Client) -> Result<u8, Problem> {
         .run_client(&options.name, &arguments, &scope, &progress)
         .await?;
     Ok(u8::try_from(code).unwrap_or(exit::FAILED))
+}
+
+/// Says how to run a client where there are servers.
+fn instead(name: &str) -> String {
+    match name {
+        "vantage" => "`prov ssh HOST` opens a shell on a server".to_owned(),
+        _ => format!("`prov ssh HOST -- {name} ...` runs the {name} of a server, where it is installed"),
+    }
 }
 
 /// Gives the scope of a client of the calendars, inside unless it is named, and its arguments: the estate's own server

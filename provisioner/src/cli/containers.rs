@@ -22,6 +22,10 @@ use crate::report::progress::Lines;
 use crate::report::style::{self, paint};
 use crate::report::text;
 
+/// What is done with servers that are not to be the estate's any more.
+const LEAVING_SERVERS: &str = "nothing of it is in Docker; to take from a server what a role has set up, take the role from the host in estate.yml and \
+     run `prov apply`; `prov domain NAME --remove` takes domains away, and both keep data unless `--purge-data` is given";
+
 /// Shows the progress that the Docker side reports by calls.
 pub(super) struct Shown(Mutex<Lines>, bool);
 
@@ -119,7 +123,7 @@ pub(super) async fn deploy_hosts(
     renew_volumes: bool,
 ) -> Result<Vec<(String, Result<(), DockerError>)>, Problem> {
     let specs = specs(app, hosts)?;
-    let containers = app.containers().await?;
+    let containers = app.containers_or("servers are there already: `prov apply` makes them as the estate says").await?;
     let shown = Shown::new(app);
     let progress = |host: &str, doing: &str| shown.show(host, doing);
     let options = DeployOptions { renew_volumes };
@@ -151,7 +155,7 @@ pub(super) async fn test_hosts(
     deadline: u64,
 ) -> Result<Vec<(String, Result<(), DockerError>)>, Problem> {
     let specs = specs(app, hosts)?;
-    let containers = app.containers().await?;
+    let containers = app.containers_or("daemons run on servers as soon as `prov apply` has set them up").await?;
     let shown = Shown::new(app);
     let progress = |host: &str, doing: &str| shown.show(host, doing);
     let options = TestOptions {
@@ -224,7 +228,7 @@ pub(super) fn all_well(results: Vec<(String, Result<(), DockerError>)>) -> Resul
 }
 
 pub(super) async fn down(app: &App, options: &Down) -> Result<u8, Problem> {
-    let containers = app.containers().await?;
+    let containers = app.containers_or(LEAVING_SERVERS).await?;
     let shown = Shown::new(app);
     let progress = |host: &str, doing: &str| shown.show(host, doing);
     let options = DownOptions {

@@ -15,6 +15,7 @@ mod dropbox;
 mod history;
 mod jobs;
 mod limit;
+mod logs;
 mod mail_client;
 mod packages;
 mod passphrase;
@@ -159,8 +160,8 @@ async fn dispatch(arguments: Arguments) -> Result<u8, Problem> {
         Command::History(options) => history::run(&App::load(global)?, &options).await,
         Command::Undo(options) => history::undo(&App::load(global)?, &options).await,
         Command::Task(options) => task::run(&App::load(global)?, &options).await,
-        Command::Status(options) => status::status(&App::load(global)?, &options).await,
-        Command::Logs(options) => status::logs(&App::load(global)?, &options).await,
+        Command::Status(options) => status::run(&App::load(global)?, &options).await,
+        Command::Logs(options) => logs::run(&App::load(global)?, &options).await,
         Command::Ssh(options) => ssh::run(&App::load(global)?, &options).await,
     }
 }

@@ -1,18 +1,140 @@
-//! `prov status` and `prov logs`.
+//! `prov status`: what containers and their services do, and how servers are.
 
-use crate::report::print::{self, jsonln, outln};
-use futures_util::StreamExt as _;
+use std::collections::BTreeMap;
+
 use futures_util::future::join_all;
 use serde_json::json;
+use tasks::domain::role::DomainWork;
+use tasks::estate::Host;
+use tasks::health::{Watched, backup_of};
+use tasks::probe::{BackupFact, Catalogue, Facts, Query, QuerySet};
+use tasks::promise::{Director, Promises};
+use tasks::role::HostContext;
 
 use super::app::App;
-use super::arguments::{Logs, Names};
+use super::arguments::{Names, Status};
 use crate::docker::{HostState, HostStatus, Mode, ServiceState, ServiceStatus};
+use crate::engine::{self, Failure};
+use crate::report::health::{self, Known, Row};
+use crate::report::print::{jsonln, out, outln};
 use crate::report::problem::{Problem, exit};
 use crate::report::style::{self, paint};
-use crate::report::text::{printable, seconds};
+use crate::report::text::seconds;
 
-pub(super) async fn status(app: &App, options: &Names) -> Result<u8, Problem> {
+pub(super) async fn run(app: &App, options: &Status) -> Result<u8, Problem> {
+    if app.estate.network().is_some() {
+        return containers(app, &options.names).await;
+    }
+    let hosts = app.named(&options.names)?;
+    let rows = servers(app, &hosts).await?;
+    if app.json() {
+        let hosts: Vec<_> = rows.iter().map(health::json).collect();
+        jsonln!("{:#}", json!({ "hosts": hosts }));
+    } else {
+        for row in &rows {
+            out(format_args!("{}", health::host(row)));
+        }
+        outln!("{}", health::closing(&rows));
+    }
+    Ok(code(&rows, options.exit_code))
+}
+
+fn code(rows: &[Row], counts: bool) -> u8 {
+    let failures = || rows.iter().filter_map(|row| row.known.as_ref().err());
+    let is_found = |row: &Row| row.findings().is_some_and(|findings| !findings.is_empty());
+    if failures().any(|failure| !failure.unreachable) || counts && rows.iter().any(is_found) {
+        exit::FAILED
+    } else if failures().next().is_some() {
+        exit::UNREACHABLE
+    } else {
+        exit::DONE
+    }
+}
+
+/// Asks servers how they are, all at once. A director of backups is asked about them where it is none of them.
+async fn servers(app: &App, hosts: &[&Host]) -> Result<Vec<Row>, Problem> {
+    let work = DomainWork::setup(&app.domains);
+    let (promises, _) =
+        Promises::collect(&app.estate, &app.domains, &app.templates, &app.inputs);
+    let director = promises.directors.first();
+    let mut watched = Vec::new();
+    for host in hosts {
+        let context = HostContext::new(&app.estate, host, &app.inputs, &app.templates);
+        let domains = work.resources(&app.estate, host, &app.inputs, &app.templates)?;
+        let mut one = Watched::of(&context, &domains)?;
+        let mut backed_up = promises.file_daemons.iter();
+        one.is_backed_up = backed_up.any(|it| it.host == host.name());
+        one.catalogue = catalogue(director, host);
+        watched.push(one);
+    }
+    let mut asked: Vec<_> = hosts.iter().copied().zip(watched.iter().cloned()).collect();
+    let far = director.filter(|it| hosts.iter().all(|host| host.name() != it.host));
+    if watched.iter().any(|one| one.is_backed_up)
+        && let Some(host) = far.and_then(|it| app.estate.host(&it.host))
+    {
+        let catalogue = catalogue(director, host);
+        let only = Watched {
+            catalogue,
+            ..Watched::default()
+        };
+        asked.push((host, only));
+    }
+    let names: Vec<_> = asked.iter().map(|(host, _)| *host).collect();
+    let targets = app.targets(&names).await?;
+    let questions = asked.iter().map(|(_, watched)| {
+        let asked = [Query::Health(watched.question())];
+        asked.into_iter().chain(QuerySet::of_every_host().queries()).collect::<QuerySet>()
+    });
+    let work: Vec<_> = targets.into_iter().zip(questions).collect();
+    let facts = engine::on_all(work, app.global.forks, |((_, target), queries)| async move {
+        let facts = engine::ask(&target?, &queries).await;
+        facts.map_err(Failure::from)
+    });
+    let facts = facts.await;
+    let jobs = asked.iter().zip(&facts).find_map(|((host, _), facts)| {
+        let is_director = director.is_some_and(|it| it.host == host.name());
+        let fact = facts.as_ref().ok().filter(|_| is_director)?.health.as_ref()?;
+        fact.backups.clone()
+    });
+    let rows = hosts.iter().zip(watched).zip(facts);
+    let rows = rows.map(|((host, watched), facts)| Row {
+        host: host.name().to_owned(),
+        known: facts.and_then(|facts| known(host, watched, &facts, jobs.as_ref())),
+    });
+    Ok(rows.collect())
+}
+
+/// Says where a host remembers the jobs of backups, if it is the director's.
+fn catalogue(director: Option<&Director>, host: &Host) -> Option<Catalogue> {
+    let director = director.filter(|it| it.host == host.name())?;
+    Some(director.catalogue.clone())
+}
+
+fn known(
+    host: &Host,
+    watched: Watched,
+    facts: &Facts,
+    jobs: Option<&BTreeMap<String, BackupFact>>,
+) -> Result<Known, Failure> {
+    let Some(fact) = facts.health.clone() else {
+        return Err(Failure::new(
+            "internal error: it was not asked how it is",
+            "report this",
+        ));
+    };
+    let backup = jobs.filter(|_| watched.is_backed_up);
+    let backup = backup.map(|jobs| backup_of(jobs, host.name()));
+    let release = facts.release.as_ref();
+    Ok(Known {
+        release: release.map_or_else(String::new, |it| format!("{} {}", it.id, it.codename)),
+        findings: watched.findings(&fact, facts.manager, backup.as_ref()),
+        services: watched.services,
+        backup,
+        fact,
+    })
+}
+
+async fn containers(app: &App, options: &Names) -> Result<u8, Problem> {
     let (hosts, stand_ins) = app.named_with_stand_ins(options)?;
     let containers = app.containers().await?;
     let all = containers.list().await?;
@@ -115,36 +237,4 @@ fn service_json(service: &ServiceStatus) -> serde_json::Value {
         "state": state(service.state).1.trim_end(),
         "since_s": service.since.as_secs(),
     })
-}
-
-pub(super) async fn logs(app: &App, options: &Logs) -> Result<u8, Problem> {
-    let (hosts, stand_ins) = app.named_with_stand_ins(&options.names)?;
-    let hosts = hosts.iter().map(|host| host.name().to_owned());
-    let stand_ins = stand_ins.iter().map(|stand_in| stand_in.name().to_owned());
-    let mut hosts: Vec<_> = hosts.chain(stand_ins).collect();
-    let containers = app.containers().await?;
-    if options.names.names.is_empty() && app.global.limit.is_none() {
-        // Whoever names nobody means what there is.
-        let all = containers.list().await?;
-        hosts.retain(|host| all.iter().any(|status| status.host == *host));
-    }
-    let width = hosts.iter().map(String::len).max().unwrap_or(0);
-    let mut lines = Box::pin(
-        containers
-            .logs(&hosts, options.follow, Some(options.tail))
-            .await?,
-    );
-    while let Some(line) = lines.next().await {
-        if print::closed() {
-            break;
-        }
-        let line = line?;
-        if app.json() {
-            jsonln!("{}", json!({ "host": line.host, "line": line.line }));
-        } else {
-            let host = paint(style::FAINT, &format!("{:<width$}", line.host));
-            outln!("{host} {}", printable(&line.line));
-        }
-    }
-    Ok(exit::DONE)
 }

@@ -108,12 +108,14 @@ impl EstateContainers {
         Ok(answer.text().lines().filter_map(service_status).collect())
     }
 
-    /// Streams the logs of hosts, all hosts of the estate if none are named; with `follow` it ends only with them.
+    /// Streams the logs of hosts from a time on, in seconds since 1970; all hosts of the estate if none are named. With `follow` it
+    /// ends only with them.
     pub async fn logs(
         &self,
         hosts: &[String],
         follow: bool,
         tail: Option<usize>,
+        since: u64,
     ) -> Result<impl Stream<Item = Result<LogLine, DockerError>> + Send + 'static, DockerError>
     {
         let mut containers: HashMap<String, String> = self
@@ -139,7 +141,7 @@ impl EstateContainers {
         let tail = tail.map_or_else(|| "all".to_owned(), |lines| lines.to_string());
         let streams: Vec<_> = chosen
             .into_iter()
-            .map(|(host, id)| self.log_of(host, &id, follow, &tail).boxed())
+            .map(|(host, id)| self.log_of(host, &id, follow, &tail, since).boxed())
             .collect();
         Ok(stream::select_all(streams))
     }
@@ -150,11 +152,13 @@ impl EstateContainers {
         container: &str,
         follow: bool,
         tail: &str,
+        since: u64,
     ) -> impl Stream<Item = Result<LogLine, DockerError>> + Send + 'static + use<> {
         let options = LogsOptionsBuilder::new()
             .stdout(true)
             .stderr(true)
             .follow(follow)
+            .since(i32::try_from(since).unwrap_or(i32::MAX))
             .tail(tail)
             .build();
         let docker = self.docker().clone();

@@ -23,11 +23,12 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use tasks::InputTexts;
+use tasks::probe::{Facts, QuerySet};
 use tasks::value::HostPath;
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 
-use crate::ssh::Target;
+use crate::ssh::{SshError, Target};
 
 pub use exchange::Exchange;
 pub use history::{Remembered, kept, runs};
@@ -102,6 +103,14 @@ pub async fn look_for_inputs(
         host::read_files(&host, &target, &files).await
     });
     found.await.into_iter().flatten().collect()
+}
+
+/// Asks one host, in one round trip, and lets go of it.
+pub async fn ask(target: &Target, queries: &QuerySet) -> Result<Facts, SshError> {
+    let mut session = ReadSession::open(target).await?;
+    let answers = session.look(queries).await?;
+    session.close().await;
+    Ok(answers.facts)
 }
 
 /// Applies all hosts at once, at most `forks` at a time.

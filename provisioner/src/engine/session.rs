@@ -128,9 +128,23 @@ impl CommandSession {
     where
         F: Future<Output = ()>,
     {
-        let Self(read) = self;
         let command = steps::run_command(&Run::new(argv.iter()));
-        let script = format!("{}exec </dev/null 2>&1\n{command}\nexit", environment());
+        let script = format!("exec </dev/null\n{command}\nexit");
+        self.script(&script, total, printed).await
+    }
+
+    /// Runs a script of prov's own in the same way; its standard input ends with the session.
+    pub async fn script<F>(
+        self,
+        script: &str,
+        total: Duration,
+        printed: impl Fn(Vec<u8>) -> F,
+    ) -> Result<Ended, SshError>
+    where
+        F: Future<Output = ()>,
+    {
+        let Self(read) = self;
+        let script = format!("{}exec 2>&1\n{script}\nexit", environment());
         read.shell.become_script(&script, total, printed).await
     }
 }

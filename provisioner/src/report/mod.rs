@@ -1,6 +1,7 @@
 //! Reports: everything a person or a program reads about a run is rendered here.
 
 pub mod checks;
+pub mod health;
 pub mod html;
 pub mod json;
 pub mod print;
