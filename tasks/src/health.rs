@@ -230,10 +230,7 @@ fn backups(BackupFact { done, failed }: BackupFact, now: u64, found: &mut Vec<Fi
                 ago(now.saturating_sub(failed))
             ),
         )),
-        (None, _) => found.push(soon(
-            "backup_missing",
-            "it has no backup yet".to_owned(),
-        )),
+        (None, _) => found.push(soon("backup_missing", "it has no backup yet".to_owned())),
         (Some(done), _) if now.saturating_sub(done) > OLD_BACKUP * DAY => found.push(soon(
             "backup_old",
             format!("its last backup is of {}", ago(now - done)),
@@ -329,6 +326,7 @@ mod tests {
             services: [(name, unit)].into(),
             disks: vec![DiskFact {
                 target: "/".to_owned(),
+                kind: "ext4".to_owned(),
                 size: 100,
                 used: 50,
                 free: 50,
@@ -406,7 +404,10 @@ mod tests {
         assert_eq!(codes(|fact| fact.security = 1), ["security_updates"]);
         assert_eq!(codes(|fact| fact.reboot = true), ["reboot"]);
         assert_eq!(codes(|fact| fact.lists = None), ["lists_missing"]);
-        assert_eq!(codes(|fact| fact.lists = Some(NOW - 8 * DAY)), ["lists_old"]);
+        assert_eq!(
+            codes(|fact| fact.lists = Some(NOW - 8 * DAY)),
+            ["lists_old"]
+        );
         assert_eq!(
             codes(|fact| fact.apt_problem = Some("no".to_owned())),
             ["apt"]

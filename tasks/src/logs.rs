@@ -29,9 +29,15 @@ const FILES: [(&str, &[&str]); 11] = [
     ("mariadb", &["/var/log/mysql/*.log", "/var/log/mysql/*.err"]),
     ("nginx", &["/var/log/nginx/*.log"]),
     ("postgresql", &["/var/log/postgresql/*.log"]),
-    ("rsyslog", &["/var/log/syslog", "/var/log/mail.log", "/var/log/auth.log"]),
+    (
+        "rsyslog",
+        &["/var/log/syslog", "/var/log/mail.log", "/var/log/auth.log"],
+    ),
     ("smbd", &["/var/log/samba/log.smbd"]),
-    ("unattended-upgrades", &["/var/log/unattended-upgrades/*.log"]),
+    (
+        "unattended-upgrades",
+        &["/var/log/unattended-upgrades/*.log"],
+    ),
 ];
 
 /// What of logs is shown.
@@ -77,7 +83,10 @@ impl Since {
             "9999-99-99 99:99:99" | "9999-99-99T99:99:99" => text.to_owned(),
             _ => return Err(format!("'{}' is no time", crate::visible(text))),
         };
-        let part = |at_byte: usize| at.get(at_byte..at_byte + 2).and_then(|two| two.parse().ok());
+        let part = |at_byte: usize| {
+            at.get(at_byte..at_byte + 2)
+                .and_then(|two| two.parse().ok())
+        };
         let within = |at_byte: usize, range: std::ops::RangeInclusive<u32>| {
             part(at_byte).is_some_and(|number| range.contains(&number))
         };
@@ -101,7 +110,9 @@ impl Since {
         match self {
             Self::Ago(seconds) => now.saturating_sub(*seconds),
             Self::At(text) => {
-                let numbers = text.split([' ', '-', ':']).map(|part| part.parse().unwrap_or(0));
+                let numbers = text
+                    .split([' ', '-', ':'])
+                    .map(|part| part.parse().unwrap_or(0));
                 let numbers: Vec<u64> = numbers.collect();
                 let [year, month, day, hour, minute, second] = numbers[..] else {
                     return 0;
@@ -137,7 +148,12 @@ pub fn line(printed: &str) -> Line {
     Line {
         file: file.map(str::to_owned),
         // What is no line of a log is a word of a program that could not do it.
-        text: if file.is_some() || source == "j" { text } else { printed }.to_owned(),
+        text: if file.is_some() || source == "j" {
+            text
+        } else {
+            printed
+        }
+        .to_owned(),
     }
 }
 
@@ -153,7 +169,9 @@ fn files<'s>(services: impl Iterator<Item = &'s ServiceName>) -> Vec<&'static st
 /// Names the units whose messages are those of a service: what a timer or a socket starts has more to say than itself.
 fn units(name: &ServiceName) -> Vec<String> {
     let unit = name.unit();
-    let stem = unit.rsplit_once('.').map_or(unit.as_str(), |(stem, _)| stem);
+    let stem = unit
+        .rsplit_once('.')
+        .map_or(unit.as_str(), |(stem, _)| stem);
     let mut units = vec![unit.clone(), format!("{stem}.service")];
     if !stem.contains('@') {
         // Instances, such as the clusters of PostgreSQL.
@@ -173,7 +191,9 @@ pub fn script(services: &BTreeSet<ServiceName>, wanted: &Wanted) -> String {
         "prov_journal {}",
         quote::sh_all(options.iter().map(String::as_str))
     );
-    let tail = wanted.tail.map_or_else(|| "all".to_owned(), |tail| tail.to_string());
+    let tail = wanted
+        .tail
+        .map_or_else(|| "all".to_owned(), |tail| tail.to_string());
     let since = match &wanted.since {
         None => String::new(),
         Some(Since::Ago(seconds)) => {
@@ -185,7 +205,9 @@ pub fn script(services: &BTreeSet<ServiceName>, wanted: &Wanted) -> String {
     let follow = if wanted.follow { "yes" } else { "" };
     let mut script = format!("{SCRIPT}follow={follow} tail={tail} since=\"{since}\"\n");
     let each = |how: &str| {
-        format!("for file in {files}; do [ ! -f \"$file\" ] || prov_log_file \"$file\"{how}\ndone\n")
+        format!(
+            "for file in {files}; do [ ! -f \"$file\" ] || prov_log_file \"$file\"{how}\ndone\n"
+        )
     };
     // Writing to a string cannot fail.
     let _ = if wanted.follow {
@@ -321,9 +343,15 @@ mod tests {
             // Exim, PostgreSQL.
             ("2026-01-31 17:44:59 a", "2026-01-31 17:45:00 b"),
             // MariaDB.
-            ("2026-01-31  7:44:59 0 [Note] a", "2026-02-01  0:00:00 0 [Note] b"),
+            (
+                "2026-01-31  7:44:59 0 [Note] a",
+                "2026-02-01  0:00:00 0 [Note] b",
+            ),
             // nginx, what it says and what it serves.
-            ("2026/01/31 17:44:59 [error] a", "2026/01/31 17:45:00 [error] b"),
+            (
+                "2026/01/31 17:44:59 [error] a",
+                "2026/01/31 17:45:00 [error] b",
+            ),
             (
                 "::1 - - [31/Jan/2026:17:44:59 +0000] \"GET / HTTP/1.1\"",
                 "::1 - - [01/Feb/2026:00:44:59 +0000] \"GET / HTTP/1.1\"",

@@ -50,7 +50,9 @@ pub(super) async fn run(app: &App, options: &Client) -> Result<u8, Problem> {
 fn instead(name: &str) -> String {
     match name {
         "vantage" => "`prov ssh HOST` opens a shell on a server".to_owned(),
-        _ => format!("`prov ssh HOST -- {name} ...` runs the {name} of a server, where it is installed"),
+        _ => format!(
+            "`prov ssh HOST -- {name} ...` runs the {name} of a server, where it is installed"
+        ),
     }
 }
 

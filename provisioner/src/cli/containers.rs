@@ -123,7 +123,9 @@ pub(super) async fn deploy_hosts(
     renew_volumes: bool,
 ) -> Result<Vec<(String, Result<(), DockerError>)>, Problem> {
     let specs = specs(app, hosts)?;
-    let containers = app.containers_or("servers are there already: `prov apply` makes them as the estate says").await?;
+    let containers = app
+        .containers_or("servers are there already: `prov apply` makes them as the estate says")
+        .await?;
     let shown = Shown::new(app);
     let progress = |host: &str, doing: &str| shown.show(host, doing);
     let options = DeployOptions { renew_volumes };
@@ -155,7 +157,9 @@ pub(super) async fn test_hosts(
     deadline: u64,
 ) -> Result<Vec<(String, Result<(), DockerError>)>, Problem> {
     let specs = specs(app, hosts)?;
-    let containers = app.containers_or("daemons run on servers as soon as `prov apply` has set them up").await?;
+    let containers = app
+        .containers_or("daemons run on servers as soon as `prov apply` has set them up")
+        .await?;
     let shown = Shown::new(app);
     let progress = |host: &str, doing: &str| shown.show(host, doing);
     let options = TestOptions {

@@ -61,7 +61,9 @@ pub(super) async fn run(app: &App, options: &Logs) -> Result<u8, Problem> {
     };
     let (chosen, stand_ins) = choose(app, &options.names)?;
     let width = chosen.iter().map(|one| one.host.name());
-    let width = width.chain(stand_ins.iter().map(String::as_str)).map(str::len);
+    let width = width
+        .chain(stand_ins.iter().map(String::as_str))
+        .map(str::len);
     let width = width.max().unwrap_or(0);
     let shown = |host: &str, line: &Line| show(app.json(), width, host, line);
     if app.estate.network().is_none() {
@@ -83,7 +85,9 @@ fn choose<'a>(app: &'a App, names: &[String]) -> Result<(Vec<Chosen<'a>>, Vec<St
     let stand_ins = app.estate.stand_ins().iter().map(|it| it.name().to_owned());
     if names.is_empty() {
         let stand_ins = stand_ins.filter(|_| app.global.limit.is_none());
-        let all = known.iter().map(|(host, services)| everything(host, services));
+        let all = known
+            .iter()
+            .map(|(host, services)| everything(host, services));
         return Ok((all.collect(), stand_ins.collect()));
     }
     let stand_ins: Vec<_> = stand_ins.filter(|name| names.contains(name)).collect();
@@ -154,7 +158,10 @@ fn meant<'n>(app: &App, name: &'n str) -> Meant<'n> {
     }
     let estate = &app.estate;
     let is_named = estate.host(name).is_some()
-        || estate.groups().chain(estate.services()).any(|known| known == name);
+        || estate
+            .groups()
+            .chain(estate.services())
+            .any(|known| known == name);
     match is_named {
         true => Meant::Hosts,
         false if is_role(name) => Meant::Role(name),
@@ -187,18 +194,23 @@ async fn of_hosts(
 ) -> u8 {
     let (sender, mut said) = mpsc::channel::<(usize, Said)>(256);
     let work = targets.into_iter().zip(chosen).enumerate();
-    let work = work.map(|(index, (target, one))| (index, target, logs::script(&one.services, wanted)));
-    let all = engine::on_all(work.collect(), app.global.forks, move |(index, target, script)| {
-        let sender = sender.clone();
-        async move {
-            let ended = match target {
-                Ok(target) => on_host(index, &target, &script, &sender).await,
-                Err(failure) => Err(failure),
-            };
-            // Nobody is left to tell once the user has asked to stop.
-            let _ = sender.send((index, Said::Ended(ended.err()))).await;
-        }
-    });
+    let work =
+        work.map(|(index, (target, one))| (index, target, logs::script(&one.services, wanted)));
+    let all = engine::on_all(
+        work.collect(),
+        app.global.forks,
+        move |(index, target, script)| {
+            let sender = sender.clone();
+            async move {
+                let ended = match target {
+                    Ok(target) => on_host(index, &target, &script, &sender).await,
+                    Err(failure) => Err(failure),
+                };
+                // Nobody is left to tell once the user has asked to stop.
+                let _ = sender.send((index, Said::Ended(ended.err()))).await;
+            }
+        },
+    );
     let mut failures = Vec::new();
     let mut waiting: Vec<Vec<Line>> = chosen.iter().map(|_| Vec::new()).collect();
     let mut ended = vec![false; chosen.len()];
@@ -215,7 +227,11 @@ async fn of_hosts(
                     failures.extend(failure.map(|it| it.of(chosen[index].host.name())));
                     while ended.get(next) == Some(&true) {
                         next += 1;
-                        for line in waiting.get_mut(next).map(std::mem::take).unwrap_or_default() {
+                        for line in waiting
+                            .get_mut(next)
+                            .map(std::mem::take)
+                            .unwrap_or_default()
+                        {
                             shown(chosen[next].host.name(), &line);
                         }
                     }
@@ -250,9 +266,14 @@ async fn on_host(
     let session = CommandSession::open(target).await?;
     let rest = std::sync::Mutex::new(Vec::<u8>::new());
     let lines = |bytes: &[u8]| {
-        let mut rest = rest.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut rest = rest
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         rest.extend(bytes);
-        let end = rest.iter().rposition(|byte| *byte == b'\n').map(|end| end + 1);
+        let end = rest
+            .iter()
+            .rposition(|byte| *byte == b'\n')
+            .map(|end| end + 1);
         let end = end.or((rest.len() > MOST_LINE).then_some(rest.len()));
         let ended: Vec<u8> = rest.drain(..end.unwrap_or(0)).collect();
         let text = tasks::raw::text(&ended).into_owned();
@@ -284,9 +305,13 @@ async fn of_containers(
     let all = containers.list().await?;
     let has_container = |name: &str| all.iter().any(|status| status.host == name);
     // Whoever names nobody means what there is.
-    let is_meant = |name: &str| !options.names.is_empty() || app.global.limit.is_some() || has_container(name);
+    let is_meant =
+        |name: &str| !options.names.is_empty() || app.global.limit.is_some() || has_container(name);
     let hosts = chosen.iter().map(|one| one.host.name().to_owned());
-    let hosts: Vec<_> = hosts.chain(stand_ins).filter(|name| is_meant(name)).collect();
+    let hosts: Vec<_> = hosts
+        .chain(stand_ins)
+        .filter(|name| is_meant(name))
+        .collect();
     let runs = |name: &str| {
         all.iter().any(|status| {
             status.host == name && status.state == HostState::Running && status.mode == Mode::Test

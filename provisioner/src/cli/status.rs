@@ -54,8 +54,7 @@ fn code(rows: &[Row], counts: bool) -> u8 {
 /// Asks servers how they are, all at once. A director of backups is asked about them where it is none of them.
 async fn servers(app: &App, hosts: &[&Host]) -> Result<Vec<Row>, Problem> {
     let work = DomainWork::setup(&app.domains);
-    let (promises, _) =
-        Promises::collect(&app.estate, &app.domains, &app.templates, &app.inputs);
+    let (promises, _) = Promises::collect(&app.estate, &app.domains, &app.templates, &app.inputs);
     let director = promises.directors.first();
     let mut watched = Vec::new();
     for host in hosts {
@@ -83,17 +82,29 @@ async fn servers(app: &App, hosts: &[&Host]) -> Result<Vec<Row>, Problem> {
     let targets = app.targets(&names).await?;
     let questions = asked.iter().map(|(_, watched)| {
         let asked = [Query::Health(watched.question())];
-        asked.into_iter().chain(QuerySet::of_every_host().queries()).collect::<QuerySet>()
+        asked
+            .into_iter()
+            .chain(QuerySet::of_every_host().queries())
+            .collect::<QuerySet>()
     });
     let work: Vec<_> = targets.into_iter().zip(questions).collect();
-    let facts = engine::on_all(work, app.global.forks, |((_, target), queries)| async move {
-        let facts = engine::ask(&target?, &queries).await;
-        facts.map_err(Failure::from)
-    });
+    let facts = engine::on_all(
+        work,
+        app.global.forks,
+        |((_, target), queries)| async move {
+            let facts = engine::ask(&target?, &queries).await;
+            facts.map_err(Failure::from)
+        },
+    );
     let facts = facts.await;
     let jobs = asked.iter().zip(&facts).find_map(|((host, _), facts)| {
         let is_director = director.is_some_and(|it| it.host == host.name());
-        let fact = facts.as_ref().ok().filter(|_| is_director)?.health.as_ref()?;
+        let fact = facts
+            .as_ref()
+            .ok()
+            .filter(|_| is_director)?
+            .health
+            .as_ref()?;
         fact.backups.clone()
     });
     let rows = hosts.iter().zip(watched).zip(facts);

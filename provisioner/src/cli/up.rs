@@ -62,7 +62,11 @@ pub(super) async fn run(app: &App, options: &Up) -> Result<u8, Problem> {
         "deploy",
         "containers that run an SSH server and nothing else",
     );
-    let containers = app.containers_or("on servers `prov apply`, `prov domain --all` and `prov verify` do what it does").await?;
+    let containers = app
+        .containers_or(
+            "on servers `prov apply`, `prov domain --all` and `prov verify` do what it does",
+        )
+        .await?;
     let all = containers.list().await?;
     let missing: Vec<&Host> = hosts
         .iter()

@@ -40,7 +40,11 @@ pub fn host(row: &Row) -> String {
     let known = match &row.known {
         Ok(known) => known,
         Err(failure) => {
-            let state = if failure.unreachable { "unreachable" } else { "failed" };
+            let state = if failure.unreachable {
+                "unreachable"
+            } else {
+                "failed"
+            };
             let problem = super::problem::Problem::Failed(failure.clone()).text();
             return format!("{name} {}\n{problem}", paint(style::BAD, state));
         }
@@ -59,13 +63,18 @@ pub fn host(row: &Row) -> String {
             "processor",
             "processors"
         ),
-        percent(fact.memory.saturating_sub(fact.memory_free), fact.memory_free),
+        percent(
+            fact.memory.saturating_sub(fact.memory_free),
+            fact.memory_free
+        ),
         bytes(fact.memory),
     );
     let mut about = |what: &str, rest: String| {
         let _ = writeln!(text, "    {what:<12} {}", printable(&rest));
     };
-    let disks = fact.disks.iter().map(|disk| {
+    // What is in memory is of interest when it is full, which is a finding.
+    let disks = fact.disks.iter().filter(|disk| disk.kind != "tmpfs");
+    let disks = disks.map(|disk| {
         let full = percent(disk.used, disk.free);
         format!("{} {full} % of {}", disk.target, bytes(disk.size))
     });
@@ -75,7 +84,12 @@ pub fn host(row: &Row) -> String {
         about("certificates", certificates(fact));
     }
     if let Some(backup) = known.backup {
-        about("last backup", backup.done.map_or_else(|| "none".to_owned(), |at| ago(fact.now.saturating_sub(at))));
+        about(
+            "last backup",
+            backup
+                .done
+                .map_or_else(|| "none".to_owned(), |at| ago(fact.now.saturating_sub(at))),
+        );
     }
     for (name, roles) in &known.services {
         let unit = fact.services.get(name);
@@ -93,7 +107,12 @@ pub fn host(row: &Row) -> String {
     }
     for finding in &known.findings {
         let (style, sign) = sign(finding.severity);
-        let _ = writeln!(text, "    {} {}", paint(style, sign), printable(&finding.text));
+        let _ = writeln!(
+            text,
+            "    {} {}",
+            paint(style, sign),
+            printable(&finding.text)
+        );
     }
     text
 }
@@ -113,7 +132,10 @@ fn updates(fact: &HealthFact) -> String {
 /// Names the certificate that ends first, as the others have longer.
 fn certificates(fact: &HealthFact) -> String {
     let days = |ends: u64| ends.saturating_sub(fact.now) / DAY;
-    let first = fact.certificates.iter().filter_map(|it| Some((it.ends?, &it.path)));
+    let first = fact
+        .certificates
+        .iter()
+        .filter_map(|it| Some((it.ends?, &it.path)));
     let all = counted(fact.certificates.len(), "certificate", "certificates");
     match first.min() {
         Some((ends, path)) => format!("{all}, the first ends in {} days: {path}", days(ends)),
@@ -146,28 +168,50 @@ const fn sign(severity: Severity) -> (anstyle::Style, &'static str) {
 pub fn closing(rows: &[Row]) -> String {
     let count = |is: fn(&Row) -> bool| rows.iter().filter(|row| is(row)).count();
     let broken = |finding: &Finding| finding.severity == Severity::Broken;
-    let worst = move |row: &Row| row.known.as_ref().ok().map(|known| known.findings.iter().any(broken));
+    let worst = move |row: &Row| {
+        row.known
+            .as_ref()
+            .ok()
+            .map(|known| known.findings.iter().any(broken))
+    };
     let parts = [
-        (count(|row| row.findings().is_some_and(<[Finding]>::is_empty)), "well"),
-        (rows.iter().filter(|row| worst(row) == Some(true)).count(), "with something broken"),
+        (
+            count(|row| row.findings().is_some_and(<[Finding]>::is_empty)),
+            "well",
+        ),
+        (
+            rows.iter().filter(|row| worst(row) == Some(true)).count(),
+            "with something broken",
+        ),
         (
             rows.iter()
-                .filter(|row| worst(row) == Some(false) && row.findings().is_some_and(|it| !it.is_empty()))
+                .filter(|row| {
+                    worst(row) == Some(false) && row.findings().is_some_and(|it| !it.is_empty())
+                })
                 .count(),
             "to look after",
         ),
         (count(|row| row.known.is_err()), "without an answer"),
     ];
     let parts = parts.iter().filter(|(count, _)| *count > 0);
-    let parts: Vec<_> = parts.map(|(count, what)| format!("{count} {what}")).collect();
-    format!("{}: {}.", counted(rows.len(), "server", "servers"), parts.join(", "))
+    let parts: Vec<_> = parts
+        .map(|(count, what)| format!("{count} {what}"))
+        .collect();
+    format!(
+        "{}: {}.",
+        counted(rows.len(), "server", "servers"),
+        parts.join(", ")
+    )
 }
 
 impl Row {
     /// Gives what is not well, where that is known.
     #[must_use]
     pub fn findings(&self) -> Option<&[Finding]> {
-        self.known.as_ref().ok().map(|known| known.findings.as_slice())
+        self.known
+            .as_ref()
+            .ok()
+            .map(|known| known.findings.as_slice())
     }
 }
 
@@ -191,7 +235,10 @@ pub fn json(row: &Row) -> Value {
     let certificates = fact.certificates.iter().map(|it| {
         json!({ "path": it.path, "ends": it.ends, "days": it.ends.map(|ends| ends.saturating_sub(fact.now) / DAY) })
     });
-    let failed = fact.failed.iter().map(|unit| json!({ "name": unit.name, "since_s": unit.since }));
+    let failed = fact
+        .failed
+        .iter()
+        .map(|unit| json!({ "name": unit.name, "since_s": unit.since }));
     json!({
         "host": row.host,
         "failed": null,
@@ -266,7 +313,8 @@ mod tests {
 
     #[test]
     fn a_server_is_described_in_a_few_lines() {
-        let text = anstream::adapter::strip_str(&host(&row(&[(Severity::Broken, "a\u{1b}[2Jb")]))).to_string();
+        let text = anstream::adapter::strip_str(&host(&row(&[(Severity::Broken, "a\u{1b}[2Jb")])))
+            .to_string();
         let lines: Vec<_> = text.lines().map(str::trim_end).collect();
         assert_eq!(
             lines,

@@ -53,7 +53,7 @@ pub struct HealthFact {
     pub memory_free: u64,
     /// What its kernel calls itself.
     pub kernel: String,
-    /// File systems on disks of its own.
+    /// File systems of its own, on disks and in memory.
     pub disks: Vec<DiskFact>,
     /// When its lists of packages were fetched; `None` where it has none.
     pub lists: Option<u64>,
@@ -85,6 +85,8 @@ pub struct HealthFact {
 pub struct DiskFact {
     /// Where it is mounted.
     pub target: String,
+    /// Of which type it is, such as `ext4`.
+    pub kind: String,
     /// Its size in bytes.
     pub size: u64,
     /// Bytes in use.
@@ -238,7 +240,12 @@ impl Kind for OfHost {
 impl HealthFact {
     /// Takes one line.
     fn take(&mut self, word: &str, rest: &str) -> Result<(), Broken> {
-        let wrong = || broken(ANSWER, format!("has a line about {word} that makes no sense"));
+        let wrong = || {
+            broken(
+                ANSWER,
+                format!("has a line about {word} that makes no sense"),
+            )
+        };
         let number = |text: &str| text.trim().parse::<u64>().map_err(|_| wrong());
         let kib = |text: &str| number(text).map(|kib| kib.saturating_mul(1024));
         match word {
@@ -260,14 +267,16 @@ impl HealthFact {
                 (self.memory, self.memory_free) = (kib(total)?, kib(free)?);
             }
             "disk" => {
-                let fields: Vec<_> = rest.splitn(6, ' ').collect();
-                let [size, used, free, inodes, inodes_free, target] = fields.as_slice() else {
+                let fields: Vec<_> = rest.splitn(7, ' ').collect();
+                let [kind, size, used, free, inodes, inodes_free, target] = fields.as_slice()
+                else {
                     return Err(wrong());
                 };
                 // A file system without such a limit says `-` of it.
                 let count = |text: &str| text.parse().unwrap_or(0);
                 self.disks.push(DiskFact {
                     target: (*target).to_owned(),
+                    kind: (*kind).to_owned(),
                     size: kib(size)?,
                     used: kib(used)?,
                     free: kib(free)?,
@@ -369,7 +378,7 @@ mod tests {
     use super::*;
 
     const GOOD: &str = "uptime 90061\nload 0.10 1.25 12.00\nprocessors 2\nnow 1780000000\nkernel 6.12.1-amd64\n\
-                        memory 2000 1000\ndisk 100 97 3 - - /srv/with a space\nlists 1779990000\n\
+                        memory 2000 1000\ndisk ext4 100 97 3 - - /srv/with a space\nlists 1779990000\n\
                         pending nginx [1.26-1] (1.26-2 Debian-Security:13/stable-security [amd64])\n\
                         pending vim [9.1-1] (9.1-2 Debian:13.2/stable [amd64])\nreboot\n\
                         certificate 1790000000 /etc/a.pem\ncertificate missing /etc/b.pem\n\
@@ -390,7 +399,11 @@ mod tests {
         assert_eq!(fact.disks[0].target, "/srv/with a space");
         assert_eq!((fact.disks[0].free, fact.disks[0].inodes), (3072, 0));
         assert_eq!((fact.pending, fact.security, fact.reboot), (2, 1, true));
-        let ends: Vec<_> = fact.certificates.iter().map(|it| (it.ends, it.exists)).collect();
+        let ends: Vec<_> = fact
+            .certificates
+            .iter()
+            .map(|it| (it.ends, it.exists))
+            .collect();
         assert_eq!(
             ends,
             [(Some(1_790_000_000), true), (None, false), (None, true)]
@@ -415,7 +428,9 @@ mod tests {
             assert!(read(bad, "").is_err(), "{bad:?}");
         }
         let two = HealthQuestion {
-            services: ["a", "b"].map(|name| ServiceName::new(name).unwrap()).into(),
+            services: ["a", "b"]
+                .map(|name| ServiceName::new(name).unwrap())
+                .into(),
             ..HealthQuestion::default()
         };
         let block = "Id=a.service\nLoadState=loaded\nActiveState=active\n";
@@ -442,7 +457,10 @@ mod tests {
                 UnitState::Running,
             ),
             ("LoadState=masked\nActiveState=inactive", UnitState::Masked),
-            ("LoadState=not-found\nActiveState=inactive", UnitState::Unknown),
+            (
+                "LoadState=not-found\nActiveState=inactive",
+                UnitState::Unknown,
+            ),
         ] {
             assert_eq!(state(lines), expected, "{lines}");
         }

@@ -8,10 +8,10 @@ prov_health_system() {
   echo "kernel $(uname -r)"
   awk '$1 == "MemTotal:" { total = $2 } $1 == "MemAvailable:" { print "memory " total " " $2 }' /proc/meminfo
   # Files that a container has of its machine are mounts, too.
-  df -lk --output=size,used,avail,itotal,iavail,target -x tmpfs -x devtmpfs -x squashfs -x efivarfs -x ramfs -x iso9660 2>/dev/null | {
+  df -lk --output=fstype,size,used,avail,itotal,iavail,target -x devtmpfs -x squashfs -x efivarfs -x ramfs -x iso9660 2>/dev/null | {
     read -r heading
-    while read -r size used free inodes unused target; do
-      [ ! -d "$target" ] || echo "disk $size $used $free $inodes $unused $target"; done; }
+    while read -r type size used free inodes unused target; do
+      [ ! -d "$target" ] || echo "disk $type $size $used $free $inodes $unused $target"; done; }
 }
 
 # Lists are taken as they are: to fetch them is another's business.

@@ -65,7 +65,8 @@ pub use git::{GitFact, GitQuestion};
 pub use group::GroupFact;
 pub use guard::{GuardFact, Guards};
 pub use health::{
-    BackupFact, Catalogue, CertificateFact, DiskFact, HealthFact, HealthQuestion, UnitFact, UnitState,
+    BackupFact, Catalogue, CertificateFact, DiskFact, HealthFact, HealthQuestion, UnitFact,
+    UnitState,
 };
 pub use known::{Becomes, Known};
 pub use locale::LocaleFact;

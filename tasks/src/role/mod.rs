@@ -39,8 +39,8 @@ pub use check::{check, notes};
 pub(crate) use declarations::Declarations;
 pub use dns_client::name_servers;
 pub use own::OwnRole;
-pub use served::{Served, served};
 pub(crate) use own::{BESIDE, BESIDE_CHECK, from_folder};
+pub use served::{Served, served};
 
 use crate::diagnostic::Diagnostic;
 pub(crate) use crate::value::fixed;
