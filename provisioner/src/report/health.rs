@@ -323,7 +323,7 @@ mod tests {
                 "    disks",
                 "    updates      0 pending, 0 for security (no lists of packages)",
                 "    last backup  none",
-                "    ! a\\x1b[2Jb",
+                "    ! a\\u{1b}[2Jb",
             ]
         );
     }
