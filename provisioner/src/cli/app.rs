@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use tasks::Diagnostic;
 use tasks::authority::Authority;
 use tasks::domain::Domains;
-use tasks::estate::{Estate, Sources};
+use tasks::estate::{Estate, KNOWN_HOSTS, Sources};
 use tasks::role::{Catalogue, Inputs};
 use tasks::template::Templates;
 
@@ -75,13 +75,14 @@ impl App {
             },
             roles,
         };
-        let user_config =
-            UserConfig::load(&home(), Keyring::new(passphrase::ask)).map_err(|cause| {
+        let user_config = UserConfig::load(&home(), Keyring::new(passphrase::ask))
+            .map_err(|cause| {
                 Problem::Failed(Failure::new(
                     cause,
                     "repair it, as ssh would have to read it too",
                 ))
-            })?;
+            })?
+            .with_known_hosts(global.estate.join(KNOWN_HOSTS));
         Ok(Self {
             global,
             estate,

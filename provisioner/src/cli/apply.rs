@@ -27,8 +27,9 @@ impl App {
 
 pub(super) async fn run(app: &App, options: &Apply) -> Result<u8, Problem> {
     let wait = options.waiting.wait;
+    options.changes.ready()?;
     if let Some(path) = &options.plan {
-        return plans::apply(app, path, &options.care, wait).await;
+        return plans::apply(app, path, options).await;
     }
     let hosts = app.named(&options.names)?;
     let work = Work::Roles(app.phase());
@@ -68,6 +69,7 @@ pub(super) async fn run(app: &App, options: &Apply) -> Result<u8, Problem> {
     };
     let mut outcome = options.care.apply(app, &hosts, jobs, &how).await?;
     outcome.other_domains = jobs::domains_of(app, &hosts);
+    options.changes.write(app, &outcome, Tense::Did)?;
     let left = outcome.hosts.iter().flat_map(|host| &host.left);
     let left: BTreeSet<_> = left
         .filter(|left| left.forgotten)

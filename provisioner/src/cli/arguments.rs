@@ -296,6 +296,8 @@ pub(super) struct Diff {
     /// Exit with 2 if anything would change
     #[arg(long)]
     pub(super) exit_code: bool,
+    #[command(flatten)]
+    pub(super) changes: super::reports::Changes,
 }
 
 #[derive(Debug, Args)]
@@ -321,6 +323,8 @@ pub(super) struct Apply {
     pub(super) confirm: Option<String>,
     #[command(flatten)]
     pub(super) care: super::rollout::Care,
+    #[command(flatten)]
+    pub(super) changes: super::reports::Changes,
     #[command(flatten)]
     pub(super) waiting: Waiting,
 }

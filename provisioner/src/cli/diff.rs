@@ -9,8 +9,10 @@ use super::work::{Leave, Work};
 use super::{domains, plans};
 use crate::engine::{SavedScope, Status};
 use crate::report::problem::{Problem, exit};
+use crate::report::text::Tense;
 
 pub(super) async fn run(app: &App, options: &Diff) -> Result<u8, Problem> {
+    options.changes.ready()?;
     let hosts = app.named(&options.names)?;
     let all = DomainWork::setup(&app.domains);
     let mut scope = SavedScope::roles();
@@ -29,6 +31,7 @@ pub(super) async fn run(app: &App, options: &Diff) -> Result<u8, Problem> {
     if !options.domains {
         outcome.other_domains = jobs::domains_of(app, &hosts);
     }
+    options.changes.write(app, &outcome, Tense::Would)?;
     let code = plans::keep(app, options.out.as_deref(), scope, &outcome, &previews)?;
     let mut hosts = outcome.hosts.iter();
     let pending = hosts.any(|host| host.status() == Status::Changed);

@@ -6,9 +6,10 @@ use tasks::domain::role::{DomainWork, Tag};
 use tasks::estate::Host;
 
 use super::app::App;
+use super::arguments::Apply;
 use super::domains::{self, Asked};
 use super::jobs::{self, Jobs, Show};
-use super::rollout::{Applying, Care};
+use super::rollout::Applying;
 use super::work::{Leave, Work};
 use crate::engine::{Failure, Job, Previewed, RunOutcome, SavedPlan, SavedScope};
 use crate::report::json;
@@ -90,7 +91,7 @@ fn key() -> Result<String, Problem> {
 }
 
 /// Applies a saved plan.
-pub(super) async fn apply(app: &App, path: &Path, care: &Care, wait: u64) -> Result<u8, Problem> {
+pub(super) async fn apply(app: &App, path: &Path, options: &Apply) -> Result<u8, Problem> {
     if app.global.limit.is_some() {
         return Err(Problem::usage(
             "a plan is applied as a whole, so --plan and --limit do not go together",
@@ -116,10 +117,10 @@ pub(super) async fn apply(app: &App, path: &Path, care: &Care, wait: u64) -> Res
         work,
         leave: &Leave::default(),
         saved: Some(&saved),
-        wait,
+        wait: options.waiting.wait,
         show: Show::Later,
     };
-    let mut outcome = care.apply(app, &hosts, jobs, &how).await?;
+    let mut outcome = options.care.apply(app, &hosts, jobs, &how).await?;
     let failed = outcome.hosts.iter().any(|host| host.failed.is_some());
     let touched = outcome.hosts.iter().any(|host| host.touched);
     // A plan of which nothing was begun can still be applied; any other is used up, and what is left needs a new one.
@@ -131,6 +132,7 @@ pub(super) async fn apply(app: &App, path: &Path, care: &Care, wait: u64) -> Res
     if domains.is_none() {
         outcome.other_domains = jobs::domains_of(app, &hosts);
     }
+    options.changes.write(app, &outcome, Tense::Did)?;
     match jobs::still_deferred(app, &outcome) {
         Some(failure) if code == exit::DONE && domains.is_some() => {
             Ok(jobs::print_failed(app, &outcome, Tense::Did, failure))

@@ -1,4 +1,4 @@
-//! Files that the results of acceptance checks are written to.
+//! Files that the results of acceptance checks, and pages of changes, are written to.
 
 use std::fs::{File, Permissions};
 use std::io::{Error, ErrorKind, Write as _};
@@ -6,20 +6,22 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use clap::Args;
+
 use super::app::App;
 use super::arguments::Reports;
-use crate::engine::Failure;
+use crate::engine::{Failure, RunOutcome};
+use crate::report::changes;
 use crate::report::html::{self, About};
 use crate::report::problem::Problem;
+use crate::report::text::Tense;
 use crate::verify::{self, Check};
 
 impl Reports {
     /// Refuses files that cannot be written, before anything else is done.
     pub(super) fn ready(&self) -> Result<(), Problem> {
         for (path, option) in self.files() {
-            Target::of(path)
-                .and_then(|target| target.ready())
-                .map_err(|error| unwritable(path, &error, option))?;
+            ready(path, option)?;
         }
         Ok(())
     }
@@ -42,10 +44,9 @@ impl Reports {
             put(path, &xml, "--junit")?;
         }
         if let Some(path) = &self.html {
-            let when = jiff::Zoned::now().strftime("%Y-%m-%d %H:%M:%S %Z");
             let about = About {
                 estate: app.estate.name(),
-                when: &when.to_string(),
+                when: &when(),
                 elapsed,
                 phases,
             };
@@ -60,6 +61,48 @@ impl Reports {
             .into_iter()
             .filter_map(|(path, option)| Some((path.as_deref()?, option)))
     }
+}
+
+/// Where a page with the changes of a run is written to.
+#[derive(Debug, Args)]
+pub(super) struct Changes {
+    /// Write the changes as one page, to review and to send
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+}
+
+impl Changes {
+    /// Refuses a file that cannot be written, before anything else is done.
+    pub(super) fn ready(&self) -> Result<(), Problem> {
+        self.html
+            .as_deref()
+            .map_or(Ok(()), |path| ready(path, "--html"))
+    }
+
+    /// Writes the page where it is asked for.
+    pub(super) fn write(&self, app: &App, run: &RunOutcome, tense: Tense) -> Result<(), Problem> {
+        let Some(path) = &self.html else {
+            return Ok(());
+        };
+        let about = changes::About {
+            estate: app.estate.name(),
+            when: &when(),
+            tense,
+        };
+        put(path, &changes::page(&about, run), "--html")
+    }
+}
+
+/// Gives the time as people write it.
+fn when() -> String {
+    let now = jiff::Zoned::now();
+    now.strftime("%Y-%m-%d %H:%M:%S %Z").to_string()
+}
+
+fn ready(path: &Path, option: &str) -> Result<(), Problem> {
+    Target::of(path)
+        .and_then(|target| target.ready())
+        .map_err(|error| unwritable(path, &error, option))
 }
 
 fn put(path: &Path, text: &str, option: &str) -> Result<(), Problem> {
@@ -136,7 +179,7 @@ fn temporary(folder: &Path) -> Result<tempfile::NamedTempFile, Error> {
         .permissions(Permissions::from_mode(0o666))
         .tempfile_in(folder)
         // The path of the temporary file would only confuse.
-        .map_err(|error| error.raw_os_error().map_or(error, Error::from_raw_os_error))
+        .map_err(|error| Error::from(error.kind()))
 }
 
 #[cfg(test)]

@@ -1,20 +1,19 @@
 //! One page with the results of acceptance checks, to read, to print and to send.
 //!
-//! The page is complete in itself: style and pictures are within, it has no scripts, and its content security policy
-//! forbids the browser to load anything. Everything that comes from checks, and so from hosts, is escaped here.
+//! It has no scripts. Everything that comes from checks, and so from hosts, is escaped here.
 
 use std::fmt::Write as _;
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use sha2::{Digest as _, Sha256};
 
 use super::checks::failed;
-use super::text::{counted, printable, seconds};
+use super::page::{self, escape};
+use super::text::{counted, seconds};
 use crate::verify::{Check, Evidence, EvidenceKind, Matrix, matrices};
 
-const STYLE: &str = include_str!("html.css");
+pub(super) const STYLE: &str = include_str!("html.css");
 
 /// What the page says of the run that it is about.
 #[derive(Debug, Clone, Copy)]
@@ -34,17 +33,8 @@ pub struct About<'a> {
 pub fn page(about: &About<'_>, checks: &[Check]) -> String {
     let estate = escape(about.estate);
     let verdict = verdict(checks);
-    let policy = format!(
-        "default-src 'none'; img-src data:; style-src 'sha256-{}'; base-uri 'none'; form-action 'none'",
-        BASE64.encode(Sha256::digest(STYLE))
-    );
-    let mut page = format!(
-        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta http-equiv=\"Content-Security-Policy\" content=\"{policy}\">\n\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <meta name=\"referrer\" content=\"no-referrer\">\n\
-         <title>Estate {estate}: {verdict}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n"
-    );
+    let title = format!("Estate {estate}: {verdict}");
+    let mut page = page::head(&title, STYLE, None);
     header(&mut page, about, checks, &verdict);
     page.push_str("<main>\n");
     failures(&mut page, checks);
@@ -54,12 +44,8 @@ pub fn page(about: &About<'_>, checks: &[Check]) -> String {
     for (number, service) in services(checks).into_iter().enumerate() {
         section(&mut page, number, service, checks);
     }
-    // Writing to a string cannot fail, so the results of `write!` are not looked at in this file.
-    let _ = write!(
-        page,
-        "</main>\n<footer>Written by prov {}. Nothing on this page is loaded from anywhere else.</footer>\n</body>\n</html>\n",
-        env!("CARGO_PKG_VERSION")
-    );
+    page.push_str("</main>\n");
+    page.push_str(&page::foot(None));
     page
 }
 
@@ -88,6 +74,7 @@ fn header(page: &mut String, about: &About<'_>, checks: &[Check], verdict: &str)
     } else {
         class(failed(checks) == 0)
     };
+    // Writing to a string cannot fail, so the results of `write!` are not looked at in this file.
     let _ = write!(
         page,
         "<header>\n<h1>Verification of the estate {}</h1>\n<p class=\"verdict {class}\">{verdict}</p>\n\
@@ -262,22 +249,6 @@ const fn class(passed: bool) -> &'static str {
 
 const fn word(passed: bool) -> &'static str {
     if passed { "pass" } else { "FAIL" }
-}
-
-/// Makes text safe in an element and in a quoted attribute, and control characters visible.
-fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for c in printable(text).chars() {
-        match c {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            '\'' => escaped.push_str("&#39;"),
-            c => escaped.push(c),
-        }
-    }
-    escaped
 }
 
 #[cfg(test)]

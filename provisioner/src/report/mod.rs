@@ -1,9 +1,11 @@
 //! Reports: everything a person or a program reads about a run is rendered here.
 
+pub mod changes;
 pub mod checks;
 pub mod health;
 pub mod html;
 pub mod json;
+mod page;
 pub mod print;
 pub mod problem;
 pub mod progress;

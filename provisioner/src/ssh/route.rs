@@ -1,6 +1,6 @@
 //! The way to a server: what the estate says of it, then the configuration of ssh, then what both do by themselves.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -261,9 +261,10 @@ fn target(config: &UserConfig, wanted: Wanted, entry: Entry, way: Way) -> Result
         methods: entry.methods,
         keyring: Arc::clone(config.keyring()),
     };
-    let files = entry
-        .user_known_hosts
+    let shared = config.known_hosts().map(Path::to_owned);
+    let files = shared
         .into_iter()
+        .chain(entry.user_known_hosts)
         .chain(entry.global_known_hosts);
     let is_direct = matches!(way, Way::Direct);
     Ok(Target {

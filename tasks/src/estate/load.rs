@@ -30,12 +30,16 @@ const PRIVATE_INVENTORY: &str = "estate.private.yml";
 /// Whom the values of encrypted files are for; read elsewhere.
 pub const RECIPIENTS: &str = "recipients.txt";
 
+/// The host keys of the estate's servers, in the format of `~/.ssh/known_hosts`; read elsewhere.
+pub const KNOWN_HOSTS: &str = "known_hosts";
+
 impl<'p> File<'p> {
     fn of(path: &'p str) -> Self {
         let hidden = path.split('/').any(|part| part.starts_with('.'));
         if hidden
             || path == "README.md"
             || path == RECIPIENTS
+            || path == KNOWN_HOSTS
             || path.starts_with("templates/")
             || path.starts_with("roles/")
         {
@@ -70,6 +74,7 @@ impl Estate {
     /// - `NAME.private.yml` beside any of these: not in version control; wins over its public sibling. In its place there can be
     ///   `NAME.private.yml.age`, see [`sealed`](super::sealed), whose values were decrypted when it was handed in.
     /// - `recipients.txt`: whom values are encrypted for.
+    /// - `known_hosts`: the host keys of servers.
     /// - `templates/`, `roles/`: read elsewhere.
     ///
     /// ```

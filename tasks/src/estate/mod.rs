@@ -40,7 +40,7 @@ pub use de::from_node;
 pub(crate) use fault::suggest;
 pub use inventory::CONTAINER_PROGRAMS;
 pub use jump::Jump;
-pub use load::RECIPIENTS;
+pub use load::{KNOWN_HOSTS, RECIPIENTS};
 pub use name::{ALL, host_name, label, variable};
 pub use network::ContainerNetwork;
 pub(crate) use node::shorten;

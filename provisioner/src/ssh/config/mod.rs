@@ -49,6 +49,7 @@ pub struct UserConfig {
     answers: Mutex<HashMap<Question, Answer>>,
     at_once: Semaphore,
     keyring: Arc<Keyring>,
+    known_hosts: Option<PathBuf>,
 }
 
 impl UserConfig {
@@ -64,7 +65,20 @@ impl UserConfig {
             answers: Mutex::default(),
             at_once: Semaphore::new(cores),
             keyring: Arc::new(keyring),
+            known_hosts: None,
         })
+    }
+
+    /// Adds a file of known host keys that counts before the user's own ones, if it is there.
+    #[must_use]
+    pub fn with_known_hosts(mut self, file: PathBuf) -> Self {
+        self.known_hosts = file.exists().then_some(file);
+        self
+    }
+
+    /// Gives the file of known host keys that counts before the user's own ones.
+    pub(super) fn known_hosts(&self) -> Option<&Path> {
+        self.known_hosts.as_deref()
     }
 
     /// Gives the keys that were opened by a passphrase.
