@@ -339,9 +339,10 @@ fn a_preview_tells_by_its_exit_code_whether_something_would_change() {
     let estate = Estate::deployed(&["one"]);
     let servers = estate.as_servers(&estate.connection(), "roles: {dns_client: [one]}\n");
     servers.write_home(".ssh/known_hosts", &estate.known_host("one"));
+    let server = estate.address("one");
     servers.write(
         "groups/all.yml",
-        "home_domain: first.test\ndns_resolvers: [127.0.0.1]\n",
+        &format!("home_domain: first.test\ndns_resolvers: [{server}]\n"),
     );
     servers
         .prov(["diff"])

@@ -14,7 +14,7 @@ struct Way {
 
 const RESTARTS_SSH: &str = "restart: {restart: ssh}";
 
-const WAYS: [Way; 11] = [
+const WAYS: [Way; 13] = [
     Way {
         name: "another port",
         handlers: RESTARTS_SSH,
@@ -66,6 +66,21 @@ const WAYS: [Way; 11] = [
         handlers: "",
         resources: r"- command: {argv: [usermod, --shell, /bin/false, admin], unless: [grep, -q, '^admin:.*false', /etc/passwd]}
     guarded: true",
+        says: &["marked as guarded"],
+    },
+    Way {
+        name: "names that are not resolved",
+        handlers: "",
+        resources: r#"- file: {path: /etc/resolv.conf, content: "nameserver 127.0.0.9\noptions timeout:1 attempts:1\n"}"#,
+        says: &["how names are resolved", "does not any more"],
+    },
+    Way {
+        name: "an address that changed",
+        handlers: "",
+        resources: r#"- command:
+      argv: [sh, -c, 'a=$(ip -o -4 address show dev eth0 | sed "s/.*inet \([^ ]*\) .*/\1/"); ip address add 10.97.254.254/24 dev eth0; ip address del "$a" dev eth0']
+      creates: /tmp/never
+    guarded: true"#,
         says: &["marked as guarded"],
     },
     Way {
@@ -132,6 +147,12 @@ fn whatever_locks_prov_out_is_put_back() {
          ssh-keygen -q -t ed25519 -N '' -f /root/key; install -d -o admin -g admin -m 0700 /home/admin/.ssh; \
          install -o admin -g admin -m 0600 /root/key.pub /home/admin/.ssh/authorized_keys; \
          install -d -m 0700 /var/lib/prov; mount -t tmpfs -o size=40m,mode=0700 tmpfs /var/lib/prov",
+    );
+    // Docker resolves the names of containers, and the archive may be known by its address.
+    let name = server.estate.container("one");
+    server.estate.on(
+        "one",
+        &format!("echo 'deb http://{name}/ own main' >/etc/apt/sources.list.d/zz.list"),
     );
     let key = server.estate.on("one", "cat /root/key");
     server.servers = server

@@ -12,12 +12,14 @@ fn servers(estate: &Estate) -> Folder {
         .map(|host| estate.known_host(host))
         .collect();
     servers.write_home(".ssh/known_hosts", &known.concat());
-    domain(&servers, "first.test");
+    domain(estate, &servers, "first.test");
     servers
 }
 
-fn domain(servers: &Folder, domain: &str) {
-    let text = format!("home_domain: {domain}\ndns_resolvers: [127.0.0.1]\n");
+fn domain(estate: &Estate, servers: &Folder, domain: &str) {
+    // A name server that the estate has yet to bring up.
+    let server = estate.address("one");
+    let text = format!("home_domain: {domain}\ndns_resolvers: [{server}]\n");
     servers.write("groups/all.yml", &text);
 }
 
@@ -106,7 +108,7 @@ fn a_plan_of_another_estate_is_refused() {
     let estate = Estate::deployed(&["one", "two"]);
     let servers = servers(&estate);
     save(&servers);
-    domain(&servers, "second.test");
+    domain(&estate, &servers, "second.test");
     let ran = apply(&servers);
     ran.exits(1)
         .failed("one", &["the estate wants something else"]);

@@ -250,6 +250,7 @@ pub(super) async fn lock(app: &App, wait: u64) -> Lock {
         run: this_run::described(app, &holder).await,
         holder,
         wait,
+        hosts: app.estate.hosts().iter().map(Host::address).collect(),
     }
 }
 

@@ -19,9 +19,9 @@ prov_guard_place='kept=$1 place=$2; shift 2; for p; do
   elif ! { [ -f "$kept/$p" ] && [ -f "$place/$p" ] && [ ! -L "$place/$p" ] && cmp -s -- "$kept/$p" "$place/$p" && cp --attributes-only --preserve=all -- "$kept/$p" "$place/$p"; } 2>/dev/null || [ -L "$kept/$p" ]; then
     [ -L "$place/$p" ] || [ ! -d "$place/$p" ] || rm -rf --one-file-system -- "$place/$p"
     new=${place}/${p%/*}/.prov-guard; rm -f -- "$new"
-    # A second name takes no room where the disk is full.
-    { ln -P -- "$kept/$p" "$new" 2>/dev/null || cp -a -- "$kept/$p" "$new"; } && mv -fT -- "$new" "$place/$p" ||
-      { rm -f -- "$new"; cp -a --remove-destination -- "$kept/$p" "$place/$p" || { cat -- "$kept/$p" >"$place/$p"; cp --attributes-only --preserve=all -- "$kept/$p" "$place/$p"; }; }
+    # A second name takes no room where the disk is full, and what is mounted there can only be written in its place.
+    { ln -P -- "$kept/$p" "$new" 2>/dev/null || cp -a -- "$kept/$p" "$new"; } && mv -fT -- "$new" "$place/$p" 2>/dev/null ||
+      { rm -f -- "$new"; cp -a --remove-destination -- "$kept/$p" "$place/$p" 2>/dev/null || { cat -- "$kept/$p" >"$place/$p"; cp --attributes-only --preserve=all -- "$kept/$p" "$place/$p"; }; }
   fi; printf "%s\n" "$place/${p#./}"; done'
 prov_guard_clear='kept=$1 place=$2 packaged=$3; shift 3; for p; do
   [ -e "$kept/$p" ] || [ -L "$kept/$p" ] || { [ -n "$packaged" ] && dpkg -S "$place/${p#./}" >/dev/null 2>&1; } || {
@@ -58,7 +58,7 @@ prov_guard_own_rules() { # of those tables that nft itself can write; the others
   awk '/^table /{ all = ""; other = 0 } { all = all $0 "\n" } / xt (target|match) /{ other = 1 } /^}/{ if (!other) printf "%s", all }'; }
 prov_guard_links() { ip -o link show up | sed -n 's/^[0-9]*: *\([^:@ ]*\).*/\1/p' | sort; }
 
-prov_guard_arm() { # seconds holder run
+prov_guard_arm() { # seconds holder run, and addresses of name servers that may come up in the same run
   [ ! -e "$guard" ] || { printf '%s\n' 'another change waits to be confirmed'; return 1; }
   umask 077; new=$guard.new
   rm -rf -- "$new" "$clock" && mkdir -p -m 0700 -- "${guard%/*}" && mkdir -m 0700 -- "$clock" && mkdir -m 0700 -- "$new" "$new/state" "$new/paths" &&
@@ -68,6 +68,10 @@ prov_guard_arm() { # seconds holder run
   if command -v nft >/dev/null; then prov_guard_rules >"$new/nft" || rm -f -- "$new/nft"; fi
   for one in iptables ip6tables; do ! command -v $one-save >/dev/null || $one-save >"$new/$one" 2>/dev/null || rm -f -- "$new/$one"; done
   ! command -v ip >/dev/null || { prov_guard_addresses >"$new/addresses"; prov_guard_routes >"$new/routes"; prov_guard_links >"$new/links"; }
+  # Names that the host needs are those of its package sources; an address tells nothing.
+  for asked in $(sed -n 's%^\(deb\|URIs:\)[^#]*https*://\([^/: ]*\).*%\2%p' /etc/apt/sources.list /etc/apt/sources.list.d/* 2>/dev/null | sort -u | head -n 4); do
+    case $asked in (*[!0-9.]*) if timeout 5 getent ahosts "$asked" >/dev/null; then printf %s "$asked" >"$new/name"; break; fi;; esac; done
+  printf '%s\n' $4 >"$new/servers"
   printf %s "$rollback" | base64 -d >"$new/rollback"; printf '%s\n' "$2" >"$new/holder"; printf %s "$3" >"$new/run"
   prov_guard_born $$ && printf '%s %s\n' $$ "$began" >"$clock/session"
   prov_guard_now && printf '%s\n' $((now + $1)) >"$clock/deadline" && mv -T -- "$new" "$guard" || return
@@ -89,8 +93,13 @@ prov_guard_disarm() {
 prov_guard_told() { # run; tells what was put back from a confirmation by the code; another run may have taken the notice
   if [ -e "$put_back" ]; then cat -- "$put_back"; rm -f -- "$put_back"; return 3; fi
   ! grep -qsxF '{"put_back":true}' "$prov_state/history/$1/changes" || return 3; }
+prov_guard_names() { # fails where names are not resolved any more, unless a server of the estate is to do that
+  [ -s "$guard/name" ] || return 0
+  for asked in $(sed -n 's/^nameserver[[:space:]]*//p' /etc/resolv.conf); do ! grep -qxF -- "$asked" "$guard/servers" || return 0; done
+  timeout 8 getent ahosts "$(cat -- "$guard/name")" >/dev/null; }
 prov_guard_confirm() { # run; says that a new session has come in
   [ -d "$guard" ] || { prov_guard_told "$1"; return; }
+  prov_guard_names || { printf '%s\n' "the host resolved $(cat -- "$guard/name") before, and does not any more"; return 4; }
   dd if=/dev/zero of="$guard/room" bs=64k count=1 conv=fsync 2>/dev/null || { printf '%s\n' "nothing can be written below $prov_state any more"; return 4; }
   mkdir -- "$clock/decided" 2>/dev/null || {
     waited=0; while [ -d "$guard" ] && [ $waited -lt 600 ]; do sleep 0.2; waited=$((waited + 1)); done; prov_guard_told "$1"; return; }

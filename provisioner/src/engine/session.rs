@@ -3,6 +3,8 @@
 //! `prov diff` opens a [`ReadSession`], whose type has no method that takes a step. A [`WriteSession`] holds the
 //! host's lock for as long as it lives; the kernel releases it when the session ends, however it ends.
 
+use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tasks::history;
@@ -158,6 +160,8 @@ pub struct Lock {
     pub wait: u64,
     /// What hosts that are changed remember of the run.
     pub run: history::Run,
+    /// Addresses of the estate's hosts: a name server among them may come up in the same run.
+    pub hosts: Arc<[IpAddr]>,
 }
 
 /// What happened when a session to write was opened.
@@ -370,7 +374,8 @@ impl WriteSession {
     /// Has the host keep what it has, and put it back unless a new session gets in after what comes now.
     pub async fn arm(&mut self, target: &Target, lock: &Lock) -> Result<Output, SshError> {
         let seconds = switch::seconds(target);
-        let (functions, command) = switch::arming(seconds, (&lock.holder, &lock.run.run));
+        let (functions, command) =
+            switch::arming(seconds, &lock.holder, &lock.run.run, &lock.hosts);
         let script = functions + &answered("arm", &command);
         let output = self.answer(&script, "arm").await?;
         if output.exit == 0 {

@@ -1,5 +1,7 @@
 //! The scripts of a dead man's switch on a host: it is armed, put off, told what to keep, and confirmed.
 
+use std::net::IpAddr;
+
 use tasks::plan::{Change, lockout};
 use tasks::resource::Declared;
 use tasks::step::Step;
@@ -20,17 +22,20 @@ pub(super) fn seconds(target: &Target) -> u64 {
     (target.timeout.as_secs() * 3).max(30)
 }
 
-/// Writes the functions, and the command that begins.
+/// Writes the functions, and the command that begins; `hosts` are those of the estate, of which one may be a name server that comes
+/// up in the same run.
 #[must_use]
-pub(super) fn arming(seconds: u64, (holder, run): (&str, &str)) -> (String, String) {
+pub(super) fn arming(seconds: u64, holder: &str, run: &str, hosts: &[IpAddr]) -> (String, String) {
     let rollback = format!(
         "{}prov_state={STATE}\n{UNCONFIRMED}{SWITCH}prov_guard_watch \"$1\"\n",
         environment()
     );
     let rollback = encode(rollback.as_bytes());
+    let hosts: Vec<_> = hosts.iter().map(ToString::to_string).collect();
+    let [holder, run, hosts] = [holder, run, &hosts.join(" ")].map(quote);
     (
         format!("{SWITCH}rollback={rollback}\n"),
-        format!("prov_guard_arm {seconds} {} {}", quote(holder), quote(run)),
+        format!("prov_guard_arm {seconds} {holder} {run} {hosts}"),
     )
 }
 
