@@ -20,7 +20,9 @@ pub use mode::Mode;
 pub use network::Network;
 pub(crate) use path::FileName;
 pub use path::HostPath;
-pub use system::{AlternativeName, LocaleName, NftTable, SysctlKey, TimeZone, UnitName};
+pub use system::{
+    AlternativeName, LocaleName, ModuleName, NftTable, SysctlKey, TimeZone, UnitName,
+};
 pub use timespan::Timespan;
 
 macro_rules! checked_name {

@@ -138,6 +138,22 @@ pub enum Reason {
     NotRead,
     /// A locale cannot be used by programs.
     NotGenerated,
+    /// A module of the kernel is not loaded.
+    NotLoaded,
+    /// A module of the kernel is loaded and should not be.
+    Loaded,
+    /// A file system is not mounted.
+    NotMounted,
+    /// A file system is mounted and should not be.
+    Mounted,
+    /// It is mounted with other options.
+    OptionsDiffer,
+    /// Swap space is not in use.
+    NotUsed,
+    /// Swap space is in use and should not be.
+    Used,
+    /// It has another size.
+    SizeDiffers,
     /// What the command makes is not there, or what it checks fails.
     NotDone,
 }
@@ -182,6 +198,14 @@ impl Reason {
             Self::ValueDiffers => "value differs",
             Self::NotRead => "not read yet",
             Self::NotGenerated => "not generated",
+            Self::NotLoaded => "not loaded",
+            Self::Loaded => "loaded",
+            Self::NotMounted => "not mounted",
+            Self::Mounted => "mounted",
+            Self::OptionsDiffer => "options differ",
+            Self::NotUsed => "not in use",
+            Self::Used => "in use",
+            Self::SizeDiffers => "size differs",
             Self::NotDone => "not done",
         }
     }

@@ -20,11 +20,13 @@ mod git;
 mod group;
 mod guard;
 mod health;
+mod kernel_module;
 mod known;
 mod listing;
 mod locale;
 mod login;
 mod mariadb;
+mod mount;
 mod package;
 mod package_hold;
 mod package_lists;
@@ -37,6 +39,7 @@ mod release;
 mod replaced;
 mod service;
 mod service_manager;
+mod swap;
 mod sysctl;
 mod time;
 mod upgrade;
@@ -68,6 +71,7 @@ pub use health::{
     BackupFact, Catalogue, CertificateFact, DiskFact, HealthFact, HealthQuestion, UnitFact,
     UnitState,
 };
+pub use kernel_module::ModuleFact;
 pub use known::{Becomes, Known};
 pub use locale::LocaleFact;
 pub use login::LoginFact;
@@ -75,6 +79,7 @@ pub(crate) use mariadb::{CLIENT, PROXY};
 pub use mariadb::{
     DatabaseFact, DatabaseServer, DatabaseUserFact, MariaDbEffect, MariaDbFacts, MariaDbQuestion,
 };
+pub use mount::{MountFact, MountQuestion};
 pub use package::PackageFact;
 pub use package_lists::ListsFact;
 pub use package_name::{NameFact, NameQuestion};
@@ -91,6 +96,7 @@ pub use release::ReleaseFact;
 pub use replaced::ReplacedFact;
 pub use service::ServiceFact;
 pub use service_manager::ServiceManager;
+pub use swap::SwapFact;
 pub use sysctl::SysctlFact;
 pub use upgrade::{PendingPackage, SourceFile, UpgradeFact, UpgradeQuestion};
 pub use way::{Maker, Planted, Way};
@@ -344,6 +350,12 @@ kinds! {
     Sysctl sysctls: sysctl::Settings;
     /// Whether programs can use a locale, and whether the host can make it.
     Locale locales: locale::Locales;
+    /// A module of the kernel.
+    KernelModule kernel_modules: kernel_module::Modules;
+    /// What is mounted at a path.
+    Mount mounts: mount::Mounts;
+    /// Whether a file or device is swap space.
+    Swap swaps: swap::Swaps;
     /// A table of the host's firewall.
     NftTable nft_tables: firewall::Tables;
     /// What stands behind a name that several programs can have.

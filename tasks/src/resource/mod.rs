@@ -20,15 +20,19 @@ mod download;
 mod edit;
 mod essential;
 mod file;
+mod fstab;
 mod git;
 mod group;
 mod handler;
+mod hostname;
+mod kernel_module;
 mod line;
 mod locale;
 mod manage;
 mod mariadb;
 mod mariadb_database;
 mod mariadb_user;
+mod mount;
 mod nftables;
 mod packages;
 mod postgresql;
@@ -38,6 +42,7 @@ mod replace;
 mod restarts;
 mod scram;
 mod service;
+mod swap;
 mod symlink;
 mod sysctl;
 mod timezone;
@@ -70,11 +75,14 @@ pub use file::File;
 pub use git::Git;
 pub use group::Group;
 pub use handler::{Handler, HandlerAction, Handling};
+pub use hostname::Hostname;
+pub use kernel_module::{KernelModule, ModuleState};
 pub use line::Line;
 pub use locale::Locale;
 pub use manage::{AtEnd, Manage, Stage};
 pub use mariadb_database::MariaDbDatabase;
 pub use mariadb_user::MariaDbUser;
+pub use mount::{Mount, MountState};
 pub use nftables::Nftables;
 pub use packages::{Names, Packages, Terms};
 pub use postgresql_database::PostgresqlDatabase;
@@ -82,6 +90,7 @@ pub use postgresql_user::PostgresqlUser;
 pub use replace::Replace;
 pub use restarts::Restarts;
 pub use service::Service;
+pub use swap::{Swap, SwapSize};
 pub use symlink::Symlink;
 pub use sysctl::{Sysctl, SysctlValue};
 pub use timezone::Timezone;
@@ -224,6 +233,10 @@ kinds! {
     "apache_module" ApacheModule,
     "alternatives" Alternatives,
     "sysctl" Sysctl,
+    "hostname" Hostname,
+    "kernel_module" KernelModule,
+    "mount" Mount,
+    "swap" Swap,
     "timezone" Timezone,
     "locale" Locale,
     "unit" Unit,

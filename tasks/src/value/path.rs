@@ -6,8 +6,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AccountName, ApacheModuleName, DomainName, NftTable, PackageName, SysctlKey, TimeZone,
-    UnitName, Word,
+    AccountName, ApacheModuleName, DomainName, ModuleName, NftTable, PackageName, SysctlKey,
+    TimeZone, UnitName, Word,
 };
 
 /// Marks names that are valid parts of a path: not empty, without a slash, neither `.` nor `..`.
@@ -146,6 +146,21 @@ impl HostPath {
     #[must_use]
     pub(crate) fn nft_table(table: &NftTable) -> Self {
         Self(format!("/etc/nftables.d/{}.nft", table.file_name()))
+    }
+
+    /// Gives the file that has a module of the kernel loaded at boot (modules-load.d(5)).
+    #[must_use]
+    pub(crate) fn modules_load(name: &ModuleName) -> Self {
+        Self(format!(
+            "/etc/modules-load.d/prov-{}.conf",
+            name.loaded_as()
+        ))
+    }
+
+    /// Gives the file that says how a module of the kernel is loaded (modprobe.d(5)).
+    #[must_use]
+    pub(crate) fn modprobe(name: &ModuleName) -> Self {
+        Self(format!("/etc/modprobe.d/prov-{}.conf", name.loaded_as()))
     }
 
     /// Gives the file of a time zone.

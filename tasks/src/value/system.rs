@@ -181,6 +181,26 @@ impl NftTable {
     }
 }
 
+checked_name!(
+    /// Holds the name of a module of the kernel, in which `-` and `_` are the same (modprobe(8)).
+    ModuleName,
+    "kernel_module",
+    "the name of a module of the kernel; use letters, digits, '_' and '-', without .ko",
+    |name| starts_like_a_word(name)
+        && name.len() <= 64
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b))
+);
+
+impl ModuleName {
+    /// Gives the form in which the kernel has it.
+    #[must_use]
+    pub fn loaded_as(&self) -> String {
+        self.0.replace('-', "_")
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
