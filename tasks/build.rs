@@ -1,4 +1,5 @@
-//! Lists the templates of the roles, so that a new file in `templates/` needs no row anywhere.
+//! Lists what is embedded: the templates of the roles, and the roles that are described by files, so that a new file in
+//! `templates/` or `roles/` needs no row anywhere.
 
 #![expect(
     clippy::disallowed_methods,
@@ -10,22 +11,40 @@ use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
 fn main() -> io::Result<()> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../templates");
+    table(
+        "templates",
+        "/// Every template of the roles: its name and its text.\n\
+         pub(super) const BUILT_IN: &[(&str, &str)]",
+        "include_str",
+        "built_in.rs",
+    )?;
+    table(
+        "roles",
+        "/// Every file of the roles that are described by files: its path and its bytes.\n\
+         pub(super) const FILES: &[(&str, &[u8])]",
+        "include_bytes",
+        "shipped.rs",
+    )
+}
+
+/// Writes a table of all files below a folder of the repository.
+fn table(folder: &str, head: &str, include: &str, to: &str) -> io::Result<()> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("..")
+        .join(folder);
     let mut files = Vec::new();
     list(&root, &mut files)?;
     files.sort();
-    let mut table = "/// Every template of the roles: its name and its text.\n\
-                     pub(super) const BUILT_IN: &[(&str, &str)] = &[\n"
-        .to_owned();
+    let mut table = format!("{head} = &[\n");
     for file in files {
         let name = file.strip_prefix(&root).map_err(io::Error::other)?;
         let (name, file) = (name.display(), file.display());
         // Writing to a string cannot fail.
-        let _ = writeln!(table, "    (\"{name}\", include_str!(\"{file}\")),");
+        let _ = writeln!(table, "    (\"{name}\", {include}!(\"{file}\")),");
     }
     table.push_str("];\n");
     let folder = env::var("OUT_DIR").map_err(io::Error::other)?;
-    fs::write(Path::new(&folder).join("built_in.rs"), table)
+    fs::write(Path::new(&folder).join(to), table)
 }
 
 fn list(folder: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {

@@ -67,7 +67,7 @@ pub fn role() -> Value {
         {
             "type": "object",
             "properties": {
-                "type": { "type": "string", "description": "What it accepts: text, number, bool, domain, address, network, path, account, port, duration, secret, list of TYPE, map of TYPE, one of WORD or WORD." },
+                "type": { "type": "string", "description": "What it accepts: text, line, word, number, bool, domain, address, network, path, account, port, duration, time, secret, list of TYPE, map of TYPE, one of WORD or WORD." },
                 "default": { "description": "What it is where nobody sets it; `~` where it may be left out." },
                 "about": { "type": "string", "description": "What it means, for the reference." },
             },

@@ -48,10 +48,12 @@ pub(super) struct Subjects {
 /// Selects the services to verify: those named, or all that have checks.
 pub(super) fn services(app: &App, names: &Names) -> Result<Subjects, Problem> {
     let known = |name: &str| app.estate.services().any(|service| service == name);
+    let is_used = |role: &OwnRole| app.estate.hosts().iter().any(|host| role.is_on(host));
     let own: BTreeSet<_> = app
         .inputs
         .roles
         .own()
+        .filter(|role| !role.is_shipped() || is_used(role))
         .filter_map(OwnRole::checked_as)
         .collect();
     let mut services = Vec::new();

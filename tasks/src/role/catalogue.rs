@@ -60,7 +60,7 @@ pub struct Role {
     pub promises: fn(&HostContext<'_>, &mut Promises) -> Result<(), Vec<Diagnostic>>,
 }
 
-/// A role of the catalogue: part of prov, or of an estate's own.
+/// A role of the catalogue: written in Rust, or described by files.
 #[derive(Debug, Clone)]
 pub enum Entry {
     /// It is a row of the registry.
@@ -168,13 +168,6 @@ pub struct Catalogue {
 }
 
 impl Catalogue {
-    /// Gathers the roles that are part of prov.
-    pub(super) fn of_roles(built_in: &'static [Role]) -> Self {
-        Self {
-            entries: built_in.iter().map(Entry::BuiltIn).collect(),
-        }
-    }
-
     /// Gathers roles in this order.
     pub(super) const fn of_entries(entries: Vec<Entry>) -> Self {
         Self { entries }
@@ -187,7 +180,7 @@ impl Catalogue {
 
     /// Lists the variables that are secret to any role, as long as there are roles that could ask for them.
     pub(super) fn secrets(&self) -> BTreeSet<String> {
-        if self.own().next().is_none() {
+        if self.own().all(OwnRole::is_shipped) {
             return BTreeSet::new();
         }
         let of = |role: &Entry| {
@@ -205,7 +198,7 @@ impl Catalogue {
         self.entries.iter()
     }
 
-    /// Lists the roles that are not part of prov.
+    /// Lists the roles that are described by files.
     pub fn own(&self) -> impl Iterator<Item = &OwnRole> {
         self.iter().filter_map(|entry| match entry {
             Entry::Own(role) => Some(role.as_ref()),

@@ -2,12 +2,23 @@
 
 use std::sync::Arc;
 
-use super::catalogue::{Catalogue, Entry};
+use super::catalogue::{Catalogue, Entry, Role};
 use super::own::{self, OwnRole};
 use crate::diagnostic::{Diagnostic, Place, nearest};
 use crate::estate::Sources;
 
 impl Catalogue {
+    /// Gathers the roles that are part of prov: the rows of the registry, and those that are described by files.
+    #[expect(
+        clippy::expect_used,
+        reason = "no estate has a say in it: the tests read every one of these roles"
+    )]
+    pub(super) fn of_prov(built_in: &'static [Role]) -> Self {
+        let rows = built_in.iter().map(Entry::BuiltIn).collect();
+        let entries = own::shipped().and_then(|shipped| placed(rows, shipped));
+        Self::of_entries(entries.expect("the roles of prov are right"))
+    }
+
     /// Gathers the roles that are part of prov, those in the folder `roles` of an estate, and those of libraries, which are
     /// folders of roles.
     ///

@@ -1,4 +1,4 @@
-//! Every role, as a table: names, summaries, variables, what of it is worth a backup, and in which order they are applied.
+//! Every role that is written in Rust, as a table: names, summaries, variables, what of it is worth a backup, and in which order they are applied.
 
 use super::{
     Capability, Catalogue, HostContext, Role, backup_client, backup_director, backup_dropbox,
@@ -13,7 +13,7 @@ use crate::value::HostPath;
 impl Default for Catalogue {
     /// Gives the roles that are part of prov.
     fn default() -> Self {
-        Self::of_roles(BUILT_IN)
+        Self::of_prov(BUILT_IN)
     }
 }
 

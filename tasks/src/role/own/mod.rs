@@ -1,4 +1,4 @@
-//! Roles of an estate's own: `roles/NAME/role.yml`, with templates and files beside it.
+//! Roles that are described by files, an estate's own and those of prov: `roles/NAME/role.yml`, with templates and files beside it.
 //!
 //! Owns what such a role says and that all of it is decided before any host is asked: every mistake has its file, line and
 //! column. To everything above, it is a role like one that is part of prov. Refuses to run anything while it decides:
@@ -14,10 +14,12 @@ mod listed;
 mod local;
 mod prove;
 mod read;
+mod shipped;
 mod toll;
 mod types;
 
 pub(crate) use listed::{BESIDE, BESIDE_CHECK};
+pub(crate) use shipped::shipped;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
@@ -39,6 +41,8 @@ use types::Type;
 pub struct OwnRole {
     name: String,
     on: On,
+    /// Whether it is part of prov.
+    is_shipped: bool,
     /// Where it is described, as the user would name it.
     file: String,
     summary: String,
@@ -199,6 +203,12 @@ impl OwnRole {
     #[must_use]
     pub fn is_named(&self) -> bool {
         self.on == On::Role
+    }
+
+    /// Tells whether the role is part of prov, and not an estate's own.
+    #[must_use]
+    pub const fn is_shipped(&self) -> bool {
+        self.is_shipped
     }
 
     /// Learns which variables are secret to any role.

@@ -169,6 +169,7 @@ impl Reader {
         Some(OwnRole {
             name: name.to_owned(),
             on: On::Role,
+            is_shipped: false,
             file,
             summary,
             after,
@@ -214,6 +215,7 @@ impl Reader {
             summary: format!("What {file} says beside variables."),
             name,
             on,
+            is_shipped: false,
             file,
             after: Vec::new(),
             replaces: None,

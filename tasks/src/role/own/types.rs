@@ -20,6 +20,8 @@ const LONGEST: usize = 64 << 10;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Type {
     Text,
+    Line,
+    Word,
     Number,
     Bool,
     Domain,
@@ -29,6 +31,7 @@ pub(super) enum Type {
     Account,
     Port,
     Duration,
+    Time,
     Secret,
     List(Box<Type>),
     Map(Box<Type>),
@@ -36,8 +39,10 @@ pub(super) enum Type {
 }
 
 /// The types that consist of one word.
-const WORDS: [(&str, Type); 11] = [
+const WORDS: [(&str, Type); 14] = [
     ("text", Type::Text),
+    ("line", Type::Line),
+    ("word", Type::Word),
     ("number", Type::Number),
     ("bool", Type::Bool),
     ("domain", Type::Domain),
@@ -47,6 +52,7 @@ const WORDS: [(&str, Type); 11] = [
     ("account", Type::Account),
     ("port", Type::Port),
     ("duration", Type::Duration),
+    ("time", Type::Time),
     ("secret", Type::Secret),
 ];
 
@@ -105,6 +111,8 @@ impl Type {
             Self::Secret => true,
             Self::List(inner) | Self::Map(inner) => inner.is_secret(),
             Self::Text
+            | Self::Line
+            | Self::Word
             | Self::Number
             | Self::Bool
             | Self::Domain
@@ -114,6 +122,7 @@ impl Type {
             | Self::Account
             | Self::Port
             | Self::Duration
+            | Self::Time
             | Self::OneOf(_) => false,
         }
     }
@@ -151,6 +160,8 @@ impl Type {
                 Err(mistake) => Err(mistake),
             },
             Self::Text => text(node).map(Json::from),
+            Self::Line => of_form(node, is_line, LINE).map(Json::from),
+            Self::Word => of_form(node, is_word, WORD).map(Json::from),
             Self::Number => number(node),
             Self::Bool => from_node::<bool>(node).map(Json::from),
             Self::Domain => from_node::<DomainName>(node).map(|it| it.to_string().into()),
@@ -160,6 +171,7 @@ impl Type {
             Self::Account => from_node::<AccountName>(node).map(|it| it.to_string().into()),
             Self::Port => from_node::<NonZeroU16>(node).map(|it| it.get().into()),
             Self::Duration => duration(node).map(Json::from),
+            Self::Time => of_form(node, is_time, TIME).map(Json::from),
             Self::Secret => from_node::<Secret>(node).map(|secret| places.hide(&secret).into()),
             Self::OneOf(words) => one_of(node, words).map(Json::from),
         };
@@ -185,6 +197,9 @@ impl Type {
                 json!({ "type": "integer", "minimum": 1, "maximum": 65535, "format": "port" })
             }
             Self::Duration => format("duration"),
+            Self::Line => format("line"),
+            Self::Word => format("word"),
+            Self::Time => format("time"),
             Self::Secret => format("secret"),
             Self::List(inner) => json!({ "type": "array", "items": inner.schema() }),
             Self::Map(inner) => json!({ "type": "object", "additionalProperties": inner.schema() }),
@@ -225,6 +240,40 @@ fn text(node: &Node) -> Result<String, Diagnostic> {
         .hint("make it a file of the role"));
     }
     Ok(text)
+}
+
+/// What a text must be that is put into a line of a configuration.
+const LINE: &str = "one line: no line breaks and no other control characters";
+/// What a text must be that nothing of a configuration can take for more than a word.
+const WORD: &str = "a word: letters, digits and any of . _ - + @ : / , = ~ *, and no - at its beginning";
+/// What a time of day is.
+const TIME: &str = "a time of day, for instance 04:30";
+
+fn is_line(text: &str) -> bool {
+    !text.chars().any(|c| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}'))
+}
+
+fn is_word(text: &str) -> bool {
+    let word = |c: char| c.is_ascii_alphanumeric() || "._-+@:/,=~*".contains(c);
+    !text.is_empty() && !text.starts_with('-') && text.chars().all(word)
+}
+
+fn is_time(text: &str) -> bool {
+    let below = |part: &str, most: u8| {
+        let digits = part.len() == 2 && part.bytes().all(|byte| byte.is_ascii_digit());
+        digits && part.parse().is_ok_and(|number: u8| number < most)
+    };
+    text.split_once(':')
+        .is_some_and(|(hours, minutes)| below(hours, 24) && below(minutes, 60))
+}
+
+/// Reads a text that must be of a form, which is said where it is not.
+fn of_form(node: &Node, is: fn(&str) -> bool, form: &str) -> Result<String, Diagnostic> {
+    let given = text(node)?;
+    if is(&given) {
+        return Ok(given);
+    }
+    Err(node.mismatch(form))
 }
 
 fn duration(node: &Node) -> Result<String, Diagnostic> {
@@ -276,6 +325,8 @@ mod tests {
     fn every_type_accepts_its_own_and_refuses_the_rest() {
         for (kind, good, bad) in [
             ("text", "a b", "1"),
+            ("line", "a 'b' # c", "\"a\\nb\""),
+            ("word", "0.debian.pool.ntp.org", "a#b"),
             ("number", "1.5", "x"),
             ("bool", "true", "yes"),
             ("domain", "a.example", "a b"),
@@ -285,6 +336,7 @@ mod tests {
             ("account", "me", "-me"),
             ("port", "443", "70000"),
             ("duration", "5min", "5 parsecs"),
+            ("time", "'04:30'", "'24:00'"),
             ("secret", "hunter2", "[a]"),
             ("list of port", "[1, 2]", "[1, x]"),
             ("map of text", "{a: b}", "[a]"),

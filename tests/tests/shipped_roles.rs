@@ -1,0 +1,164 @@
+//! The roles that are part of prov and described by files: each is previewed, applied, proved, broken by hand, repaired and taken away
+//! on a server under systemd.
+
+use end_to_end::{Server, Ran};
+
+/// What is tried of a role.
+struct Tried {
+    role: &'static str,
+    /// Variables of the host.
+    variables: &'static str,
+    /// How an administrator breaks it, and what its checks say then.
+    broken: &'static [(&'static str, &'static str)],
+    /// What is gone after the role has left: paths.
+    gone: &'static [&'static str],
+    /// And packages.
+    packages: &'static [&'static str],
+}
+
+const TRIED: [Tried; 4] = [
+    Tried {
+        role: "time",
+        // The clock is the machine's; nothing is sent to the Internet.
+        variables: "time_zone: Europe/Berlin\ntime_servers: [127.0.0.2]\ntime_clients: [10.0.0.0/8]\ntime_sets_clock: false\n",
+        broken: &[
+            ("systemctl stop chrony", "the clock is that of a time server"),
+            ("ln -sfn /usr/share/zoneinfo/Etc/UTC /etc/localtime", "the time zone is the one"),
+            (
+                "sed -i /^allow/d /etc/chrony/chrony.conf; systemctl restart chrony",
+                "the time is told to who asks",
+            ),
+        ],
+        gone: &["/etc/chrony/chrony.conf", "/etc/default/chrony", "/etc/systemd/system/chrony.service.d"],
+        packages: &["chrony"],
+    },
+    Tried {
+        role: "locale",
+        variables: "locale_default: de_DE.UTF-8\nlocale_others: [en_GB.UTF-8]\nlocale_variables: {LC_MESSAGES: C.UTF-8}\n",
+        broken: &[
+            ("localedef --delete-from-archive en_GB.utf8", "programs can speak en_GB.UTF-8"),
+            (
+                "sed -i s/^LANG=.*/LANG=C.UTF-8/ $(readlink -f /etc/default/locale)",
+                "programs speak de_DE.UTF-8 where nobody says otherwise",
+            ),
+        ],
+        gone: &["/usr/lib/locale/locale-archive"],
+        packages: &["locales"],
+    },
+    Tried {
+        role: "updates",
+        variables: "updates_all: true\nupdates_never: [linux-, nginx]\nupdates_restart_at: '04:30'\nupdates_mail: admin@home.test\n",
+        broken: &[
+            (
+                "echo 'APT::Periodic::Unattended-Upgrade \"0\";' >/etc/apt/apt.conf.d/60updates",
+                "updates are to be installed every day",
+            ),
+            ("systemctl stop apt-daily-upgrade.timer", "apt-daily-upgrade.timer runs"),
+        ],
+        gone: &["/etc/apt/apt.conf.d/60updates"],
+        packages: &["unattended-upgrades"],
+    },
+    Tried {
+        role: "vantage",
+        variables: "",
+        broken: &[("apt-get -qq -y remove swaks", "swaks is there")],
+        gone: &[],
+        packages: &["swaks", "lynx", "chromium-headless-shell", "bind9-dnsutils"],
+    },
+];
+
+const DIFF: [&str; 3] = ["--output", "json", "diff"];
+
+/// Runs a time server beside the host's own, at an address of its own.
+const TIME_SERVER: &str = "
+printf '%s\\n' 'local stratum 8' allow 'bindaddress 127.0.0.2' 'bindcmdaddress /' 'cmdport 0' 'user root' 'pidfile /run/other.pid' >/run/other.conf
+chronyd -x -f /run/other.conf
+";
+
+fn roles() -> String {
+    let roles = TRIED.iter().map(|tried| format!("{}: [one]", tried.role));
+    format!("roles: {{{}}}\n", roles.collect::<Vec<_>>().join(", "))
+}
+
+fn verify(server: &Server, role: &str) -> Ran {
+    // The same host is a container to the other estate, from which its checks are made.
+    let verify = ["--output", "json", "verify", role];
+    server.estate.prov(verify).run()
+}
+
+/// Lists the checks that failed, by what they show.
+fn failed(ran: &Ran) -> Vec<String> {
+    let checks = ran.json()["checks"].as_array().cloned().unwrap_or_default();
+    let failed = checks.iter().filter(|check| check["passed"] == false);
+    failed
+        .map(|check| check["shows"].as_str().unwrap_or_default().to_owned())
+        .collect()
+}
+
+#[test]
+fn every_role_is_applied_proved_broken_repaired_and_taken_away() {
+    let server = Server::boot(&roles());
+    let variables: String = TRIED.iter().map(|tried| tried.variables).collect();
+    server.servers.write("groups/all.yml", &variables);
+    server.estate.inventory(&roles());
+    server.estate.write("groups/all.yml", &variables);
+    let packages_before = installed(&server);
+
+    let preview = server.servers.prov(DIFF).run();
+    preview.exits(0);
+    let applied = server.apply();
+    applied.exits(0);
+    // The locales of a package that is still to come are not known.
+    let known = |change: &String| !change.starts_with("locale ");
+    let done: Vec<_> = applied.changes("one").into_iter().filter(known).collect();
+    let shown: Vec<_> = preview.changes("one").into_iter().filter(known).collect();
+    assert_eq!(shown, done, "{}", preview.told());
+    server.apply().exits(0).unchanged("one");
+    server.servers.prov(DIFF).run().exits(0).unchanged("one");
+    server.estate.on("one", TIME_SERVER);
+    for tried in &TRIED {
+        verify(&server, tried.role).exits(0);
+    }
+    for tried in &TRIED {
+        for (script, check) in tried.broken {
+            server.estate.on("one", script);
+            let red = verify(&server, tried.role);
+            red.exits(1);
+            let failed = failed(&red);
+            assert!(
+                failed.iter().any(|shows| shows.starts_with(check)),
+                "{check}: {failed:?} {}",
+                red.told()
+            );
+            server.apply().exits(0);
+            verify(&server, tried.role).exits(0);
+        }
+    }
+    server.apply().exits(0).unchanged("one");
+    leave(&server, &packages_before);
+}
+
+fn installed(server: &Server) -> String {
+    server.estate.on("one", "dpkg-query -W -f '${Package} '")
+}
+
+/// All roles leave the host.
+fn leave(server: &Server, packages_before: &str) {
+    let file = server.servers.path("estate/estate.yml");
+    let text = std::fs::read_to_string(file).unwrap_or_else(|error| panic!("{error}"));
+    server.servers.write("estate.yml", &text.replace(&roles(), ""));
+    server.servers.write("groups/all.yml", "{}\n");
+    server.apply().exits(0);
+    for tried in &TRIED {
+        for path in tried.gone {
+            let there = server.estate.holds("one", &format!("ls -d {path}"));
+            assert!(!there, "{}: {path} is still there", tried.role);
+        }
+        for package in tried.packages {
+            let is = format!("dpkg-query -W -f '${{Status}}' {package} | grep -q ' installed$'");
+            let before = packages_before.split(' ').any(|one| one == *package);
+            assert_eq!(server.estate.holds("one", &is), before, "{}: {package}", tried.role);
+        }
+    }
+    server.apply().exits(0).unchanged("one");
+}
