@@ -1,7 +1,7 @@
 //! The roles that are part of prov and described by files: each is previewed, applied, proved, broken by hand, repaired and taken away
 //! on a server under systemd.
 
-use end_to_end::{Server, Ran};
+use end_to_end::{Ran, Server};
 
 /// What is tried of a role.
 struct Tried {
@@ -22,21 +22,34 @@ const TRIED: [Tried; 4] = [
         // The clock is the machine's; nothing is sent to the Internet.
         variables: "time_zone: Europe/Berlin\ntime_servers: [127.0.0.2]\ntime_clients: [10.0.0.0/8]\ntime_sets_clock: false\n",
         broken: &[
-            ("systemctl stop chrony", "the clock is that of a time server"),
-            ("ln -sfn /usr/share/zoneinfo/Etc/UTC /etc/localtime", "the time zone is the one"),
+            (
+                "systemctl stop chrony",
+                "the clock is that of a time server",
+            ),
+            (
+                "ln -sfn /usr/share/zoneinfo/Etc/UTC /etc/localtime",
+                "the time zone is the one",
+            ),
             (
                 "sed -i /^allow/d /etc/chrony/chrony.conf; systemctl restart chrony",
                 "the time is told to who asks",
             ),
         ],
-        gone: &["/etc/chrony/chrony.conf", "/etc/default/chrony", "/etc/systemd/system/chrony.service.d"],
+        gone: &[
+            "/etc/chrony/chrony.conf",
+            "/etc/default/chrony",
+            "/etc/systemd/system/chrony.service.d",
+        ],
         packages: &["chrony"],
     },
     Tried {
         role: "locale",
         variables: "locale_default: de_DE.UTF-8\nlocale_others: [en_GB.UTF-8]\nlocale_variables: {LC_MESSAGES: C.UTF-8}\n",
         broken: &[
-            ("localedef --delete-from-archive en_GB.utf8", "programs can speak en_GB.UTF-8"),
+            (
+                "localedef --delete-from-archive en_GB.utf8",
+                "programs can speak en_GB.UTF-8",
+            ),
             (
                 "sed -i s/^LANG=.*/LANG=C.UTF-8/ $(readlink -f /etc/default/locale)",
                 "programs speak de_DE.UTF-8 where nobody says otherwise",
@@ -53,7 +66,10 @@ const TRIED: [Tried; 4] = [
                 "echo 'APT::Periodic::Unattended-Upgrade \"0\";' >/etc/apt/apt.conf.d/60updates",
                 "updates are to be installed every day",
             ),
-            ("systemctl stop apt-daily-upgrade.timer", "apt-daily-upgrade.timer runs"),
+            (
+                "systemctl stop apt-daily-upgrade.timer",
+                "apt-daily-upgrade.timer runs",
+            ),
         ],
         gone: &["/etc/apt/apt.conf.d/60updates"],
         packages: &["unattended-upgrades"],
@@ -146,7 +162,9 @@ fn installed(server: &Server) -> String {
 fn leave(server: &Server, packages_before: &str) {
     let file = server.servers.path("estate/estate.yml");
     let text = std::fs::read_to_string(file).unwrap_or_else(|error| panic!("{error}"));
-    server.servers.write("estate.yml", &text.replace(&roles(), ""));
+    server
+        .servers
+        .write("estate.yml", &text.replace(&roles(), ""));
     server.servers.write("groups/all.yml", "{}\n");
     server.apply().exits(0);
     for tried in &TRIED {
@@ -157,7 +175,12 @@ fn leave(server: &Server, packages_before: &str) {
         for package in tried.packages {
             let is = format!("dpkg-query -W -f '${{Status}}' {package} | grep -q ' installed$'");
             let before = packages_before.split(' ').any(|one| one == *package);
-            assert_eq!(server.estate.holds("one", &is), before, "{}: {package}", tried.role);
+            assert_eq!(
+                server.estate.holds("one", &is),
+                before,
+                "{}: {package}",
+                tried.role
+            );
         }
     }
     server.apply().exits(0).unchanged("one");

@@ -93,7 +93,8 @@ pub(super) fn text() -> String {
 /// Writes the part of the reference that describes the roles of an estate's own.
 pub(super) fn of_own_roles(roles: &Catalogue) -> String {
     let mut text = String::from("# Roles of the estate's own\n\n");
-    let own = |role: &&Entry| matches!(role, Entry::Own(role) if role.is_named() && !role.is_shipped());
+    let own =
+        |role: &&Entry| matches!(role, Entry::Own(role) if role.is_named() && !role.is_shipped());
     for role in roles.iter().filter(own) {
         of_role(&mut text, role);
     }

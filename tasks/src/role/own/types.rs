@@ -245,12 +245,15 @@ fn text(node: &Node) -> Result<String, Diagnostic> {
 /// What a text must be that is put into a line of a configuration.
 const LINE: &str = "one line: no line breaks and no other control characters";
 /// What a text must be that nothing of a configuration can take for more than a word.
-const WORD: &str = "a word: letters, digits and any of . _ - + @ : / , = ~ *, and no - at its beginning";
+const WORD: &str =
+    "a word: letters, digits and any of . _ - + @ : / , = ~ *, and no - at its beginning";
 /// What a time of day is.
 const TIME: &str = "a time of day, for instance 04:30";
 
 fn is_line(text: &str) -> bool {
-    !text.chars().any(|c| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}'))
+    !text
+        .chars()
+        .any(|c| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}'))
 }
 
 fn is_word(text: &str) -> bool {
