@@ -458,6 +458,9 @@ pub(super) struct Verify {
     /// Resolve this name to prove that upstream servers are asked; by default the host of the package archive
     #[arg(long, value_name = "NAME")]
     pub(super) upstream_name: Option<String>,
+    /// Make the checks again and again, with so many seconds between, until you press Ctrl-C
+    #[arg(long, value_name = "SECONDS", value_parser = value_parser!(u64).range(1..=DAY))]
+    pub(super) watch: Option<u64>,
 }
 
 #[derive(Debug, Args)]
@@ -480,6 +483,9 @@ pub(super) struct Reports {
     /// Write the results of the checks as one page, to read and to send
     #[arg(long, value_name = "FILE")]
     pub(super) html: Option<PathBuf>,
+    /// Write the results of the checks as metrics of Prometheus, for the collector `textfile` of node exporter
+    #[arg(long, value_name = "FILE")]
+    pub(super) metrics: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -15,7 +15,7 @@ use crate::report::changes;
 use crate::report::html::{self, About};
 use crate::report::problem::Problem;
 use crate::report::text::Tense;
-use crate::verify::{self, Check};
+use crate::verify::{self, Check, NotChecked};
 
 impl Reports {
     /// Refuses files that cannot be written, before anything else is done.
@@ -30,7 +30,7 @@ impl Reports {
     pub(super) fn write(
         &self,
         app: &App,
-        checks: &[Check],
+        (checks, not_checked): (&[Check], &[NotChecked]),
         elapsed: Duration,
         phases: &[(&'static str, Duration)],
     ) -> Result<(), Problem> {
@@ -52,11 +52,22 @@ impl Reports {
             };
             put(path, &html::page(&about, checks), "--html")?;
         }
+        if let Some(path) = &self.metrics {
+            let now = jiff::Timestamp::now().as_second();
+            let now = u64::try_from(now).unwrap_or_default();
+            let name = app.estate.name();
+            let text = verify::metrics(name, checks, not_checked, elapsed, now);
+            put(path, &text, "--metrics")?;
+        }
         Ok(())
     }
 
     fn files(&self) -> impl Iterator<Item = (&Path, &'static str)> {
-        let files = [(&self.junit, "--junit"), (&self.html, "--html")];
+        let files = [
+            (&self.junit, "--junit"),
+            (&self.html, "--html"),
+            (&self.metrics, "--metrics"),
+        ];
         files
             .into_iter()
             .filter_map(|(path, option)| Some((path.as_deref()?, option)))
@@ -190,6 +201,7 @@ mod tests {
         Reports {
             junit: None,
             html: Some(path.to_owned()),
+            metrics: None,
         }
     }
 

@@ -123,7 +123,9 @@ pub(super) async fn run(app: &App, options: &Up) -> Result<u8, Problem> {
     let checks = verify::checks(app, &services, None).await?;
     phases.end("verify");
     let took = phases.started.elapsed();
-    options.reports.write(app, &checks, took, &phases.done)?;
+    options
+        .reports
+        .write(app, (&checks, &[]), took, &phases.done)?;
     recap(app, &phases, hosts.len(), started.elapsed(), &checks, took);
     let passed = checks.iter().all(|check| check.passed);
     Ok(if passed { exit::DONE } else { exit::FAILED })

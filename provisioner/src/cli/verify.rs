@@ -1,5 +1,7 @@
 //! `prov verify`: proves that services work, with real clients.
 
+mod servers;
+
 use std::collections::BTreeSet;
 use std::error::Error as _;
 use std::path::Path;
@@ -19,21 +21,37 @@ use crate::report::checks::{self as report, failed};
 use crate::report::print::{jsonln, outln};
 use crate::report::problem::{Problem, exit};
 use crate::verify::{
-    Acceptance, Bench, Check, Client, EvidenceKind, Missing, OwnChecks, SERVICES, Service,
-    Surroundings, Sweep,
+    Acceptance, Bench, Check, Client, EvidenceKind, Missing, NotChecked, OwnChecks, SERVICES,
+    Service, Surroundings, Sweep,
 };
 
 /// Folder of the current one in which pictures of pages are kept.
 const ARTEFACTS: &str = ".artefacts";
 
 pub(super) async fn run(app: &App, options: &Verify) -> Result<u8, Problem> {
-    let started = Instant::now();
     options.reports.ready()?;
     let services = services(app, &options.names)?;
-    let checks = checks(app, &services, options.upstream_name.as_deref()).await?;
-    let elapsed = started.elapsed();
-    options.reports.write(app, &checks, elapsed, &[])?;
-    Ok(finish(app, &checks, elapsed))
+    loop {
+        let started = Instant::now();
+        let (checks, without) = if app.estate.network().is_some() {
+            let upstream_name = options.upstream_name.as_deref();
+            (checks(app, &services, upstream_name).await?, Vec::new())
+        } else {
+            servers::checks(app, &services).await?
+        };
+        let elapsed = started.elapsed();
+        options
+            .reports
+            .write(app, (&checks, &without), elapsed, &[])?;
+        let code = finish(app, &checks, &without, elapsed);
+        let Some(seconds) = options.watch else {
+            return Ok(code);
+        };
+        tokio::select! {
+            () = tokio::time::sleep(Duration::from_secs(seconds)) => {}
+            () = signals::asked_to_stop() => return Ok(code),
+        }
+    }
 }
 
 /// The services to verify.
@@ -263,15 +281,24 @@ fn keep(app: &App, checks: &mut [Check]) -> Result<(), Problem> {
 }
 
 /// Prints the results and gives the exit code.
-fn finish(app: &App, checks: &[Check], elapsed: Duration) -> u8 {
+fn finish(app: &App, checks: &[Check], without: &[NotChecked], elapsed: Duration) -> u8 {
     if app.json() {
-        jsonln!("{:#}", json(checks, elapsed));
-    } else if checks.is_empty() {
+        let mut results = json(checks, elapsed);
+        if app.estate.network().is_none() {
+            results["not_checked"] = json!(without);
+        }
+        jsonln!("{results:#}");
+        return exit_code(checks);
+    }
+    if checks.is_empty() && without.is_empty() {
         outln!(
             "nothing was checked: nothing is promised of any service that has acceptance checks"
         );
-    } else {
+    } else if !checks.is_empty() {
         print(app, checks, elapsed);
+    }
+    for one in without {
+        outln!("{}", report::not_checked(one));
     }
     exit_code(checks)
 }

@@ -3,6 +3,7 @@
 //! It schedules, looks, applies, runs handlers, holds locks. What should change is decided in the crate `tasks`.
 
 pub mod answers;
+mod asking;
 mod exchange;
 mod handlers;
 mod history;
@@ -30,6 +31,7 @@ use tokio::task::JoinSet;
 
 use crate::ssh::{SshError, Target};
 
+pub use asking::{AskSession, Asker, Said};
 pub use exchange::Exchange;
 pub use history::{Remembered, kept, runs};
 pub use host::Previewed;

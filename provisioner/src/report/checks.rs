@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::style::{self, paint};
 use super::text::{counted, printable, seconds};
-use crate::verify::{Check, Matrix, matrices};
+use crate::verify::{Check, Matrix, NotChecked, matrices};
 
 /// Renders checks.
 #[must_use]
@@ -30,6 +30,20 @@ pub fn checks(checks: &[Check], elapsed: Duration, verbose: bool) -> String {
         seconds(elapsed)
     );
     text
+}
+
+/// Says what was not checked, and why.
+#[must_use]
+pub fn not_checked(one: &NotChecked) -> String {
+    let checks = one.checks.map_or_else(String::new, |count| {
+        format!("{} ", counted(count, "check", "checks"))
+    });
+    format!(
+        "{} {}  {checks}{}",
+        paint(style::WAIT, "not checked"),
+        printable(&one.service),
+        printable(&one.why)
+    )
 }
 
 /// Counts the checks that failed.

@@ -12,7 +12,9 @@ mod junit;
 pub mod keepsake;
 mod mail;
 mod matrix;
+mod metrics;
 mod own;
+mod servers;
 mod service;
 mod web;
 
@@ -25,7 +27,9 @@ pub use evidence::{Evidence, EvidenceKind};
 pub use junit::junit;
 pub use keepsake::Keepsake;
 pub use matrix::{Cell, Matrix, matrices};
+pub use metrics::metrics;
 pub use own::OwnChecks;
+pub use servers::{NotChecked, Servers, VANTAGE};
 pub use service::{SERVICES, Service};
 
 /// One acceptance check with its result.

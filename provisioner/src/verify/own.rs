@@ -13,7 +13,7 @@ use super::{Acceptance, Bench, Check, Client, Evidence, Open};
 use crate::docker::{DockerError, ExecOutput};
 
 /// How many checks are under way at once.
-const AT_ONCE: usize = 8;
+pub(super) const AT_ONCE: usize = 8;
 
 /// The first wait before a check is made again; each one is longer by half.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -24,8 +24,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 /// The checks of one role.
 #[derive(Debug)]
 pub struct OwnChecks {
-    role: String,
-    checks: Vec<Arc<OwnCheck>>,
+    pub(super) role: String,
+    pub(super) checks: Vec<Arc<OwnCheck>>,
 }
 
 impl OwnChecks {
@@ -81,22 +81,47 @@ impl OwnChecks {
     async fn until_it_holds(&self, check: &OwnCheck, bench: &Bench) -> Result<Check, DockerError> {
         let open = Open::new(&self.role, check.shows(), check.typed(), check.expected());
         let started = Instant::now();
-        let mut pause = PAUSE;
+        let mut tries = Tries::default();
         loop {
             let (verdict, reply) = once(check, bench).await?;
-            if verdict.passed || started.elapsed() + pause > check.within {
-                let printed = check.printed(&reply);
-                let open = if verdict.passed || printed.is_empty() {
-                    open
-                } else {
-                    open.evidence(Evidence::text("what was printed", printed))
-                };
-                return Ok(open.close(verdict.came, verdict.passed));
+            if verdict.passed || !tries.another(started, check.within) {
+                return Ok(closed(open, check, verdict, &reply));
             }
-            tokio::time::sleep(pause).await;
-            pause = (pause + pause / 2).min(LONGEST_PAUSE);
+            tries.pause().await;
         }
     }
+}
+
+/// When a check is made again.
+pub(super) struct Tries(Duration);
+
+impl Default for Tries {
+    fn default() -> Self {
+        Self(PAUSE)
+    }
+}
+
+impl Tries {
+    /// Tells whether there is time for another one.
+    pub(super) fn another(&self, started: Instant, within: Duration) -> bool {
+        started.elapsed() + self.0 <= within
+    }
+
+    pub(super) async fn pause(&mut self) {
+        tokio::time::sleep(self.0).await;
+        self.0 = (self.0 + self.0 / 2).min(LONGEST_PAUSE);
+    }
+}
+
+/// Ends a check with its verdict; one that failed shows what was printed.
+pub(super) fn closed(open: Open, check: &OwnCheck, verdict: Verdict, reply: &Reply) -> Check {
+    let printed = check.printed(reply);
+    let open = if verdict.passed || printed.is_empty() {
+        open
+    } else {
+        open.evidence(Evidence::text("what was printed", printed))
+    };
+    open.close(verdict.came, verdict.passed)
 }
 
 async fn once(check: &OwnCheck, bench: &Bench) -> Result<(Verdict, Reply), DockerError> {
