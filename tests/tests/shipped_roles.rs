@@ -89,6 +89,8 @@ const DIFF: [&str; 3] = ["--output", "json", "diff"];
 const TIME_SERVER: &str = "
 printf '%s\\n' 'local stratum 8' allow 'bindaddress 127.0.0.2' 'bindcmdaddress /' 'cmdport 0' 'user root' 'pidfile /run/other.pid' >/run/other.conf
 chronyd -x -f /run/other.conf
+# Whom it has not reached at first it asks again a minute later.
+systemctl restart chrony
 ";
 
 fn roles() -> String {
