@@ -96,12 +96,15 @@ impl Care {
             let saved = how.saved.cloned();
             let outcome = jobs::apply_under(app, jobs, lock.clone(), saved, how.show).await;
             let mut done = outcome.hosts;
-            self.afterwards(app, &rollout, &mut done).await?;
+            // What was done is reported whatever comes after it.
+            if let Err(problem) = self.afterwards(app, &rollout, &mut done).await {
+                let well = done.iter_mut().filter(|outcome| outcome.failed.is_none());
+                well.for_each(|outcome| outcome.failed = Some(not_seen(&problem)));
+            }
             for outcome in &done {
                 if let Some(failure) = &outcome.failed {
-                    let resource = failure.resource.as_deref().unwrap_or_default();
-                    let key = (outcome.host.as_str(), resource);
-                    let role = roles.get(&(key.0.to_owned(), key.1.to_owned()));
+                    let resource = failure.resource.clone().unwrap_or_default();
+                    let role = roles.get(&(outcome.host.clone(), resource));
                     rollout.failed(&outcome.host, role.map(String::as_str));
                 }
             }
@@ -187,6 +190,15 @@ impl Care {
         }
         Ok(())
     }
+}
+
+/// Says why nobody knows whether everything works.
+fn not_seen(problem: &Problem) -> Failure {
+    let failure = Failure::new(
+        "it was applied, but whether everything works could not be found out",
+        "repair what is said here, then run the same command again",
+    );
+    failure.output(&problem.text())
 }
 
 /// Says of each host what it depends on.
