@@ -5,6 +5,7 @@ mod servers;
 use std::collections::BTreeSet;
 use std::error::Error as _;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde_json::json;
@@ -21,8 +22,8 @@ use crate::report::checks::{self as report, failed};
 use crate::report::print::{jsonln, outln};
 use crate::report::problem::{Problem, exit};
 use crate::verify::{
-    Acceptance, Bench, Check, Client, EvidenceKind, Missing, NotChecked, OwnChecks, SERVICES,
-    Service, Surroundings, Sweep,
+    Acceptance, Bench, BenchError, Check, Client, EvidenceKind, Missing, NotChecked, OwnChecks,
+    Results, SERVICES, Servers, Service, Surroundings, Sweep,
 };
 
 /// Folder of the current one in which pictures of pages are kept.
@@ -33,12 +34,9 @@ pub(super) async fn run(app: &App, options: &Verify) -> Result<u8, Problem> {
     let services = services(app, &options.names)?;
     loop {
         let started = Instant::now();
-        let (checks, without) = if app.estate.network().is_some() {
-            let upstream_name = options.upstream_name.as_deref();
-            (checks(app, &services, upstream_name).await?, Vec::new())
-        } else {
-            servers::checks(app, &services).await?
-        };
+        let upstream_name = options.upstream_name.as_deref();
+        let made = results(app, &services, upstream_name).await?;
+        let (checks, without) = (made.checks, made.not_checked);
         let elapsed = started.elapsed();
         options
             .reports
@@ -113,38 +111,76 @@ pub(super) fn services(app: &App, names: &Names) -> Result<Subjects, Problem> {
     })
 }
 
-/// Runs the checks of services.
+/// Runs the checks of services in containers, where all of them can be made.
 pub(super) async fn checks(
     app: &App,
+    subjects: &Subjects,
+    upstream_name: Option<&str>,
+) -> Result<Vec<Check>, Problem> {
+    Ok(results(app, subjects, upstream_name).await?.checks)
+}
+
+/// Runs the checks of services, and says which were not made.
+async fn results(
+    app: &App,
+    subjects: &Subjects,
+    upstream_name: Option<&str>,
+) -> Result<Results, Problem> {
+    // While this is held, Ctrl-C ends nothing by itself: clients that are being opened are closed again.
+    let _stop = signals::stop_when_asked();
+    let scopes = Scopes::of(app);
+    let ground = match app.estate.network() {
+        Some(_) => Ground::Containers,
+        None => Ground::Servers(servers::gather(app).await?),
+    };
+    let results = on(app, &scopes, subjects, upstream_name, &ground).await;
+    match ground {
+        Ground::Containers => {}
+        Ground::Servers(servers) => servers.close().await,
+    }
+    results
+}
+
+/// Where checks are made.
+enum Ground {
+    Containers,
+    Servers(Arc<Servers>),
+}
+
+/// Runs the checks of services where the hosts are.
+async fn on(
+    app: &App,
+    scopes: &Scopes<'_>,
     Subjects {
         services,
         own,
         by_name,
     }: &Subjects,
     upstream_name: Option<&str>,
-) -> Result<Vec<Check>, Problem> {
-    // While this is held, Ctrl-C ends nothing by itself: clients that are being opened are closed again.
-    let _stop = signals::stop_when_asked();
-    let scopes = Scopes::of(app);
+    ground: &Ground,
+) -> Result<Results, Problem> {
     let promises = scopes.promises()?;
     let upstream_name = upstream_name.map(str::to_owned).or_else(archive_host);
     let surroundings = Surroundings {
         stand_ins: app.estate.stand_ins(),
         upstream_name: upstream_name.as_deref(),
     };
-    let mut checks = Vec::new();
+    let mut results = Results::default();
     for service in services {
-        let acceptance = match (service.checks)(promises, &surroundings) {
-            Ok(acceptance) => acceptance,
-            Err(missing) => {
-                checks.extend(missed(service.name, &missing, *by_name));
-                continue;
+        if let (Ground::Servers(_), Some(why)) = (ground, service.not_on_servers) {
+            results.not_checked.push(NotChecked {
+                service: service.name.to_owned(),
+                checks: None,
+                why: why.to_owned(),
+            });
+            continue;
+        }
+        match (service.checks)(promises, &surroundings) {
+            Ok(acceptance) => {
+                let made = made(app, scopes, acceptance.as_ref(), ground).await;
+                results.append(settled(service.name, made)?);
             }
-        };
-        match made(app, &scopes, acceptance.as_ref()).await {
-            Ok(made) => checks.extend(made),
-            // One container that does not run must not hide what is known of the others.
-            Err(problem) => checks.push(not_made(service.name, problem)?),
+            Err(missing) => results.extend(missed(service.name, &missing, *by_name)),
         }
     }
     for role in own {
@@ -154,15 +190,41 @@ pub(super) async fn checks(
                 format!("no host has a check of '{role}'"),
                 "give a host the role, and see its `only` and `when`",
             );
-            checks.extend(missed(role, &missing, *by_name));
+            results.extend(missed(role, &missing, *by_name));
             continue;
         }
-        match made(app, &scopes, &own).await {
-            Ok(made) => checks.extend(made),
-            Err(problem) => checks.push(not_made(role, problem)?),
-        }
+        results.append(settled(role, made(app, scopes, &own, ground).await)?);
     }
-    Ok(checks)
+    Ok(results)
+}
+
+/// Takes the results of a service. One host that cannot be asked must not hide what is known of the others.
+fn settled(service: &str, made: Result<Results, Unmade>) -> Result<Results, Problem> {
+    match made {
+        Ok(results) => Ok(results),
+        Err(Unmade::NoVantage(why)) => Ok(Results {
+            checks: Vec::new(),
+            not_checked: vec![NotChecked {
+                service: service.to_owned(),
+                checks: None,
+                why,
+            }],
+        }),
+        Err(Unmade::Problem(problem)) => Ok(vec![not_made(service, problem)?].into()),
+    }
+}
+
+/// Why the checks of a service were not made.
+enum Unmade {
+    /// No server is there to ask from; the text says so.
+    NoVantage(String),
+    Problem(Problem),
+}
+
+impl<E: Into<Problem>> From<E> for Unmade {
+    fn from(problem: E) -> Self {
+        Self::Problem(problem.into())
+    }
 }
 
 /// Turns what is missing for a service's checks into one that failed. Where nothing is promised, that is no failure for
@@ -177,11 +239,16 @@ async fn made(
     app: &App,
     scopes: &Scopes<'_>,
     acceptance: &dyn Acceptance,
-) -> Result<Vec<Check>, Problem> {
-    let bench = bench(app, scopes, acceptance.clients()).await?;
-    let checks = unless_stopped(acceptance.make(&bench)).await;
-    let sweep = match &checks {
-        Ok(checks) => (failed(checks) > 0).then_some(Sweep::Failed),
+    ground: &Ground,
+) -> Result<Results, Unmade> {
+    let clients = acceptance.clients();
+    let bench = match ground {
+        Ground::Containers => bench(app, scopes, clients).await?,
+        Ground::Servers(servers) => Bench::on_servers(servers, run_word(), clients)?,
+    };
+    let results = unless_stopped(acceptance.make(&bench)).await;
+    let sweep = match &results {
+        Ok(results) => (failed(&results.checks) > 0).then_some(Sweep::Failed),
         Err(_) => Some(Sweep::GivenUp),
     };
     let swept = match sweep {
@@ -190,11 +257,11 @@ async fn made(
     };
     // The clients' containers must go, also when the user has seen enough.
     let closed = bench.close().await;
-    let mut checks = checks?;
-    swept?;
+    let mut results = results?;
+    swept.map_err(unmade)?;
     closed?;
-    keep(app, &mut checks)?;
-    Ok(checks)
+    keep(app, &mut results.checks)?;
+    Ok(results)
 }
 
 /// Opens clients to make checks with; whoever gets them closes them again.
@@ -212,7 +279,7 @@ pub(super) async fn bench(
     let containers = app.containers().await?;
     let shown = Shown::new(app);
     let progress = |host: &str, doing: &str| shown.show(host, doing);
-    let bench = Bench::open(containers, run_word(), clients, &progress).await;
+    let bench = Bench::in_containers(containers, run_word(), clients, &progress).await;
     shown.clear();
     Ok(bench?)
 }
@@ -246,14 +313,22 @@ fn run_word() -> String {
 
 /// Makes checks until the user has seen enough.
 async fn unless_stopped(
-    checks: impl Future<Output = Result<Vec<Check>, DockerError>>,
-) -> Result<Vec<Check>, Problem> {
+    results: impl Future<Output = Result<Results, BenchError>>,
+) -> Result<Results, Unmade> {
     tokio::select! {
-        checks = checks => Ok(checks?),
-        () = signals::asked_to_stop() => Err(Problem::Failed(Failure::new(
+        results = results => results.map_err(unmade),
+        () = signals::asked_to_stop() => Err(Unmade::Problem(Problem::Failed(Failure::new(
             "stopped before all checks were made",
             "run it again when you like",
-        ))),
+        )))),
+    }
+}
+
+/// Tells what cannot be seen from what went wrong.
+fn unmade(error: BenchError) -> Unmade {
+    match error {
+        BenchError::NoVantage(_) => Unmade::NoVantage(error.to_string()),
+        BenchError::Docker(_) | BenchError::Server { .. } => Unmade::Problem(error.into()),
     }
 }
 

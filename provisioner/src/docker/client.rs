@@ -358,6 +358,17 @@ fn pack(files: &[ClientFile]) -> std::io::Result<Vec<u8>> {
     archive.into_inner()
 }
 
+/// Gives what starts a client where there is no container of its own: its program, or the script that its image has.
+pub fn client_program(name: &str) -> Result<Vec<&'static str>, DockerError> {
+    let client = find(name)?;
+    let mut files = client.files.iter();
+    let script = files.find(|file| file.path == client.program);
+    Ok(match script {
+        Some(script) => vec!["sh", "-c", script.content, client.program],
+        None => vec![client.program],
+    })
+}
+
 fn find(name: &str) -> Result<&'static ClientImage, DockerError> {
     CLIENTS
         .iter()

@@ -30,7 +30,7 @@ mod test_mode;
 
 pub use archive::archive_host;
 pub use browser::{BROWSER, Page};
-pub use client::{AUTHORITY, ClientFile, ClientScope, ClientSession};
+pub use client::{AUTHORITY, ClientFile, ClientScope, ClientSession, client_program};
 pub use container::{HostSpec, Mode};
 pub use deploy::{DeployOptions, Deployed};
 pub use down::{DownOptions, Removed};

@@ -9,6 +9,7 @@ use tasks::Diagnostic;
 use super::style::{self, paint};
 use crate::docker::DockerError;
 use crate::engine::{Failure, RunOutcome};
+use crate::verify::BenchError;
 
 /// Exit codes, which are documented API.
 pub mod exit {
@@ -54,6 +55,22 @@ impl From<Failure> for Problem {
 impl From<DockerError> for Problem {
     fn from(error: DockerError) -> Self {
         Self::Docker(Box::new(error))
+    }
+}
+
+impl From<BenchError> for Problem {
+    fn from(error: BenchError) -> Self {
+        match error {
+            BenchError::Docker(error) => error.into(),
+            BenchError::Server { host, mut failure } => {
+                failure.cause = format!("{host}: {}", failure.cause);
+                Self::Failed(*failure)
+            }
+            BenchError::NoVantage(_) => Self::usage(
+                error.to_string(),
+                "give a host at that location the role, and apply it",
+            ),
+        }
     }
 }
 

@@ -2,10 +2,9 @@
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
-use tasks::estate::{Location, StandIn};
+use tasks::estate::StandIn;
 
-use super::Check;
-use crate::docker::{ClientScope, ClientSession, DockerError, EstateContainers, Progress};
+use super::{Bench, BenchError, Client, Results};
 
 /// What checks may know besides the promises.
 #[derive(Debug, Clone, Copy)]
@@ -57,14 +56,14 @@ pub trait Acceptance: Send + Sync {
     fn clients(&self) -> Vec<Client>;
 
     /// Makes the checks.
-    fn make<'b>(&'b self, bench: &'b Bench) -> BoxFuture<'b, Result<Vec<Check>, DockerError>>;
+    fn make<'b>(&'b self, bench: &'b Bench) -> BoxFuture<'b, Result<Results, BenchError>>;
 
     /// Takes away what the checks may have left behind; nothing, unless a service says otherwise.
     fn sweep<'b>(
         &'b self,
         _bench: &'b Bench,
         _why: Sweep,
-    ) -> BoxFuture<'b, Result<(), DockerError>> {
+    ) -> BoxFuture<'b, Result<(), BenchError>> {
         async { Ok(()) }.boxed()
     }
 }
@@ -76,91 +75,4 @@ pub enum Sweep {
     GivenUp,
     /// All were made, and some failed.
     Failed,
-}
-
-/// A program in a container of its own, and where it stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Client {
-    /// Its name, as in `prov client`.
-    pub name: &'static str,
-    /// Where it stands.
-    pub location: Location,
-}
-
-impl Client {
-    /// Describes a client in the office.
-    #[must_use]
-    pub const fn inside(name: &'static str) -> Self {
-        Self {
-            name,
-            location: Location::Internal,
-        }
-    }
-
-    /// Describes a client on the Internet.
-    #[must_use]
-    pub const fn outside(name: &'static str) -> Self {
-        Self {
-            name,
-            location: Location::External,
-        }
-    }
-}
-
-/// What checks are made with.
-#[derive(Debug)]
-pub struct Bench {
-    /// The estate's containers.
-    pub containers: EstateContainers,
-    /// A word of letters and digits by which what this run leaves behind is known.
-    pub run: String,
-    sessions: Vec<(Client, ClientSession)>,
-}
-
-impl Bench {
-    /// Opens clients; those that are open already are closed again where one cannot be opened.
-    pub async fn open(
-        containers: EstateContainers,
-        run: String,
-        clients: Vec<(Client, ClientScope)>,
-        progress: &Progress<'_>,
-    ) -> Result<Self, DockerError> {
-        let mut bench = Self {
-            containers,
-            run,
-            sessions: Vec::new(),
-        };
-        for (client, scope) in clients {
-            let opened = bench.containers.open_client(client.name, &scope, progress);
-            match opened.await {
-                Ok(session) => bench.sessions.push((client, session)),
-                Err(error) => {
-                    bench.close().await?;
-                    return Err(error);
-                }
-            }
-        }
-        Ok(bench)
-    }
-
-    /// Finds a client that was opened.
-    pub fn client(&self, client: Client) -> Result<&ClientSession, DockerError> {
-        let mut sessions = self.sessions.iter();
-        let found = sessions.find(|(opened, _)| *opened == client);
-        found
-            .map(|(_, session)| session)
-            .ok_or_else(|| DockerError::UnknownClient {
-                client: client.name.to_owned(),
-                nearest: None,
-            })
-    }
-
-    /// Removes the clients' containers.
-    pub async fn close(self) -> Result<(), DockerError> {
-        let mut closed = Ok(());
-        for (_, session) in self.sessions {
-            closed = closed.and(session.close().await);
-        }
-        closed
-    }
 }

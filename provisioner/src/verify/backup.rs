@@ -8,8 +8,10 @@ use futures_util::future::BoxFuture;
 use futures_util::{FutureExt as _, StreamExt as _, TryStreamExt as _};
 use tasks::promise::{Director, FileDaemon, Promises, StorageDaemon};
 
-use super::{Acceptance, Bench, Check, Checks, Client, Missing, Open, Surroundings, Sweep};
-use crate::docker::{ClientSession, DockerError, EstateContainers, HostState, Mode};
+use super::{
+    Acceptance, Bench, BenchError, Check, Checks, Client, Missing, Open, Results, Seat, Surroundings,
+    Sweep,
+};
 
 pub(super) const SERVICE: &str = plain::SERVICE;
 
@@ -53,41 +55,39 @@ impl Acceptance for Backup {
         vec![CONSOLE]
     }
 
-    fn make<'b>(&'b self, bench: &'b Bench) -> BoxFuture<'b, Result<Vec<Check>, DockerError>> {
+    fn make<'b>(&'b self, bench: &'b Bench) -> BoxFuture<'b, Result<Results, BenchError>> {
         async {
-            let running = self.running(&bench.containers).await?;
+            let running = self.running(bench).await?;
             let Some(subject) = self.subject(&running) else {
                 let why = "no host with a file daemon runs in test mode; bring the service up with `prov up backup`";
-                return Ok(vec![Check::not_made(SERVICE, why.to_owned())]);
+                return Ok(vec![Check::not_made(SERVICE, why.to_owned())].into());
             };
             let console = bench.client(CONSOLE)?;
-            self.checks(&running, subject, console, &bench.containers)
-                .await
+            let checks = self.checks(&running, subject, console, bench).await?;
+            Ok(checks.into())
         }
         .boxed()
     }
 
     /// Takes away what checks that were given up have left on the host. A restore that the director has begun may still
     /// bring it back, so it is looked for some seconds long.
-    fn sweep<'b>(&'b self, bench: &'b Bench, why: Sweep) -> BoxFuture<'b, Result<(), DockerError>> {
+    fn sweep<'b>(&'b self, bench: &'b Bench, why: Sweep) -> BoxFuture<'b, Result<(), BenchError>> {
         async move {
             match why {
                 Sweep::Failed => return Ok(()),
                 Sweep::GivenUp => {}
             }
-            let running = self.running(&bench.containers).await?;
+            let running = self.running(bench).await?;
             let Some(subject) = self.subject(&running) else {
                 return Ok(());
             };
             let sweep = "for i in 1 2 3 4 5; do rm -f \"$1\"; sleep 1; done; rm -f \"$1\"";
             let marker = self.marker();
             let argv = ["sh", "-c", sweep, "sh", &marker];
-            match bench.containers.exec(&subject.host, &argv, b"").await {
+            match bench.on(&subject.host, &argv, b"").await {
                 // On a host that does not run there is nobody to take it away.
-                Ok(_) | Err(DockerError::NotRunning { .. } | DockerError::NoContainer { .. }) => {
-                    Ok(())
-                }
-                Err(error) => Err(error),
+                Err(error) if !error.is_away() => Err(error),
+                Ok(_) | Err(_) => Ok(()),
             }
         }
         .boxed()
@@ -95,22 +95,17 @@ impl Acceptance for Backup {
 }
 
 /// A check that passed, or what is to be told instead.
-type Step = Result<Check, DockerError>;
+type Step = Result<Check, BenchError>;
 
 impl Backup {
     /// Lists the file daemons of the hosts that run in test mode: a service can be tried without all hosts of the estate.
     async fn running(
         &self,
-        containers: &EstateContainers,
-    ) -> Result<Vec<&FileDaemon>, DockerError> {
-        let hosts = containers.list().await?;
-        let runs = |daemon: &&FileDaemon| {
-            hosts.iter().any(|status| {
-                status.host == daemon.host
-                    && status.state == HostState::Running
-                    && status.mode == Mode::Test
-            })
-        };
+        bench: &Bench,
+    ) -> Result<Vec<&FileDaemon>, BenchError> {
+        let hosts = self.file_daemons.iter().map(|it| it.host.as_str());
+        let serving = bench.serving(hosts).await?;
+        let runs = |daemon: &&FileDaemon| serving.contains(daemon.host.as_str());
         Ok(self.file_daemons.iter().filter(runs).collect())
     }
 
@@ -131,9 +126,9 @@ impl Backup {
         &self,
         running: &[&FileDaemon],
         subject: &FileDaemon,
-        console: &ClientSession,
-        containers: &EstateContainers,
-    ) -> Result<Vec<Check>, DockerError> {
+        console: &Seat,
+        bench: &Bench,
+    ) -> Result<Vec<Check>, BenchError> {
         let Self {
             director, storage, ..
         } = self;
@@ -184,10 +179,10 @@ impl Backup {
             return Ok(checks);
         }
         let marker = self.marker();
-        let lost = lose_and_restore(subject, &marker, console, containers).await;
+        let lost = lose_and_restore(subject, &marker, console, bench).await;
         // Whatever came of it, the file must go.
         let removed = ["rm", "-f", &marker];
-        containers.exec(&subject.host, &removed, b"").await?;
+        bench.on(&subject.host, &removed, b"").await?;
         checks.extend(lost?);
         let run = |job: &str| format!("run job={job} yes");
         let shows = "the catalogue is dumped and backed up".to_owned();
@@ -205,7 +200,7 @@ impl Backup {
 }
 
 /// Looks into the log of a job that copies: it ends well, too, where there was nothing to copy.
-async fn copied(console: &ClientSession, id: Option<u64>) -> Step {
+async fn copied(console: &Seat, id: Option<u64>) -> Step {
     let id = id.unwrap_or_default();
     let command = format!("list joblog jobid={id}");
     let open = Open::new(
@@ -236,7 +231,7 @@ async fn copied(console: &ClientSession, id: Option<u64>) -> Step {
 }
 
 /// Asks for the status of a daemon: it is expected to say its name and version.
-async fn status(console: &ClientSession, what: &str, shows: &str, name: &str) -> Step {
+async fn status(console: &Seat, what: &str, shows: &str, name: &str) -> Step {
     let command = format!("status {what}");
     let expected = format!("{name} Version: …");
     let open = Open::new(
@@ -255,7 +250,7 @@ async fn status(console: &ClientSession, what: &str, shows: &str, name: &str) ->
 }
 
 /// Shows that the file daemon of a host answers the director.
-async fn file_daemon_answers(console: &ClientSession, daemon: &FileDaemon) -> Step {
+async fn file_daemon_answers(console: &Seat, daemon: &FileDaemon) -> Step {
     let shows = format!("the file daemon of {} answers the director", daemon.host);
     let client = format!("client={}", daemon.name);
     status(console, &client, &shows, &daemon.name).await
@@ -265,9 +260,9 @@ async fn file_daemon_answers(console: &ClientSession, daemon: &FileDaemon) -> St
 async fn lose_and_restore(
     daemon: &FileDaemon,
     marker: &str,
-    console: &ClientSession,
-    containers: &EstateContainers,
-) -> Result<Vec<Check>, DockerError> {
+    console: &Seat,
+    bench: &Bench,
+) -> Result<Vec<Check>, BenchError> {
     let (host, client) = (daemon.host.as_str(), daemon.name.as_str());
     let write = [
         "sh",
@@ -276,12 +271,12 @@ async fn lose_and_restore(
         "sh",
         marker,
     ];
-    let before = containers.exec(host, &write, b"").await?.text();
+    let before = bench.on(host, &write, b"").await?.text();
     let shows = format!("{host} is backed up");
     let (id, check) = job(console, &format!("run job={host} yes"), shows).await?;
     let backed_up = check.passed;
     let mut checks = vec![check];
-    containers.exec(host, &["rm", "-f", marker], b"").await?;
+    bench.on(host, &["rm", "-f", marker], b"").await?;
     let Some(id) = id.filter(|_| backed_up) else {
         return Ok(checks);
     };
@@ -303,7 +298,7 @@ async fn lose_and_restore(
         format!("cat {marker}; stat {marker}"),
         one_line(&before),
     );
-    let after = containers.exec(host, &read, b"").await?;
+    let after = bench.on(host, &read, b"").await?;
     let came = if after.code == 0 {
         one_line(&after.text())
     } else {
@@ -327,7 +322,7 @@ pub(super) async fn leave(
     promises: &Promises,
     bench: &Bench,
     word: &str,
-) -> Result<Option<Lost>, DockerError> {
+) -> Result<Option<Lost>, BenchError> {
     let Some(director) = promises.directors.first() else {
         return Ok(None);
     };
@@ -337,16 +332,12 @@ pub(super) async fn leave(
     };
     let path = format!("{}/prov-{word}", director.common_folder);
     let write = ["sh", "-c", "cat >\"$1\"", "sh", &path];
-    bench
-        .containers
-        .exec(&daemon.host, &write, word.as_bytes())
+    bench.on(&daemon.host, &write, word.as_bytes())
         .await?;
     let shows = format!("{} is backed up", daemon.host);
     let console = bench.client(CONSOLE)?;
     let (id, _) = job(console, &format!("run job={} yes", daemon.host), shows).await?;
-    bench
-        .containers
-        .exec(&daemon.host, &["rm", "-f", &path], b"")
+    bench.on(&daemon.host, &["rm", "-f", &path], b"")
         .await?;
     Ok(id.map(|job| Lost {
         daemon: daemon.clone(),
@@ -362,7 +353,7 @@ pub(super) async fn restored(
     path: &str,
     word: &str,
     bench: &Bench,
-) -> Result<Check, DockerError> {
+) -> Result<Check, BenchError> {
     let command = format!(
         "restore client={} jobid={id} file={path} where=/ replace=always done yes",
         daemon.name
@@ -373,7 +364,7 @@ pub(super) async fn restored(
     );
     let (_, mut check) = job(bench.client(CONSOLE)?, &command, shows).await?;
     let read = ["sh", "-c", "cat \"$1\"; rm -f \"$1\"", "sh", path];
-    let found = bench.containers.exec(&daemon.host, &read, b"").await?;
+    let found = bench.on(&daemon.host, &read, b"").await?;
     if check.passed && found.text() != word {
         check.passed = false;
         check.came = found.text() + &found.errors();
@@ -383,10 +374,10 @@ pub(super) async fn restored(
 
 /// Starts a job and waits for its end; gives its number and a check that it ended well.
 async fn job(
-    console: &ClientSession,
+    console: &Seat,
     command: &str,
     shows: String,
-) -> Result<(Option<u64>, Check), DockerError> {
+) -> Result<(Option<u64>, Check), BenchError> {
     let open = Open::new(
         SERVICE,
         shows,
@@ -415,7 +406,7 @@ async fn job(
     Ok((Some(id), open.close(came, passed)))
 }
 
-async fn ask(console: &ClientSession, command: &str) -> Result<String, DockerError> {
+async fn ask(console: &Seat, command: &str) -> Result<String, BenchError> {
     let output = console
         .run_with_input(&[], format!("{command}\n").as_bytes())
         .await?;

@@ -6,8 +6,7 @@ use tasks::Secret;
 use tasks::promise::{Calendar, CalendarServer, Promises};
 use tasks::resource::Component;
 
-use super::{Acceptance, Bench, Check, Checks, Client, Missing, Open, Surroundings, Sweep};
-use crate::docker::{ClientSession, DockerError};
+use super::{Acceptance, Bench, BenchError, Check, Checks, Client, Missing, Open, Results, Seat, Surroundings, Sweep};
 
 pub(super) const SERVICE: &str = "calendar";
 
@@ -28,7 +27,7 @@ impl Acceptance for CalendarServer {
         vec![CADAVER]
     }
 
-    fn make<'b>(&'b self, bench: &'b Bench) -> BoxFuture<'b, Result<Vec<Check>, DockerError>> {
+    fn make<'b>(&'b self, bench: &'b Bench) -> BoxFuture<'b, Result<Results, BenchError>> {
         async {
             let user = User::of(self, bench)?;
             let mut checks = Vec::new();
@@ -43,13 +42,13 @@ impl Acceptance for CalendarServer {
                 checks.push(user.properties(calendar).await?);
                 checks.push(user.event(&calendar.user).await?);
             }
-            Ok(checks)
+            Ok(checks.into())
         }
         .boxed()
     }
 
     /// Takes away the events that checks which were given up have left.
-    fn sweep<'b>(&'b self, bench: &'b Bench, why: Sweep) -> BoxFuture<'b, Result<(), DockerError>> {
+    fn sweep<'b>(&'b self, bench: &'b Bench, why: Sweep) -> BoxFuture<'b, Result<(), BenchError>> {
         async move {
             match why {
                 Sweep::Failed => return Ok(()),
@@ -98,12 +97,12 @@ fn value<'p>(printed: &'p str, name: &str) -> Option<&'p str> {
 /// Somebody with cadaver.
 pub(super) struct User<'s> {
     server: &'s str,
-    session: &'s ClientSession,
+    session: &'s Seat,
     run: &'s str,
 }
 
 impl<'s> User<'s> {
-    pub(super) fn of(server: &'s CalendarServer, bench: &'s Bench) -> Result<Self, DockerError> {
+    pub(super) fn of(server: &'s CalendarServer, bench: &'s Bench) -> Result<Self, BenchError> {
         Ok(Self {
             server: &server.url,
             session: bench.client(CADAVER)?,
@@ -112,7 +111,7 @@ impl<'s> User<'s> {
     }
 
     /// Gives cadaver one command; returns what it printed, without the echo of the command.
-    async fn ask(&self, command: &str) -> Result<String, DockerError> {
+    async fn ask(&self, command: &str) -> Result<String, BenchError> {
         let input = format!("{command}\nquit\n");
         let url = format!("{}/", self.server);
         let output = self
@@ -140,7 +139,7 @@ impl<'s> User<'s> {
     }
 
     /// Writes the file from which cadaver takes names and passwords (netrc(5)); without a password there is none.
-    async fn log_in(&self, user: &str, password: Option<&Secret>) -> Result<(), DockerError> {
+    async fn log_in(&self, user: &str, password: Option<&Secret>) -> Result<(), BenchError> {
         let login = password.map_or_else(String::new, |password| {
             format!("default login {user} password {}\n", password.expose())
         });
@@ -153,7 +152,7 @@ impl<'s> User<'s> {
             .map(drop)
     }
 
-    async fn collections(&self, calendars: &[Calendar]) -> Result<Check, DockerError> {
+    async fn collections(&self, calendars: &[Calendar]) -> Result<Check, BenchError> {
         let names: Vec<&str> = calendars.iter().map(|it| it.user.as_str()).collect();
         let open = Open::new(
             SERVICE,
@@ -175,7 +174,7 @@ impl<'s> User<'s> {
         Ok(open.close(came, passed))
     }
 
-    async fn strangers(&self, calendars: &[Calendar]) -> Result<Check, DockerError> {
+    async fn strangers(&self, calendars: &[Calendar]) -> Result<Check, BenchError> {
         let user = calendars.first().map_or("", |it| it.user.as_str());
         let command = format!("propget {user}/calendar");
         let open = Open::new(
@@ -190,7 +189,7 @@ impl<'s> User<'s> {
         Ok(open.close(said(&printed), passed))
     }
 
-    async fn properties(&self, calendar: &Calendar) -> Result<Check, DockerError> {
+    async fn properties(&self, calendar: &Calendar) -> Result<Check, BenchError> {
         let user = &calendar.user;
         let wanted = properties(calendar);
         let command = format!("propget {user}/calendar");
@@ -226,7 +225,7 @@ impl<'s> User<'s> {
     }
 
     /// Stores an event under a name and leaves it there.
-    pub(super) async fn leave(&self, calendar: &Calendar, name: &str) -> Result<(), DockerError> {
+    pub(super) async fn leave(&self, calendar: &Calendar, name: &str) -> Result<(), BenchError> {
         self.log_in(&calendar.user, calendar.password.as_ref())
             .await?;
         self.session
@@ -244,7 +243,7 @@ impl<'s> User<'s> {
         &self,
         calendar: &Calendar,
         name: &str,
-    ) -> Result<Result<String, String>, DockerError> {
+    ) -> Result<Result<String, String>, BenchError> {
         self.log_in(&calendar.user, calendar.password.as_ref())
             .await?;
         let path = format!("{}/calendar/{name}.ics", calendar.user);
@@ -259,7 +258,7 @@ impl<'s> User<'s> {
     }
 
     /// Stores an event, reads it back, removes it, and sees that it is gone.
-    async fn event(&self, user: &str) -> Result<Check, DockerError> {
+    async fn event(&self, user: &str) -> Result<Check, BenchError> {
         let uid = self.uid();
         let (summary, event) = event(&uid);
         let path = self.path(user);

@@ -1,5 +1,6 @@
 //! The `dns` service: `dig` from a client in each scope.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use futures_util::future::BoxFuture;
@@ -8,8 +9,7 @@ use tasks::estate::Location;
 use tasks::promise::check;
 use tasks::promise::{KnownFrom, MailExchanger, NameServer, Promises, PublishedName};
 
-use super::{Acceptance, Bench, Check, Checks, Client, Evidence, Missing, Open, Surroundings};
-use crate::docker::{ClientSession, DockerError};
+use super::{Acceptance, Bench, BenchError, Check, Checks, Client, Evidence, Missing, NotChecked, Open, Results, Seat, Surroundings};
 
 pub(super) const SERVICE: &str = "dns";
 
@@ -19,10 +19,10 @@ const AT_ONCE: usize = 8;
 const INSIDE: Client = Client::inside("dig");
 const OUTSIDE: Client = Client::outside("dig");
 
-/// What is asked of the name servers of both sides.
+/// What is asked of the name servers of both sides, as far as there are any.
 struct Dns {
-    inside: NameServer,
-    outside: NameServer,
+    inside: Option<NameServer>,
+    outside: Option<NameServer>,
     published_names: Vec<PublishedName>,
     mail_exchangers: Vec<MailExchanger>,
     /// A name that only upstream servers know.
@@ -30,16 +30,14 @@ struct Dns {
 }
 
 pub(super) fn checks(promises: &Promises, surroundings: &Surroundings<'_>) -> Checks {
-    let server = |location: Location| {
-        let server = promises.name_server(location.as_str()).cloned();
-        server.ok_or_else(|| {
-            Missing::new(
-                format!("no host answers for the group '{location}'"),
-                "give a host the role dns and set its 'dns_group'",
-            )
-        })
-    };
-    let (inside, outside) = (server(Location::Internal)?, server(Location::External)?);
+    let server = |location: Location| promises.name_server(location.as_str()).cloned();
+    let (inside, outside) = (server(Location::Internal), server(Location::External));
+    if inside.is_none() && outside.is_none() {
+        return Err(Missing::new(
+            "no host answers for the group 'internal' or 'external'",
+            "give a host the role dns and set its 'dns_group'",
+        ));
+    }
     let Some(upstream_name) = surroundings.upstream_name else {
         return Err(Missing::new(
             "this machine's apt configuration names no package archive",
@@ -57,23 +55,34 @@ pub(super) fn checks(promises: &Promises, surroundings: &Surroundings<'_>) -> Ch
 
 impl Acceptance for Dns {
     fn clients(&self) -> Vec<Client> {
-        vec![INSIDE, OUTSIDE]
+        let sides = Location::EVERY.map(|location| self.side(location));
+        let sides = sides.into_iter().filter(|(server, _)| server.is_some());
+        sides.map(|(_, client)| client).collect()
     }
 
-    fn make<'b>(&'b self, bench: &'b Bench) -> BoxFuture<'b, Result<Vec<Check>, DockerError>> {
+    fn make<'b>(&'b self, bench: &'b Bench) -> BoxFuture<'b, Result<Results, BenchError>> {
         async {
-            let (inside, outside) = (bench.client(INSIDE)?, bench.client(OUTSIDE)?);
-            let asked = self.questions().into_iter().map(|question| async move {
-                let session = match question.location {
-                    Location::Internal => inside,
-                    Location::External => outside,
-                };
-                ask(session, question).await
+            let mut without: BTreeMap<Location, usize> = BTreeMap::new();
+            let mut asked = Vec::new();
+            for question in self.questions() {
+                let (server, client) = self.side(question.location);
+                match (server, bench.find(client)) {
+                    (None, _) => {}
+                    (Some(server), Some(seat)) => {
+                        asked.push(ask(seat, server.server.address, question).boxed());
+                    }
+                    (Some(_), None) => *without.entry(question.location).or_default() += 1,
+                }
+            }
+            let asked = futures_util::stream::iter(asked).buffered(AT_ONCE);
+            let without = without.into_iter();
+            let not_checked = without.map(|(location, count)| {
+                NotChecked::without_vantage(SERVICE, count, location)
             });
-            futures_util::stream::iter(asked)
-                .buffered(AT_ONCE)
-                .try_collect()
-                .await
+            Ok(Results {
+                checks: asked.try_collect().await?,
+                not_checked: not_checked.collect(),
+            })
         }
         .boxed()
     }
@@ -111,6 +120,14 @@ struct Question {
 }
 
 impl Dns {
+    /// Gives the server of a side, if there is one, and who asks it.
+    const fn side(&self, location: Location) -> (Option<&NameServer>, Client) {
+        match location {
+            Location::Internal => (self.inside.as_ref(), INSIDE),
+            Location::External => (self.outside.as_ref(), OUTSIDE),
+        }
+    }
+
     fn questions(&self) -> Vec<Question> {
         use Location::{External, Internal};
         let mut questions = Vec::new();
@@ -124,13 +141,14 @@ impl Dns {
         };
         let both = [(External, "outside"), (Internal, "inside")];
         // A host is known by its name and by its name in the home domain.
-        let domain = &self.inside.home_domain;
+        let mut servers = self.inside.iter().chain(&self.outside);
+        let domain = servers.next().map_or("", |it| it.home_domain.as_str());
         let names = |name: &str| [name.to_owned(), format!("{name}.{domain}")];
         for location in Location::EVERY {
             let shows = format!("the {location} server asks upstream servers");
             ask(location, &self.upstream_name, Expected::Some, shows);
         }
-        for (name, address) in &self.inside.hosts {
+        for (name, address) in self.inside.iter().flat_map(|it| &it.hosts) {
             for name in names(name) {
                 let shows = format!("{name} is known inside");
                 ask(Internal, &name, Expected::Address(*address), shows);
@@ -138,7 +156,7 @@ impl Dns {
                 ask(External, &name, Expected::Nothing, shows);
             }
         }
-        for (name, address) in &self.outside.hosts {
+        for (name, address) in self.outside.iter().flat_map(|it| &it.hosts) {
             for name in names(name) {
                 let shows = format!("{name} is known outside");
                 ask(External, &name, Expected::Address(*address), shows);
@@ -146,7 +164,7 @@ impl Dns {
                 ask(Internal, &name, Expected::Address(*address), shows);
             }
         }
-        for (alias, address) in &self.inside.aliases {
+        for (alias, address) in self.inside.iter().flat_map(|it| &it.aliases) {
             for name in names(alias) {
                 let shows = format!("the alias {name} is known inside");
                 ask(Internal, &name, Expected::Address(*address), shows);
@@ -183,7 +201,7 @@ impl Dns {
     }
 }
 
-async fn ask(session: &ClientSession, question: Question) -> Result<Check, DockerError> {
+async fn ask(seat: &Seat, server: IpAddr, question: Question) -> Result<Check, BenchError> {
     let Question {
         location,
         name,
@@ -196,9 +214,11 @@ async fn ask(session: &ClientSession, question: Question) -> Result<Check, Docke
     };
     let asked = format!("dig {location} {name}{kind}");
     let mut open = Open::new(SERVICE, shows, asked, expected.text());
+    let server = format!("@{server}");
     // No search list: what is asked is what the server is asked.
-    let output = session
+    let output = seat
         .run(&[
+            &server,
             "+nosearch",
             "+tries=2",
             "+time=3",
@@ -208,7 +228,11 @@ async fn ask(session: &ClientSession, question: Question) -> Result<Check, Docke
             &name,
             record,
         ])
-        .await?;
+        .await;
+    let output = match output {
+        Ok(output) => output,
+        Err(error) => return open.unasked(error),
+    };
     let text = output.text();
     let answer = Answer::read(&text);
     let passed = match &expected {

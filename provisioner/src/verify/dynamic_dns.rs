@@ -9,8 +9,9 @@ use serde::Deserialize;
 use tasks::Secret;
 use tasks::promise::{Promises, RecordKeeper};
 
-use super::{Acceptance, Bench, Check, Checks, Client, Missing, Open, Surroundings};
-use crate::docker::{ClientSession, DockerError, EstateContainers};
+use super::{
+    Acceptance, Bench, BenchError, Check, Checks, Client, Missing, Open, Results, Seat, Surroundings,
+};
 
 pub(super) const SERVICE: &str = "dynamic_dns";
 
@@ -87,10 +88,10 @@ impl Acceptance for DynamicDns {
         vec![CURL]
     }
 
-    fn make<'b>(&'b self, bench: &'b Bench) -> BoxFuture<'b, Result<Vec<Check>, DockerError>> {
+    fn make<'b>(&'b self, bench: &'b Bench) -> BoxFuture<'b, Result<Results, BenchError>> {
         async {
             let curl = bench.client(CURL)?;
-            self.checks(&bench.containers, curl).await
+            Ok(self.checks(bench, curl).await?.into())
         }
         .boxed()
     }
@@ -106,16 +107,16 @@ struct Record {
 impl DynamicDns {
     async fn checks(
         &self,
-        containers: &EstateContainers,
-        curl: &ClientSession,
-    ) -> Result<Vec<Check>, DockerError> {
+        bench: &Bench,
+        curl: &Seat,
+    ) -> Result<Vec<Check>, BenchError> {
         let portal = Portal {
             expected: self,
             curl,
         };
         between_checks().await;
         let host = &self.keeper.server.name;
-        let before = containers.exec(host, &["wc", "-l", LOG], b"").await?;
+        let before = bench.on(host, &["wc", "-l", LOG], b"").await?;
         let before = before.text();
         let before = before
             .split(' ')
@@ -129,7 +130,7 @@ impl DynamicDns {
         // What an earlier run of these checks has caused proves nothing about this one.
         let log = Log {
             host,
-            containers,
+            bench,
             skipped: before.unwrap_or(0),
         };
         let patience = if corrected.passed {
@@ -156,12 +157,12 @@ async fn between_checks() {
 
 struct Portal<'e> {
     expected: &'e DynamicDns,
-    curl: &'e ClientSession,
+    curl: &'e Seat,
 }
 
 impl Portal<'_> {
     /// Makes a request; gives the record, or what came instead.
-    async fn request(&self, more: &str) -> Result<Result<Record, String>, DockerError> {
+    async fn request(&self, more: &str) -> Result<Result<Record, String>, BenchError> {
         // The token is on standard input, not in the process list.
         let configuration = format!(
             "url = \"{}\"\nheader = \"Authorization: Bearer {}\"\nsilent\nshow-error\nmax-time = 20\n{more}",
@@ -181,7 +182,7 @@ impl Portal<'_> {
     }
 
     /// Changes the record; gives the check and the record's name.
-    async fn change(&self) -> Result<(Check, String), DockerError> {
+    async fn change(&self) -> Result<(Check, String), BenchError> {
         let open = Open::new(
             SERVICE,
             "a record can be changed at the API's stand-in".to_owned(),
@@ -205,7 +206,7 @@ impl Portal<'_> {
         Ok((open.close(came, passed), name))
     }
 
-    async fn corrected(&self) -> Result<Check, DockerError> {
+    async fn corrected(&self) -> Result<Check, BenchError> {
         let stride = u64::from(self.expected.keeper.stride);
         let open = Open::new(
             SERVICE,
@@ -232,15 +233,15 @@ impl Portal<'_> {
 /// The log of a host from a line on.
 struct Log<'c> {
     host: &'c str,
-    containers: &'c EstateContainers,
+    bench: &'c Bench,
     skipped: usize,
 }
 
 impl Log<'_> {
-    async fn text(&self) -> Result<String, DockerError> {
+    async fn text(&self) -> Result<String, BenchError> {
         let from = format!("+{}", self.skipped + 1);
         let command = ["tail", "-n", &from, LOG];
-        let output = self.containers.exec(self.host, &command, b"").await?;
+        let output = self.bench.on(self.host, &command, b"").await?;
         Ok(output.text())
     }
 
@@ -250,7 +251,7 @@ impl Log<'_> {
         expected: &DynamicDns,
         record: &str,
         patience: Duration,
-    ) -> Result<Vec<Check>, DockerError> {
+    ) -> Result<Vec<Check>, BenchError> {
         let (address, domain) = (expected.keeper.server.address, &expected.domain);
         let change = format!(
             "The target was changed from {ELSEWHERE} to {address} for record {record} in domain {domain}"

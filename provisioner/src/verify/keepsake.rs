@@ -8,8 +8,7 @@ use tasks::promise::{Calendar, FileDaemon, MailDomain, Mailbox, Promises, SiteFr
 
 use super::calendar::User;
 use super::mail::client::imap_login;
-use super::{Bench, Check, Client, Open, backup, calendar, mail, web};
-use crate::docker::DockerError;
+use super::{Bench, BenchError, Check, Client, Open, backup, calendar, mail, web};
 
 const MAIL: Client = Client::outside("mail");
 const MAIL_INSIDE: Client = Client::inside("mail");
@@ -76,7 +75,7 @@ pub async fn leave(
     promises: &Promises,
     bench: &Bench,
     word: &str,
-) -> Result<(Vec<Keepsake>, Vec<Check>), DockerError> {
+) -> Result<(Vec<Keepsake>, Vec<Check>), BenchError> {
     let mut left = Vec::new();
     for domain in &promises.mail_domains {
         let home = promises.office_mail.first().map(|it| &it.server);
@@ -88,9 +87,7 @@ pub async fn leave(
                 mailbox.address
             );
             let send = ["/usr/sbin/sendmail", "-oi", "--", mailbox.address.as_str()];
-            bench
-                .containers
-                .exec(&server.name, &send, message.as_bytes())
+            bench.on(&server.name, &send, message.as_bytes())
                 .await?;
             left.push(Keepsake::Message {
                 domain: domain.clone(),
@@ -140,7 +137,7 @@ pub async fn leave(
 }
 
 /// Publishes a post, as somebody who writes for the site would; gives its number.
-async fn post(host: &str, site: &str, word: &str, bench: &Bench) -> Result<String, DockerError> {
+async fn post(host: &str, site: &str, word: &str, bench: &Bench) -> Result<String, BenchError> {
     const PROGRAM: &str = r#"<?php
 [$site, $word] = array_slice($argv, 1);
 $_SERVER = ["HTTP_HOST" => $site, "SERVER_NAME" => $site, "REQUEST_URI" => "/", "REQUEST_METHOD" => "GET", "SERVER_PROTOCOL" => "HTTP/1.1"] + $_SERVER;
@@ -148,9 +145,7 @@ require "/usr/share/wordpress/wp-load.php";
 echo wp_insert_post(["post_title" => $word, "post_content" => "A post from before: $word", "post_status" => "publish", "post_author" => 1]);
 "#;
     let argv = ["runuser", "-u", "www-data", "--", "php", "--", site, word];
-    let output = bench
-        .containers
-        .exec(host, &argv, PROGRAM.as_bytes())
+    let output = bench.on(host, &argv, PROGRAM.as_bytes())
         .await?;
     Ok(output.text().trim().to_owned())
 }
@@ -170,7 +165,7 @@ impl Keepsake {
     }
 
     /// Looks for it, as its owner would.
-    pub async fn find(&self, bench: &Bench, word: &str) -> Result<Check, DockerError> {
+    pub async fn find(&self, bench: &Bench, word: &str) -> Result<Check, BenchError> {
         let open = |service: &str, asked: String, expected: &str| {
             Open::new(
                 service,

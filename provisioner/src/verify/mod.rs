@@ -4,9 +4,12 @@
 
 mod acceptance;
 mod backup;
+mod bench;
 mod calendar;
+mod client;
 mod dns;
 mod dynamic_dns;
+mod error;
 mod evidence;
 mod junit;
 pub mod keepsake;
@@ -21,15 +24,19 @@ mod web;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
+use tasks::estate::Location;
 
-pub use acceptance::{Acceptance, Bench, Checks, Client, Missing, Surroundings, Sweep};
+pub use acceptance::{Acceptance, Checks, Missing, Surroundings, Sweep};
+pub use bench::{Bench, Seat};
+pub use client::{Client, VANTAGE};
+pub use error::BenchError;
 pub use evidence::{Evidence, EvidenceKind};
 pub use junit::junit;
 pub use keepsake::Keepsake;
 pub use matrix::{Cell, Matrix, matrices};
 pub use metrics::metrics;
 pub use own::OwnChecks;
-pub use servers::{NotChecked, Servers, VANTAGE};
+pub use servers::Servers;
 pub use service::{SERVICES, Service};
 
 /// One acceptance check with its result.
@@ -65,6 +72,60 @@ impl Check {
         let shows = "all checks of the service can be made".to_owned();
         let asked = format!("prov verify {service}");
         Open::new(service, shows, asked, "all of them".to_owned()).close(why, false)
+    }
+}
+
+/// Checks that nobody has made, which says nothing of what they are about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct NotChecked {
+    /// The service.
+    pub service: String,
+    /// How many checks; `None` where that is not known, either.
+    pub checks: Option<usize>,
+    /// Why not.
+    pub why: String,
+}
+
+impl NotChecked {
+    /// Says that nobody stands at a side from which checks would have been made.
+    fn without_vantage(service: &str, checks: usize, location: Location) -> Self {
+        Self {
+            service: service.to_owned(),
+            checks: Some(checks),
+            why: BenchError::NoVantage(location).to_string(),
+        }
+    }
+}
+
+/// What came of checks, and which were not made.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Results {
+    /// Those that were made.
+    pub checks: Vec<Check>,
+    /// Those that were not.
+    pub not_checked: Vec<NotChecked>,
+}
+
+impl From<Vec<Check>> for Results {
+    fn from(checks: Vec<Check>) -> Self {
+        Self {
+            checks,
+            not_checked: Vec::new(),
+        }
+    }
+}
+
+impl Extend<Check> for Results {
+    fn extend<I: IntoIterator<Item = Check>>(&mut self, checks: I) {
+        self.checks.extend(checks);
+    }
+}
+
+impl Results {
+    /// Adds others.
+    pub fn append(&mut self, others: Self) {
+        self.checks.extend(others.checks);
+        self.not_checked.extend(others.not_checked);
     }
 }
 
@@ -106,6 +167,15 @@ impl Open {
     fn evidence(mut self, evidence: Evidence) -> Self {
         self.check.evidence.push(evidence);
         self
+    }
+
+    /// Ends a check that could not be made because a server could not be asked; other errors keep more than this check
+    /// from being made.
+    fn unasked(self, error: BenchError) -> Result<Check, BenchError> {
+        match error {
+            BenchError::Server { .. } => Ok(self.close(error.to_string(), false)),
+            BenchError::Docker(_) | BenchError::NoVantage(_) => Err(error),
+        }
     }
 
     fn close(mut self, came: String, passed: bool) -> Check {

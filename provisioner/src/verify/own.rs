@@ -1,5 +1,6 @@
 //! The checks of roles of an estate's own: each is a command that is run where the check says, until it holds or time is up.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -9,11 +10,13 @@ use tasks::estate::Location;
 use tasks::promise::Promises;
 use tasks::promise::check::{OwnCheck, Reply, Verdict};
 
-use super::{Acceptance, Bench, Check, Client, Evidence, Open};
-use crate::docker::{DockerError, ExecOutput};
+use super::{
+    Acceptance, Bench, BenchError, Check, Client, Evidence, NotChecked, Open, Results, VANTAGE,
+};
+use crate::docker::ExecOutput;
 
 /// How many checks are under way at once.
-pub(super) const AT_ONCE: usize = 8;
+const AT_ONCE: usize = 8;
 
 /// The first wait before a check is made again; each one is longer by half.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -24,8 +27,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 /// The checks of one role.
 #[derive(Debug)]
 pub struct OwnChecks {
-    pub(super) role: String,
-    pub(super) checks: Vec<Arc<OwnCheck>>,
+    role: String,
+    checks: Vec<Arc<OwnCheck>>,
 }
 
 impl OwnChecks {
@@ -57,33 +60,49 @@ impl Acceptance for OwnChecks {
         used.map(vantage).collect()
     }
 
-    fn make<'b>(&'b self, bench: &'b Bench) -> BoxFuture<'b, Result<Vec<Check>, DockerError>> {
-        let made = self
-            .checks
-            .iter()
-            .map(|check| self.until_it_holds(check, bench));
-        futures_util::stream::iter(made)
-            .buffered(AT_ONCE)
-            .try_collect()
-            .boxed()
+    fn make<'b>(&'b self, bench: &'b Bench) -> BoxFuture<'b, Result<Results, BenchError>> {
+        async {
+            let mut results = Results::default();
+            let mut made = Vec::new();
+            let mut without: BTreeMap<Location, usize> = BTreeMap::new();
+            for check in &self.checks {
+                let location = check.from.location();
+                match location.filter(|location| bench.find(vantage(*location)).is_none()) {
+                    None => made.push(self.until_it_holds(check, bench).boxed()),
+                    Some(location) => *without.entry(location).or_default() += 1,
+                }
+            }
+            let made = futures_util::stream::iter(made).buffered(AT_ONCE);
+            results.checks = made.try_collect().await?;
+            let without = without.into_iter();
+            let without = without.map(|(location, count)| {
+                NotChecked::without_vantage(&self.role, count, location)
+            });
+            results.not_checked = without.collect();
+            Ok(results)
+        }
+        .boxed()
     }
 }
 
 /// Gives the client with the programs of all kinds of checks.
 const fn vantage(location: Location) -> Client {
     Client {
-        name: "vantage",
+        name: VANTAGE,
         location,
     }
 }
 
 impl OwnChecks {
-    async fn until_it_holds(&self, check: &OwnCheck, bench: &Bench) -> Result<Check, DockerError> {
+    async fn until_it_holds(&self, check: &OwnCheck, bench: &Bench) -> Result<Check, BenchError> {
         let open = Open::new(&self.role, check.shows(), check.typed(), check.expected());
         let started = Instant::now();
         let mut tries = Tries::default();
         loop {
-            let (verdict, reply) = once(check, bench).await?;
+            let (verdict, reply) = match once(check, bench).await {
+                Ok(came) => came,
+                Err(error) => return open.unasked(error),
+            };
             if verdict.passed || !tries.another(started, check.within) {
                 return Ok(closed(open, check, verdict, &reply));
             }
@@ -93,7 +112,7 @@ impl OwnChecks {
 }
 
 /// When a check is made again.
-pub(super) struct Tries(Duration);
+struct Tries(Duration);
 
 impl Default for Tries {
     fn default() -> Self {
@@ -103,18 +122,18 @@ impl Default for Tries {
 
 impl Tries {
     /// Tells whether there is time for another one.
-    pub(super) fn another(&self, started: Instant, within: Duration) -> bool {
+    fn another(&self, started: Instant, within: Duration) -> bool {
         started.elapsed() + self.0 <= within
     }
 
-    pub(super) async fn pause(&mut self) {
+    async fn pause(&mut self) {
         tokio::time::sleep(self.0).await;
         self.0 = (self.0 + self.0 / 2).min(LONGEST_PAUSE);
     }
 }
 
 /// Ends a check with its verdict; one that failed shows what was printed.
-pub(super) fn closed(open: Open, check: &OwnCheck, verdict: Verdict, reply: &Reply) -> Check {
+fn closed(open: Open, check: &OwnCheck, verdict: Verdict, reply: &Reply) -> Check {
     let printed = check.printed(reply);
     let open = if verdict.passed || printed.is_empty() {
         open
@@ -124,17 +143,13 @@ pub(super) fn closed(open: Open, check: &OwnCheck, verdict: Verdict, reply: &Rep
     open.close(verdict.came, verdict.passed)
 }
 
-async fn once(check: &OwnCheck, bench: &Bench) -> Result<(Verdict, Reply), DockerError> {
+/// Runs the program of a check where it is to be run.
+async fn once(check: &OwnCheck, bench: &Bench) -> Result<(Verdict, Reply), BenchError> {
     let ask = check.ask();
     let argv: Vec<_> = ask.argv.iter().map(String::as_str).collect();
     let stdin = ask.stdin.expose().as_bytes();
     let output = match check.from.location() {
-        None => {
-            bench
-                .containers
-                .exec(&check.host.name, &argv, stdin)
-                .await?
-        }
+        None => bench.on(&check.host.name, &argv, stdin).await?,
         Some(location) => bench.client(vantage(location))?.other(&argv, stdin).await?,
     };
     let reply = reply(&output);

@@ -7,6 +7,10 @@ use tasks::promise::Promises;
 
 use super::{Checks, Surroundings, backup, calendar, dns, dynamic_dns, mail, web};
 
+/// Why the checks of a service are not made on servers.
+const IN_CONTAINERS: &str =
+    "its checks write, or look into containers; `prov up` proves it in an estate of containers";
+
 /// A row of the table.
 #[derive(Debug)]
 pub struct Service {
@@ -14,6 +18,8 @@ pub struct Service {
     pub name: &'static str,
     /// Makes its checks from what is promised, or says what is missing.
     pub checks: fn(&Promises, &Surroundings<'_>) -> Checks,
+    /// Why they are not made on servers, where they are not.
+    pub not_on_servers: Option<&'static str>,
 }
 
 /// Every service that has acceptance checks.
@@ -21,26 +27,32 @@ pub const SERVICES: [Service; 6] = [
     Service {
         name: backup::SERVICE,
         checks: backup::checks,
+        not_on_servers: Some(IN_CONTAINERS),
     },
     Service {
         name: calendar::SERVICE,
         checks: calendar::checks,
+        not_on_servers: Some(IN_CONTAINERS),
     },
     Service {
         name: dns::SERVICE,
         checks: dns::checks,
+        not_on_servers: None,
     },
     Service {
         name: dynamic_dns::SERVICE,
         checks: dynamic_dns::checks,
+        not_on_servers: Some(IN_CONTAINERS),
     },
     Service {
         name: mail::SERVICE,
         checks: mail::checks,
+        not_on_servers: Some(IN_CONTAINERS),
     },
     Service {
         name: web::SERVICE,
         checks: web::checks,
+        not_on_servers: Some(IN_CONTAINERS),
     },
 ];
 

@@ -12,8 +12,11 @@ use tasks::authority::Issued;
 use tasks::estate::Location;
 use tasks::promise::{DatabaseServer, Promises, SiteAccount, SiteFront, SiteServer};
 
-use super::{Acceptance, Bench, Check, Checks, Client, Evidence, Missing, Open, Surroundings};
-use crate::docker::{BROWSER, ClientSession, DockerError};
+use super::{
+    Acceptance, Bench, BenchError, Check, Checks, Client, Evidence, Missing, Open, Results, Seat,
+    Surroundings,
+};
+use crate::docker::{BROWSER, ClientSession};
 
 use hosts::{closed, installed, only_from, unreadable};
 use page::{Picture, fold, title};
@@ -58,11 +61,11 @@ pub(super) fn checks(promises: &Promises, _: &Surroundings<'_>) -> Checks {
 struct View<'b> {
     /// `inside` or `outside`.
     name: &'static str,
-    curl: &'b ClientSession,
+    curl: &'b Seat,
 }
 
 impl<'b> View<'b> {
-    fn of(bench: &'b Bench, location: Location) -> Result<Self, DockerError> {
+    fn of(bench: &'b Bench, location: Location) -> Result<Self, BenchError> {
         let name = match location {
             Location::Internal => "inside",
             Location::External => "outside",
@@ -109,7 +112,7 @@ impl Web {
         sites.find(|it| it.bare.is_some()).or(first) == Some(site)
     }
 
-    async fn site(&self, site: &SiteFront, bench: &Bench) -> Result<Vec<Check>, DockerError> {
+    async fn site(&self, site: &SiteFront, bench: &Bench) -> Result<Vec<Check>, BenchError> {
         let mut checks = Vec::new();
         let view = View::of(bench, location(site))?;
         let inside = View::of(bench, Location::Internal)?;
@@ -126,15 +129,17 @@ impl Web {
         }
         for server in self.servers.iter().filter(|it| it.name == site.name) {
             checks.push(past_the_proxy(server, &inside).await?);
-            checks.push(unreadable(server, &bench.containers).await?);
-            checks.push(installed(server, &bench.containers).await?);
+            checks.push(unreadable(server, bench).await?);
+            checks.push(installed(server, bench).await?);
         }
         for account in self.accounts.iter().filter(|it| it.site == site.name) {
-            checks.push(only_from(account, &bench.containers).await?);
+            checks.push(only_from(account, bench).await?);
         }
         if self.is_pictured(site) {
-            let browser = bench.client(browser(site))?;
-            checks.push(picture(site, &view, browser).await?);
+            let browser = bench.client(browser(site))?.container();
+            if let Some(browser) = browser {
+                checks.push(picture(site, &view, browser).await?);
+            }
         }
         Ok(checks)
     }
@@ -152,7 +157,7 @@ impl Acceptance for Web {
         clients
     }
 
-    fn make<'b>(&'b self, bench: &'b Bench) -> BoxFuture<'b, Result<Vec<Check>, DockerError>> {
+    fn make<'b>(&'b self, bench: &'b Bench) -> BoxFuture<'b, Result<Results, BenchError>> {
         async {
             let mut checks = Vec::new();
             for site in &self.fronts {
@@ -162,7 +167,7 @@ impl Acceptance for Web {
             for server in &self.databases {
                 checks.push(closed(server, &inside).await?);
             }
-            Ok(checks)
+            Ok(checks.into())
         }
         .boxed()
     }
@@ -199,7 +204,7 @@ impl Answer {
 const MARK: &str = "@answer ";
 const CERTIFICATES: &str = "@certificates";
 
-async fn ask(curl: &ClientSession, more: &[&str], url: &str) -> Result<Answer, DockerError> {
+async fn ask(curl: &Seat, more: &[&str], url: &str) -> Result<Answer, BenchError> {
     let format = format!(
         "%{{stderr}}\n{MARK}%{{http_code}} %{{remote_ip}} %{{redirect_url}}\n{CERTIFICATES}\n%{{certs}}"
     );
@@ -227,7 +232,7 @@ fn read(body: String, said: &str) -> Answer {
 }
 
 /// Shows that a site is reached by its name through its proxy, and that it is the one.
-async fn served(site: &SiteFront, view: &View<'_>) -> Result<[Check; 2], DockerError> {
+async fn served(site: &SiteFront, view: &View<'_>) -> Result<[Check; 2], BenchError> {
     let url = format!("{}/", address(site));
     let asked = format!("curl {} {url}", view.name);
     let how = if site.uses_ssl {
@@ -270,7 +275,7 @@ fn is_titled(title: &str, site: &SiteFront) -> bool {
 }
 
 /// Shows for whom the certificate is. Whether it can be trusted is shown by every request that is answered.
-async fn certificate(site: &SiteFront, view: &View<'_>) -> Result<Check, DockerError> {
+async fn certificate(site: &SiteFront, view: &View<'_>) -> Result<Check, BenchError> {
     let mut names: Vec<_> = [&site.name].into_iter().chain(&site.bare).collect();
     names.sort_unstable();
     let names = names.into_iter().map(String::as_str);
@@ -319,7 +324,7 @@ fn redirections(site: &SiteFront) -> Vec<(String, String)> {
     from.into_iter().map(|from| (from, to.clone())).collect()
 }
 
-async fn redirection(view: &View<'_>, from: &str, to: &str) -> Result<Check, DockerError> {
+async fn redirection(view: &View<'_>, from: &str, to: &str) -> Result<Check, BenchError> {
     let address = from.split("/some").next().unwrap_or(from);
     let open = Open::new(
         SERVICE,
@@ -333,7 +338,7 @@ async fn redirection(view: &View<'_>, from: &str, to: &str) -> Result<Check, Doc
 }
 
 /// Shows that the web server behind answers the proxy alone: it believes what it is told of the visitor.
-async fn past_the_proxy(site: &SiteServer, inside: &View<'_>) -> Result<Check, DockerError> {
+async fn past_the_proxy(site: &SiteServer, inside: &View<'_>) -> Result<Check, BenchError> {
     let url = format!("http://{}:{}/", site.server.address, site.port);
     let open = Open::new(
         SERVICE,
@@ -353,7 +358,7 @@ async fn picture(
     site: &SiteFront,
     view: &View<'_>,
     browser: &ClientSession,
-) -> Result<Check, DockerError> {
+) -> Result<Check, BenchError> {
     let url = format!("{}/", address(site));
     let open = Open::new(
         SERVICE,

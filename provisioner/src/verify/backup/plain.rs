@@ -2,8 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use crate::docker::{ClientSession, DockerError};
-use crate::verify::{Check, Open};
+use crate::verify::{BenchError, Check, Open, Seat};
 
 pub(super) const SERVICE: &str = "backup";
 
@@ -12,7 +11,7 @@ const FILES: u16 = 9102;
 const STORAGE: u16 = 9103;
 
 /// Shows that the director takes no console that does not encrypt.
-pub(super) async fn console(console: &ClientSession, director: &str) -> Result<Check, DockerError> {
+pub(super) async fn console(console: &Seat, director: &str) -> Result<Check, BenchError> {
     let open = Open::new(
         SERVICE,
         "a console without TLS is refused".to_owned(),
@@ -61,9 +60,9 @@ impl<'d> Daemon<'d> {
     /// for the password.
     pub(super) async fn takes_nobody(
         self,
-        console: &ClientSession,
+        console: &Seat,
         director: &str,
-    ) -> Result<Check, DockerError> {
+    ) -> Result<Check, BenchError> {
         // As Bacula sends a name with blanks.
         let hello = format!(
             "{} {} calling",

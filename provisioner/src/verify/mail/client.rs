@@ -7,7 +7,8 @@ use std::time::Duration;
 use tasks::Secret;
 
 use super::Mailbox;
-use crate::docker::{AUTHORITY, ClientSession, DockerError, ExecOutput};
+use crate::docker::{AUTHORITY, ExecOutput};
+use crate::verify::{BenchError, Seat};
 
 /// A conversation with an SMTP server.
 #[derive(Debug, Clone)]
@@ -81,7 +82,7 @@ impl Smtp {
     }
 
     /// Has the conversation.
-    pub(super) async fn run(&self, client: &ClientSession) -> Result<Told, DockerError> {
+    pub(super) async fn run(&self, client: &Seat) -> Result<Told, BenchError> {
         let mut command = vec!["swaks", "--timeout", "15"];
         command.extend(self.arguments.iter().map(String::as_str));
         let mut input = Vec::new();
@@ -155,10 +156,10 @@ impl Folder {
     /// Waits for the message with a token in its subject, and takes it away.
     pub(super) async fn take(
         &self,
-        client: &ClientSession,
+        client: &Seat,
         token: &str,
         patience: Duration,
-    ) -> Result<Result<String, Missing>, DockerError> {
+    ) -> Result<Result<String, Missing>, BenchError> {
         let seconds = patience.as_secs().to_string();
         let login = login(&self.mailbox.login, self.mailbox.password.expose());
         let arguments = [self.url.as_str(), token, &seconds];
@@ -185,11 +186,11 @@ impl Folder {
 
 /// Tries to log in over IMAP; gives curl's output.
 pub(in crate::verify) async fn imap_login(
-    client: &ClientSession,
+    client: &Seat,
     url: &str,
     user: &str,
     password: &str,
-) -> Result<ExecOutput, DockerError> {
+) -> Result<ExecOutput, BenchError> {
     let configuration = login(user, password);
     let command = [
         "curl",
@@ -207,10 +208,10 @@ pub(in crate::verify) async fn imap_login(
 
 /// Says lines to a server in the clear; gives what it answered.
 pub(super) async fn say(
-    client: &ClientSession,
+    client: &Seat,
     server: &str,
     lines: &str,
-) -> Result<String, DockerError> {
+) -> Result<String, BenchError> {
     let url = format!("telnet://{server}");
     let command = [
         "curl",
@@ -227,11 +228,11 @@ pub(super) async fn say(
 
 /// Looks at the certificate that a server presents when it is called by a name; gives openssl's words.
 pub(super) async fn certificate(
-    client: &ClientSession,
+    client: &Seat,
     name: &str,
     port: u16,
     starttls: Option<&str>,
-) -> Result<ExecOutput, DockerError> {
+) -> Result<ExecOutput, BenchError> {
     let server = format!("{name}:{port}");
     // Nobody but the estate's authority is trusted, and no other name is good.
     let mut command = vec![

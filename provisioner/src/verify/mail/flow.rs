@@ -9,8 +9,8 @@ use tasks::promise::{SMTP, SUBMISSIONS};
 use super::client::{Folder, Missing, Smtp};
 use super::received::{Head, Hop, Sender, Transfer};
 use super::{Correspondence, Domain, SERVICE};
-use crate::docker::{AUTHORITY, ClientSession, DockerError};
-use crate::verify::{Cell, Check, Evidence, Open};
+use crate::docker::AUTHORITY;
+use crate::verify::{BenchError, Cell, Check, Evidence, Open, Seat};
 
 /// How long a message may take.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -46,9 +46,9 @@ pub(super) struct Flow<'e> {
     open: Open,
     message: Smtp,
     token: String,
-    sent_by: &'e ClientSession,
+    sent_by: &'e Seat,
     folder: Folder,
-    read_by: &'e ClientSession,
+    read_by: &'e Seat,
     way: Vec<Hop>,
     /// The accounts that the gateway is to have seen, at most one; `None` where no gateway is on the way.
     accounts: Option<Vec<String>>,
@@ -59,7 +59,7 @@ pub(super) struct Flow<'e> {
 /// Gives a check for every flow.
 pub(super) fn checks<'e>(
     correspondence: Correspondence<'e>,
-) -> Vec<BoxFuture<'e, Result<Check, DockerError>>> {
+) -> Vec<BoxFuture<'e, Result<Check, BenchError>>> {
     let ours = || correspondence.mail.domains.iter();
     let mut flows = Vec::new();
     for from in ours() {
@@ -128,7 +128,7 @@ impl<'e> Correspondence<'e> {
     }
 
     /// Makes the message of a sender, and tells with which client it is sent.
-    fn message(self, scope: Scope, from: Party<'e>, to: Party<'e>) -> (Smtp, &'e ClientSession) {
+    fn message(self, scope: Scope, from: Party<'e>, to: Party<'e>) -> (Smtp, &'e Seat) {
         let to = match to {
             Party::Ours(domain) => &domain.recipient.address,
             Party::Other => &self.mail.somebody.address,
@@ -167,7 +167,7 @@ impl<'e> Correspondence<'e> {
     }
 
     /// Tells where a recipient's mail is, and with which client it is read.
-    fn folder(self, to: Party<'e>) -> (Folder, &'e ClientSession) {
+    fn folder(self, to: Party<'e>) -> (Folder, &'e Seat) {
         match to {
             Party::Ours(domain) if domain.promised.home => {
                 let folder = Folder {
@@ -253,7 +253,7 @@ pub(super) fn customers_folder(domain: &Domain, folder: &str) -> Folder {
 }
 
 impl Flow<'_> {
-    async fn check(self) -> Result<Check, DockerError> {
+    async fn check(self) -> Result<Check, BenchError> {
         let told = self.message.run(self.sent_by).await?;
         if told.code != 0 {
             let said = Evidence::text("what was said while it was sent", &*told.transcript);

@@ -13,8 +13,9 @@ use futures_util::future::BoxFuture;
 use futures_util::{FutureExt as _, StreamExt as _, TryStreamExt as _};
 use tasks::promise::{HostedMail, Issuer, MailDomain, MailGateway, Mailbox, OfficeMail, Promises};
 
-use super::{Acceptance, Bench, Check, Checks, Client, Missing, Surroundings, Sweep};
-use crate::docker::{ClientSession, DockerError};
+use super::{
+    Acceptance, Bench, BenchError, Check, Checks, Client, Missing, Results, Seat, Surroundings, Sweep,
+};
 
 pub(super) const SERVICE: &str = "mail";
 
@@ -56,8 +57,8 @@ struct Domain {
 #[derive(Clone, Copy)]
 struct Correspondence<'e> {
     mail: &'e Mail,
-    inside: &'e ClientSession,
-    outside: &'e ClientSession,
+    inside: &'e Seat,
+    outside: &'e Seat,
     /// What all messages of this run have in their subjects.
     run: &'e str,
 }
@@ -128,7 +129,7 @@ impl Acceptance for Mail {
         vec![INSIDE, OUTSIDE]
     }
 
-    fn make<'b>(&'b self, bench: &'b Bench) -> BoxFuture<'b, Result<Vec<Check>, DockerError>> {
+    fn make<'b>(&'b self, bench: &'b Bench) -> BoxFuture<'b, Result<Results, BenchError>> {
         async {
             let correspondence = Correspondence {
                 mail: self,
@@ -142,14 +143,14 @@ impl Acceptance for Mail {
             let checks = at_once(checks.collect()).await?;
             // Dovecot lets everybody wait at whose address a wrong password came from.
             let wrong = at_once(refusal::wrong_passwords(correspondence)).await?;
-            Ok([checks, wrong].concat())
+            Ok([checks, wrong].concat().into())
         }
         .boxed()
     }
 
     /// Takes away what a run may have left where a check of it failed: messages in queues, reports about them, and what
     /// has arrived late or somewhere else.
-    fn sweep<'b>(&'b self, bench: &'b Bench, _: Sweep) -> BoxFuture<'b, Result<(), DockerError>> {
+    fn sweep<'b>(&'b self, bench: &'b Bench, _: Sweep) -> BoxFuture<'b, Result<(), BenchError>> {
         async {
             let people = self
                 .domains
@@ -167,11 +168,10 @@ impl Acceptance for Mail {
             ] {
                 let mut command = vec!["sh", "-s", "--"];
                 command.extend(words.iter().map(String::as_str));
-                match bench.containers.exec(&server.name, &command, SWEEP).await {
+                match bench.on(&server.name, &command, SWEEP).await {
                     // A server that does not run is one of the things that the checks have told.
-                    Ok(_)
-                    | Err(DockerError::NotRunning { .. } | DockerError::NoContainer { .. }) => {}
-                    Err(error) => return Err(error),
+                    Err(error) if !error.is_away() => return Err(error),
+                    Ok(_) | Err(_) => {}
                 }
             }
             Ok(())
@@ -181,8 +181,8 @@ impl Acceptance for Mail {
 }
 
 async fn at_once(
-    checks: Vec<BoxFuture<'_, Result<Check, DockerError>>>,
-) -> Result<Vec<Check>, DockerError> {
+    checks: Vec<BoxFuture<'_, Result<Check, BenchError>>>,
+) -> Result<Vec<Check>, BenchError> {
     let checks = futures_util::stream::iter(checks);
     checks.buffered(AT_ONCE).try_collect().await
 }

@@ -9,10 +9,9 @@ use tasks::promise::{IMAP, IMAPS, MailDomain, SMTP, SUBMISSION, SUBMISSIONS};
 use super::client::{self, Missing, NO_LOGIN, NO_RECIPIENT, Smtp};
 use super::flow::customers_folder;
 use super::{Correspondence, Domain, SERVICE};
-use crate::docker::{ClientSession, DockerError};
-use crate::verify::{Check, Evidence, Open};
+use crate::verify::{BenchError, Check, Evidence, Open, Seat};
 
-type Checks<'e> = Vec<BoxFuture<'e, Result<Check, DockerError>>>;
+type Checks<'e> = Vec<BoxFuture<'e, Result<Check, BenchError>>>;
 
 /// How long a message may take.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -104,11 +103,11 @@ pub(super) fn wrong_passwords<'e>(correspondence: Correspondence<'e>) -> Checks<
 }
 
 async fn certificate(
-    outside: &ClientSession,
+    outside: &Seat,
     name: &str,
     port: u16,
     starttls: Option<&str>,
-) -> Result<Check, DockerError> {
+) -> Result<Check, BenchError> {
     let open = Open::new(
         SERVICE,
         format!("{name}:{port} presents its own certificate"),
@@ -137,7 +136,7 @@ async fn certificate(
 async fn imap_in_the_clear(
     correspondence: Correspondence<'_>,
     domain: &Domain,
-) -> Result<Check, DockerError> {
+) -> Result<Check, BenchError> {
     let server = format!("{}:{IMAP}", domain.promised.imap);
     let open = Open::new(
         SERVICE,
@@ -164,7 +163,7 @@ async fn smtp_in_the_clear(
     correspondence: Correspondence<'_>,
     domain: &Domain,
     port: u16,
-) -> Result<Check, DockerError> {
+) -> Result<Check, BenchError> {
     let server = &domain.promised.smtp;
     let mailbox = &domain.sender;
     let message = Smtp::new(server, port, &mailbox.address, &mailbox.address)
@@ -190,10 +189,10 @@ async fn smtp_in_the_clear(
 
 /// Checks that a recipient is refused at once.
 async fn recipient(
-    client: &ClientSession,
+    client: &Seat,
     shows: String,
     message: Smtp,
-) -> Result<Check, DockerError> {
+) -> Result<Check, BenchError> {
     let message = message.with(&["--quit-after", "RCPT"]);
     let open = Open::new(SERVICE, shows, message.typed(), "550 after RCPT".to_owned());
     let told = message.run(client).await?;
@@ -215,7 +214,7 @@ fn conversation(open: Open, transcript: &str, passed: bool) -> Open {
     }
 }
 
-async fn spam(correspondence: Correspondence<'_>, domain: &Domain) -> Result<Check, DockerError> {
+async fn spam(correspondence: Correspondence<'_>, domain: &Domain) -> Result<Check, BenchError> {
     let token = correspondence.token(SPAM);
     let subject = format!("Subject: {token}");
     let message = correspondence.strange(&domain.recipient.address).with(&[
@@ -252,7 +251,7 @@ async fn spam(correspondence: Correspondence<'_>, domain: &Domain) -> Result<Che
 async fn wrong_at_imap(
     correspondence: Correspondence<'_>,
     domain: &Domain,
-) -> Result<Check, DockerError> {
+) -> Result<Check, BenchError> {
     let url = format!("imaps://{}/", domain.promised.imap);
     let mailbox = &domain.recipient;
     let open = Open::new(
@@ -277,7 +276,7 @@ async fn wrong_at_imap(
 async fn wrong_at_smtp(
     correspondence: Correspondence<'_>,
     domain: &Domain,
-) -> Result<Check, DockerError> {
+) -> Result<Check, BenchError> {
     let mailbox = &domain.sender;
     let wrong = mailbox.password.map(|right| format!("{right}x"));
     let message = Correspondence::submission(domain, &mailbox.address, &mailbox.address)

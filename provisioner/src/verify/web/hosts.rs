@@ -3,14 +3,13 @@
 use tasks::promise::{DatabaseServer, SiteAccount, SiteServer};
 
 use super::{SERVICE, View};
-use crate::docker::{DockerError, EstateContainers};
-use crate::verify::{Check, Open};
+use crate::verify::{Bench, BenchError, Check, Open};
 
 /// Shows that an account of the host without rights cannot read the site's password.
 pub(super) async fn unreadable(
     site: &SiteServer,
-    containers: &EstateContainers,
-) -> Result<Check, DockerError> {
+    bench: &Bench,
+) -> Result<Check, BenchError> {
     const SCRIPT: &str = "for file; do \
         printf '%s ' \"$(stat -c '%U:%G %a' -- \"$file\" 2>&1)\"; \
         if runuser -u nobody -- cat -- \"$file\" >/dev/null 2>&1; then echo 'anybody reads it'; else echo; fi; done";
@@ -29,7 +28,7 @@ pub(super) async fn unreadable(
         site.private_access.clone(),
     );
     let command = [&["sh", "-c", SCRIPT, "sh"], files.as_slice()].concat();
-    let output = containers.exec(host, &command, b"").await?;
+    let output = bench.on(host, &command, b"").await?;
     let text = output.text();
     let mut lines: Vec<_> = text.lines().map(str::trim).collect();
     let passed =
@@ -41,8 +40,8 @@ pub(super) async fn unreadable(
 /// Shows that the site is installed in its database.
 pub(super) async fn installed(
     site: &SiteServer,
-    containers: &EstateContainers,
-) -> Result<Check, DockerError> {
+    bench: &Bench,
+) -> Result<Check, BenchError> {
     let host = &site.server.name;
     let command: Vec<&str> = site.installed.iter().map(String::as_str).collect();
     let open = Open::new(
@@ -54,7 +53,7 @@ pub(super) async fn installed(
         format!("{} on {host}", command.join(" ")),
         "it does".to_owned(),
     );
-    let output = containers.exec(host, &command, b"").await?;
+    let output = bench.on(host, &command, b"").await?;
     let came = match (output.code, output.errors()) {
         (0, _) => "it does".to_owned(),
         (_, said) if said.is_empty() => "the site is not installed".to_owned(),
@@ -66,8 +65,8 @@ pub(super) async fn installed(
 /// Shows that the account of a site's database is for the site's host alone.
 pub(super) async fn only_from(
     account: &SiteAccount,
-    containers: &EstateContainers,
-) -> Result<Check, DockerError> {
+    bench: &Bench,
+) -> Result<Check, BenchError> {
     let server = &account.server.name;
     let open = Open::new(
         SERVICE,
@@ -87,7 +86,7 @@ pub(super) async fn only_from(
         "--batch",
         "--skip-column-names",
     ];
-    let output = containers.exec(server, &command, query.as_bytes()).await?;
+    let output = bench.on(server, &command, query.as_bytes()).await?;
     let text = output.text();
     let from: Vec<_> = text.lines().collect();
     let came = match (from.as_slice(), output.code) {
@@ -103,7 +102,7 @@ pub(super) async fn only_from(
 pub(super) async fn closed(
     database: &DatabaseServer,
     inside: &View<'_>,
-) -> Result<Check, DockerError> {
+) -> Result<Check, BenchError> {
     // A server greets whom it would let in; whom it would not gets one message.
     const SCRIPT: &str =
         "exec 2>&1 3<>\"/dev/tcp/$1/$2\" && timeout 15 head -c 70 <&3 | tr -c '[:print:]' ' '";

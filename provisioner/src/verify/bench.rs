@@ -1,0 +1,201 @@
+//! Where the programs of checks run: in containers of clients and of hosts, or over SSH on vantage points and servers. Whoever
+//! makes checks knows neither.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::servers::As;
+use super::{BenchError, Client, Servers};
+use crate::docker::{
+    ClientScope, ClientSession, DockerError, EstateContainers, ExecOutput, HostState, Mode,
+    Progress, client_program,
+};
+
+/// What checks are made with.
+pub struct Bench {
+    hosts: Hosts,
+    /// A word of letters and digits by which what this run leaves behind is known.
+    pub run: String,
+    seats: Vec<(Client, Seat)>,
+}
+
+/// The hosts that checks are about.
+enum Hosts {
+    Containers(EstateContainers),
+    Servers(Arc<Servers>),
+}
+
+/// Where a client runs.
+pub enum Seat {
+    /// In a container of its own.
+    Container(ClientSession),
+    /// On a vantage point.
+    Vantage(Vantage),
+}
+
+/// A client on a vantage point.
+pub struct Vantage {
+    servers: Arc<Servers>,
+    host: String,
+    /// What starts the client, before its arguments.
+    program: Vec<&'static str>,
+}
+
+impl Bench {
+    /// Opens clients in containers; those that are open already are closed again where one cannot be opened.
+    pub async fn in_containers(
+        containers: EstateContainers,
+        run: String,
+        clients: Vec<(Client, ClientScope)>,
+        progress: &Progress<'_>,
+    ) -> Result<Self, DockerError> {
+        let mut seats = Vec::new();
+        let mut opened = Ok(());
+        for (client, scope) in clients {
+            match containers.open_client(client.name, &scope, progress).await {
+                Ok(session) => seats.push((client, Seat::Container(session))),
+                Err(error) => {
+                    opened = Err(error);
+                    break;
+                }
+            }
+        }
+        let bench = Self {
+            hosts: Hosts::Containers(containers),
+            run,
+            seats,
+        };
+        if let Err(error) = opened {
+            bench.close().await?;
+            return Err(error);
+        }
+        Ok(bench)
+    }
+
+    /// Puts clients onto vantage points, as far as there are any at their sides.
+    pub fn on_servers(
+        servers: &Arc<Servers>,
+        run: String,
+        clients: Vec<Client>,
+    ) -> Result<Self, DockerError> {
+        let mut seats = Vec::new();
+        for client in clients {
+            if let Some(host) = servers.vantage(client.location) {
+                let seat = Vantage {
+                    servers: Arc::clone(servers),
+                    host: host.to_owned(),
+                    program: client_program(client.name)?,
+                };
+                seats.push((client, Seat::Vantage(seat)));
+            }
+        }
+        Ok(Self {
+            hosts: Hosts::Servers(Arc::clone(servers)),
+            run,
+            seats,
+        })
+    }
+
+    /// Finds a client; none where nobody stands at its side.
+    #[must_use]
+    pub fn find(&self, client: Client) -> Option<&Seat> {
+        let mut seats = self.seats.iter();
+        let found = seats.find(|(seated, _)| *seated == client);
+        found.map(|(_, seat)| seat)
+    }
+
+    /// Finds a client without which nothing of a service can be checked.
+    pub fn client(&self, client: Client) -> Result<&Seat, BenchError> {
+        self.find(client)
+            .ok_or(BenchError::NoVantage(client.location))
+    }
+
+    /// Runs a program as root on a host and waits for its end; what is secret belongs into the input.
+    pub async fn on(
+        &self,
+        host: &str,
+        argv: &[&str],
+        stdin: &[u8],
+    ) -> Result<ExecOutput, BenchError> {
+        match &self.hosts {
+            Hosts::Containers(containers) => Ok(containers.exec(host, argv, stdin).await?),
+            Hosts::Servers(servers) => servers.run(host, argv, stdin, As::Root).await,
+        }
+    }
+
+    /// Tells which hosts should serve at the moment: a service can be tried without all containers of the estate.
+    pub async fn serving<'h>(
+        &self,
+        hosts: impl Iterator<Item = &'h str>,
+    ) -> Result<BTreeSet<&'h str>, BenchError> {
+        let containers = match &self.hosts {
+            Hosts::Containers(containers) => containers.list().await?,
+            Hosts::Servers(_) => return Ok(hosts.collect()),
+        };
+        let serves = |host: &&str| {
+            containers.iter().any(|status| {
+                status.host == *host
+                    && status.state == HostState::Running
+                    && status.mode == Mode::Test
+            })
+        };
+        Ok(hosts.filter(serves).collect())
+    }
+
+    /// Removes the clients' containers.
+    pub async fn close(self) -> Result<(), DockerError> {
+        let mut closed = Ok(());
+        for (_, seat) in self.seats {
+            match seat {
+                Seat::Container(session) => closed = closed.and(session.close().await),
+                Seat::Vantage(_) => {}
+            }
+        }
+        closed
+    }
+}
+
+impl Seat {
+    /// Runs the client with arguments and waits for its end.
+    pub async fn run(&self, args: &[&str]) -> Result<ExecOutput, BenchError> {
+        self.run_with_input(args, b"").await
+    }
+
+    /// Runs the client with arguments and standard input; what is secret belongs into the input.
+    pub async fn run_with_input(
+        &self,
+        args: &[&str],
+        stdin: &[u8],
+    ) -> Result<ExecOutput, BenchError> {
+        match self {
+            Self::Container(session) => Ok(session.run_with_input(args, stdin).await?),
+            Self::Vantage(vantage) => {
+                let argv = [vantage.program.as_slice(), args].concat();
+                vantage.run(&argv, stdin).await
+            }
+        }
+    }
+
+    /// Gives the container of a client, which programs may change as they like; none on a vantage point.
+    #[must_use]
+    pub const fn container(&self) -> Option<&ClientSession> {
+        match self {
+            Self::Container(session) => Some(session),
+            Self::Vantage(_) => None,
+        }
+    }
+
+    /// Runs another program where the client is.
+    pub async fn other(&self, argv: &[&str], stdin: &[u8]) -> Result<ExecOutput, BenchError> {
+        match self {
+            Self::Container(session) => Ok(session.other(argv, stdin).await?),
+            Self::Vantage(vantage) => vantage.run(argv, stdin).await,
+        }
+    }
+}
+
+impl Vantage {
+    async fn run(&self, argv: &[&str], stdin: &[u8]) -> Result<ExecOutput, BenchError> {
+        self.servers.run(&self.host, argv, stdin, As::Nobody).await
+    }
+}
