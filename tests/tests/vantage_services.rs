@@ -109,7 +109,9 @@ fn names_are_asked_for_from_both_sides_and_whatever_is_broken_is_seen() {
     assert_eq!(results["not_checked"].as_array().map(Vec::len), Some(0));
 
     let restart = |change: &str| {
-        format!("{change}\npkill dnsmasq\nwhile pgrep dnsmasq; do sleep 0.1; done >/dev/null\n{NAMES}")
+        format!(
+            "{change}\npkill dnsmasq\nwhile pgrep dnsmasq; do sleep 0.1; done >/dev/null\n{NAMES}"
+        )
     };
     firm.sees(
         "dns",

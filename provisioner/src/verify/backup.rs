@@ -9,8 +9,8 @@ use futures_util::{FutureExt as _, StreamExt as _, TryStreamExt as _};
 use tasks::promise::{Director, FileDaemon, Promises, StorageDaemon};
 
 use super::{
-    Acceptance, Bench, BenchError, Check, Checks, Client, Missing, Open, Results, Seat, Surroundings,
-    Sweep,
+    Acceptance, Bench, BenchError, Check, Checks, Client, Missing, Open, Results, Seat,
+    Surroundings, Sweep,
 };
 
 pub(super) const SERVICE: &str = plain::SERVICE;
@@ -99,10 +99,7 @@ type Step = Result<Check, BenchError>;
 
 impl Backup {
     /// Lists the file daemons of the hosts that run in test mode: a service can be tried without all hosts of the estate.
-    async fn running(
-        &self,
-        bench: &Bench,
-    ) -> Result<Vec<&FileDaemon>, BenchError> {
+    async fn running(&self, bench: &Bench) -> Result<Vec<&FileDaemon>, BenchError> {
         let hosts = self.file_daemons.iter().map(|it| it.host.as_str());
         let serving = bench.serving(hosts).await?;
         let runs = |daemon: &&FileDaemon| serving.contains(daemon.host.as_str());
@@ -332,13 +329,11 @@ pub(super) async fn leave(
     };
     let path = format!("{}/prov-{word}", director.common_folder);
     let write = ["sh", "-c", "cat >\"$1\"", "sh", &path];
-    bench.on(&daemon.host, &write, word.as_bytes())
-        .await?;
+    bench.on(&daemon.host, &write, word.as_bytes()).await?;
     let shows = format!("{} is backed up", daemon.host);
     let console = bench.client(CONSOLE)?;
     let (id, _) = job(console, &format!("run job={} yes", daemon.host), shows).await?;
-    bench.on(&daemon.host, &["rm", "-f", &path], b"")
-        .await?;
+    bench.on(&daemon.host, &["rm", "-f", &path], b"").await?;
     Ok(id.map(|job| Lost {
         daemon: daemon.clone(),
         job,

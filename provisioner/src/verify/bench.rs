@@ -170,8 +170,8 @@ impl Seat {
         match self {
             Self::Container(session) => Ok(session.run_with_input(args, stdin).await?),
             Self::Vantage(vantage) => {
-                let argv = [vantage.program.as_slice(), args].concat();
-                vantage.run(&argv, stdin).await
+                let command = [vantage.program.as_slice(), args].concat();
+                vantage.run(&command, stdin).await
             }
         }
     }

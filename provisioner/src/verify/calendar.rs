@@ -6,7 +6,10 @@ use tasks::Secret;
 use tasks::promise::{Calendar, CalendarServer, Promises};
 use tasks::resource::Component;
 
-use super::{Acceptance, Bench, BenchError, Check, Checks, Client, Missing, Open, Results, Seat, Surroundings, Sweep};
+use super::{
+    Acceptance, Bench, BenchError, Check, Checks, Client, Missing, Open, Results, Seat,
+    Surroundings, Sweep,
+};
 
 pub(super) const SERVICE: &str = "calendar";
 

@@ -9,7 +9,10 @@ use tasks::estate::Location;
 use tasks::promise::check;
 use tasks::promise::{KnownFrom, MailExchanger, NameServer, Promises, PublishedName};
 
-use super::{Acceptance, Bench, BenchError, Check, Checks, Client, Evidence, Missing, NotChecked, Open, Results, Seat, Surroundings};
+use super::{
+    Acceptance, Bench, BenchError, Check, Checks, Client, Evidence, Missing, NotChecked, Open,
+    Results, Seat, Surroundings,
+};
 
 pub(super) const SERVICE: &str = "dns";
 
@@ -76,9 +79,8 @@ impl Acceptance for Dns {
             }
             let asked = futures_util::stream::iter(asked).buffered(AT_ONCE);
             let without = without.into_iter();
-            let not_checked = without.map(|(location, count)| {
-                NotChecked::without_vantage(SERVICE, count, location)
-            });
+            let not_checked = without
+                .map(|(location, count)| NotChecked::without_vantage(SERVICE, count, location));
             Ok(Results {
                 checks: asked.try_collect().await?,
                 not_checked: not_checked.collect(),

@@ -10,7 +10,8 @@ use tasks::Secret;
 use tasks::promise::{Promises, RecordKeeper};
 
 use super::{
-    Acceptance, Bench, BenchError, Check, Checks, Client, Missing, Open, Results, Seat, Surroundings,
+    Acceptance, Bench, BenchError, Check, Checks, Client, Missing, Open, Results, Seat,
+    Surroundings,
 };
 
 pub(super) const SERVICE: &str = "dynamic_dns";
@@ -105,11 +106,7 @@ struct Record {
 }
 
 impl DynamicDns {
-    async fn checks(
-        &self,
-        bench: &Bench,
-        curl: &Seat,
-    ) -> Result<Vec<Check>, BenchError> {
+    async fn checks(&self, bench: &Bench, curl: &Seat) -> Result<Vec<Check>, BenchError> {
         let portal = Portal {
             expected: self,
             curl,

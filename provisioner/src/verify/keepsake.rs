@@ -87,8 +87,7 @@ pub async fn leave(
                 mailbox.address
             );
             let send = ["/usr/sbin/sendmail", "-oi", "--", mailbox.address.as_str()];
-            bench.on(&server.name, &send, message.as_bytes())
-                .await?;
+            bench.on(&server.name, &send, message.as_bytes()).await?;
             left.push(Keepsake::Message {
                 domain: domain.clone(),
                 mailbox: mailbox.clone(),
@@ -145,8 +144,7 @@ require "/usr/share/wordpress/wp-load.php";
 echo wp_insert_post(["post_title" => $word, "post_content" => "A post from before: $word", "post_status" => "publish", "post_author" => 1]);
 "#;
     let argv = ["runuser", "-u", "www-data", "--", "php", "--", site, word];
-    let output = bench.on(host, &argv, PROGRAM.as_bytes())
-        .await?;
+    let output = bench.on(host, &argv, PROGRAM.as_bytes()).await?;
     Ok(output.text().trim().to_owned())
 }
 

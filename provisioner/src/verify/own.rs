@@ -75,9 +75,8 @@ impl Acceptance for OwnChecks {
             let made = futures_util::stream::iter(made).buffered(AT_ONCE);
             results.checks = made.try_collect().await?;
             let without = without.into_iter();
-            let without = without.map(|(location, count)| {
-                NotChecked::without_vantage(&self.role, count, location)
-            });
+            let without = without
+                .map(|(location, count)| NotChecked::without_vantage(&self.role, count, location));
             results.not_checked = without.collect();
             Ok(results)
         }

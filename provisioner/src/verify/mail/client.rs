@@ -207,11 +207,7 @@ pub(in crate::verify) async fn imap_login(
 }
 
 /// Says lines to a server in the clear; gives what it answered.
-pub(super) async fn say(
-    client: &Seat,
-    server: &str,
-    lines: &str,
-) -> Result<String, BenchError> {
+pub(super) async fn say(client: &Seat, server: &str, lines: &str) -> Result<String, BenchError> {
     let url = format!("telnet://{server}");
     let command = [
         "curl",

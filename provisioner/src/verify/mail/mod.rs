@@ -14,7 +14,8 @@ use futures_util::{FutureExt as _, StreamExt as _, TryStreamExt as _};
 use tasks::promise::{HostedMail, Issuer, MailDomain, MailGateway, Mailbox, OfficeMail, Promises};
 
 use super::{
-    Acceptance, Bench, BenchError, Check, Checks, Client, Missing, Results, Seat, Surroundings, Sweep,
+    Acceptance, Bench, BenchError, Check, Checks, Client, Missing, Results, Seat, Surroundings,
+    Sweep,
 };
 
 pub(super) const SERVICE: &str = "mail";

@@ -188,11 +188,7 @@ async fn smtp_in_the_clear(
 }
 
 /// Checks that a recipient is refused at once.
-async fn recipient(
-    client: &Seat,
-    shows: String,
-    message: Smtp,
-) -> Result<Check, BenchError> {
+async fn recipient(client: &Seat, shows: String, message: Smtp) -> Result<Check, BenchError> {
     let message = message.with(&["--quit-after", "RCPT"]);
     let open = Open::new(SERVICE, shows, message.typed(), "550 after RCPT".to_owned());
     let told = message.run(client).await?;

@@ -6,10 +6,7 @@ use super::{SERVICE, View};
 use crate::verify::{Bench, BenchError, Check, Open};
 
 /// Shows that an account of the host without rights cannot read the site's password.
-pub(super) async fn unreadable(
-    site: &SiteServer,
-    bench: &Bench,
-) -> Result<Check, BenchError> {
+pub(super) async fn unreadable(site: &SiteServer, bench: &Bench) -> Result<Check, BenchError> {
     const SCRIPT: &str = "for file; do \
         printf '%s ' \"$(stat -c '%U:%G %a' -- \"$file\" 2>&1)\"; \
         if runuser -u nobody -- cat -- \"$file\" >/dev/null 2>&1; then echo 'anybody reads it'; else echo; fi; done";
@@ -38,10 +35,7 @@ pub(super) async fn unreadable(
 }
 
 /// Shows that the site is installed in its database.
-pub(super) async fn installed(
-    site: &SiteServer,
-    bench: &Bench,
-) -> Result<Check, BenchError> {
+pub(super) async fn installed(site: &SiteServer, bench: &Bench) -> Result<Check, BenchError> {
     let host = &site.server.name;
     let command: Vec<&str> = site.installed.iter().map(String::as_str).collect();
     let open = Open::new(
@@ -63,10 +57,7 @@ pub(super) async fn installed(
 }
 
 /// Shows that the account of a site's database is for the site's host alone.
-pub(super) async fn only_from(
-    account: &SiteAccount,
-    bench: &Bench,
-) -> Result<Check, BenchError> {
+pub(super) async fn only_from(account: &SiteAccount, bench: &Bench) -> Result<Check, BenchError> {
     let server = &account.server.name;
     let open = Open::new(
         SERVICE,
