@@ -45,9 +45,9 @@ impl Facts {
                 for linked in self.linked(path) {
                     linked.dress(attributes);
                 }
-                for way in self.ways.values_mut() {
-                    if way.leads.as_ref() == Some(path)
-                        && let Some(directory) = &mut way.directory
+                for route in self.routes.values_mut() {
+                    if route.leads.as_ref() == Some(path)
+                        && let Some(directory) = &mut route.directory
                     {
                         directory.clone_from(attributes);
                     }

@@ -161,7 +161,7 @@ impl<const LINES: bool> JsonSchema for Pattern<LINES> {
 /// `\g<0>` for the whole match, `\n`, `\r` and `\t` for those characters, `\\` for a backslash.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct Template {
+pub struct Replacement {
     text: String,
     parts: Vec<Part>,
 }
@@ -173,7 +173,7 @@ enum Part {
     Name(String),
 }
 
-impl Template {
+impl Replacement {
     /// Checks a replacement.
     pub fn new(text: impl Into<String>) -> Result<Self, String> {
         let text = text.into();
@@ -284,7 +284,7 @@ impl Template {
     }
 }
 
-impl TryFrom<String> for Template {
+impl TryFrom<String> for Replacement {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
@@ -292,13 +292,13 @@ impl TryFrom<String> for Template {
     }
 }
 
-impl From<Template> for String {
-    fn from(template: Template) -> Self {
+impl From<Replacement> for String {
+    fn from(template: Replacement) -> Self {
         template.text
     }
 }
 
-impl JsonSchema for Template {
+impl JsonSchema for Replacement {
     fn schema_name() -> Cow<'static, str> {
         "Replacement".into()
     }
@@ -319,7 +319,7 @@ mod tests {
 
     fn expand(pattern: &str, template: &str, text: &str) -> String {
         let pattern = LinePattern::new(pattern).unwrap();
-        let template = Template::new(template).unwrap();
+        let template = Replacement::new(template).unwrap();
         template.fits(&pattern).unwrap();
         let captures = pattern.regex().captures(text).unwrap();
         Content::of(template.expand(&captures, false, || "\n")).expose()
@@ -339,11 +339,11 @@ mod tests {
     #[test]
     fn a_replacement_that_means_nothing_is_refused() {
         for bad in [r"\", r"\0", r"\q", r"\g", r"\g<", r"\g<>"] {
-            assert!(Template::new(bad).is_err(), "{bad} was accepted");
+            assert!(Replacement::new(bad).is_err(), "{bad} was accepted");
         }
         let pattern = LinePattern::new("(a)").unwrap();
         for bad in [r"\2", r"\g<name>", r"\g<7>"] {
-            let error = Template::new(bad).unwrap().fits(&pattern);
+            let error = Replacement::new(bad).unwrap().fits(&pattern);
             assert!(error.unwrap_err().contains("does not have"), "{bad}");
         }
     }

@@ -9,7 +9,7 @@
 
 use proptest::prelude::*;
 use tasks::content::Content;
-use tasks::pattern::{LinePattern, Template, TextPattern};
+use tasks::pattern::{LinePattern, Replacement, TextPattern};
 use tasks::plan::Planned;
 use tasks::probe::{Attributes, Facts, FileFact, PathFact};
 use tasks::resource::{Anchor, Block, Line, Manage, Replace, State};
@@ -199,7 +199,7 @@ proptest! {
         end in proptest::option::of(pattern()), mode in mode(),
     ) {
         let text = |pattern: String| TextPattern::new(pattern).expect("a pattern");
-        let template = Template::new(replace).expect("a replacement");
+        let template = Replacement::new(replace).expect("a replacement");
         let mut resource = Replace::new(path(), text(pattern), template);
         resource.after = after.map(text);
         resource.before = end.map(text);
@@ -291,7 +291,7 @@ fn a_file_of_a_hundred_thousand_lines_is_edited() {
     let replace = Replace::new(
         path(),
         TextPattern::new("^key(5000.) = .*$").expect("a pattern"),
-        Template::new(r"key\1=x").expect("a replacement"),
+        Replacement::new(r"key\1=x").expect("a replacement"),
     );
     let after = settle(&replace, &before, 0o644).expect("is not refused");
     assert_eq!(after.matches("=x\n").count(), 10);

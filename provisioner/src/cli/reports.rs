@@ -12,7 +12,7 @@ use super::app::App;
 use super::arguments::Reports;
 use crate::engine::{Failure, RunOutcome};
 use crate::report::changes;
-use crate::report::html::{self, About};
+use crate::report::verification::{self, About};
 use crate::report::problem::Problem;
 use crate::report::text::Tense;
 use crate::verify::{self, Check, NotChecked};
@@ -49,8 +49,9 @@ impl Reports {
                 when: &when(),
                 elapsed,
                 phases,
+                not_checked,
             };
-            put(path, &html::page(&about, checks), "--html")?;
+            put(path, &verification::page(&about, checks), "--html")?;
         }
         if let Some(path) = &self.metrics {
             let now = jiff::Timestamp::now().as_second();

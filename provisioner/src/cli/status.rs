@@ -15,7 +15,7 @@ use super::app::App;
 use super::arguments::{Names, Status};
 use crate::docker::{HostState, HostStatus, Mode, ServiceState, ServiceStatus};
 use crate::engine::{self, Failure};
-use crate::report::health::{self, Known, Row};
+use crate::report::health::{self, ServerHealth, Row};
 use crate::report::print::{jsonln, out, outln};
 use crate::report::problem::{Problem, exit};
 use crate::report::style::{self, paint};
@@ -126,7 +126,7 @@ fn known(
     watched: Watched,
     facts: &Facts,
     jobs: Option<&BTreeMap<String, BackupFact>>,
-) -> Result<Known, Failure> {
+) -> Result<ServerHealth, Failure> {
     let Some(fact) = facts.health.clone() else {
         return Err(Failure::new(
             "internal error: it was not asked how it is",
@@ -136,7 +136,7 @@ fn known(
     let backup = jobs.filter(|_| watched.is_backed_up);
     let backup = backup.map(|jobs| backup_of(jobs, host.name()));
     let release = facts.release.as_ref();
-    Ok(Known {
+    Ok(ServerHealth {
         release: release.map_or_else(String::new, |it| format!("{} {}", it.id, it.codename)),
         findings: watched.findings(&fact, facts.manager, backup.as_ref()),
         services: watched.services,

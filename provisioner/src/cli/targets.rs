@@ -13,7 +13,7 @@ use crate::docker::{EstateContainers, HostState, HostStatus, Mode, start_again};
 use crate::engine::Failure;
 use crate::report::print::errln;
 use crate::report::problem::Problem;
-use crate::ssh::{Algorithms, Credentials, HostKeys, Sudo, Target, Wanted, Way, route};
+use crate::ssh::{Algorithms, Credentials, HostKeys, Sudo, Target, Wanted, Transport, route};
 use crate::state::PinnedKey;
 
 impl App {
@@ -71,7 +71,7 @@ impl App {
                 from: "the host's container".to_owned(),
             },
             sudo: sudo(host),
-            way: Way::Direct,
+            way: Transport::Direct,
             algorithms: Algorithms::default(),
             timeout: Duration::from_secs(self.global.timeout),
         })

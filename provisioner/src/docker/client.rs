@@ -111,7 +111,7 @@ impl EstateContainers {
         };
         let guard = self.client_container(client, image, body, scope).await?;
         let outcome = tokio::select! {
-            outcome = self.attend(&guard.container, terminal, client.name) => outcome,
+            outcome = self.carry_streams(&guard.container, terminal, client.name) => outcome,
             () = interrupted() => Ok(130),
         };
         guard.close().await?;
@@ -217,7 +217,7 @@ impl EstateContainers {
     }
 
     /// Starts a container and carries its streams until it ends.
-    async fn attend(
+    async fn carry_streams(
         &self,
         container: &str,
         terminal: Terminal,

@@ -119,7 +119,7 @@ impl fmt::Display for Mode {
 
 /// A container of a host as the engine lists it.
 #[derive(Debug, Clone)]
-pub(super) struct Found {
+pub(super) struct HostContainer {
     pub(super) id: String,
     pub(super) name: String,
     pub(super) mode: Mode,
@@ -152,9 +152,9 @@ impl EstateContainers {
     }
 
     /// Finds the containers of a host; more than one only where a switch to test mode was interrupted.
-    pub(super) async fn find(&self, host: &str) -> Result<Vec<Found>, DockerError> {
+    pub(super) async fn find(&self, host: &str) -> Result<Vec<HostContainer>, DockerError> {
         let found = self.containers(&[(label::HOST, host)]).await?;
-        Ok(found.into_iter().filter_map(Found::of).collect())
+        Ok(found.into_iter().filter_map(HostContainer::of).collect())
     }
 
     pub(super) async fn create(
@@ -355,7 +355,7 @@ impl EstateContainers {
     }
 }
 
-impl Found {
+impl HostContainer {
     fn of(summary: ContainerSummary) -> Option<Self> {
         let labels = summary.labels.unwrap_or_default();
         Some(Self {

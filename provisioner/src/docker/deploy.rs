@@ -6,7 +6,7 @@ use bollard::query_parameters::DownloadFromContainerOptionsBuilder;
 use futures_util::{FutureExt, TryStreamExt};
 
 use super::{
-    DockerError, EstateContainers, HostSpec, Mode, Progress, assets::LIB, container::Found,
+    DockerError, EstateContainers, HostSpec, Mode, Progress, assets::LIB, container::HostContainer,
     engine::at_once, exec, image::missing_is_none,
 };
 
@@ -107,7 +107,7 @@ impl EstateContainers {
         if !old.is_empty() {
             progress(&host.name, "removing the old container");
         }
-        for Found { id, .. } in &old {
+        for HostContainer { id, .. } in &old {
             self.remove(id).await?;
         }
         self.not_foreign(&name).await?;

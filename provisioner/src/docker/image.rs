@@ -1,6 +1,6 @@
 //! The base image and those of clients and stand-ins: found, built, rebuilt when their definitions change.
 
-use std::{collections::HashMap, collections::VecDeque, path::Path, time::Duration};
+use std::{collections::HashMap, collections::VecDeque, time::Duration};
 
 use bollard::{
     body_full,
@@ -41,7 +41,7 @@ impl Engine {
         progress: &Progress<'_>,
     ) -> Result<String, DockerError> {
         let image = format!("{BASE_IMAGE}:{release}");
-        let archive = Archive::of_machine(Path::new("/etc/apt"));
+        let archive = Archive::of_machine();
         let inputs = BaseInputs {
             release,
             main: archive.main.as_deref().unwrap_or_default(),

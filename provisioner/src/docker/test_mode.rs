@@ -20,7 +20,7 @@ use futures_util::FutureExt;
 use super::{
     DockerError, EstateContainers, HostSpec, Mode, Progress,
     assets::{LIB, library},
-    container::{Found, STOP_SECONDS},
+    container::{HostContainer, STOP_SECONDS},
     engine::{at_once, label, labels},
     exec,
 };
@@ -44,12 +44,12 @@ impl Default for TestOptions {
 }
 
 /// The container that holds a host's state, and what an interrupted switch left beside it.
-struct Settled {
-    holder: Found,
-    strays: Vec<Found>,
+struct CurrentContainer {
+    holder: HostContainer,
+    strays: Vec<HostContainer>,
 }
 
-impl Settled {
+impl CurrentContainer {
     /// Tells whether the container has to be replaced to run these services.
     fn outdated(&self, services: &str) -> bool {
         self.holder.mode == Mode::Deploy || self.holder.services != services
@@ -87,26 +87,26 @@ impl EstateContainers {
         progress: &Progress<'_>,
     ) -> Result<(), DockerError> {
         let services = host.supervised().join(" ");
-        let mut settled = self.settle(host).await?;
-        let container = if settled.outdated(&services) {
-            if settled.holder.running {
-                self.judge(host, &settled.holder.id).await?;
+        let mut current = self.settle(host).await?;
+        let container = if current.outdated(&services) {
+            if current.holder.running {
+                self.judge(host, &current.holder.id).await?;
             }
             progress(&host.name, "committing");
-            let mut image = self.commit(host, &settled.holder).await;
-            if image.is_err() && self.has_gone(host, &settled.holder).await? {
+            let mut image = self.commit(host, &current.holder).await;
+            if image.is_err() && self.has_gone(host, &current.holder).await? {
                 // An interrupted run's last request was its removal, so the successor is complete.
-                settled = self.settle(host).await?;
+                current = self.settle(host).await?;
                 image = Ok(self.test_image(&host.name));
             }
             let image = image?;
-            if settled.outdated(&services) {
-                self.succeed(host, &settled, &image, progress).await?
+            if current.outdated(&services) {
+                self.replace_by_successor(host, &current, &image, progress).await?
             } else {
-                self.resume(host, settled, options, progress).await?
+                self.resume(host, current, options, progress).await?
             }
         } else {
-            self.resume(host, settled, options, progress).await?
+            self.resume(host, current, options, progress).await?
         };
         progress(&host.name, "waiting for the services");
         self.wait_for_services(host, &container, options.deadline, progress)
@@ -114,17 +114,17 @@ impl EstateContainers {
     }
 
     /// Finds the container that holds a host's state, after an interrupted switch too. Removes nothing.
-    async fn settle(&self, host: &HostSpec) -> Result<Settled, DockerError> {
+    async fn settle(&self, host: &HostSpec) -> Result<CurrentContainer, DockerError> {
         let name = self.container_name(&host.name);
         let mut found = self.find(&host.name).await?;
         for going in found.extract_if(.., |container| container.going) {
             self.remove(&going.id).await?;
         }
-        let (mut holders, mut successors): (Vec<Found>, Vec<Found>) = found
+        let (mut holders, mut successors): (Vec<HostContainer>, Vec<HostContainer>) = found
             .into_iter()
             .partition(|container| container.name == name);
         if let Some(holder) = holders.pop() {
-            return Ok(Settled {
+            return Ok(CurrentContainer {
                 holder,
                 strays: successors,
             });
@@ -148,7 +148,7 @@ impl EstateContainers {
             .into_iter()
             .find(|container| container.id == id);
         holder
-            .map(|holder| Settled {
+            .map(|holder| CurrentContainer {
                 holder,
                 strays: successors,
             })
@@ -157,7 +157,7 @@ impl EstateContainers {
             })
     }
 
-    async fn has_gone(&self, host: &HostSpec, container: &Found) -> Result<bool, DockerError> {
+    async fn has_gone(&self, host: &HostSpec, container: &HostContainer) -> Result<bool, DockerError> {
         let found = self.find(&host.name).await?;
         Ok(!found
             .iter()
@@ -165,23 +165,23 @@ impl EstateContainers {
     }
 
     /// Replaces a container by its successor in test mode, made from the image that was committed from it.
-    async fn succeed(
+    async fn replace_by_successor(
         &self,
         host: &HostSpec,
-        settled: &Settled,
+        current: &CurrentContainer,
         image: &str,
         progress: &Progress<'_>,
     ) -> Result<String, DockerError> {
         // Only now: until the commit, one of them might have been all that was left.
-        self.remove_strays(settled).await?;
+        self.remove_strays(current).await?;
         let name = self.container_name(&host.name);
         let successor = self
             .create(host, &format!("{name}--next"), image, Mode::Test)
             .await?;
         progress(&host.name, "stopping");
         // Frees the address and the volumes.
-        self.stop(host, &settled.holder).await?;
-        self.remove(&settled.holder.id).await?;
+        self.stop(host, &current.holder).await?;
+        self.remove(&current.holder.id).await?;
         self.rename(&successor, &name).await?;
         progress(&host.name, "starting");
         self.start_container(&host.name, &successor).await?;
@@ -192,12 +192,12 @@ impl EstateContainers {
     async fn resume(
         &self,
         host: &HostSpec,
-        settled: Settled,
+        current: CurrentContainer,
         options: TestOptions,
         progress: &Progress<'_>,
     ) -> Result<String, DockerError> {
-        self.remove_strays(&settled).await?;
-        let Found { id, running, .. } = settled.holder;
+        self.remove_strays(&current).await?;
+        let HostContainer { id, running, .. } = current.holder;
         if !running {
             progress(&host.name, "starting");
             self.start_container(&host.name, &id).await?;
@@ -218,14 +218,14 @@ impl EstateContainers {
         Ok(id)
     }
 
-    async fn remove_strays(&self, settled: &Settled) -> Result<(), DockerError> {
-        for stray in &settled.strays {
+    async fn remove_strays(&self, current: &CurrentContainer) -> Result<(), DockerError> {
+        for stray in &current.strays {
             self.remove(&stray.id).await?;
         }
         Ok(())
     }
 
-    async fn commit(&self, host: &HostSpec, current: &Found) -> Result<String, DockerError> {
+    async fn commit(&self, host: &HostSpec, current: &HostContainer) -> Result<String, DockerError> {
         if current.mode == Mode::Test && current.running {
             // Services are to end with their files in order; in deploy mode there are none.
             self.stop(host, current).await?;
@@ -303,7 +303,7 @@ impl EstateContainers {
         }
     }
 
-    async fn stop(&self, host: &HostSpec, container: &Found) -> Result<(), DockerError> {
+    async fn stop(&self, host: &HostSpec, container: &HostContainer) -> Result<(), DockerError> {
         let patience = StopContainerOptionsBuilder::new().t(STOP_SECONDS).build();
         self.docker()
             .stop_container(&container.id, Some(patience))

@@ -15,7 +15,7 @@ use super::job::Job;
 
 /// What is known of an input.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Known {
+enum InputState {
     /// The other host has been looked at; it is not there, and may still come.
     NotYet,
     /// It says this.
@@ -27,7 +27,7 @@ enum Known {
 /// Where hosts leave and find what others need.
 #[derive(Debug, Clone)]
 pub struct Exchange {
-    known: Arc<watch::Sender<BTreeMap<Input, Known>>>,
+    known: Arc<watch::Sender<BTreeMap<Input, InputState>>>,
     limit: Arc<Semaphore>,
 }
 
@@ -39,7 +39,7 @@ impl Exchange {
         let others = inputs.filter(|input| jobs.iter().all(|job| job.host != input.host));
         let known = others.map(|input| {
             let there = beforehand.get(&input).cloned();
-            let state = there.map_or(Known::Never, Known::There);
+            let state = there.map_or(InputState::Never, InputState::There);
             (input, state)
         });
         Self {
@@ -56,7 +56,7 @@ impl Exchange {
         self.known.send_modify(|known| {
             for path in files {
                 let input = input(host, path);
-                let state = text(&input, facts).map_or(Known::NotYet, Known::There);
+                let state = text(&input, facts).map_or(InputState::NotYet, InputState::There);
                 known.insert(input, state);
             }
         });
@@ -69,9 +69,9 @@ impl Exchange {
         }
         self.known.send_modify(|known| {
             for path in files {
-                let state = known.entry(input(host, path)).or_insert(Known::Never);
-                if *state == Known::NotYet {
-                    *state = Known::Never;
+                let state = known.entry(input(host, path)).or_insert(InputState::Never);
+                if *state == InputState::NotYet {
+                    *state = InputState::Never;
                 }
             }
         });
@@ -84,7 +84,7 @@ impl Exchange {
 
     /// Waits until these are there, or will not come; gives what is there.
     pub(super) async fn settled(&self, inputs: &[Input]) -> InputTexts {
-        self.wait(inputs, |known| *known != Known::NotYet).await
+        self.wait(inputs, |known| *known != InputState::NotYet).await
     }
 
     /// Puts into a job what other hosts have left by now.
@@ -100,8 +100,8 @@ impl Exchange {
         filled
     }
 
-    async fn wait(&self, inputs: &[Input], enough: fn(&Known) -> bool) -> InputTexts {
-        let is_enough = |known: &BTreeMap<Input, Known>| {
+    async fn wait(&self, inputs: &[Input], enough: fn(&InputState) -> bool) -> InputTexts {
+        let is_enough = |known: &BTreeMap<Input, InputState>| {
             inputs
                 .iter()
                 .all(|input| known.get(input).is_some_and(enough))
@@ -117,8 +117,8 @@ impl Exchange {
         }
         let known = changes.borrow();
         let there = |input: &Input| match known.get(input) {
-            Some(Known::There(text)) => Some((input.clone(), text.clone())),
-            Some(Known::NotYet | Known::Never) | None => None,
+            Some(InputState::There(text)) => Some((input.clone(), text.clone())),
+            Some(InputState::NotYet | InputState::Never) | None => None,
         };
         inputs.iter().filter_map(there).collect()
     }

@@ -6,11 +6,11 @@ use tasks::step;
 
 use super::Event;
 use super::outcome::{Failure, HostOutcome};
-use super::run::Run;
+use super::run::HostRun;
 use super::script::STATE;
 use super::session::Output;
 
-impl Run<'_> {
+impl HostRun<'_> {
     /// Validates what is due, then runs it: no service gets a configuration of which another is about to be refused.
     pub(super) async fn handlers(&mut self, outcome: &mut HostOutcome) -> Result<(), Failure> {
         let left = self.due.iter().filter(|due| self.job.is_left_over(due));

@@ -11,9 +11,9 @@ use tasks::{Input, InputTexts};
 use super::exchange::{self, Exchange};
 use super::job::{Basis, Job, files};
 use super::outcome::{Failure, HostOutcome};
-use super::run::{Applying, Run};
+use super::run::{Applying, HostRun};
 use super::script::LOCK;
-use super::session::{Opened, ReadSession, WriteSession};
+use super::session::{OpenOutcome, ReadSession, WriteSession};
 use super::{Event, Progress, lockout};
 use crate::ssh::Target;
 
@@ -194,15 +194,15 @@ async fn change(
     };
     let opened = WriteSession::open(&job.target, how.lock, &queries).await?;
     let (mut session, answers) = match opened {
-        Opened::Ready(session, answers) => (session, answers),
-        Opened::Unlockable { answer } => {
+        OpenOutcome::Ready(session, answers) => (session, answers),
+        OpenOutcome::Unlockable { answer } => {
             return Err(Failure::new(
                 format!("the host's lock {LOCK} cannot be taken"),
                 Remedy::again_after("look after /run and flock(1) on the host"),
             )
             .output(&answer));
         }
-        Opened::Locked { holder } => {
+        OpenOutcome::Locked { holder } => {
             let holder = if holder.is_empty() {
                 "somebody".to_owned()
             } else {
@@ -251,7 +251,7 @@ async fn change(
         saved.compare(&job.resources, &planned, &handlers, &facts)?;
     }
     let total = planned.changes().count();
-    let mut run = Run::new(&mut job, &mut session, facts, pending, progress, total);
+    let mut run = HostRun::new(&mut job, &mut session, facts, pending, progress, total);
     let result = run.resources(how, outcome).await;
     let result = match result {
         Ok(()) => run.handlers(outcome).await,

@@ -30,7 +30,7 @@ pub(super) struct Unconfirmed {
 const ATTEMPTS: [u64; 3] = [0, 1, 2];
 
 /// What a new session found.
-enum Found {
+enum Verdict {
     /// Prov has got in, and what was changed stays.
     Confirmed,
     /// What was there before is there again: these places.
@@ -39,12 +39,12 @@ enum Found {
     Broken(String),
 }
 
-async fn look(target: &Target, run: &str) -> Result<Found, SshError> {
+async fn look(target: &Target, run: &str) -> Result<Verdict, SshError> {
     let output = confirm(target, run).await?;
     Ok(match output.exit {
-        0 => Found::Confirmed,
-        3 => Found::PutBack(output.text),
-        _ => Found::Broken(output.text.trim().to_owned()),
+        0 => Verdict::Confirmed,
+        3 => Verdict::PutBack(output.text),
+        _ => Verdict::Broken(output.text.trim().to_owned()),
     })
 }
 
@@ -63,14 +63,14 @@ pub(super) async fn settle(
     for pause in ATTEMPTS {
         sleep(Duration::from_secs(pause)).await;
         match look(target, &unconfirmed.run).await {
-            Ok(Found::Confirmed) => {
+            Ok(Verdict::Confirmed) => {
                 session.close().await;
                 return Ok(());
             }
-            Ok(Found::PutBack(places)) => {
+            Ok(Verdict::PutBack(places)) => {
                 return Err(put_back(unconfirmed, &cause, &places, outcome));
             }
-            Ok(Found::Broken(what)) => cause = what,
+            Ok(Verdict::Broken(what)) => cause = what,
             Err(error) => cause = format!("prov did not get in any more: {error}"),
         }
     }
@@ -86,11 +86,11 @@ pub(super) async fn settle(
         sleep(Duration::from_secs(1)).await;
         match look(target, &unconfirmed.run).await {
             // It works after all, for instance because the address that prov connects to has come back.
-            Ok(Found::Confirmed) => return Ok(()),
-            Ok(Found::PutBack(places)) => {
+            Ok(Verdict::Confirmed) => return Ok(()),
+            Ok(Verdict::PutBack(places)) => {
                 return Err(put_back(unconfirmed, &cause, &places, outcome));
             }
-            Ok(Found::Broken(what)) => last = what,
+            Ok(Verdict::Broken(what)) => last = what,
             Err(error) => last = error.to_string(),
         }
     }

@@ -38,7 +38,7 @@ pub use host::Previewed;
 pub use job::{Basis, Job};
 pub use outcome::{ChangeOutcome, Failure, HostOutcome, RunOutcome, Status, Summary, Waiting};
 pub use saved::{SavedHost, SavedPlan, SavedScope};
-pub use session::{CommandSession, Lock, Opened, Output, ReadSession, Stepped, WriteSession};
+pub use session::{CommandSession, Lock, OpenOutcome, Output, ReadSession, Stepped, WriteSession};
 
 /// What a host is doing, for progress.
 #[derive(Debug, Clone)]

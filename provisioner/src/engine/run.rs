@@ -36,7 +36,7 @@ pub(super) struct Applying<'a> {
 }
 
 /// What is under way on a host.
-pub(super) struct Run<'a> {
+pub(super) struct HostRun<'a> {
     pub(super) job: &'a mut Job,
     pub(super) session: &'a mut WriteSession,
     pub(super) facts: Facts,
@@ -53,7 +53,7 @@ pub(super) struct Run<'a> {
     done: usize,
 }
 
-impl<'a> Run<'a> {
+impl<'a> HostRun<'a> {
     pub(super) fn new(
         job: &'a mut Job,
         session: &'a mut WriteSession,
@@ -108,7 +108,7 @@ impl<'a> Run<'a> {
                 self.progress.send(&self.job.host, Event::Doing(doing));
                 self.guard(&item, how, outcome).await?;
                 outcome.touched = true;
-                self.one(declared, index, &item, change, how).await?;
+                self.make_change(declared, index, &item, change, how).await?;
             }
             outcome.take_item(&item);
             if let Some(failure) = outcome.failed.take() {
@@ -232,7 +232,7 @@ impl<'a> Run<'a> {
     }
 
     /// Makes one change, reads again what it may have altered, and checks that nothing is left to change.
-    async fn one(
+    async fn make_change(
         &mut self,
         declared: &Declared,
         index: usize,

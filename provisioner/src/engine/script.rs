@@ -99,7 +99,7 @@ pub fn writing_preamble() -> String {
 /// Wraps a command so that its output and exit code come back as the frame `name`, and `$result` tells the code to what
 /// follows. Nothing it starts inherits the lock or the script that is being read.
 #[must_use]
-pub fn answered(name: &str, command: &str) -> String {
+pub fn framed_command(name: &str, command: &str) -> String {
     format!("prov_step() {{\n{command}\n}}\nprov_run_step {name}\n")
 }
 

@@ -14,7 +14,7 @@ use tasks::step::{Run, Step};
 
 use super::answers::{self, Answers};
 use super::script::{
-    LOCK, answered, environment, preamble, quote, signs_of_life, writing_preamble,
+    LOCK, framed_command, environment, preamble, quote, signs_of_life, writing_preamble,
 };
 use super::{steps, switch};
 use crate::ssh::{Allowance, Connection, Ended, Frame, RootShell, SshError, Target, connect};
@@ -165,7 +165,7 @@ pub struct Lock {
 }
 
 /// What happened when a session to write was opened.
-pub enum Opened {
+pub enum OpenOutcome {
     /// The lock is held, and this was found.
     Ready(Box<WriteSession>, Box<Answers>),
     /// Somebody else holds the lock.
@@ -202,7 +202,7 @@ impl WriteSession {
         target: &Target,
         lock: &Lock,
         queries: &QuerySet,
-    ) -> Result<Opened, SshError> {
+    ) -> Result<OpenOutcome, SshError> {
         let mut read = ReadSession::open(target).await?;
         read.opening.push_str(&writing_preamble());
         // Whoever may read the file may lock it, and so keep prov away: nobody but root may.
@@ -229,11 +229,11 @@ impl WriteSession {
         let frames = read.shell.run(&script, &allowance).await?;
         if let Some(frame) = frames.iter().find(|frame| frame.name == "holder") {
             let holder = String::from_utf8_lossy(&frame.bytes).trim().to_owned();
-            return Ok(Opened::Locked { holder });
+            return Ok(OpenOutcome::Locked { holder });
         }
         if let Some(frame) = frames.iter().find(|frame| frame.name == "unlockable") {
             let answer = String::from_utf8_lossy(&frame.bytes).trim().to_owned();
-            return Ok(Opened::Unlockable { answer });
+            return Ok(OpenOutcome::Unlockable { answer });
         }
         if !frames.iter().any(|frame| frame.name == "lock") {
             return Err(SshError::Answer(format!("nothing about the lock {LOCK}")));
@@ -243,7 +243,7 @@ impl WriteSession {
             read,
             confirmed_within: None,
         };
-        Ok(Opened::Ready(Box::new(session), Box::new(answers)))
+        Ok(OpenOutcome::Ready(Box::new(session), Box::new(answers)))
     }
 
     /// Makes one change: records what `record` says, such as the handlers that it notifies, and `afterwards` once it is made; keeps what they may have to put back, carries out
@@ -265,18 +265,18 @@ impl WriteSession {
                 let (folder, path) = (steps::slug(handler), path.as_str());
                 let keep = format!("prov_keep {folder} {} {}", steps::key(path), quote(path));
                 script.push_str("[ $result = 0 ] && {\n");
-                script.push_str(&answered("keep", &keep));
+                script.push_str(&framed_command("keep", &keep));
                 script.push_str("}\n");
             }
         }
         for (index, step) in steps.iter().enumerate() {
             script.push_str("[ $result = 0 ] && {\n");
-            script.push_str(&answered(&format!("step:{index}"), &steps::command(step)));
+            script.push_str(&framed_command(&format!("step:{index}"), &steps::command(step)));
             script.push_str("}\n");
         }
         if !afterwards.is_empty() {
             script.push_str("[ $result = 0 ] && {\n");
-            script.push_str(&answered("record", afterwards));
+            script.push_str(&framed_command("record", afterwards));
             script.push_str("}\n");
         }
         script.push_str(steps::FORGET_AHEAD);
@@ -331,18 +331,18 @@ impl WriteSession {
 
     /// Runs a command and gives its output.
     pub async fn run(&mut self, run: &Run) -> Result<Output, SshError> {
-        let script = answered("run", &steps::run_command(run));
+        let script = framed_command("run", &steps::run_command(run));
         self.answer(&script, "run").await
     }
 
     /// Writes what must outlive the run, and gives what the host says.
     pub async fn remember(&mut self, command: &str) -> Result<Output, SshError> {
-        self.answer(&answered("record", command), "record").await
+        self.answer(&framed_command("record", command), "record").await
     }
 
     /// Puts back the files that were changed on the way to a handler; the output names them.
     pub async fn put_back(&mut self, handler: &Handler) -> Result<Output, SshError> {
-        let script = answered("back", &format!("prov_put_back {}", steps::slug(handler)));
+        let script = framed_command("back", &format!("prov_put_back {}", steps::slug(handler)));
         self.answer(&script, "back").await
     }
 
@@ -376,7 +376,7 @@ impl WriteSession {
         let seconds = switch::seconds(target);
         let (functions, command) =
             switch::arming(seconds, &lock.holder, &lock.run.run, &lock.hosts);
-        let script = functions + &answered("arm", &command);
+        let script = functions + &framed_command("arm", &command);
         let output = self.answer(&script, "arm").await?;
         if output.exit == 0 {
             self.confirmed_within = Some(seconds);
@@ -418,7 +418,7 @@ impl WriteSession {
 pub(super) async fn confirm(target: &Target, run: &str) -> Result<Output, SshError> {
     let mut read = ReadSession::open(target).await?;
     let (functions, command) = switch::confirming(run);
-    let script = std::mem::take(&mut read.opening) + &functions + &answered("confirm", &command);
+    let script = std::mem::take(&mut read.opening) + &functions + &framed_command("confirm", &command);
     let allowance = read.patience.changing(&QuerySet::default());
     let frames = read.shell.run(&script, &allowance).await?;
     read.close().await;
@@ -435,7 +435,7 @@ const PUT_BACK: &str = "/run/prov.put-back";
 /// What is said of a host where a change waits to be confirmed.
 const WAITS: &str = "a run whose change may have locked it out; the host puts that back by itself within a minute or so";
 
-/// Splits what [`answered`] wrote: the output, and on its last line the exit code.
+/// Splits what [`framed_command`] wrote: the output, and on its last line the exit code.
 fn output(frame: &Frame) -> Result<Output, SshError> {
     let text = String::from_utf8_lossy(&frame.bytes);
     let (text, exit) = text.rsplit_once('\n').unwrap_or(("", &text));

@@ -7,7 +7,7 @@ use tasks::resource::Handler;
 use tasks::step::{Run, Step};
 use tasks::value::{HostPath, HttpUrl};
 
-use super::script::{STATE, answered, encode, quote, quote_all};
+use super::script::{STATE, framed_command, encode, quote, quote_all};
 
 /// Writes the script of one step; the functions are those of [`super::script::writing_preamble`].
 #[must_use]
@@ -99,7 +99,7 @@ pub(super) fn part_ahead(bytes: &[u8]) -> String {
         "printf %s {} | base64 -d >&6 || {{ printf '%s\\n' 'in /var/tmp, where the content was to come before it is put in place'; return 1; }}",
         encode(bytes)
     );
-    answered("ahead", &command)
+    framed_command("ahead", &command)
 }
 
 /// Closes the file.
@@ -190,7 +190,7 @@ pub(super) fn recorded(command: &str) -> String {
     let command = format!("{{ {command}; }} || {{ printf '%s\\n' 'in {STATE}'; return 1; }}");
     format!(
         "[ $result = 0 ] && {{\n{}}}\n",
-        answered("record", &command)
+        framed_command("record", &command)
     )
 }
 

@@ -63,7 +63,7 @@ fn attributes(mode: u32) -> Attributes {
 
 /// Carries out a step and gives its exit code and output.
 fn step(step: &Step) -> (String, String) {
-    let frames = run(&script::answered("step:0", &steps::command(step)));
+    let frames = run(&script::framed_command("step:0", &steps::command(step)));
     let text = String::from_utf8(frames[0].bytes.clone()).unwrap();
     let (output, exit) = text.rsplit_once('\n').unwrap();
     (exit.to_owned(), output.trim_end_matches('\n').to_owned())
@@ -358,7 +358,7 @@ fn what_a_validation_refuses_is_put_back() {
     let script = format!(
         "{}{functions}{}",
         script::preamble(NONCE),
-        script::answered("back", &commands)
+        script::framed_command("back", &commands)
     );
     let output = Command::new("sh").args(["-c", &script]).output().unwrap();
     let frames = frames(&output.stdout, NONCE).unwrap();
@@ -528,8 +528,8 @@ fn a_link_of_roots_that_leads_to_one_of_a_users_is_not_followed_to_its_end() {
     assert_eq!(write(&place, "x", None).0, "1");
     assert_eq!(std::fs::read_dir(elsewhere.path()).unwrap().count(), 0);
     let facts = look([at(&place, Read::Body)]);
-    let way = facts.way(&path(&place)).unwrap();
-    let planted = way.planted.as_ref().unwrap();
+    let route = facts.route(&path(&place)).unwrap();
+    let planted = route.planted.as_ref().unwrap();
     assert_eq!(planted.link, user.path().join("www").to_str().unwrap());
     assert!(!planted.last);
 }
@@ -546,15 +546,15 @@ fn how_a_path_is_reached_is_found_out() {
     let places = ["link/up", "link", "circle", "real/file"].map(|name| folder.path().join(name));
     let queries = places.iter().map(|place| at(place, Read::Body));
     let facts = look(queries);
-    let way = |name: &str| facts.way(&path(&folder.path().join(name))).unwrap().clone();
-    assert_eq!(way("link/up").leads, Some(path(&real.join("file"))));
-    assert_eq!(way("link/up").planted, None);
-    assert!(way("link").directory.is_some());
+    let route = |name: &str| facts.route(&path(&folder.path().join(name))).unwrap().clone();
+    assert_eq!(route("link/up").leads, Some(path(&real.join("file"))));
+    assert_eq!(route("link/up").planted, None);
+    assert!(route("link").directory.is_some());
     assert_eq!(
-        way("circle").planted.unwrap().by,
+        route("circle").planted.unwrap().by,
         tasks::probe::Maker::Circle
     );
-    assert_eq!(way("real/file").leads, None);
+    assert_eq!(route("real/file").leads, None);
     let fact = facts.path(&path(&folder.path().join("link/up"))).unwrap();
     let PathFact::Link {
         file: Some(file), ..
@@ -563,11 +563,11 @@ fn how_a_path_is_reached_is_found_out() {
         panic!("{fact:?}");
     };
     assert_eq!(file.0, path(&real.join("file")));
-    assert!(!way("real/file").closed);
+    assert!(!route("real/file").closed);
     std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o700)).unwrap();
     let place = real.join("file");
     let facts = look([at(&place, Read::Body)]);
-    assert!(facts.way(&path(&place)).unwrap().closed);
+    assert!(facts.route(&path(&place)).unwrap().closed);
 }
 
 #[test]
@@ -735,11 +735,11 @@ fn keep(place: &Path) -> String {
     let path = place.to_str().unwrap();
     let (folder, key) = (steps::slug(&handler()), steps::key(path));
     let keep = format!("prov_keep {folder} {key} {}", script::quote(path));
-    script::answered("keep", &keep)
+    script::framed_command("keep", &keep)
 }
 
 fn put_back() -> String {
-    script::answered(
+    script::framed_command(
         "back",
         &format!("prov_put_back {}", steps::slug(&handler())),
     )

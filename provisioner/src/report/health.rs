@@ -16,11 +16,11 @@ pub struct Row {
     /// Its name.
     pub host: String,
     /// What it runs and how it is, or why it does not say.
-    pub known: Result<Known, Failure>,
+    pub known: Result<ServerHealth, Failure>,
 }
 
 /// What a server has answered.
-pub struct Known {
+pub struct ServerHealth {
     /// Its release of Debian.
     pub release: String,
     /// How it is.
@@ -293,7 +293,7 @@ mod tests {
         });
         Row {
             host: "hub".to_owned(),
-            known: Ok(Known {
+            known: Ok(ServerHealth {
                 release: "trixie".to_owned(),
                 fact: HealthFact {
                     now: 1_780_000_000,

@@ -3,7 +3,6 @@
 pub mod changes;
 pub mod checks;
 pub mod health;
-pub mod html;
 pub mod json;
 mod page;
 pub mod print;
@@ -13,3 +12,4 @@ pub mod style;
 #[cfg(test)]
 mod tests;
 pub mod text;
+pub mod verification;

@@ -3,8 +3,9 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
+use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 use serde_json::json;
-use tasks::Diagnostic;
+use tasks::{Diagnostic, Place};
 
 use super::style::{self, paint};
 use crate::docker::DockerError;
@@ -223,24 +224,39 @@ fn error(text: &mut String, message: &str, output: &str, hint: Option<&str>) {
 
 /// Renders one mistake with its place, the line it is in and a mark below the column.
 fn diagnostic(text: &mut String, mistake: &Diagnostic) {
+    // Writing to a string cannot fail.
     let _ = writeln!(text, "{} {}", paint(style::BAD, "error:"), mistake.message);
     if let Some(place) = &mistake.place {
-        let mut at = place.file.clone();
-        if place.line > 0 {
-            let _ = write!(at, ":{}:{}", place.line, place.column);
-        }
-        let _ = writeln!(text, "  {} {at}", paint(style::FAINT, "-->"));
-        if let Some(line) = &place.text {
-            let number = place.line.to_string();
-            let bar = paint(style::FAINT, "|");
-            let _ = writeln!(text, "  {number} {bar} {}", super::text::printable(line));
-            let margin = " ".repeat(number.len());
-            let indent = " ".repeat(place.column.saturating_sub(1));
-            let mark = paint(style::BAD, "^");
-            let _ = writeln!(text, "  {margin} {bar} {indent}{mark}");
-        }
+        let _ = writeln!(text, "{}", pointed_out(place));
     }
     if let Some(hint) = &mistake.hint {
         let _ = writeln!(text, "{} {hint}", paint(style::WAIT, "hint:"));
     }
+}
+
+/// Renders a place, with its line where that is known. Long lines are cut around the mark; tabs and what cannot be seen have a width.
+fn pointed_out(place: &Place) -> String {
+    const RENDERER: Renderer = Renderer::styled()
+        .error(style::BAD)
+        .line_num(style::FAINT)
+        .context(style::FAINT);
+    let group = Group::with_level(Level::ERROR);
+    let Some(line) = place.text.as_deref().filter(|_| place.line > 0) else {
+        let mut origin = Origin::path(&place.file);
+        if place.line > 0 {
+            origin = origin.line(place.line).char_column(place.column);
+        }
+        return RENDERER.render(&[group.element(origin)]);
+    };
+    let ends = |number: usize| {
+        let end = line.char_indices().map(|(at, _)| at).nth(number);
+        end.unwrap_or(line.len())
+    };
+    let column = place.column.saturating_sub(1);
+    let mark = AnnotationKind::Primary.span(ends(column)..ends(column + 1));
+    let snippet = Snippet::source(line)
+        .path(&place.file)
+        .line_start(place.line)
+        .annotation(mark);
+    RENDERER.render(&[group.element(snippet)])
 }

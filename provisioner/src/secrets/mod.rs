@@ -37,7 +37,7 @@ pub(crate) enum Shut {
 }
 
 /// What an encrypted value holds.
-pub(crate) struct Opened {
+pub(crate) struct Decrypted {
     /// The value on one line.
     pub(crate) text: String,
     /// The recipients it was encrypted for, as a digest.
@@ -99,7 +99,7 @@ pub(crate) fn seal(file: &str, part: &Part, recipients: &Recipients) -> Result<S
 }
 
 /// Decrypts a value or a comment of a file.
-pub(crate) fn open(file: &str, part: &Part, keys: &Keys) -> Result<Opened, Shut> {
+pub(crate) fn open(file: &str, part: &Part, keys: &Keys) -> Result<Decrypted, Shut> {
     let wrong = |what: &str| Shut::Wrong(what.to_owned());
     let sealed = part
         .sealed()
@@ -114,7 +114,7 @@ pub(crate) fn open(file: &str, part: &Part, keys: &Keys) -> Result<Opened, Shut>
         return Err(wrong("it was encrypted for another place"));
     }
     match (known["is"].as_str(), known["for"].as_str()) {
-        (Some(text), Some(recipients)) => Ok(Opened {
+        (Some(text), Some(recipients)) => Ok(Decrypted {
             text: text.to_owned(),
             recipients: recipients.to_owned(),
         }),

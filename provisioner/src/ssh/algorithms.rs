@@ -7,7 +7,7 @@ use russh::keys::Algorithm;
 
 use super::error::SshError;
 use super::host_key::preferred_algorithms;
-use super::known_hosts::Known;
+use super::known_hosts::KnownKeys;
 
 /// Limits from the configuration of ssh; `None` where it sets none.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -23,7 +23,7 @@ pub struct Algorithms {
 }
 
 /// Gives what is offered to a host of which this is known.
-pub(super) fn preferred(limits: &Algorithms, known: &Known) -> Result<Preferred, SshError> {
+pub(super) fn preferred(limits: &Algorithms, known: &KnownKeys) -> Result<Preferred, SshError> {
     let default = Preferred::DEFAULT;
     let keys = preferred_algorithms(known);
     // Asked for a certificate, a host shows no bare key: it is asked only where an authority is known.
@@ -105,7 +105,7 @@ mod tests {
     #[test]
     fn the_configuration_limits_and_orders() {
         let names = |limits: &Algorithms| {
-            let preferred = preferred(limits, &Known::default()).unwrap();
+            let preferred = preferred(limits, &KnownKeys::default()).unwrap();
             let names: Vec<_> = preferred
                 .cipher
                 .iter()
@@ -119,19 +119,19 @@ mod tests {
         limits.ciphers = list("aes128-cbc,aes256-ctr,aes256-gcm@openssh.com");
         assert_eq!(names(&limits), "aes256-ctr,aes256-gcm@openssh.com");
         limits.kex = list("curve25519-sha256");
-        let kex = preferred(&limits, &Known::default()).unwrap().kex;
+        let kex = preferred(&limits, &KnownKeys::default()).unwrap().kex;
         let kex: Vec<_> = kex.iter().map(AsRef::as_ref).collect();
         assert_eq!(kex[0], "curve25519-sha256");
         assert!(kex.contains(&"kex-strict-c-v00@openssh.com"));
         assert!(!kex.contains(&"diffie-hellman-group14-sha256"));
         limits.macs = list("hmac-md5");
-        let refused = preferred(&limits, &Known::default()).unwrap_err();
+        let refused = preferred(&limits, &KnownKeys::default()).unwrap_err();
         assert!(refused.to_string().contains("`MACs`"), "{refused}");
     }
 
     #[test]
     fn signatures_with_sha1_are_not_offered() {
-        let preferred = preferred(&Algorithms::default(), &Known::default()).unwrap();
+        let preferred = preferred(&Algorithms::default(), &KnownKeys::default()).unwrap();
         let names: Vec<_> = preferred.key.iter().map(Algorithm::as_str).collect();
         assert!(names.contains(&"rsa-sha2-512"));
         assert!(!names.contains(&"ssh-rsa"));

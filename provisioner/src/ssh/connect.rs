@@ -14,7 +14,7 @@ use super::error::SshError;
 use super::greeting::{Greeting, Speaks};
 use super::host_key::Verifier;
 use super::proxy::ProxyCommand;
-use super::{Target, Way, auth};
+use super::{Target, Transport, auth};
 
 /// Seconds without a sign of life after which a question is sent to see whether the host is still there.
 const KEEPALIVE: Duration = Duration::from_secs(15);
@@ -56,11 +56,11 @@ pub async fn connect(target: &Target) -> Result<Connection, SshError> {
 fn too_late(target: &Target) -> SshError {
     let seconds = target.timeout.as_secs();
     match &target.way {
-        Way::Command(command) => {
+        Transport::Command(command) => {
             let cause = format!("no session came of it within {seconds} s");
             proxy_failed(target, command, cause)
         }
-        Way::Direct | Way::Jump(_) => SshError::Timeout {
+        Transport::Direct | Transport::Jump(_) => SshError::Timeout {
             address: target.address.clone(),
             port: target.port,
             seconds,
@@ -118,13 +118,13 @@ async fn open(target: &Target) -> Result<(Through, Box<dyn Stream>), SshError> {
         cause,
     };
     match &target.way {
-        Way::Direct => Ok((Through::Nothing, Box::new(tcp(target).await?))),
-        Way::Command(command) => {
+        Transport::Direct => Ok((Through::Nothing, Box::new(tcp(target).await?))),
+        Transport::Command(command) => {
             let (program, stream) = ProxyCommand::start(command)
                 .map_err(|error| proxy_failed(target, command, error.to_string()))?;
             Ok((Through::Program(Box::new(program)), Box::new(stream)))
         }
-        Way::Jump(jump) => {
+        Transport::Jump(jump) => {
             let through = establish(jump).await?;
             let channel = through
                 .handle
@@ -160,7 +160,7 @@ async fn not_begun(
     greeting: &Greeting,
     error: russh::Error,
 ) -> SshError {
-    if let (Through::Program(program), Way::Command(command)) = (through, &target.way)
+    if let (Through::Program(program), Transport::Command(command)) = (through, &target.way)
         && greeting.speaks() == Speaks::Nothing
         && let Some(cause) = program.verdict().await
     {

@@ -10,7 +10,7 @@ use russh::keys::{Algorithm, HashAlg, PublicKey, PublicKeyOrCertificate};
 
 use super::certificate;
 use super::error::SshError;
-use super::known_hosts::{self, Entry, KeyName, Known};
+use super::known_hosts::{self, Entry, KeyName, KnownKeys};
 
 /// What a host's key is compared with.
 #[derive(Debug, Clone)]
@@ -39,7 +39,7 @@ pub enum HostKeys {
 
 impl HostKeys {
     /// Gives what is known of the host.
-    pub(super) fn known(&self) -> Result<Known, SshError> {
+    pub(super) fn known(&self) -> Result<KnownKeys, SshError> {
         match self {
             Self::Pinned { keys, .. } => {
                 let entry = |key: &PublicKey| Entry {
@@ -47,9 +47,9 @@ impl HostKeys {
                     file: PathBuf::new(),
                     line: 0,
                 };
-                Ok(Known {
+                Ok(KnownKeys {
                     keys: keys.iter().map(entry).collect(),
-                    ..Known::default()
+                    ..KnownKeys::default()
                 })
             }
             Self::KnownHosts {
@@ -131,7 +131,7 @@ fn quoted(file: &Path) -> String {
 
 /// Gives the algorithms that host keys may have, those of known keys first, so that the host offers a key that can be
 /// compared. Signatures with SHA-1 are not among them.
-pub(super) fn preferred_algorithms(known: &Known) -> Vec<Algorithm> {
+pub(super) fn preferred_algorithms(known: &KnownKeys) -> Vec<Algorithm> {
     let is_offered = |one: &&Algorithm| **one != Algorithm::Rsa { hash: None };
     let defaults: Vec<_> = russh::Preferred::DEFAULT
         .key
@@ -164,14 +164,14 @@ fn are_of_one_kind(one: &Algorithm, other: &Algorithm) -> bool {
 #[derive(Clone)]
 pub(super) struct Verifier {
     keys: Arc<HostKeys>,
-    known: Arc<Known>,
+    known: Arc<KnownKeys>,
     address: String,
     refusal: Arc<Mutex<Option<SshError>>>,
     last_words: Arc<Mutex<String>>,
 }
 
 impl Verifier {
-    pub(super) fn new(address: &str, keys: &HostKeys, known: Known) -> Self {
+    pub(super) fn new(address: &str, keys: &HostKeys, known: KnownKeys) -> Self {
         Self {
             keys: Arc::new(keys.clone()),
             known: Arc::new(known),
@@ -234,7 +234,7 @@ impl Verifier {
     }
 
     fn judge_key(&self, offered: &PublicKey) -> Result<(), SshError> {
-        let Known {
+        let KnownKeys {
             keys, without_port, ..
         } = &*self.known;
         // Where nothing is known of a port, the host's own key is good enough, as it is for OpenSSH.

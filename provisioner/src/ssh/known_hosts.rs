@@ -36,7 +36,7 @@ pub(super) struct Entry {
 
 /// What the files say about a host.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Known {
+pub(super) struct KnownKeys {
     /// Keys of the host.
     pub(super) keys: Vec<Entry>,
     /// Keys of the host by its name without the port, if that is another name.
@@ -96,9 +96,9 @@ impl fmt::Display for KeyName {
 }
 
 /// Looks a host up in some files; those that do not exist are passed over.
-pub(super) fn look_up(files: &[PathBuf], name: &KeyName) -> Result<Known, SshError> {
+pub(super) fn look_up(files: &[PathBuf], name: &KeyName) -> Result<KnownKeys, SshError> {
     let written = name.to_string();
-    let mut known = Known::default();
+    let mut known = KnownKeys::default();
     for file in files {
         let bytes = match std::fs::read(file) {
             Ok(bytes) => bytes,
@@ -230,7 +230,7 @@ mod tests {
     const TWO: &str =
         "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBq0t4Vrla5aq/qzMf6iyNnnQiKMBn16fEwSGLzcNcvg";
 
-    fn known(text: &[u8], name: &KeyName) -> Known {
+    fn known(text: &[u8], name: &KeyName) -> KnownKeys {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), text).unwrap();
         look_up(&[file.path().to_owned()], name).unwrap()

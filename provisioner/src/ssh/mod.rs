@@ -58,7 +58,7 @@ pub struct Target {
     /// How to become root.
     pub sudo: Sudo,
     /// What the connection goes through.
-    pub way: Way,
+    pub way: Transport,
     /// Limits to what is offered in the key exchange.
     pub algorithms: Algorithms,
     /// How long connecting may take, from the first packet to the login; and becoming root after it.
@@ -67,7 +67,7 @@ pub struct Target {
 
 /// What a connection goes through.
 #[derive(Debug, Clone)]
-pub enum Way {
+pub enum Transport {
     /// Nothing but the network.
     Direct,
     /// Another host.

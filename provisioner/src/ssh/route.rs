@@ -12,7 +12,7 @@ use super::config::{Agent, Entry, Expansion, Proxy, Question, UserConfig};
 use super::error::SshError;
 use super::host_key::HostKeys;
 use super::known_hosts::KeyName;
-use super::{Credentials, Sudo, Target, Way};
+use super::{Credentials, Sudo, Target, Transport};
 
 /// How many hosts a connection may go through.
 const HOPS: usize = 8;
@@ -64,7 +64,7 @@ pub async fn route(config: &UserConfig, wanted: Wanted) -> Result<Target, SshErr
 }
 
 /// Finds what a connection goes through. Hosts are asked about in the order in which they are connected to, from the last.
-async fn way(config: &UserConfig, wanted: Wanted) -> Result<(Entry, Way, Wanted), SshError> {
+async fn way(config: &UserConfig, wanted: Wanted) -> Result<(Entry, Transport, Wanted), SshError> {
     let timeout = wanted.timeout;
     let entry = ask(config, &wanted).await?;
     let mut proxy = match &wanted.jump {
@@ -105,12 +105,12 @@ async fn way(config: &UserConfig, wanted: Wanted) -> Result<(Entry, Way, Wanted)
             let (behind, entry) = hops
                 .last()
                 .map_or((&wanted, &entry), |(hop, entry)| (hop, entry));
-            Way::Command(program(config, behind, entry, &command)?)
+            Transport::Command(program(config, behind, entry, &command)?)
         }
-        Proxy::None | Proxy::Jump(_) => Way::Direct,
+        Proxy::None | Proxy::Jump(_) => Transport::Direct,
     };
     while let Some((hop, entry)) = hops.pop() {
-        way = Way::Jump(Box::new(target(config, hop, entry, way)?));
+        way = Transport::Jump(Box::new(target(config, hop, entry, way)?));
     }
     Ok((entry, way, wanted))
 }
@@ -202,7 +202,7 @@ fn program(
 }
 
 /// Puts together how a host is connected to, once it is known what the connection goes through.
-fn target(config: &UserConfig, wanted: Wanted, entry: Entry, way: Way) -> Result<Target, SshError> {
+fn target(config: &UserConfig, wanted: Wanted, entry: Entry, way: Transport) -> Result<Target, SshError> {
     let place = Place::of(&wanted, &entry);
     let expansion = place.expansion(config, &wanted.name);
     let path = |keyword: &str, value: &str| {
@@ -266,7 +266,7 @@ fn target(config: &UserConfig, wanted: Wanted, entry: Entry, way: Way) -> Result
         .into_iter()
         .chain(entry.user_known_hosts)
         .chain(entry.global_known_hosts);
-    let is_direct = matches!(way, Way::Direct);
+    let is_direct = matches!(way, Transport::Direct);
     Ok(Target {
         host_keys: HostKeys::KnownHosts {
             files: files.collect(),

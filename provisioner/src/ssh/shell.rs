@@ -83,7 +83,7 @@ impl RootShell {
     ) -> Result<Vec<Frame>, SshError> {
         self.sequence += 1;
         self.round_trips += 1;
-        let message = whole(script, &format!("@{} end {}", self.nonce, self.sequence));
+        let message = as_one_command(script, &format!("@{} end {}", self.nonce, self.sequence));
         // Its size only: the script holds secrets.
         tracing::debug!(
             doing = allowance.doing,
@@ -179,7 +179,7 @@ fn too_long(total: Duration) -> SshError {
 
 /// Makes a script one command, which the shell parses to its end before it runs any of it: where the connection is
 /// lost half-way, the shell would otherwise run the half line that it got, such as `rm -rf /var/lib` of a longer path.
-fn whole(script: &str, end: &str) -> String {
+fn as_one_command(script: &str, end: &str) -> String {
     format!("{{\n{script}\nprintf '\\n%s\\n' '{end}'\n}}\n")
 }
 
@@ -259,7 +259,7 @@ mod tests {
     #[test]
     fn of_a_script_that_arrives_in_part_nothing_is_run() {
         use std::io::Write as _;
-        let script = whole("echo ran\nrm -rf /nowhere/a", "@n end 1");
+        let script = as_one_command("echo ran\nrm -rf /nowhere/a", "@n end 1");
         let run = |script: &str| {
             let mut shell = std::process::Command::new("sh")
                 .arg("-s")

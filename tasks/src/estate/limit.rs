@@ -21,14 +21,14 @@ const ROLE: &str = "role=";
 
 /// Says what a part of the pattern does with its hosts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Effect {
+enum PartEffect {
     Add,
     Keep,
     Remove,
 }
 
 struct Part<'p> {
-    effect: Effect,
+    effect: PartEffect,
     text: &'p str,
     /// Where the part begins in the pattern, in characters from 1.
     column: usize,
@@ -63,9 +63,9 @@ impl Estate {
             };
             for (index, inside) in hosts.into_iter().enumerate() {
                 match part.effect {
-                    Effect::Add => adding[index] |= inside,
-                    Effect::Keep => keeping[index] &= inside,
-                    Effect::Remove => keeping[index] &= !inside,
+                    PartEffect::Add => adding[index] |= inside,
+                    PartEffect::Keep => keeping[index] &= inside,
+                    PartEffect::Remove => keeping[index] &= !inside,
                 }
             }
         }
@@ -76,7 +76,7 @@ impl Estate {
         if !mistakes.is_empty() {
             return Err(mistakes);
         }
-        let from_all = parts.iter().all(|part| part.effect != Effect::Add);
+        let from_all = parts.iter().all(|part| part.effect != PartEffect::Add);
         let chosen = self.hosts.iter().zip(adding.iter().zip(&keeping));
         let chosen = chosen.filter(|(_, (add, keep))| (from_all || **add) && **keep);
         let hosts: Vec<&Host> = chosen.map(|(host, _)| host).collect();
@@ -286,9 +286,9 @@ fn part(pattern: &str, start: usize, end: usize) -> Option<Part<'_>> {
     }
     let begin = start + (raw.len() - raw.trim_start().len());
     let (effect, rest) = match text.split_at_checked(1) {
-        Some(("!", rest)) => (Effect::Remove, rest),
-        Some(("&", rest)) => (Effect::Keep, rest),
-        Some(_) | None => (Effect::Add, text),
+        Some(("!", rest)) => (PartEffect::Remove, rest),
+        Some(("&", rest)) => (PartEffect::Keep, rest),
+        Some(_) | None => (PartEffect::Add, text),
     };
     Some(Part {
         effect,

@@ -40,7 +40,7 @@ fn refused(path: &HostPath, end: AtEnd, facts: &Facts) -> Option<Planned> {
             hint: planted.hint(),
         });
     }
-    let shared = facts.way(path).and_then(|way| way.shared.as_ref());
+    let shared = facts.route(path).and_then(|route| route.shared.as_ref());
     let (AtEnd::RootsOnly, Some(Maker::Writers { folder, attributes })) = (end, shared) else {
         return None;
     };
@@ -76,7 +76,7 @@ fn followed(manage: &dyn Manage, facts: &Facts) -> Option<String> {
         AtEnd::Followed => path,
         AtEnd::Replaced | AtEnd::RootsOnly => &parent,
     };
-    let leads = facts.way(link)?.leads.as_ref()?;
+    let leads = facts.route(link)?.leads.as_ref()?;
     Some(format!("{link} → {leads}"))
 }
 

@@ -43,7 +43,7 @@ mod swap;
 mod sysctl;
 mod time;
 mod upgrade;
-mod way;
+mod route;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
@@ -99,7 +99,7 @@ pub use service_manager::ServiceManager;
 pub use swap::SwapFact;
 pub use sysctl::SysctlFact;
 pub use upgrade::{PendingPackage, SourceFile, UpgradeFact, UpgradeQuestion};
-pub use way::{Maker, Planted, Way};
+pub use route::{Maker, Route, Planted};
 
 /// One kind of question.
 pub trait Kind {
@@ -196,7 +196,7 @@ macro_rules! kinds {
             pub fn insert(&mut self, query: Query) {
                 if let Query::Path(question) = &query {
                     // What is at a path is not known without how it is reached.
-                    self.insert(Query::Way(question.path.clone()));
+                    self.insert(Query::Route(question.path.clone()));
                 }
                 match query {
                     $(Query::$variant(question) => gather::<$kind>(&mut self.$field, question),)+
@@ -319,7 +319,7 @@ kinds! {
     /// A checkout of git, and what its remote has.
     Git git: git::Checkouts;
     /// How a path is reached: links and folders on the way.
-    Way ways: way::Ways;
+    Route routes: route::Routes;
     /// Whether a package is installed, and in which version.
     Package packages: package::Packages;
     /// Whether a package is held.

@@ -1,8 +1,8 @@
 //! Public keys with which a user may log in.
 
-use base64::Engine as _;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use ssh_key::PublicKey;
 
 use super::edit::{self, Splice};
 use super::{Manage, Resource, State};
@@ -59,14 +59,14 @@ super::checked!(AuthorizedKey);
 
 /// One line of the file, in parts.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct PublicKey<'a> {
+struct KeyLine<'a> {
     options: &'a str,
     kind: &'a str,
     material: &'a str,
     comment: &'a str,
 }
 
-impl<'a> PublicKey<'a> {
+impl<'a> KeyLine<'a> {
     fn parse(line: &'a str) -> Result<Self, &'static str> {
         let line = line.trim();
         let word = |text: &'a str| text.split_once([' ', '\t']).unwrap_or((text, ""));
@@ -82,12 +82,8 @@ impl<'a> PublicKey<'a> {
             return Err("its type is none that OpenSSH knows");
         }
         let (material, comment) = word(rest.trim_start());
-        let bytes = base64::engine::general_purpose::STANDARD
-            .decode(material)
-            .map_err(|_| "the key is not base64")?;
-        if !is_whole(&bytes, kind) {
-            return Err("the key is cut off, or of another type than it says");
-        }
+        PublicKey::from_openssh(&format!("{kind} {material}"))
+            .map_err(|_| "the key is cut off, or of another type than it says")?;
         Ok(Self {
             options,
             kind,
@@ -101,25 +97,6 @@ impl<'a> PublicKey<'a> {
         let parts: Vec<_> = parts.into_iter().filter(|part| !part.is_empty()).collect();
         parts.join(" ")
     }
-}
-
-/// Tells whether bytes are a key of this type: strings, each after its length, of which the first names the type (RFC
-/// 4253, 6.6).
-fn is_whole(bytes: &[u8], kind: &str) -> bool {
-    let mut fields = 0;
-    let mut rest = bytes;
-    while let Some((length, tail)) = rest.split_first_chunk::<4>() {
-        let length = usize::try_from(u32::from_be_bytes(*length)).unwrap_or(usize::MAX);
-        let Some((field, tail)) = tail.split_at_checked(length) else {
-            return false;
-        };
-        if fields == 0 && field != kind.as_bytes() {
-            return false;
-        }
-        fields += 1;
-        rest = tail;
-    }
-    fields >= 2 && rest.is_empty()
 }
 
 /// Finds where options end: at the first space outside of quotes.
@@ -179,11 +156,11 @@ impl AuthorizedKey {
         Ok(())
     }
 
-    fn keys(&self) -> Result<Vec<PublicKey<'_>>, String> {
+    fn keys(&self) -> Result<Vec<KeyLine<'_>>, String> {
         let lines = self.key.lines().filter(|line| !line.trim().is_empty());
         lines
             .map(|line| {
-                let mut key = PublicKey::parse(line).map_err(|problem| {
+                let mut key = KeyLine::parse(line).map_err(|problem| {
                     format!("authorized key of {}: {problem}: '{line}'", self.user)
                 })?;
                 if let Some(comment) = &self.comment {
@@ -201,7 +178,7 @@ impl AuthorizedKey {
     }
 
     /// Decides what changes in the text of the file.
-    fn decide(&self, text: &str, wanted: &[PublicKey<'_>]) -> Vec<Splice> {
+    fn decide(&self, text: &str, wanted: &[KeyLine<'_>]) -> Vec<Splice> {
         let mut lacking: Vec<_> = wanted.iter().collect();
         let mut splices = Vec::new();
         for line in edit::lines_of(text) {
@@ -209,8 +186,8 @@ impl AuthorizedKey {
             if words.is_empty() || words.starts_with('#') {
                 continue;
             }
-            let key = PublicKey::parse(words);
-            let same = |other: &PublicKey<'_>| {
+            let key = KeyLine::parse(words);
+            let same = |other: &KeyLine<'_>| {
                 key.as_ref().is_ok_and(|key| key.material == other.material)
             };
             let keep = match self.state {
@@ -292,7 +269,7 @@ impl AuthorizedKey {
             PathFact::Missing if self.state == State::Absent => return Ok(Planned::Unchanged),
             PathFact::Missing => (&empty, false),
             PathFact::File(file) => {
-                if let Some(refused) = super::file::named_by_others(&path, file, facts.way(&path)) {
+                if let Some(refused) = super::file::named_by_others(&path, file, facts.route(&path)) {
                     return Ok(refused);
                 }
                 (file, true)
@@ -365,7 +342,7 @@ impl Manage for AuthorizedKey {
     }
 
     fn id(&self) -> String {
-        let name = |key: &PublicKey<'_>| {
+        let name = |key: &KeyLine<'_>| {
             let tail = key.material.trim_end_matches('=');
             let tail = tail.get(tail.len().saturating_sub(8)..).unwrap_or(tail);
             let what = if key.comment.is_empty() {

@@ -189,7 +189,7 @@ impl Block {
     }
 
     /// Gives the block between its markers, without the ending of the last line.
-    fn whole(&self, ending: &str) -> Vec<Segment> {
+    fn with_markers(&self, ending: &str) -> Vec<Segment> {
         let mut segments = vec![Segment::Plain(self.marker("BEGIN") + ending)];
         segments.extend(self.block.segments().iter().map(|segment| match segment {
             Segment::Plain(text) => Segment::Plain(text.replace('\n', ending)),
@@ -219,7 +219,7 @@ impl Block {
                 }
                 vec![Splice {
                     range: first.start..last.words().end,
-                    with: self.whole(edit::ending_at(text, first.end)),
+                    with: self.with_markers(edit::ending_at(text, first.end)),
                 }]
             }
             Some([first, last]) => {
@@ -232,7 +232,7 @@ impl Block {
                     self.insert_before.as_ref(),
                     false,
                 );
-                let whole = self.whole(edit::ending_at(text, at));
+                let whole = self.with_markers(edit::ending_at(text, at));
                 vec![edit::insertion(text, at, whole)]
             }
             None => Vec::new(),

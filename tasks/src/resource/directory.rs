@@ -87,8 +87,8 @@ impl Manage for Directory {
         Ok(match (self.state, fact) {
             (State::Absent, PathFact::Missing) => Planned::Unchanged,
             (State::Present, PathFact::Link { target, .. }) => {
-                let way = facts.way(&self.path);
-                match way.and_then(|way| Some((way.leads.as_ref()?, &way.directory))) {
+                let route = facts.route(&self.path);
+                match route.and_then(|route| Some((route.leads.as_ref()?, &route.directory))) {
                     // An earlier change makes the link; where it leads is found out then.
                     None => Planned::Unchanged,
                     Some((leads, Some(have))) => set(leads, have, &wanted),

@@ -14,7 +14,7 @@ use crate::content::{Content, Segment};
 use crate::plan::{Action, Awaited, Change, Diff, Planned, Reason};
 use crate::probe::{
     Attributes, Facts, FileFact, Hidden, MOST_BODY, NotAsked, PathFact, PathQuestion, Query, Read,
-    Way,
+    Route,
 };
 use crate::secret::Secret;
 use crate::step::Step;
@@ -76,7 +76,7 @@ impl From<Refusal> for Planned {
 /// Decides what changes in a text; told whether the text is private.
 pub(super) type Decide<'a> = dyn Fn(&str, bool) -> Result<Vec<Splice>, Refusal> + 'a;
 
-enum Found<'a> {
+enum CurrentFile<'a> {
     Missing,
     File(&'a HostPath, &'a FileFact, Cow<'a, str>),
     Stop(Planned),
@@ -100,9 +100,9 @@ impl Target<'_> {
         unsteady: &str,
     ) -> Result<Planned, NotAsked> {
         let (path, have, text) = match self.find(facts)? {
-            Found::Stop(planned) => return Ok(planned),
-            Found::Missing => (self.path, None, Cow::Borrowed("")),
-            Found::File(path, file, text) => (path, Some(file), text),
+            CurrentFile::Stop(planned) => return Ok(planned),
+            CurrentFile::Missing => (self.path, None, Cow::Borrowed("")),
+            CurrentFile::File(path, file, text) => (path, Some(file), text),
         };
         let sha256 = have.and_then(|file| file.sha256.clone());
         let have = have.map(FileFact::attributes);
@@ -224,27 +224,27 @@ impl Target<'_> {
             .collect()
     }
 
-    fn find<'f>(&'f self, facts: &'f Facts) -> Result<Found<'f>, NotAsked> {
+    fn find<'f>(&'f self, facts: &'f Facts) -> Result<CurrentFile<'f>, NotAsked> {
         let stop = |cause: String, hint: &str| {
-            Found::Stop(Planned::Impossible {
+            CurrentFile::Stop(Planned::Impossible {
                 cause,
                 hint: hint.to_owned(),
             })
         };
         let path = self.path;
         Ok(match facts.path(path)? {
-            PathFact::File(file) => found(path, file, facts.way(path)),
+            PathFact::File(file) => found(path, file, facts.route(path)),
             PathFact::Link {
                 file: Some(linked), ..
-            } => found(&linked.0, &linked.1, facts.way(path)),
+            } => found(&linked.0, &linked.1, facts.route(path)),
             PathFact::Missing if self.create == Some(true) && self.state == State::Present => {
-                Found::Missing
+                CurrentFile::Missing
             }
             PathFact::Missing | PathFact::Link { .. } if !facts.coming.is_empty() => {
-                Found::Stop(super::packages::waiting(facts))
+                CurrentFile::Stop(super::packages::waiting(facts))
             }
             PathFact::Missing => match self.state {
-                State::Absent => Found::Stop(Planned::Unchanged),
+                State::Absent => CurrentFile::Stop(Planned::Unchanged),
                 State::Present => stop(
                     format!("{path} does not exist"),
                     match self.create {
@@ -285,13 +285,13 @@ impl Target<'_> {
     }
 }
 
-fn found<'f>(path: &'f HostPath, file: &'f FileFact, way: Option<&Way>) -> Found<'f> {
-    if let Some(refused) = super::file::named_by_others(path, file, way) {
-        return Found::Stop(refused);
+fn found<'f>(path: &'f HostPath, file: &'f FileFact, route: Option<&Route>) -> CurrentFile<'f> {
+    if let Some(refused) = super::file::named_by_others(path, file, route) {
+        return CurrentFile::Stop(refused);
     }
     match readable(path, file) {
-        Ok(text) => Found::File(path, file, text),
-        Err(refused) => Found::Stop(refused),
+        Ok(text) => CurrentFile::File(path, file, text),
+        Err(refused) => CurrentFile::Stop(refused),
     }
 }
 

@@ -7,7 +7,7 @@ use super::{AtEnd, Manage, Resource, State};
 use crate::content::Content;
 use crate::plan::{Action, Change, Diff, Planned, Reason};
 use crate::probe::{
-    Attributes, Facts, FileFact, Hidden, Maker, NotAsked, PathFact, PathQuestion, Query, Read, Way,
+    Attributes, Facts, FileFact, Hidden, Maker, NotAsked, PathFact, PathQuestion, Query, Read, Route,
 };
 use crate::step::Step;
 use crate::value::{HostPath, Mode};
@@ -119,7 +119,7 @@ impl File {
             }
             (PathFact::File(file), content) => (content, file),
         };
-        if let Some(refused) = named_by_others(&self.path, have, facts.way(&self.path)) {
+        if let Some(refused) = named_by_others(&self.path, have, facts.route(&self.path)) {
             return Ok(refused);
         }
         let mut reasons = super::directory::attribute_reasons(&have.attributes(), &wanted);
@@ -275,9 +275,9 @@ pub(super) fn in_the_way(path: &HostPath, fact: &PathFact) -> Planned {
 pub(super) fn named_by_others(
     path: &HostPath,
     file: &FileFact,
-    way: Option<&Way>,
+    route: Option<&Route>,
 ) -> Option<Planned> {
-    let Maker::Writers { folder, attributes } = way?.shared.as_ref()? else {
+    let Maker::Writers { folder, attributes } = route?.shared.as_ref()? else {
         return None;
     };
     (file.other_names > 0).then(|| Planned::Impossible {
@@ -297,8 +297,8 @@ pub(super) fn missing_parent(path: &HostPath, facts: &Facts) -> Result<Option<Pl
     Ok(match facts.path(&parent)? {
         PathFact::Link { target, .. }
             if facts
-                .way(&parent)
-                .is_some_and(|way| way.leads.is_some() && way.directory.is_none()) =>
+                .route(&parent)
+                .is_some_and(|route| route.leads.is_some() && route.directory.is_none()) =>
         {
             Some(Planned::Impossible {
                 cause: format!("the folder {parent} is a link to {target}, where there is none"),

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::edit::{self, Anchor, Splice, Target};
 use super::{AtEnd, Manage, Resource, State};
 use crate::content::Content;
-use crate::pattern::{LinePattern, Template};
+use crate::pattern::{LinePattern, Replacement};
 use crate::plan::Planned;
 use crate::probe::{Facts, NotAsked, Query};
 use crate::secret::MASK;
@@ -135,9 +135,9 @@ impl Line {
         Ok(())
     }
 
-    fn template(&self) -> Result<Option<Template>, String> {
+    fn template(&self) -> Result<Option<Replacement>, String> {
         let line = self.line.as_ref().filter(|_| self.backrefs);
-        line.map(|line| Template::new(line.expose())).transpose()
+        line.map(|line| Replacement::new(line.expose())).transpose()
     }
 
     fn target(&self) -> Target<'_> {
@@ -152,7 +152,7 @@ impl Line {
         }
     }
 
-    fn put(&self, text: &str, private: bool, template: Option<&Template>) -> Vec<Splice> {
+    fn put(&self, text: &str, private: bool, template: Option<&Replacement>) -> Vec<Splice> {
         let Some(wanted) = &self.line else {
             return Vec::new();
         };

@@ -21,7 +21,7 @@ use crate::value::{PackageName, PackageVersion};
 pub use names::{Names, Terms};
 pub(super) use remedy::remedy;
 pub(super) use run::{apt, repair, stale, update};
-use run::{going, keeps_the_way_in, known_names};
+use run::{as_removal, keeps_the_way_in, known_names};
 use terms::Marks;
 
 /// Manages Debian packages: that they are installed, or not.
@@ -183,7 +183,7 @@ impl Packages {
             return Ok(refusal);
         }
         let steps = self.steps(&wanted, stale.is_some());
-        let away = wanted.in_the_way.iter().map(|name| going(name));
+        let away = wanted.in_the_way.iter().map(|name| as_removal(name));
         let marked = wanted.marked.iter().map(|(name, _)| name.to_string());
         let lacking = wanted.lacking.iter().map(|name| wanted.word(name));
         let mut detail = lacking
@@ -228,7 +228,7 @@ impl Packages {
                 steps.push(known_names(&wanted.lacking).into());
             }
             if !wanted.in_the_way.is_empty() {
-                let away = wanted.in_the_way.iter().map(|name| going(name));
+                let away = wanted.in_the_way.iter().map(|name| as_removal(name));
                 let words = wanted.lacking.iter().map(|name| wanted.word(name));
                 let words = words.chain(away);
                 steps.push(keeps_the_way_in("install", words).into());
@@ -275,7 +275,7 @@ impl Packages {
             )));
         }
         for name in &wanted.in_the_way {
-            run.argv.push(going(name));
+            run.argv.push(as_removal(name));
             run.effects.push(Effect::Package(Becomes(
                 (*name).clone(),
                 PackageFact::Absent,

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::edit::{Splice, Target, ending_at};
 use super::{AtEnd, Manage, Resource, State};
-use crate::pattern::{Template, TextPattern};
+use crate::pattern::{Replacement, TextPattern};
 use crate::plan::Planned;
 use crate::probe::{Facts, NotAsked, Query};
 use crate::value::{HostPath, Mode};
@@ -33,7 +33,7 @@ pub struct Replace {
     pub regexp: TextPattern,
     /// What it is replaced by; `\1` and `\g<name>` stand for groups of `regexp`. Empty removes what matches.
     #[serde(default)]
-    pub replace: Template,
+    pub replace: Replacement,
     /// Only what comes after this regular expression is looked at.
     #[serde(default)]
     pub after: Option<TextPattern>,
@@ -56,7 +56,7 @@ super::checked!(Replace);
 impl Replace {
     /// Describes that whatever matches is replaced.
     #[must_use]
-    pub fn new(path: HostPath, regexp: TextPattern, replace: Template) -> Self {
+    pub fn new(path: HostPath, regexp: TextPattern, replace: Replacement) -> Self {
         Self {
             path,
             regexp,

@@ -41,12 +41,12 @@ enum Upstream {
     /// This address.
     Address(IpAddr),
     /// The word.
-    Word(Word),
+    ResolverWord(ResolverWord),
 }
 
 /// A word in the place of an address.
 #[derive(Debug, Deserialize, JsonSchema)]
-enum Word {
+enum ResolverWord {
     /// The resolvers of the machine on which the containers run.
     #[serde(rename = "container-host")]
     ContainerHost,
@@ -243,7 +243,7 @@ fn upstream(cx: &HostContext<'_>, given: &[Upstream]) -> Result<Vec<IpAddr>, Vec
     for server in given {
         match server {
             Upstream::Address(address) => servers.push(*address),
-            Upstream::Word(Word::ContainerHost) if cx.estate.network().is_none() => {
+            Upstream::ResolverWord(ResolverWord::ContainerHost) if cx.estate.network().is_none() => {
                 return Err(vec![
                     Diagnostic::new(format!(
                         "host {}: 'dns_upstream_nameservers' says 'container-host', but the hosts are not containers",
@@ -252,7 +252,7 @@ fn upstream(cx: &HostContext<'_>, given: &[Upstream]) -> Result<Vec<IpAddr>, Vec
                     .hint("name the addresses of the servers to ask"),
                 ]);
             }
-            Upstream::Word(Word::ContainerHost) => {
+            Upstream::ResolverWord(ResolverWord::ContainerHost) => {
                 servers.extend(&cx.inputs.container_host_resolvers);
             }
         }

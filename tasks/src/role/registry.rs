@@ -25,7 +25,7 @@ const BUILT_IN: &[Role] = &[
         offers: &[Capability::Authority],
         releases: &Release::EVERY,
         variables: || schemars::schema_for!(backup_client::Variables),
-        backup: |_| Ok(these(&["/etc/bacula/bacula-fd.conf"])),
+        backup: |_| Ok(paths(&["/etc/bacula/bacula-fd.conf"])),
         resources: backup_client::resources,
         promises: backup_client::promises,
     },
@@ -35,7 +35,7 @@ const BUILT_IN: &[Role] = &[
         offers: &[],
         releases: &Release::EVERY,
         variables: || schemars::schema_for!(mta::Variables),
-        backup: |_| Ok(these(&["/etc/exim4", "/etc/aliases", "/etc/mailname"])),
+        backup: |_| Ok(paths(&["/etc/exim4", "/etc/aliases", "/etc/mailname"])),
         resources: mta::resources,
         promises: nothing,
     },
@@ -45,7 +45,7 @@ const BUILT_IN: &[Role] = &[
         offers: &[],
         releases: &Release::EVERY,
         variables: || schemars::schema_for!(database::Variables),
-        backup: |_| Ok(these(&["/etc/mysql", database::DUMPS])),
+        backup: |_| Ok(paths(&["/etc/mysql", database::DUMPS])),
         resources: database::resources,
         promises: database::promises,
     },
@@ -55,7 +55,7 @@ const BUILT_IN: &[Role] = &[
         offers: &[],
         releases: &Release::EVERY,
         variables: || schemars::schema_for!(dns::Variables),
-        backup: |_| Ok(these(&["/etc/dnsmasq.d", "/etc/dnsmasq-hosts.d"])),
+        backup: |_| Ok(paths(&["/etc/dnsmasq.d", "/etc/dnsmasq-hosts.d"])),
         resources: dns::resources,
         promises: dns::promises,
     },
@@ -65,7 +65,7 @@ const BUILT_IN: &[Role] = &[
         offers: &[],
         releases: &Release::EVERY,
         variables: || schemars::schema_for!(dns_api::Variables),
-        backup: |_| Ok(these(&[dns_api::CREDENTIALS])),
+        backup: |_| Ok(paths(&[dns_api::CREDENTIALS])),
         resources: dns_api::resources,
         promises: dns_api::promises,
     },
@@ -85,7 +85,7 @@ const BUILT_IN: &[Role] = &[
         offers: &[],
         releases: &Release::EVERY,
         variables: || schemars::schema_for!(calendar::Variables),
-        backup: |_| Ok(these(&["/etc/radicale", "/var/lib/radicale"])),
+        backup: |_| Ok(paths(&["/etc/radicale", "/var/lib/radicale"])),
         resources: calendar::resources,
         promises: calendar::promises,
     },
@@ -95,7 +95,7 @@ const BUILT_IN: &[Role] = &[
         offers: &[Capability::Authority],
         releases: &Release::EVERY,
         variables: || schemars::schema_for!(mail::Variables),
-        backup: |_| Ok(these(&["/etc/dovecot", "/home"])),
+        backup: |_| Ok(paths(&["/etc/dovecot", "/home"])),
         resources: mail::resources,
         promises: nothing,
     },
@@ -106,7 +106,7 @@ const BUILT_IN: &[Role] = &[
         releases: &Release::EVERY,
         variables: || schemars::schema_for!(mail_certificates::Variables),
         backup: |_| {
-            Ok(these(&[
+            Ok(paths(&[
                 "/etc/letsencrypt",
                 "/usr/local/etc/certs",
                 "/usr/local/etc/mail-certificates",
@@ -126,7 +126,7 @@ const BUILT_IN: &[Role] = &[
         ],
         releases: &Release::EVERY,
         variables: || schemars::schema_for!(mail_external::Variables),
-        backup: |_| Ok(these(&["/usr/local/etc/mail-certs"])),
+        backup: |_| Ok(paths(&["/usr/local/etc/mail-certs"])),
         resources: mail_external::resources,
         promises: mail_external::promises,
     },
@@ -140,7 +140,7 @@ const BUILT_IN: &[Role] = &[
         ],
         releases: &Release::EVERY,
         variables: || schemars::schema_for!(mail_internal::Variables),
-        backup: |_| Ok(these(&["/etc/default/fetchmail"])),
+        backup: |_| Ok(paths(&["/etc/default/fetchmail"])),
         resources: mail_internal::resources,
         promises: mail_internal::promises,
     },
@@ -150,7 +150,7 @@ const BUILT_IN: &[Role] = &[
         offers: &[Capability::Authority, Capability::MailCertificate],
         releases: &Release::EVERY,
         variables: || schemars::schema_for!(mail_gateway::Variables),
-        backup: |_| Ok(these(&[])),
+        backup: |_| Ok(paths(&[])),
         resources: mail_gateway::resources,
         promises: mail_gateway::promises,
     },
@@ -171,7 +171,7 @@ const BUILT_IN: &[Role] = &[
         releases: &Release::EVERY,
         variables: || schemars::schema_for!(wordpress::Variables),
         backup: |_| {
-            Ok(these(&[
+            Ok(paths(&[
                 "/etc/apache2",
                 "/etc/wordpress",
                 "/var/lib/wordpress",
@@ -186,7 +186,7 @@ const BUILT_IN: &[Role] = &[
         offers: &[Capability::Authority],
         releases: &Release::EVERY,
         variables: || schemars::schema_for!(backup_director::Variables),
-        backup: |_| Ok(these(&["/etc/bacula", "/usr/local/lib/bacula"])),
+        backup: |_| Ok(paths(&["/etc/bacula", "/usr/local/lib/bacula"])),
         resources: backup_director::resources,
         promises: backup_director::promises,
     },
@@ -196,7 +196,7 @@ const BUILT_IN: &[Role] = &[
         offers: &[Capability::Authority],
         releases: &Release::EVERY,
         variables: || schemars::schema_for!(backup_storage::Variables),
-        backup: |_| Ok(these(&["/etc/bacula"])),
+        backup: |_| Ok(paths(&["/etc/bacula"])),
         resources: backup_storage::resources,
         promises: backup_storage::promises,
     },
@@ -206,7 +206,7 @@ const BUILT_IN: &[Role] = &[
         offers: &[],
         releases: &Release::EVERY,
         variables: || schemars::schema_for!(backup_dropbox::Variables),
-        backup: |_| Ok(these(&["/usr/local/lib/bacula"])),
+        backup: |_| Ok(paths(&["/usr/local/lib/bacula"])),
         resources: backup_dropbox::resources,
         promises: nothing,
     },
@@ -216,7 +216,7 @@ const BUILT_IN: &[Role] = &[
         offers: &[],
         releases: &Release::EVERY,
         variables: || schemars::schema_for!(dns_client::Variables),
-        backup: |_| Ok(these(&["/etc/hosts", "/etc/resolv.conf"])),
+        backup: |_| Ok(paths(&["/etc/hosts", "/etc/resolv.conf"])),
         resources: dns_client::resources,
         promises: nothing,
     },
@@ -231,6 +231,6 @@ const fn nothing(_: &HostContext<'_>, _: &mut Promises) -> Result<(), Vec<Diagno
     Ok(())
 }
 
-fn these(paths: &[&'static str]) -> Vec<HostPath> {
+fn paths(paths: &[&'static str]) -> Vec<HostPath> {
     paths.iter().map(|path| fixed(path)).collect()
 }

@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{DomainContext, Made, Tag};
+use super::{DomainContext, DomainDeclarations, Tag};
 use crate::diagnostic::Diagnostic;
 use crate::domain::HostLabel;
 use crate::estate::{Host, Location};
@@ -38,7 +38,7 @@ const MAIL: &str = "domain-mail-";
 /// Preference of the one server that takes the domain's mail (RFC 5321, section 5.1).
 const PREFERENCE: u16 = 50;
 
-pub(super) fn resources(cx: &DomainContext<'_>, made: &mut Made) {
+pub(super) fn resources(cx: &DomainContext<'_>, made: &mut DomainDeclarations) {
     let variables: Variables = match cx.on.vars.typed("domain_dns") {
         Ok(variables) => variables,
         Err(mistakes) => return made.refuse(mistakes),
@@ -118,7 +118,7 @@ pub(super) fn promises(
     Ok(())
 }
 
-fn mail(cx: &DomainContext<'_>, made: &mut Made, inside: bool) {
+fn mail(cx: &DomainContext<'_>, made: &mut DomainDeclarations, inside: bool) {
     let domain = cx.domain.name();
     let Some(server) = made.take(mail_server(cx, inside)) else {
         return;
@@ -178,7 +178,7 @@ fn mail_server<'e>(cx: &DomainContext<'e>, inside: bool) -> Result<&'e Host, Dia
 
 fn hosts(
     cx: &DomainContext<'_>,
-    made: &mut Made,
+    made: &mut DomainDeclarations,
     part: &'static str,
     name: &DomainName,
     entries: &[Entry],

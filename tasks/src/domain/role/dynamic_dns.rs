@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{DomainContext, Made};
+use super::{DomainContext, DomainDeclarations};
 use crate::diagnostic::Diagnostic;
 use crate::promise::Promises;
 use crate::resource::{File, Resource};
@@ -18,7 +18,7 @@ pub(super) struct Variables {
     dynamic_dns_domains_dir: HostPath,
 }
 
-pub(super) fn resources(cx: &DomainContext<'_>, made: &mut Made) {
+pub(super) fn resources(cx: &DomainContext<'_>, made: &mut DomainDeclarations) {
     let Some(records) = &cx.domain.settings().dynamic_dns else {
         return;
     };

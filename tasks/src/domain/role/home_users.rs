@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{DomainContext, Made};
+use super::{DomainContext, DomainDeclarations};
 use crate::content::Content;
 use crate::resource::{Block, Resource, User};
 use crate::role::fixed;
@@ -18,7 +18,7 @@ pub(super) struct Variables {
     home_domain_admin_user: AccountName,
 }
 
-pub(super) fn resources(cx: &DomainContext<'_>, made: &mut Made) {
+pub(super) fn resources(cx: &DomainContext<'_>, made: &mut DomainDeclarations) {
     if !cx.is_home() || !cx.domain.has_mail() {
         return;
     }

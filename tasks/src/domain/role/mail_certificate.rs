@@ -6,7 +6,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{DomainContext, Made};
+use super::{DomainContext, DomainDeclarations};
 use crate::diagnostic::Diagnostic;
 use crate::promise::{IMAP_NAME, Issuer, MailCertificate, Promises, SMTP_NAME};
 use crate::resource::{Command, Directory, Handler, Resource, TlsCertificate, TlsKey};
@@ -63,7 +63,7 @@ pub(super) fn promises(
     Ok(())
 }
 
-pub(super) fn resources(cx: &DomainContext<'_>, made: &mut Made) {
+pub(super) fn resources(cx: &DomainContext<'_>, made: &mut DomainDeclarations) {
     if !cx.domain.has_mail() {
         return;
     }

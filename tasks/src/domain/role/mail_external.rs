@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::mail_certificate::{note, reload};
-use super::{DomainContext, Made};
+use super::{DomainContext, DomainDeclarations};
 use crate::content::{Content, Segment};
 use crate::diagnostic::Diagnostic;
 use crate::domain::LocalPart;
@@ -23,7 +23,7 @@ use crate::value::{DomainName, FileName, HostPath};
 #[derive(Debug, Deserialize, JsonSchema)]
 pub(super) struct Variables {}
 
-pub(super) fn resources(cx: &DomainContext<'_>, made: &mut Made) {
+pub(super) fn resources(cx: &DomainContext<'_>, made: &mut DomainDeclarations) {
     if !cx.domain.has_mail() {
         return;
     }
@@ -104,7 +104,7 @@ pub(super) fn promises(
     Ok(())
 }
 
-fn mailboxes(cx: &DomainContext<'_>, made: &mut Made) {
+fn mailboxes(cx: &DomainContext<'_>, made: &mut DomainDeclarations) {
     let domain = cx.domain.name();
     let head = format!("# Managed by prov (domain {domain}): changes made here are overwritten.\n");
     let mut names = head.clone();

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{DomainContext, Made};
+use super::{DomainContext, DomainDeclarations};
 use crate::content::{Content, Segment};
 use crate::diagnostic::Diagnostic;
 use crate::quote::fetchmail;
@@ -25,7 +25,7 @@ const VALIDATION: [&str; 3] = [
     "[ ! -e /etc/fetchmailrc ] || runuser -u fetchmail -- fetchmail --version --fetchmailrc /etc/fetchmailrc",
 ];
 
-pub(super) fn resources(cx: &DomainContext<'_>, made: &mut Made) {
+pub(super) fn resources(cx: &DomainContext<'_>, made: &mut DomainDeclarations) {
     if !cx.is_home() || !cx.domain.has_mail() {
         return;
     }

@@ -2,12 +2,12 @@
 //!
 //! One role is one file here and one row of [`DOMAIN_ROLES`]. Its resources belong to the domain alone: files of its own
 //! in folders that a host role made, so that applying host roles again never undoes a domain, nor the other way round.
-//! What is declared for setting a domain up says at the same time how it is taken away, see [`Made`].
+//! What is declared for setting a domain up says at the same time how it is taken away, see [`DomainDeclarations`].
 
 mod dns;
 mod dynamic_dns;
 mod home_users;
-mod made;
+mod declarations;
 mod mail_certificate;
 mod mail_external;
 mod mail_internal;
@@ -29,7 +29,7 @@ use crate::role::{HostContext, Inputs};
 use crate::template::Templates;
 use crate::value::DomainName;
 
-pub use made::Made;
+pub use declarations::DomainDeclarations;
 pub use work::DomainWork;
 
 /// A row of the registry.
@@ -45,7 +45,7 @@ pub struct DomainRole {
     /// The schema of the variables that it reads besides the domain's settings.
     pub variables: fn() -> Schema,
     /// Declares what one of those hosts needs.
-    pub resources: fn(&DomainContext<'_>, &mut Made),
+    pub resources: fn(&DomainContext<'_>, &mut DomainDeclarations),
     /// Adds what one of those hosts promises the domain's users.
     pub promises: fn(&DomainContext<'_>, &mut Promises) -> Result<(), Vec<Diagnostic>>,
 }

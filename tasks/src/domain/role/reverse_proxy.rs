@@ -5,7 +5,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{DomainContext, Made};
+use super::{DomainContext, DomainDeclarations};
 use crate::content::Content;
 use crate::diagnostic::Diagnostic;
 use crate::domain::Site;
@@ -33,7 +33,7 @@ const fn yes() -> bool {
     true
 }
 
-pub(super) fn resources(cx: &DomainContext<'_>, made: &mut Made) {
+pub(super) fn resources(cx: &DomainContext<'_>, made: &mut DomainDeclarations) {
     let variables: Variables = match cx.on.vars.typed("domain_reverse_proxy") {
         Ok(variables) => variables,
         Err(mistakes) => return made.refuse(mistakes),
@@ -79,7 +79,7 @@ struct Certificate {
 
 fn declare(
     cx: &DomainContext<'_>,
-    made: &mut Made,
+    made: &mut DomainDeclarations,
     site: &Site<'_>,
     variables: &Variables,
 ) -> Result<(), Diagnostic> {
@@ -124,7 +124,7 @@ fn declare(
 
 fn from_authority(
     cx: &DomainContext<'_>,
-    made: &mut Made,
+    made: &mut DomainDeclarations,
     site: &Site<'_>,
     names: &[DomainName],
     reload: &Handler,
@@ -150,7 +150,7 @@ fn from_authority(
 /// names are this host's is served by what the role of the host has made.
 fn from_lets_encrypt(
     cx: &DomainContext<'_>,
-    made: &mut Made,
+    made: &mut DomainDeclarations,
     site: &Site<'_>,
     names: &[DomainName],
     variables: &Variables,

@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::wordpress_database::handed_over;
-use super::{DomainContext, Made};
+use super::{DomainContext, DomainDeclarations};
 use crate::content::Content;
 use crate::diagnostic::Diagnostic;
 use crate::domain::Site;
@@ -39,7 +39,7 @@ const PRIVATE: u32 = 0o640;
 const VALIDATION: &str = "apache2ctl -t && for file in /etc/wordpress/config-*.php; do \
     [ ! -e \"$file\" ] || php -l \"$file\" || exit; done";
 
-pub(super) fn resources(cx: &DomainContext<'_>, made: &mut Made) {
+pub(super) fn resources(cx: &DomainContext<'_>, made: &mut DomainDeclarations) {
     let sites = match cx.sites() {
         Ok(sites) => sites,
         Err(mistakes) => return made.refuse(mistakes),
@@ -53,7 +53,7 @@ pub(super) fn resources(cx: &DomainContext<'_>, made: &mut Made) {
     }
 }
 
-fn declare(cx: &DomainContext<'_>, made: &mut Made, site: &Site<'_>) -> Result<(), Diagnostic> {
+fn declare(cx: &DomainContext<'_>, made: &mut DomainDeclarations, site: &Site<'_>) -> Result<(), Diagnostic> {
     let reload = Handler::reload(fixed("apache2")).validated_by(["sh", "-c", VALIDATION]);
     folders(made, site)?;
     configuration(cx, made, site, &reload)?;
@@ -100,7 +100,7 @@ pub(super) fn promises(
 }
 
 /// Declares the folder of what is the site's own; the server writes into that of uploads only.
-fn folders(made: &mut Made, site: &Site<'_>) -> Result<(), Diagnostic> {
+fn folders(made: &mut DomainDeclarations, site: &Site<'_>) -> Result<(), Diagnostic> {
     let folder = site.folder();
     for part in ["", "/themes", "/plugins"] {
         let path = checked(format!("{folder}{part}"))?;
@@ -121,7 +121,7 @@ fn folders(made: &mut Made, site: &Site<'_>) -> Result<(), Diagnostic> {
 /// Declares the files that only the web server reads.
 fn configuration(
     cx: &DomainContext<'_>,
-    made: &mut Made,
+    made: &mut DomainDeclarations,
     site: &Site<'_>,
     reload: &Handler,
 ) -> Result<(), Diagnostic> {
@@ -189,7 +189,7 @@ fn private(path: HostPath, content: Content) -> File {
 }
 
 /// Declares that the site is installed: that its database has its tables and its administrator.
-fn install(cx: &DomainContext<'_>, made: &mut Made, site: &Site<'_>) {
+fn install(cx: &DomainContext<'_>, made: &mut DomainDeclarations, site: &Site<'_>) {
     let settings = cx.domain.settings();
     let (Some(admin), Some(password)) = (
         &settings.wordpress_admin,

@@ -6,7 +6,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{DomainContext, Made};
+use super::{DomainContext, DomainDeclarations};
 use crate::content::Content;
 use crate::diagnostic::Diagnostic;
 use crate::domain::Site;
@@ -20,7 +20,7 @@ use crate::value::{DatabaseName, HostPath};
 #[derive(Debug, Deserialize, JsonSchema)]
 pub(super) struct Variables {}
 
-pub(super) fn resources(cx: &DomainContext<'_>, made: &mut Made) {
+pub(super) fn resources(cx: &DomainContext<'_>, made: &mut DomainDeclarations) {
     let sites = match cx.sites() {
         Ok(sites) => sites,
         Err(mistakes) => return made.refuse(mistakes),
@@ -55,7 +55,7 @@ pub(super) fn promises(
     Ok(())
 }
 
-fn declare(made: &mut Made, site: &Site<'_>, password: Secret) -> Result<(), Diagnostic> {
+fn declare(made: &mut DomainDeclarations, site: &Site<'_>, password: Secret) -> Result<(), Diagnostic> {
     let name: DatabaseName = checked(site.database_name())?;
     let account = checked(format!("{name}@{}", site.account_from()))?;
     made.data(Resource::MariaDbDatabase(MariaDbDatabase::new(

@@ -1,6 +1,6 @@
 //! What is to be done with domains, and what that means for one host.
 
-use super::{DOMAIN_ROLES, DomainContext, DomainRole, Made, Purpose, Selection, home_domain};
+use super::{DOMAIN_ROLES, DomainContext, DomainRole, DomainDeclarations, Purpose, Selection, home_domain};
 use crate::diagnostic::Diagnostic;
 use crate::domain::{Domain, Domains};
 use crate::estate::{Estate, Host};
@@ -153,7 +153,7 @@ impl<'e> DomainWork<'e> {
                 }
             };
             for role in self.roles(host) {
-                let mut made = Made::new(role.name, self.purpose);
+                let mut made = DomainDeclarations::new(role.name, self.purpose);
                 (role.resources)(&cx, &mut made);
                 match made.finish() {
                     Ok(resources) => declared.push(resources),

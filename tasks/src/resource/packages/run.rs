@@ -85,6 +85,6 @@ esac; done"#;
 }
 
 /// Writes a package that is to go, as `apt-get install` takes it (apt-get(8)).
-pub(super) fn going(name: &PackageName) -> String {
+pub(super) fn as_removal(name: &PackageName) -> String {
     format!("{name}-")
 }

@@ -9,14 +9,14 @@ use crate::role::Declarations;
 ///
 /// Every declaration says what becomes of it when the domain is taken away; a role is written once, for setting a domain
 /// up. What is taken away goes in the reverse of the order in which it was declared.
-pub struct Made {
+pub struct DomainDeclarations {
     purpose: Purpose,
     role: Declarations,
     /// Takes what is not declared for the purpose, so that a role need not ask.
     unwanted: Declarations,
 }
 
-impl Made {
+impl DomainDeclarations {
     pub(super) const fn new(role: &'static str, purpose: Purpose) -> Self {
         Self {
             purpose,

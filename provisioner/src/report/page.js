@@ -3,7 +3,7 @@
 const filter = document.getElementById("filter");
 const found = document.getElementById("found");
 const items = Array.from(document.querySelectorAll(".item"));
-const texts = items.map(item => (item.closest("section").dataset.host + " " + item.textContent).toLowerCase());
+const texts = items.map(item => (item.closest("section").dataset.name + " " + item.textContent).toLowerCase());
 
 function search() {
   const words = filter.value.toLowerCase().split(/\s+/).filter(word => word !== "");
@@ -12,20 +12,20 @@ function search() {
     item.hidden = !words.every(word => texts[number].includes(word));
     count += item.hidden ? 0 : 1;
   });
-  for (const host of document.querySelectorAll("section.host")) {
-    host.hidden = words.length > 0 && host.querySelector(".item:not([hidden])") === null;
+  for (const section of document.querySelectorAll("section[data-name]")) {
+    section.hidden = words.length > 0 && section.querySelector(".item:not([hidden])") === null;
   }
   found.textContent = words.length > 0 ? `${count} of ${items.length}` : "";
 }
 
 function fold(open) {
-  for (const one of document.querySelectorAll("details.item")) {
+  for (const one of document.querySelectorAll("details.item, .item details")) {
     one.open = open;
   }
 }
 
+document.getElementById("tools").hidden = items.length === 0;
 filter.addEventListener("input", search);
 document.getElementById("unfold").addEventListener("click", () => fold(true));
 document.getElementById("fold").addEventListener("click", () => fold(false));
-document.getElementById("tools").hidden = false;
 search();

@@ -30,7 +30,7 @@ const ENTERED_BY_ALL: u32 = 0o001;
 /// How a path is reached. The default is what most are: no links, folders of root's that everybody may enter.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Way {
+pub struct Route {
     /// Where the path leads, where links are followed: the last of them, at the path itself, too.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub leads: Option<HostPath>,
@@ -118,15 +118,15 @@ impl Planted {
 impl Facts {
     /// Tells how a path is reached, if there is anything to say about it.
     #[must_use]
-    pub fn way(&self, path: &HostPath) -> Option<&Way> {
-        self.ways.get(path)
+    pub fn route(&self, path: &HostPath) -> Option<&Route> {
+        self.routes.get(path)
     }
 
     /// Gives the link by which others could lead root anywhere; with `replaced`, the one at the path itself is replaced, not
     /// followed.
     #[must_use]
     pub fn planted(&self, path: &HostPath, replaced: bool) -> Option<&Planted> {
-        let planted = self.way(path)?.planted.as_ref()?;
+        let planted = self.route(path)?.planted.as_ref()?;
         (!(replaced && planted.last)).then_some(planted)
     }
 
@@ -135,7 +135,7 @@ impl Facts {
     #[must_use]
     pub fn is_closed(&self, path: &HostPath) -> bool {
         let closed = |fact: &PathFact| matches!(fact, PathFact::Directory(have) if have.mode.bits() & ENTERED_BY_ALL == 0);
-        self.way(path).is_some_and(|way| way.closed)
+        self.route(path).is_some_and(|route| route.closed)
             || self
                 .paths
                 .iter()
@@ -144,11 +144,11 @@ impl Facts {
 }
 
 /// The kind of this module.
-pub struct Ways;
+pub struct Routes;
 
-impl Kind for Ways {
+impl Kind for Routes {
     type Question = HostPath;
-    type Known = BTreeMap<HostPath, Way>;
+    type Known = BTreeMap<HostPath, Route>;
 
     fn key(question: &HostPath) -> HostPath {
         question.clone()
@@ -188,7 +188,7 @@ done
         let places = Places::read(answers)?;
         Ok(questions
             .iter()
-            .map(|path| (path.clone(), places.way(path)))
+            .map(|path| (path.clone(), places.route(path)))
             .collect())
     }
 
@@ -202,8 +202,8 @@ done
         };
         written
             .facts
-            .way(question)
-            .is_some_and(|way| way.leads.is_some())
+            .route(question)
+            .is_some_and(|route| route.leads.is_some())
             || written.paths.iter().any(near)
     }
 
@@ -308,8 +308,8 @@ impl Places {
     }
 
     /// Walks as the kernel would, and as the functions that write do.
-    fn way(&self, path: &HostPath) -> Way {
-        let mut way = Way::default();
+    fn route(&self, path: &HostPath) -> Route {
+        let mut route = Route::default();
         // Of each part whether it is one of the path itself.
         let mut rest: VecDeque<_> = parts(path.as_str())
             .map(|part| (part.to_owned(), true))
@@ -333,8 +333,8 @@ impl Places {
             } else {
                 self.maker(&place, folder_of(&place))
             };
-            if let (Some(by), None) = (by, &way.planted) {
-                way.planted = Some(Planted {
+            if let (Some(by), None) = (by, &route.planted) {
+                route.planted = Some(Planted {
                     link: place.clone(),
                     target: target.to_owned(),
                     last: own && rest.is_empty(),
@@ -342,7 +342,7 @@ impl Places {
                 });
             }
             if circle {
-                return way;
+                return route;
             }
             if target.starts_with('/') {
                 at.clear();
@@ -352,19 +352,19 @@ impl Places {
             }
         }
         if links > 0 {
-            way.leads = HostPath::new(&at).ok();
+            route.leads = HostPath::new(&at).ok();
             let end = self.places.get(&at);
             let end = end.filter(|place| place.raw & KIND == DIRECTORY);
-            way.directory = end.map(Place::attributes);
+            route.directory = end.map(Place::attributes);
         }
-        way.shared = self.writers(folder_of(&at));
-        way.closed = folders(folder_of(&at)).any(|folder| {
+        route.shared = self.writers(folder_of(&at));
+        route.closed = folders(folder_of(&at)).any(|folder| {
             let place = self.places.get(folder);
             place.is_some_and(|place| {
                 place.raw & KIND == DIRECTORY && place.raw & ENTERED_BY_ALL == 0
             })
         });
-        way
+        route
     }
 
     fn link(&self, place: &str) -> Option<&str> {
