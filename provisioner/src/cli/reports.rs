@@ -12,9 +12,9 @@ use super::app::App;
 use super::arguments::Reports;
 use crate::engine::{Failure, RunOutcome};
 use crate::report::changes;
-use crate::report::verification::{self, About};
 use crate::report::problem::Problem;
 use crate::report::text::Tense;
+use crate::report::verification::{self, About};
 use crate::verify::{self, Check, NotChecked};
 
 impl Reports {

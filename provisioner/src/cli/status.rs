@@ -15,7 +15,7 @@ use super::app::App;
 use super::arguments::{Names, Status};
 use crate::docker::{HostState, HostStatus, Mode, ServiceState, ServiceStatus};
 use crate::engine::{self, Failure};
-use crate::report::health::{self, ServerHealth, Row};
+use crate::report::health::{self, Row, ServerHealth};
 use crate::report::print::{jsonln, out, outln};
 use crate::report::problem::{Problem, exit};
 use crate::report::style::{self, paint};

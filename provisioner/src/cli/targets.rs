@@ -13,7 +13,7 @@ use crate::docker::{EstateContainers, HostState, HostStatus, Mode, start_again};
 use crate::engine::Failure;
 use crate::report::print::errln;
 use crate::report::problem::Problem;
-use crate::ssh::{Algorithms, Credentials, HostKeys, Sudo, Target, Wanted, Transport, route};
+use crate::ssh::{Algorithms, Credentials, HostKeys, Sudo, Target, Transport, Wanted, route};
 use crate::state::PinnedKey;
 
 impl App {

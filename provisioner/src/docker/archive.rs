@@ -28,7 +28,11 @@ impl Archive {
     pub(super) fn of_machine() -> Self {
         // See "indextargets" in apt-get(8): a line for each index of packages that the configuration names, fetched or not.
         let answer = Command::new("apt-get")
-            .args(["indextargets", "--format", "$(RELEASE) $(SITE) $(SIGNED_BY)"])
+            .args([
+                "indextargets",
+                "--format",
+                "$(RELEASE) $(SITE) $(SIGNED_BY)",
+            ])
             .args(["Created-By: Packages", "Component: main"])
             .stdin(Stdio::null())
             .stderr(Stdio::null())

@@ -101,7 +101,8 @@ impl EstateContainers {
             }
             let image = image?;
             if current.outdated(&services) {
-                self.replace_by_successor(host, &current, &image, progress).await?
+                self.replace_by_successor(host, &current, &image, progress)
+                    .await?
             } else {
                 self.resume(host, current, options, progress).await?
             }
@@ -157,7 +158,11 @@ impl EstateContainers {
             })
     }
 
-    async fn has_gone(&self, host: &HostSpec, container: &HostContainer) -> Result<bool, DockerError> {
+    async fn has_gone(
+        &self,
+        host: &HostSpec,
+        container: &HostContainer,
+    ) -> Result<bool, DockerError> {
         let found = self.find(&host.name).await?;
         Ok(!found
             .iter()
@@ -225,7 +230,11 @@ impl EstateContainers {
         Ok(())
     }
 
-    async fn commit(&self, host: &HostSpec, current: &HostContainer) -> Result<String, DockerError> {
+    async fn commit(
+        &self,
+        host: &HostSpec,
+        current: &HostContainer,
+    ) -> Result<String, DockerError> {
         if current.mode == Mode::Test && current.running {
             // Services are to end with their files in order; in deploy mode there are none.
             self.stop(host, current).await?;

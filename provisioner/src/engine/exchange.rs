@@ -84,7 +84,8 @@ impl Exchange {
 
     /// Waits until these are there, or will not come; gives what is there.
     pub(super) async fn settled(&self, inputs: &[Input]) -> InputTexts {
-        self.wait(inputs, |known| *known != InputState::NotYet).await
+        self.wait(inputs, |known| *known != InputState::NotYet)
+            .await
     }
 
     /// Puts into a job what other hosts have left by now.

@@ -108,7 +108,8 @@ impl<'a> HostRun<'a> {
                 self.progress.send(&self.job.host, Event::Doing(doing));
                 self.guard(&item, how, outcome).await?;
                 outcome.touched = true;
-                self.make_change(declared, index, &item, change, how).await?;
+                self.make_change(declared, index, &item, change, how)
+                    .await?;
             }
             outcome.take_item(&item);
             if let Some(failure) = outcome.failed.take() {

@@ -14,7 +14,7 @@ use tasks::step::{Run, Step};
 
 use super::answers::{self, Answers};
 use super::script::{
-    LOCK, framed_command, environment, preamble, quote, signs_of_life, writing_preamble,
+    LOCK, environment, framed_command, preamble, quote, signs_of_life, writing_preamble,
 };
 use super::{steps, switch};
 use crate::ssh::{Allowance, Connection, Ended, Frame, RootShell, SshError, Target, connect};
@@ -271,7 +271,10 @@ impl WriteSession {
         }
         for (index, step) in steps.iter().enumerate() {
             script.push_str("[ $result = 0 ] && {\n");
-            script.push_str(&framed_command(&format!("step:{index}"), &steps::command(step)));
+            script.push_str(&framed_command(
+                &format!("step:{index}"),
+                &steps::command(step),
+            ));
             script.push_str("}\n");
         }
         if !afterwards.is_empty() {
@@ -337,7 +340,8 @@ impl WriteSession {
 
     /// Writes what must outlive the run, and gives what the host says.
     pub async fn remember(&mut self, command: &str) -> Result<Output, SshError> {
-        self.answer(&framed_command("record", command), "record").await
+        self.answer(&framed_command("record", command), "record")
+            .await
     }
 
     /// Puts back the files that were changed on the way to a handler; the output names them.
@@ -418,7 +422,8 @@ impl WriteSession {
 pub(super) async fn confirm(target: &Target, run: &str) -> Result<Output, SshError> {
     let mut read = ReadSession::open(target).await?;
     let (functions, command) = switch::confirming(run);
-    let script = std::mem::take(&mut read.opening) + &functions + &framed_command("confirm", &command);
+    let script =
+        std::mem::take(&mut read.opening) + &functions + &framed_command("confirm", &command);
     let allowance = read.patience.changing(&QuerySet::default());
     let frames = read.shell.run(&script, &allowance).await?;
     read.close().await;

@@ -7,7 +7,7 @@ use tasks::resource::Handler;
 use tasks::step::{Run, Step};
 use tasks::value::{HostPath, HttpUrl};
 
-use super::script::{STATE, framed_command, encode, quote, quote_all};
+use super::script::{STATE, encode, framed_command, quote, quote_all};
 
 /// Writes the script of one step; the functions are those of [`super::script::writing_preamble`].
 #[must_use]

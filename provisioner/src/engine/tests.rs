@@ -546,7 +546,12 @@ fn how_a_path_is_reached_is_found_out() {
     let places = ["link/up", "link", "circle", "real/file"].map(|name| folder.path().join(name));
     let queries = places.iter().map(|place| at(place, Read::Body));
     let facts = look(queries);
-    let route = |name: &str| facts.route(&path(&folder.path().join(name))).unwrap().clone();
+    let route = |name: &str| {
+        facts
+            .route(&path(&folder.path().join(name)))
+            .unwrap()
+            .clone()
+    };
     assert_eq!(route("link/up").leads, Some(path(&real.join("file"))));
     assert_eq!(route("link/up").planted, None);
     assert!(route("link").directory.is_some());

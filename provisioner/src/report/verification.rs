@@ -62,7 +62,11 @@ fn services(checks: &[Check]) -> Vec<&str> {
 }
 
 fn header(about: &About<'_>, checks: &[Check], verdict: &str) -> Markup {
-    let class = if checks.is_empty() { "none" } else { class(failed(checks) == 0) };
+    let class = if checks.is_empty() {
+        "none"
+    } else {
+        class(failed(checks) == 0)
+    };
     html! {
         header {
             h1 { "Verification of the estate " (said(about.estate)) }
@@ -333,7 +337,13 @@ mod tests {
     fn nothing_is_loaded_from_anywhere() {
         let page = page(&ABOUT, &[check("dns", "a", true)]);
         for outside in [
-            "http:", "https:", "=\"//", "url(", "@import", "<link", "<script src",
+            "http:",
+            "https:",
+            "=\"//",
+            "url(",
+            "@import",
+            "<link",
+            "<script src",
         ] {
             assert!(!page.contains(outside), "{outside} in {page}");
         }

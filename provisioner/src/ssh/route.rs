@@ -202,7 +202,12 @@ fn program(
 }
 
 /// Puts together how a host is connected to, once it is known what the connection goes through.
-fn target(config: &UserConfig, wanted: Wanted, entry: Entry, way: Transport) -> Result<Target, SshError> {
+fn target(
+    config: &UserConfig,
+    wanted: Wanted,
+    entry: Entry,
+    way: Transport,
+) -> Result<Target, SshError> {
     let place = Place::of(&wanted, &entry);
     let expansion = place.expansion(config, &wanted.name);
     let path = |keyword: &str, value: &str| {

@@ -37,13 +37,13 @@ mod postgresql;
 mod public_key;
 mod release;
 mod replaced;
+mod route;
 mod service;
 mod service_manager;
 mod swap;
 mod sysctl;
 mod time;
 mod upgrade;
-mod route;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
@@ -94,12 +94,12 @@ pub use postgresql::{
 pub use public_key::PublicKeyFact;
 pub use release::ReleaseFact;
 pub use replaced::ReplacedFact;
+pub use route::{Maker, Planted, Route};
 pub use service::ServiceFact;
 pub use service_manager::ServiceManager;
 pub use swap::SwapFact;
 pub use sysctl::SysctlFact;
 pub use upgrade::{PendingPackage, SourceFile, UpgradeFact, UpgradeQuestion};
-pub use route::{Maker, Route, Planted};
 
 /// One kind of question.
 pub trait Kind {

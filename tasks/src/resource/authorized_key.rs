@@ -187,9 +187,8 @@ impl AuthorizedKey {
                 continue;
             }
             let key = KeyLine::parse(words);
-            let same = |other: &KeyLine<'_>| {
-                key.as_ref().is_ok_and(|key| key.material == other.material)
-            };
+            let same =
+                |other: &KeyLine<'_>| key.as_ref().is_ok_and(|key| key.material == other.material);
             let keep = match self.state {
                 State::Absent => !wanted.iter().any(same),
                 State::Present => {
@@ -269,7 +268,8 @@ impl AuthorizedKey {
             PathFact::Missing if self.state == State::Absent => return Ok(Planned::Unchanged),
             PathFact::Missing => (&empty, false),
             PathFact::File(file) => {
-                if let Some(refused) = super::file::named_by_others(&path, file, facts.route(&path)) {
+                if let Some(refused) = super::file::named_by_others(&path, file, facts.route(&path))
+                {
                     return Ok(refused);
                 }
                 (file, true)

@@ -7,7 +7,8 @@ use super::{AtEnd, Manage, Resource, State};
 use crate::content::Content;
 use crate::plan::{Action, Change, Diff, Planned, Reason};
 use crate::probe::{
-    Attributes, Facts, FileFact, Hidden, Maker, NotAsked, PathFact, PathQuestion, Query, Read, Route,
+    Attributes, Facts, FileFact, Hidden, Maker, NotAsked, PathFact, PathQuestion, Query, Read,
+    Route,
 };
 use crate::step::Step;
 use crate::value::{HostPath, Mode};

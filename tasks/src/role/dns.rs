@@ -243,7 +243,9 @@ fn upstream(cx: &HostContext<'_>, given: &[Upstream]) -> Result<Vec<IpAddr>, Vec
     for server in given {
         match server {
             Upstream::Address(address) => servers.push(*address),
-            Upstream::ResolverWord(ResolverWord::ContainerHost) if cx.estate.network().is_none() => {
+            Upstream::ResolverWord(ResolverWord::ContainerHost)
+                if cx.estate.network().is_none() =>
+            {
                 return Err(vec![
                     Diagnostic::new(format!(
                         "host {}: 'dns_upstream_nameservers' says 'container-host', but the hosts are not containers",

@@ -4,10 +4,10 @@
 //! in folders that a host role made, so that applying host roles again never undoes a domain, nor the other way round.
 //! What is declared for setting a domain up says at the same time how it is taken away, see [`DomainDeclarations`].
 
+mod declarations;
 mod dns;
 mod dynamic_dns;
 mod home_users;
-mod declarations;
 mod mail_certificate;
 mod mail_external;
 mod mail_internal;

@@ -53,7 +53,11 @@ pub(super) fn resources(cx: &DomainContext<'_>, made: &mut DomainDeclarations) {
     }
 }
 
-fn declare(cx: &DomainContext<'_>, made: &mut DomainDeclarations, site: &Site<'_>) -> Result<(), Diagnostic> {
+fn declare(
+    cx: &DomainContext<'_>,
+    made: &mut DomainDeclarations,
+    site: &Site<'_>,
+) -> Result<(), Diagnostic> {
     let reload = Handler::reload(fixed("apache2")).validated_by(["sh", "-c", VALIDATION]);
     folders(made, site)?;
     configuration(cx, made, site, &reload)?;

@@ -55,7 +55,11 @@ pub(super) fn promises(
     Ok(())
 }
 
-fn declare(made: &mut DomainDeclarations, site: &Site<'_>, password: Secret) -> Result<(), Diagnostic> {
+fn declare(
+    made: &mut DomainDeclarations,
+    site: &Site<'_>,
+    password: Secret,
+) -> Result<(), Diagnostic> {
     let name: DatabaseName = checked(site.database_name())?;
     let account = checked(format!("{name}@{}", site.account_from()))?;
     made.data(Resource::MariaDbDatabase(MariaDbDatabase::new(

@@ -1,6 +1,8 @@
 //! What is to be done with domains, and what that means for one host.
 
-use super::{DOMAIN_ROLES, DomainContext, DomainRole, DomainDeclarations, Purpose, Selection, home_domain};
+use super::{
+    DOMAIN_ROLES, DomainContext, DomainDeclarations, DomainRole, Purpose, Selection, home_domain,
+};
 use crate::diagnostic::Diagnostic;
 use crate::domain::{Domain, Domains};
 use crate::estate::{Estate, Host};
