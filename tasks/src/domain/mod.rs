@@ -40,7 +40,7 @@ pub struct Domain {
     settings: Settings,
     layer: Layer,
     file: String,
-    /// DomainDeclarations when they are first needed, because that takes long on purpose.
+    /// Made when they are first needed, because that takes long on purpose.
     hashes: OnceLock<BTreeMap<LocalPart, Secret>>,
 }
 
