@@ -57,6 +57,21 @@ impl Folder {
         self.path(name).display().to_string()
     }
 
+    /// Says in `estate.yml` that a host has a release of its own.
+    pub fn host_has_release(&self, host: &str, release: &str) {
+        let path = self.path("estate/estate.yml");
+        let text = must(fs::read_to_string(&path), "reading estate.yml");
+        let lines = text.lines().map(|line| {
+            let begins = line.starts_with(&format!("  {host}: {{address: "));
+            match line.split_once(", release: ").filter(|_| begins) {
+                Some((before, _)) => format!("{before}, release: {release}}}\n"),
+                None if begins => format!("{}, release: {release}}}\n", line.trim_end_matches('}')),
+                None => format!("{line}\n"),
+            }
+        });
+        self.write("estate.yml", &lines.collect::<String>());
+    }
+
     /// Gives the command `prov --estate FOLDER ARGUMENTS…`, in an environment of its own.
     #[must_use]
     pub fn prov<S: AsRef<str>>(&self, arguments: impl IntoIterator<Item = S>) -> Prov {
@@ -234,21 +249,6 @@ impl Estate {
         let network = format!("10.97.{}.0/24", self.number);
         let section = format!("{network}, stand_ins: {{linode: {}}}", self.stand_in());
         self.write("estate.yml", &text.replace(&network, &section));
-    }
-
-    /// Says in `estate.yml` that a host has a release of its own.
-    pub fn host_has_release(&self, host: &str, release: &str) {
-        let path = self.path("estate/estate.yml");
-        let text = must(fs::read_to_string(&path), "reading estate.yml");
-        let lines = text.lines().map(|line| {
-            let begins = line.starts_with(&format!("  {host}: {{address: "));
-            match line.split_once(", release: ").filter(|_| begins) {
-                Some((before, _)) => format!("{before}, release: {release}}}\n"),
-                None if begins => format!("{}, release: {release}}}\n", line.trim_end_matches('}')),
-                None => format!("{line}\n"),
-            }
-        });
-        self.write("estate.yml", &lines.collect::<String>());
     }
 
     /// Gives the address of the stand-in.

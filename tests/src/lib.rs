@@ -17,11 +17,13 @@
 mod docker;
 mod estate;
 mod prov;
+mod sender;
 mod server;
 
 pub use docker::{docker, docker_fails, resolve, secret};
 pub use estate::{Estate, Folder};
 pub use prov::{Prov, Ran, Running, binary};
+pub use sender::{Sender, Sent};
 pub use server::Server;
 
 use std::time::{Duration, Instant};

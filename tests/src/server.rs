@@ -12,12 +12,12 @@ use crate::prov::Ran;
 /// Where cgroup v1 keeps the hierarchy that systemd needs.
 const HIERARCHY: &str = "/sys/fs/cgroup/systemd";
 
-/// A host whose first process is systemd, and an estate that knows it as a server.
+/// Hosts whose first process is systemd, and an estate that knows them as servers.
 pub struct Server {
     /// The estate of servers.
     pub servers: Folder,
-    image: String,
-    /// Owns the network and the container, and takes them down.
+    booted: Vec<String>,
+    /// Owns the network and the containers, and takes them down.
     pub estate: Estate,
 }
 
@@ -25,20 +25,43 @@ impl Server {
     /// Boots systemd on a host called `one`; the inventory of the estate of servers ends with `more`.
     pub fn boot(more: &str) -> Self {
         let estate = Estate::deployed(&["one"]);
+        let servers = estate.as_servers(&estate.connection(), more);
+        Self::boot_hosts(estate, servers, &["one"])
+    }
+
+    /// Boots systemd on some hosts of an estate that is deployed; the others stay as they are.
+    pub fn boot_hosts(estate: Estate, servers: Folder, hosts: &[&str]) -> Self {
         let packages = estate.task(["packages", "names=[systemd, systemd-sysv, dbus]"]);
+        let packages = packages.args(["--limit", &hosts.join(",")]);
         packages.run().exits(0);
+        let mut server = Self {
+            servers,
+            booted: Vec::new(),
+            estate,
+        };
+        for host in hosts {
+            server.boot_host(host);
+        }
+        let known = hosts.iter().map(|host| server.estate.known_host(host));
+        let known: String = known.collect();
+        server.servers.write_home(".ssh/known_hosts", &known);
+        server
+    }
+
+    fn boot_host(&mut self, host: &str) {
+        let estate = &self.estate;
         // A server has nothing that keeps packages from starting daemons; a container has no terminals.
         estate.on(
-            "one",
+            host,
             "rm /usr/sbin/policy-rc.d /etc/service; systemctl enable ssh; \
              systemctl mask systemd-logind getty.target console-getty systemd-udevd",
         );
-        let container = estate.container("one");
-        let image = format!("{container}-systemd");
+        let container = estate.container(host);
+        let image = image_of(&container);
         docker(&["commit", &container, &image], "");
         docker(&["rm", "--force", &container], "");
-        let (network, address) = (format!("prov-{}", estate.name()), estate.address("one"));
-        let mut run = vec!["run", "--detach", "--name", &container, "--hostname", "one"];
+        let (network, address) = (format!("prov-{}", estate.name()), estate.address(host));
+        let mut run = vec!["run", "--detach", "--name", &container, "--hostname", host];
         run.extend(["--network", &network, "--ip", &address]);
         run.extend([
             "--cap-add",
@@ -73,28 +96,19 @@ impl Server {
             format!("{HIERARCHY}:{HIERARCHY}")
         };
         run.extend(["--volume", &volume, "--entrypoint", "/sbin/init", &image]);
-        let servers = estate.as_servers(&estate.connection(), more);
-        let server = Self {
-            servers,
-            image: image.clone(),
-            estate,
-        };
         let refused = docker_fails(&run);
+        self.booted.push(container);
         assert!(
-            !refused && server.is_up(),
+            !refused && self.is_up(host),
             "systemd cannot be booted in a container on this machine; it needs the hierarchy {HIERARCHY} (or cgroup v2) \
              and the capability SYS_ADMIN. `PROV_E2E_WITHOUT_SYSTEMD=1 ./check` leaves these tests out."
         );
-        server
-            .servers
-            .write_home(".ssh/known_hosts", &server.estate.known_host("one"));
-        server
     }
 
-    fn is_up(&self) -> bool {
+    fn is_up(&self, host: &str) -> bool {
         (0..120).any(|_| {
             std::thread::sleep(std::time::Duration::from_millis(250));
-            let container = self.estate.container("one");
+            let container = self.estate.container(host);
             !docker_fails(&[
                 "exec",
                 &container,
@@ -132,9 +146,15 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        let _ = docker_fails(&["rm", "--force", &self.estate.container("one")]);
-        let _ = docker_fails(&["rmi", "--force", &self.image]);
+        for container in &self.booted {
+            let _ = docker_fails(&["rm", "--force", container]);
+            let _ = docker_fails(&["rmi", "--force", &image_of(container)]);
+        }
     }
+}
+
+fn image_of(container: &str) -> String {
+    format!("{container}-systemd")
 }
 
 /// Mounts the hierarchy where the machine has none; it has no controllers and bothers nobody.

@@ -33,7 +33,8 @@ impl Kind for Programs {
 
     /// Code that is mapped from a file without a name any more was replaced. To which service a process belongs is told by
     /// its control group, or by which of its ancestors runit started. In a container root may not look at what processes of other
-    /// accounts have mapped: there the program and the C library tell, if they are younger than the process.
+    /// accounts have mapped: there the program and the C library tell, if they are younger than the process. What ran before an
+    /// upgrade to another release, and has not run since, counts as well (`detached.sh`).
     fn script(_: &[()]) -> String {
         r#"prov_service_of() { # pid
   if [ "$init" = systemd ]; then
@@ -54,7 +55,9 @@ done 2>/dev/null; for maps in $(grep -lsE '^[^ ]+ r.x. .* (/usr|/lib|/bin|/sbin|
   pid=${maps#/proc/}; pid=${pid%/maps}
   if [ "$pid" = 1 ]; then [ "$init" != systemd ] || echo manager; continue; fi
   name=$(prov_service_of "$pid"); if [ "$name" ]; then echo "service $name"; else read -r name <"/proc/$pid/comm" && echo "process $name"; fi
-done 2>/dev/null; prov_complete; } | prov_answer replaced
+done 2>/dev/null; for unit in $(cat /run/prov-upgrade.ran 2>/dev/null); do
+  systemctl is-active --quiet "$unit" || echo "service ${unit%.service}"
+done; prov_complete; } | prov_answer replaced
 "#
         .to_owned()
     }

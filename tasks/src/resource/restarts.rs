@@ -11,7 +11,8 @@ use crate::probe::{Becomes, Effect, Facts, NotAsked, Query, ReplacedFact, Servic
 use crate::step::{Run, Step};
 use crate::value::ServiceName;
 
-/// Manages that no service runs a program or a library that was replaced since it started, as an upgrade leaves them.
+/// Manages that no service runs a program or a library that was replaced since it started, as an upgrade leaves them, and
+/// that what ran before an upgrade to another release runs again.
 ///
 /// Such services are restarted; systemd executes itself anew. What cannot be restarted without ending somebody's session or
 /// the host's own work (`dbus`, `systemd-logind`, consoles, sessions) is left to a reboot.
@@ -92,6 +93,10 @@ impl Manage for Restarts {
             processes: fact.processes.clone(),
             manager: false,
         };
+        // What had to run again does by now.
+        if facts.manager == ServiceManager::Systemd {
+            steps.push(Run::new(["rm", "-f", "/run/prov-upgrade.ran"]));
+        }
         if let Some(last) = steps.last_mut() {
             last.effects.push(Effect::Replaced(Becomes((), rest)));
         }

@@ -188,17 +188,19 @@ impl Upgrade {
                 vec![run]
             }
         };
-        if fact.interrupted {
-            let mut run = apt(["--fix-broken", "install"]);
-            if self.release.is_none() {
-                run.argv.push("--no-remove".to_owned());
-            }
-            runs.insert(0, run);
+        let mut mend = apt(["--fix-broken", "install"]);
+        if self.release.is_none() {
+            mend.argv.push("--no-remove".to_owned());
         }
         let words = |run: &Run| quote::sh_all(run.argv.iter().map(String::as_str));
+        // Only the daemons of another release may wait for their configuration.
+        let goes_on = self.release.map(|_| words(&mend)).unwrap_or_default();
+        if fact.interrupted {
+            runs.insert(0, mend);
+        }
         let lines = runs.iter().map(words);
         let lines = lines.collect::<Vec<_>>().join(" && ");
-        let mut last = Run::new(["sh", "-c", DETACHED, "sh", lines.as_str()]);
+        let mut last = Run::new(["sh", "-c", DETACHED, "sh", &lines, &goes_on]);
         let mut after = UpgradeFact::default();
         if self.security {
             after.pending.clone_from(&fact.pending);
