@@ -149,7 +149,11 @@ impl SavedPlan {
                 "make one with `prov diff --out FILE`",
             )
         })?;
-        let plan: Self = serde_json::from_str(&text).map_err(|error| {
+        Self::parse(&text, &shown.to_string())
+    }
+
+    fn parse(text: &str, shown: &str) -> Result<Self, Failure> {
+        let plan: Self = serde_json::from_str(text).map_err(|error| {
             Failure::new(
                 format!("{shown} is not a plan: {error}"),
                 "make one with `prov diff --out FILE`",
@@ -297,6 +301,35 @@ fn before(declared: &Declared, facts: &Facts, key: &[u8]) -> Result<String, Fail
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    const PLAN: &str = r#"{
+  "version": 3,
+  "estate": "firm",
+  "made": "2030-01-01T09:00:00Z",
+  "applied": null,
+  "key": "00ff",
+  "scope": {"roles": true, "domains": ["home.com"], "tags": [], "hostname_filter": null, "removal": false},
+  "hosts": [{"host": "web1", "key": "00ff", "resources": [{"name": "file /etc/motd", "before": "aa"}], "steps": "bb", "shown": {"changes": []}}]
+}"#;
+
+    proptest! {
+        #[test]
+        fn a_plan_that_somebody_has_edited_is_read_or_refused(
+            edits in proptest::collection::vec((any::<prop::sample::Index>(), 0_usize..12, "[\\[\\]{}\",:0-9a-z\\\\\u{0}\u{202e}-]{0,8}"), 0..4),
+        ) {
+            let mut letters: Vec<char> = PLAN.chars().collect();
+            for (at, length, new) in edits {
+                let at = at.index(letters.len() + 1);
+                letters.splice(at..letters.len().min(at + length), new.chars());
+            }
+            let text: String = letters.into_iter().collect();
+            match SavedPlan::parse(&text, "plan.json") {
+                Ok(plan) => prop_assert_eq!(plan.version, VERSION),
+                Err(failure) => prop_assert!(failure.cause.starts_with("plan.json "), "{:?}", failure),
+            }
+        }
+    }
 
     #[test]
     fn a_plan_is_applied_once_and_one_that_cannot_be_claimed_is_not_left_locked() {
