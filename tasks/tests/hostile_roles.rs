@@ -168,8 +168,8 @@ fn no_role_makes_the_check_panic_or_hang() {
     let (mut right, mut wrong) = (0, 0);
     for run in chance::runs(RUNS) {
         let mut chance = Chance::of(run);
-        let role = chance.mutated(ROLE, &PARTS);
-        let template = chance.mutated(TEMPLATE, &PARTS);
+        let role = chance.mutated(ROLE, PARTS);
+        let template = chance.mutated(TEMPLATE, PARTS);
         match chance::make(run, &[&role, &template], || {
             check(&role, &template, &templates)
         }) {
