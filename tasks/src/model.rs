@@ -4,8 +4,13 @@
 //! same model that a plan converges. It knows what steps say of themselves and nothing more: what a command changes
 //! beyond its declared effects is found out by probing the real host again.
 
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
 use crate::probe::{
-    ArchiveFact, Attributes, Becomes, Effect, Facts, FileFact, PackageFact, PathFact,
+    ArchiveFact, Attributes, Becomes, Effect, Facts, FileFact, GitFact, PackageFact, PathFact,
+    QuerySet,
 };
 use crate::step::{Step, Unpack};
 use crate::value::HostPath;
@@ -95,6 +100,14 @@ impl Facts {
                         *fact = ArchiveFact::Missing;
                     }
                 }
+                for (known, fact) in &mut self.git {
+                    if known == path || known.is_below(path) {
+                        *fact = GitFact {
+                            git: fact.git,
+                            ..GitFact::default()
+                        };
+                    }
+                }
             }
             Step::Run(run) => {
                 for effect in &run.effects {
@@ -113,6 +126,68 @@ impl Facts {
                 }
             }
         }
+    }
+
+    /// Compares what steps have made of these facts, as a model, with a host on which they were carried out: lists what the host has
+    /// otherwise of what a resource asks for. What the model does not know is no difference.
+    #[must_use]
+    pub fn unlike(&self, host: &Self, queries: &QuerySet) -> Vec<String> {
+        // Numbers of accounts that are made, versions of packages that come, sizes of files that are fetched.
+        const NOT_KNOWN: [&str; 4] = ["null", "\"\"", "4294967295", "0"];
+        // What follows from folders is found out by asking; the name of a package is only asked for while it is not installed.
+        const FOLLOWS: [&str; 2] = ["routes › ", "package_names › "];
+        let (model, host) = (self.lasting(queries), host.lasting(queries));
+        let value = |line: &'_ str| line.rsplit_once(" › ").map(|(_, value)| value.to_owned());
+        let differing = host.difference(&model).filter_map(|line| {
+            let name = line.strip_suffix(&value(line)?)?;
+            let said = model.iter().find_map(|said| said.strip_prefix(name))?;
+            let not_asked = name.ends_with("body › ") && line.ends_with("null");
+            let follows = FOLLOWS.iter().any(|kind| name.starts_with(kind));
+            if NOT_KNOWN.contains(&said) || said.contains(" › ") || not_asked || follows {
+                return None;
+            }
+            // Digests of what files hold say nothing to a person, and too much of a short secret.
+            let silent = name.ends_with("body › ") || name.ends_with("sha256 › ");
+            Some(if silent {
+                name.to_owned()
+            } else {
+                format!("{line}, not {said}")
+            })
+        });
+        differing.collect()
+    }
+
+    fn lasting(&self, queries: &QuerySet) -> BTreeSet<String> {
+        let mut facts = self.subset(queries);
+        facts.forget_what_does_not_last();
+        facts.lines()
+    }
+
+    /// Lists what is known, a line for each thing; secrets are masked.
+    #[must_use]
+    pub fn lines(&self) -> BTreeSet<String> {
+        fn list(value: &Value, at: &str, all: &mut BTreeSet<String>) {
+            match value {
+                Value::Object(fields) if !fields.is_empty() => {
+                    for (name, value) in fields {
+                        list(value, &format!("{at}{name} › "), all);
+                    }
+                }
+                Value::Object(_)
+                | Value::Null
+                | Value::Bool(_)
+                | Value::Number(_)
+                | Value::String(_)
+                | Value::Array(_) => {
+                    all.insert(format!("{at}{value}"));
+                }
+            }
+        }
+        let mut all = BTreeSet::new();
+        // What cannot be serialised is not listed: facts are data.
+        let value = serde_json::to_value(self).unwrap_or_default();
+        list(&value, "", &mut all);
+        all
     }
 
     /// Puts a folder in place of which nothing is known but that it comes from an archive.

@@ -16,7 +16,6 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
-use serde_json::Value;
 use tasks::plan::{Action, Planned, Reason, decide};
 use tasks::probe::{Facts, QuerySet};
 use tasks::resource::{KINDS, Resource};
@@ -228,26 +227,6 @@ fn every_kind_is_documented_uniquely_named_and_every_field_described() {
     }
 }
 
-/// Lists what is known, one line for each thing.
-fn known(facts: &Facts) -> BTreeSet<String> {
-    fn list(value: &Value, at: &str, all: &mut BTreeSet<String>) {
-        match value {
-            Value::Object(fields) if !fields.is_empty() => {
-                for (name, value) in fields {
-                    list(value, &format!("{at}{name} › "), all);
-                }
-            }
-            value => {
-                all.insert(format!("{at}{value}"));
-            }
-        }
-    }
-    let mut all = BTreeSet::new();
-    let value = serde_json::to_value(facts).expect("facts are data");
-    list(&value, "", &mut all);
-    all
-}
-
 fn put_text(shown: &mut String, name: &str, text: &str) {
     let _ = writeln!(shown, "      {name}:");
     for line in text.split_inclusive('\n') {
@@ -300,12 +279,12 @@ fn put_case(shown: &mut String, name: &str, case: &Case) {
         }
         Planned::Change(change) => {
             let _ = writeln!(shown, "  {:?} {}", change.action, change.detail);
-            let before = known(&facts);
+            let before = Facts::lines(&facts);
             for step in &change.steps {
                 put_step(shown, step);
                 facts.apply(step);
             }
-            let after = known(&facts);
+            let after = Facts::lines(&facts);
             for gone in before.difference(&after) {
                 let _ = writeln!(shown, "    - {gone}");
             }

@@ -13,6 +13,7 @@ use tasks::resource::{Declared, Handler, Resource};
 use tasks::step;
 use tasks::{Input, without_private, without_secrets};
 use tokio::sync::watch;
+use tracing::Level;
 
 use super::exchange::Exchange;
 use super::job::{Job, files};
@@ -232,6 +233,13 @@ impl<'a> HostRun<'a> {
         Ok(())
     }
 
+    /// Gives the facts as the preview has them after a change.
+    fn model(&self, change: &Change) -> Facts {
+        let mut model = self.facts.clone();
+        change.steps.iter().for_each(|step| model.apply(step));
+        model
+    }
+
     /// Makes one change, reads again what it may have altered, and checks that nothing is left to change.
     async fn make_change(
         &mut self,
@@ -301,7 +309,14 @@ impl<'a> HostRun<'a> {
         tracing::debug!(host = self.job.host, resource = item.name(), "changed");
         let said = match stepped {
             Stepped::Done(answers, said) => {
+                let model = tracing::enabled!(Level::DEBUG).then(|| self.model(change));
                 self.facts.update(answers.facts);
+                if let Some(model) = model {
+                    let asked = declared.resource.manage().probe().into_iter().collect();
+                    for unlike in model.unlike(&self.facts, &asked) {
+                        tracing::debug!(resource = item.name(), "not as the model: {unlike}");
+                    }
+                }
                 exchange.leave(&self.job.host, &self.job.exports, &self.facts);
                 said
             }

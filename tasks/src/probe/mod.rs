@@ -289,6 +289,13 @@ macro_rules! kinds {
                 Ok(hex(&hash.finalize()))
             }
 
+            /// Leaves only what another look at an unchanged host would find, too.
+            pub(crate) fn forget_what_does_not_last(&mut self) {
+                $(if !<$kind>::LASTS {
+                    self.$field = Default::default();
+                })+
+            }
+
             /// Takes over what a command does to what is known.
             pub(crate) fn carry_out(&mut self, effect: &Effect) {
                 match effect.clone() {
