@@ -81,34 +81,7 @@ impl Facts {
                 };
                 self.paths.insert(path.clone(), fact);
             }
-            Step::Remove { path } => {
-                for (known, fact) in &mut self.paths {
-                    if known == path || known.is_below(path) {
-                        *fact = PathFact::Missing;
-                    }
-                }
-                for (folder, names) in &mut self.listings {
-                    let gone = |name: &String| {
-                        let place = format!("{folder}/{name}");
-                        let below = place.strip_prefix(path.as_str());
-                        below.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-                    };
-                    names.retain(|name| !gone(name));
-                }
-                for (known, fact) in &mut self.archives {
-                    if known == path || known.is_below(path) {
-                        *fact = ArchiveFact::Missing;
-                    }
-                }
-                for (known, fact) in &mut self.git {
-                    if known == path || known.is_below(path) {
-                        *fact = GitFact {
-                            git: fact.git,
-                            ..GitFact::default()
-                        };
-                    }
-                }
-            }
+            Step::Remove { path } => self.remove(path),
             Step::Run(run) => {
                 for effect in &run.effects {
                     // A mark brings no files.
@@ -124,6 +97,37 @@ impl Facts {
                     }
                     self.carry_out(effect);
                 }
+            }
+        }
+    }
+
+    /// Takes away what is at a path and below it.
+    fn remove(&mut self, path: &HostPath) {
+        let gone = |known: &HostPath| known == path || known.is_below(path);
+        for (known, fact) in &mut self.paths {
+            if gone(known) {
+                *fact = PathFact::Missing;
+            }
+        }
+        for (folder, names) in &mut self.listings {
+            let listed = |name: &String| {
+                let place = format!("{folder}/{name}");
+                let below = place.strip_prefix(path.as_str());
+                below.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+            };
+            names.retain(|name| !listed(name));
+        }
+        for (known, fact) in &mut self.archives {
+            if gone(known) {
+                *fact = ArchiveFact::Missing;
+            }
+        }
+        for (known, fact) in &mut self.git {
+            if gone(known) {
+                *fact = GitFact {
+                    git: fact.git,
+                    ..GitFact::default()
+                };
             }
         }
     }
