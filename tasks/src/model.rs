@@ -138,8 +138,8 @@ impl Facts {
     pub fn unlike(&self, host: &Self, queries: &QuerySet) -> Vec<String> {
         // Numbers of accounts that are made, versions of packages that come, sizes of files that are fetched.
         const NOT_KNOWN: [&str; 4] = ["null", "\"\"", "4294967295", "0"];
-        // What follows from folders is found out by asking; the name of a package is only asked for while it is not installed.
-        const FOLLOWS: [&str; 2] = ["routes › ", "package_names › "];
+        // What follows from folders is found out by asking; names and versions of packages are asked for while these are not installed.
+        const FOLLOWS: [&str; 3] = ["routes › ", "package_names › ", "package_versions › "];
         let (model, host) = (self.lasting(queries), host.lasting(queries));
         let value = |line: &'_ str| line.rsplit_once(" › ").map(|(_, value)| value.to_owned());
         let differing = host.difference(&model).filter_map(|line| {
