@@ -87,6 +87,20 @@ impl Default for Folder {
     }
 }
 
+/// Copies a folder with everything in it.
+fn copy(from: &Path, to: &Path) {
+    must(fs::create_dir_all(to), "making a folder");
+    for entry in must(fs::read_dir(from), "reading a folder") {
+        let entry = must(entry, "reading a folder");
+        let (from, to) = (entry.path(), to.join(entry.file_name()));
+        if from.is_dir() {
+            copy(&from, &to);
+        } else {
+            must(fs::copy(&from, &to), "copying a file");
+        }
+    }
+}
+
 fn put(path: &Path, text: &str) {
     if let Some(folder) = path.parent() {
         must(fs::create_dir_all(folder), "making a folder");
@@ -289,6 +303,50 @@ impl Estate {
             );
         }
         folder.write("estate.yml", &(text + more));
+        folder
+    }
+
+    /// Makes a copy of the estate that knows nothing of containers: to it the hosts are servers, whose keys are known. These hosts
+    /// are its vantage points besides; the clients are put onto them, and ask this host for names.
+    #[must_use]
+    pub fn seen_from(&self, vantage: &[(&str, &str)]) -> Folder {
+        let folder = Folder::new();
+        copy(&self.path("estate"), &folder.path("estate"));
+        let text = must(
+            fs::read_to_string(folder.path("estate/estate.yml")),
+            "reading estate.yml",
+        );
+        let points: Vec<_> = vantage.iter().map(|(host, _)| *host).collect();
+        let points = points.join(", ");
+        let lines = text.lines().map(|line| match line.split_once(' ') {
+            Some(("roles:", roles)) => {
+                format!("roles: {}\n", roles.replacen('{', &format!("{{vantage: [{points}], "), 1))
+            }
+            Some(("name:", name)) => format!("name: {name}-servers\n"),
+            Some(("containers:", _)) => String::new(),
+            Some(_) | None if line == "roles:" => {
+                format!("roles:\n  vantage: [{points}]\n")
+            }
+            Some(_) | None => format!("{line}\n"),
+        });
+        folder.write("estate.yml", &lines.collect::<String>());
+        let known: Vec<_> = self
+            .hosts
+            .iter()
+            .map(|(host, _)| self.known_host(host))
+            .collect();
+        folder.write_home(".ssh/known_hosts", &known.join("\n"));
+        let authority = folder.path_text("authority.private.pem");
+        if self.prov(["authority", "export", &authority]).run().status.success() {
+            let import = ["authority", "import", &authority];
+            folder.prov(import).run().exits(0);
+        }
+        let apply = ["apply", "--limit", &points.replace(' ', "")];
+        folder.prov(apply).run().exits(0);
+        for (host, names) in vantage {
+            let names = self.address(names);
+            self.on(host, &format!("echo nameserver {names} >/etc/resolv.conf"));
+        }
         folder
     }
 

@@ -63,6 +63,43 @@ fn a_calendar_is_made_once_and_belongs_to_its_user_then() {
     a_configuration_that_radicale_refuses_is_put_back(&estate);
 }
 
+/// To another prov the host is a server and a vantage point: an event is stored in the calendar that is marked for it alone.
+fn the_same_is_seen_on_a_server(estate: &Estate, password: &str) {
+    let servers = estate.seen_from(&[("one", "one")]);
+    estate.on("one", "echo 127.0.0.1 caldav one >>/etc/hosts");
+    let text = std::fs::read_to_string(servers.path("estate/estate.yml")).unwrap();
+    servers.write(
+        "estate.yml",
+        &format!("{text}services: {{calendar: [one]}}\nverify: {{calendars: [office]}}\n"),
+    );
+    let verify = |arguments: &[&str], code: i32| {
+        let ran = servers.prov(["verify"]).args(arguments).run();
+        ran.exits(code).never_says(password);
+        ran
+    };
+    verify(&[], 0)
+        .says("not shown without a password")
+        .says("not checked calendar  1 check would write: name the service or use --all")
+        .says("1 check would write, and the estate marks nothing there");
+    verify(&["--all"], 0).says("the calendar of office keeps an event until it is removed");
+    // Radicale remembers for a while that something was there.
+    let events = "find /var/lib/radicale/collections -name '*prov-verify*' -not -path '*/.Radicale.cache/*'";
+    let named = verify(&["calendar"], 0);
+    named
+        .says("the calendar of office has its properties")
+        .never_says("the calendar of first.last keeps");
+    assert_eq!(estate.on("one", events), "");
+
+    // What cannot be stored is seen, and nothing of it is left.
+    let folder = "/var/lib/radicale/collections/collection-root/office/calendar";
+    estate.on("one", &format!("chown -R root {folder}; chmod 555 {folder}"));
+    verify(&["calendar"], 1).says("FAIL calendar the calendar of office keeps an event");
+    estate.on("one", &format!("chown -R radicale {folder}; chmod 755 {folder}"));
+    verify(&["calendar"], 0);
+    assert_eq!(estate.on("one", events), "");
+    assert_eq!(estate.on("one", "ls -d /tmp/tmp.* 2>/dev/null || true"), "");
+}
+
 fn a_server_that_does_not_answer_is_said_and_the_next_run_completes(estate: &Estate) {
     // It listens elsewhere, which the run sets right only at its end.
     estate.on(
@@ -118,6 +155,8 @@ fn passwords_are_asked_for_and_shown_nowhere() {
     assert_eq!(propfind(&known, "/office/calendar/"), "207");
     let other = format!("office:{office}");
     assert_eq!(propfind(&other, "/first.last/calendar/"), "403");
+
+    the_same_is_seen_on_a_server(&estate, &office);
 
     // A new password takes one run, though nobody can log in with it before.
     let news = secret();

@@ -24,6 +24,7 @@ fn estate() -> Estate {
         ("front", "external"),
         ("sites", "external"),
         ("data", "external"),
+        ("seer", "internal"),
     ]);
     estate.inventory(ROLES);
     estate.write(
@@ -124,10 +125,38 @@ fn sites_come_keep_what_is_written_in_them_and_every_check_sees_what_it_is_for()
     what_is_secret_works_and_is_closed(&estate);
     what_is_written_survives(&estate);
     assert_eq!(failed(&estate), Vec::<String>::new());
+    the_same_is_seen_on_servers(&estate);
     what_is_sent_to_a_site_is_never_run(&estate);
     every_check_sees_what_it_is_for(&estate);
     it_goes_and_comes_again(&estate);
     what_is_purged_is_gone(&estate);
+}
+
+/// To another prov these hosts are servers: the same checks are made from vantage points.
+fn the_same_is_seen_on_servers(estate: &Estate) {
+    let servers = estate.seen_from(&[("seer", "stack"), ("data", "front")]);
+    let verify = |code: i32| {
+        let ran = servers.prov(["--output", "json", "verify", "web"]).run();
+        ran.exits(code).never_says("\u{2603}");
+        let results = ran.json();
+        let checks = results["checks"].as_array().cloned().unwrap_or_default();
+        assert_eq!(checks.len(), 26, "{}", ran.stdout);
+        let red = checks.iter().filter(|check| check["passed"] == false);
+        let red = red.map(|check| check["shows"].as_str().unwrap_or_default().to_owned());
+        assert_eq!(results["not_checked"][0]["checks"], 1, "{results:#}");
+        red.collect::<Vec<_>>()
+    };
+    assert_eq!(verify(0), Vec::<String>::new());
+    estate.on("sites", "sv -w 60 stop apache2");
+    let red = verify(1);
+    assert!(red.len() > 2, "{red:?}");
+    estate.on("sites", "sv -w 60 start apache2");
+    estate.on("front", "sv -w 60 stop nginx");
+    let red = verify(1);
+    assert!(red.iter().any(|it| it.contains("its proxy, outside")), "{red:?}");
+    assert!(!red.iter().any(|it| it.starts_with("dev.")), "{red:?}");
+    estate.on("front", "sv -w 60 start nginx");
+    verify(0);
 }
 
 fn a_filter_touches_nothing_else(estate: &Estate) {

@@ -458,6 +458,9 @@ pub(super) struct Verify {
     /// Resolve this name to prove that upstream servers are asked; by default the host of the package archive
     #[arg(long, value_name = "NAME")]
     pub(super) upstream_name: Option<String>,
+    /// Make checks that write on servers, too, with what the estate marks for them; naming a service does so for that one
+    #[arg(long)]
+    pub(super) all: bool,
     /// Make the checks again and again, with so many seconds between, until you press Ctrl-C
     #[arg(long, value_name = "SECONDS", value_parser = value_parser!(u64).range(1..=DAY))]
     pub(super) watch: Option<u64>,

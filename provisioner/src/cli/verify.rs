@@ -23,7 +23,7 @@ use crate::report::print::{jsonln, outln};
 use crate::report::problem::{Problem, exit};
 use crate::verify::{
     Acceptance, Bench, BenchError, Check, Client, EvidenceKind, Missing, NotChecked, OwnChecks,
-    Results, SERVICES, Servers, Service, Surroundings, Sweep,
+    Results, SERVICES, Servers, Service, Surroundings, Sweep, Writes,
 };
 
 /// Folder of the current one in which pictures of pages are kept.
@@ -31,7 +31,8 @@ const ARTEFACTS: &str = ".artefacts";
 
 pub(super) async fn run(app: &App, options: &Verify) -> Result<u8, Problem> {
     options.reports.ready()?;
-    let services = services(app, &options.names)?;
+    let mut services = services(app, &options.names)?;
+    services.all = options.all;
     loop {
         let started = Instant::now();
         let upstream_name = options.upstream_name.as_deref();
@@ -59,6 +60,8 @@ pub(super) struct Subjects {
     pub(super) own: Vec<String>,
     /// Whether they were asked for by their names.
     pub(super) by_name: bool,
+    /// Whether checks that write were asked for on servers, too.
+    pub(super) all: bool,
 }
 
 /// Selects the services to verify: those named, or all that have checks.
@@ -108,6 +111,7 @@ pub(super) fn services(app: &App, names: &Names) -> Result<Subjects, Problem> {
         services,
         own: own.map(str::to_owned).collect(),
         by_name,
+        all: false,
     })
 }
 
@@ -155,6 +159,7 @@ async fn on(
         services,
         own,
         by_name,
+        all,
     }: &Subjects,
     upstream_name: Option<&str>,
     ground: &Ground,
@@ -164,6 +169,11 @@ async fn on(
     let surroundings = Surroundings {
         stand_ins: app.estate.stand_ins(),
         upstream_name: upstream_name.as_deref(),
+        writes: match ground {
+            Ground::Containers => Writes::Everything,
+            Ground::Servers(_) if *by_name || *all => Writes::Marked(app.estate.marks()),
+            Ground::Servers(_) => Writes::Nothing(app.estate.marks()),
+        },
     };
     let mut results = Results::default();
     for service in services {
@@ -244,7 +254,11 @@ async fn made(
     let clients = acceptance.clients();
     let bench = match ground {
         Ground::Containers => bench(app, scopes, clients).await?,
-        Ground::Servers(servers) => Bench::on_servers(servers, run_word(), clients)?,
+        Ground::Servers(servers) => {
+            let clients = clients.into_iter();
+            let clients = clients.map(|client| (client, acceptance.stands_on(client)));
+            Bench::on_servers(servers, run_word(), clients.collect())?
+        }
     };
     let results = unless_stopped(acceptance.make(&bench)).await;
     let sweep = match &results {

@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt as _, StreamExt as _, TryStreamExt as _};
+use tasks::estate::Marks;
 use tasks::promise::{Director, FileDaemon, Promises, StorageDaemon};
 
+use super::round::Round;
 use super::{
     Acceptance, Bench, BenchError, Check, Checks, Client, Missing, Open, Results, Seat,
     Surroundings, Sweep,
@@ -28,9 +30,15 @@ struct Backup {
     director: Director,
     storage: StorageDaemon,
     file_daemons: Vec<FileDaemon>,
+    /// For each of them, why no file of its host must be lost and restored, if so.
+    refusals: Vec<Option<String>>,
 }
 
-pub(super) fn checks(promises: &Promises, _: &Surroundings<'_>) -> Checks {
+fn marked(marks: &Marks) -> &[String] {
+    &marks.backup
+}
+
+pub(super) fn checks(promises: &Promises, surroundings: &Surroundings<'_>) -> Checks {
     let Some(director) = promises.directors.first() else {
         return Err(Missing::new(
             "no host of the estate is the backup's director",
@@ -46,6 +54,11 @@ pub(super) fn checks(promises: &Promises, _: &Surroundings<'_>) -> Checks {
     Ok(Box::new(Backup {
         director: director.clone(),
         storage: storage.clone(),
+        refusals: promises
+            .file_daemons
+            .iter()
+            .map(|daemon| surroundings.writes.refusal(&daemon.host, "backup", marked))
+            .collect(),
         file_daemons: promises.file_daemons.clone(),
     }))
 }
@@ -55,16 +68,27 @@ impl Acceptance for Backup {
         vec![CONSOLE]
     }
 
+    fn stands_on(&self, _: Client) -> Option<&str> {
+        Some(&self.director.host)
+    }
+
     fn make<'b>(&'b self, bench: &'b Bench) -> BoxFuture<'b, Result<Results, BenchError>> {
-        async {
+        async move {
             let running = self.running(bench).await?;
-            let Some(subject) = self.subject(&running) else {
+            if running.is_empty() {
                 let why = "no host with a file daemon runs in test mode; bring the service up with `prov up backup`";
                 return Ok(vec![Check::not_made(SERVICE, why.to_owned())].into());
-            };
+            }
             let console = bench.client(CONSOLE)?;
-            let checks = self.checks(&running, subject, console, bench).await?;
-            Ok(checks.into())
+            let subject = self.subject(&running);
+            let mut round = Round::new(SERVICE, bench);
+            if subject.is_none()
+                && let Some(refusal) = self.refusals.iter().flatten().next()
+            {
+                round.leave(refusal, self.writing());
+            }
+            round.add(async move { self.checks(&running, subject, console, bench).await });
+            round.make(1).await
         }
         .boxed()
     }
@@ -106,12 +130,25 @@ impl Backup {
         Ok(self.file_daemons.iter().filter(runs).collect())
     }
 
-    /// Chooses the host on which a file is lost and comes back: that of the catalogue says most, as its databases are
-    /// dumped for the backup.
+    /// Chooses the host on which a file is lost and comes back, of those on which one may: that of the catalogue says most, as
+    /// its databases are dumped for the backup.
     fn subject<'d>(&self, running: &[&'d FileDaemon]) -> Option<&'d FileDaemon> {
-        let mut daemons = running.iter();
+        let refused = |daemon: &FileDaemon| {
+            let mut all = self.file_daemons.iter().zip(&self.refusals);
+            all.any(|(it, refusal)| it.host == daemon.host && refusal.is_some())
+        };
+        let mut daemons = running.iter().filter(|daemon| !refused(daemon));
+        let first = daemons.clone().next();
         let catalogue = daemons.find(|daemon| daemon.host == self.director.catalogue_host);
-        catalogue.or(running.first()).copied()
+        catalogue.or(first).copied()
+    }
+
+    /// Counts the checks that write: a file is backed up, restored and compared, the catalogue is backed up, and that is copied.
+    const fn writing(&self) -> usize {
+        match self.director.copies {
+            Some(_) => 6,
+            None => 4,
+        }
     }
 
     /// Names a file that nothing else uses, in a folder that is backed up on every host.
@@ -122,7 +159,7 @@ impl Backup {
     async fn checks(
         &self,
         running: &[&FileDaemon],
-        subject: &FileDaemon,
+        subject: Option<&FileDaemon>,
         console: &Seat,
         bench: &Bench,
     ) -> Result<Vec<Check>, BenchError> {
@@ -154,10 +191,12 @@ impl Backup {
             .buffered(AT_ONCE)
             .try_collect()
             .await?;
-        let asked = format!("client={}", subject.name);
-        let can_be_read = daemons
-            .iter()
-            .any(|check| check.passed && check.asked.ends_with(&asked));
+        let can_be_read = |subject: &FileDaemon| {
+            let asked = format!("client={}", subject.name);
+            let mut daemons = daemons.iter();
+            daemons.any(|check| check.passed && check.asked.ends_with(&asked))
+        };
+        let subject = subject.filter(|subject| can_be_read(subject));
         checks.extend(daemons);
         checks.push(plain::console(console, &director.name).await?);
         let daemons = running.iter();
@@ -172,9 +211,9 @@ impl Backup {
             .await?;
         checks.extend(plain);
         // A job waits minutes for a daemon that does not answer, and that was told already.
-        if !has_archive || !can_be_read {
+        let Some(subject) = subject.filter(|_| has_archive) else {
             return Ok(checks);
-        }
+        };
         let marker = self.marker();
         let lost = lose_and_restore(subject, &marker, console, bench).await;
         // Whatever came of it, the file must go.

@@ -33,12 +33,13 @@ pub enum Seat {
     Vantage(Vantage),
 }
 
-/// A client on a vantage point.
+/// A client on a vantage point, or on another server.
 pub struct Vantage {
     servers: Arc<Servers>,
     host: String,
     /// What starts the client, before its arguments.
     program: Vec<&'static str>,
+    who: As,
 }
 
 impl Bench {
@@ -72,19 +73,21 @@ impl Bench {
         Ok(bench)
     }
 
-    /// Puts clients onto vantage points, as far as there are any at their sides.
+    /// Puts clients onto vantage points, as far as there are any at their sides, or onto the hosts that are named.
     pub fn on_servers(
         servers: &Arc<Servers>,
         run: String,
-        clients: Vec<Client>,
+        clients: Vec<(Client, Option<&str>)>,
     ) -> Result<Self, DockerError> {
         let mut seats = Vec::new();
-        for client in clients {
-            if let Some(host) = servers.vantage(client.location) {
+        for (client, host) in clients {
+            let who = host.map_or(As::Nobody, |_| As::Root);
+            if let Some(host) = host.or_else(|| servers.vantage(client.location)) {
                 let seat = Vantage {
                     servers: Arc::clone(servers),
                     host: host.to_owned(),
                     program: client_program(client.name)?,
+                    who,
                 };
                 seats.push((client, Seat::Vantage(seat)));
             }
@@ -196,6 +199,6 @@ impl Seat {
 
 impl Vantage {
     async fn run(&self, argv: &[&str], stdin: &[u8]) -> Result<ExecOutput, BenchError> {
-        self.servers.run(&self.host, argv, stdin, As::Nobody).await
+        self.servers.run(&self.host, argv, stdin, self.who).await
     }
 }

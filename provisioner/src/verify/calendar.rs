@@ -2,50 +2,107 @@
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
-use tasks::Secret;
+use tasks::estate::Marks;
 use tasks::promise::{Calendar, CalendarServer, Promises};
 use tasks::resource::Component;
 
+use super::round::Round;
 use super::{
     Acceptance, Bench, BenchError, Check, Checks, Client, Missing, Open, Results, Seat,
-    Surroundings, Sweep,
+    Surroundings, Sweep, Writes,
 };
 
 pub(super) const SERVICE: &str = "calendar";
 
+/// How many checks are under way at once.
+const AT_ONCE: usize = 4;
+
 pub(super) const CADAVER: Client = Client::inside("cadaver");
 
-pub(super) fn checks(promises: &Promises, _: &Surroundings<'_>) -> Checks {
-    match promises.calendar_servers.first() {
-        Some(server) => Ok(Box::new(server.clone())),
-        None => Err(Missing::new(
-            "no host of the estate has calendars",
-            "give a host the role calendar",
-        )),
-    }
+/// A server of calendars, and what of it may be written to.
+struct Calendars {
+    server: CalendarServer,
+    /// For each calendar, why it must not be written to, if so, and whether it is as a new one.
+    marks: Vec<(Option<String>, bool)>,
 }
 
-impl Acceptance for CalendarServer {
+/// Why the properties of a calendar are not looked at.
+const CHANGED: &str = "people may have changed their calendars since they were new";
+
+fn marked(marks: &Marks) -> &[String] {
+    &marks.calendars
+}
+
+pub(super) fn checks(promises: &Promises, surroundings: &Surroundings<'_>) -> Checks {
+    let Some(server) = promises.calendar_servers.first() else {
+        return Err(Missing::new(
+            "no host of the estate has calendars",
+            "give a host the role calendar",
+        ));
+    };
+    let writes = surroundings.writes;
+    if let Writes::Marked(marks) | Writes::Nothing(marks) = writes {
+        let known = |user: &&String| server.calendars.iter().any(|it| it.user == **user);
+        if let Some(unknown) = marks.calendars.iter().find(|user| !known(user)) {
+            let users = server.calendars.iter().map(|it| it.user.as_str());
+            return Err(Missing::new(
+                format!("the estate marks the calendar of '{unknown}' for checks, and there is none"),
+                format!(
+                    "correct `verify` in estate.yml; there are those of {}",
+                    users.collect::<Vec<_>>().join(", ")
+                ),
+            ));
+        }
+    }
+    let calendars = server.calendars.iter();
+    let marks = calendars.map(|calendar| {
+        let refusal = writes.refusal(&calendar.user, "calendars", marked);
+        (refusal, writes.is_new(&calendar.user, marked))
+    });
+    Ok(Box::new(Calendars {
+        marks: marks.collect(),
+        server: server.clone(),
+    }))
+}
+
+impl Acceptance for Calendars {
     fn clients(&self) -> Vec<Client> {
         vec![CADAVER]
     }
 
     fn make<'b>(&'b self, bench: &'b Bench) -> BoxFuture<'b, Result<Results, BenchError>> {
         async {
-            let user = User::of(self, bench)?;
-            let mut checks = Vec::new();
-            if self.open {
-                checks.push(user.collections(&self.calendars).await?);
-            } else {
-                checks.push(user.strangers(&self.calendars).await?);
+            let Self { server, marks } = self;
+            let run = bench.run.as_str();
+            let mut round = Round::new(SERVICE, bench);
+            let user = move |seat| User {
+                server: &server.url,
+                session: seat,
+                run,
+            };
+            round.ask(CADAVER, move |seat| async move {
+                if server.open {
+                    user(seat).collections(&server.calendars).await
+                } else {
+                    user(seat).strangers(&server.calendars).await
+                }
+            });
+            for (calendar, (refusal, is_new)) in server.calendars.iter().zip(marks) {
+                if *is_new {
+                    round.ask(CADAVER, move |seat| async move {
+                        user(seat).properties(calendar).await
+                    });
+                } else {
+                    round.leave(CHANGED, 1);
+                }
+                match refusal {
+                    None => round.ask(CADAVER, move |seat| async move {
+                        user(seat).event(calendar).await
+                    }),
+                    Some(refusal) => round.leave(refusal, 1),
+                }
             }
-            for calendar in &self.calendars {
-                user.log_in(&calendar.user, calendar.password.as_ref())
-                    .await?;
-                checks.push(user.properties(calendar).await?);
-                checks.push(user.event(&calendar.user).await?);
-            }
-            Ok(checks.into())
+            round.make(AT_ONCE).await
         }
         .boxed()
     }
@@ -57,12 +114,15 @@ impl Acceptance for CalendarServer {
                 Sweep::Failed => return Ok(()),
                 Sweep::GivenUp => {}
             }
-            let user = User::of(self, bench)?;
-            for calendar in &self.calendars {
-                user.log_in(&calendar.user, calendar.password.as_ref())
-                    .await?;
-                let path = user.path(&calendar.user);
-                user.ask(&format!("delete {path}")).await?;
+            if bench.find(CADAVER).is_none() {
+                return Ok(());
+            }
+            let user = User::of(&self.server, bench)?;
+            for (calendar, (refusal, _)) in self.server.calendars.iter().zip(&self.marks) {
+                if refusal.is_none() {
+                    let delete = format!("delete {}", user.path(&calendar.user));
+                    user.ask(Some(calendar), &delete).await?;
+                }
             }
             Ok(())
         }
@@ -113,19 +173,32 @@ impl<'s> User<'s> {
         })
     }
 
-    /// Gives cadaver one command; returns what it printed, without the echo of the command.
-    async fn ask(&self, command: &str) -> Result<String, BenchError> {
-        let input = format!("{command}\nquit\n");
+    /// Gives cadaver one command as the user of a calendar, or as a stranger; returns what it printed, without the echo of the
+    /// command.
+    async fn ask(&self, whose: Option<&Calendar>, command: &str) -> Result<String, BenchError> {
+        Ok(self.ask_with(whose, &[command], "").await?.concat())
+    }
+
+    /// Gives cadaver commands, one after the other, with an event in the file `event.ics`. All are given also where nobody waits
+    /// for the answers any more.
+    async fn ask_with(
+        &self,
+        whose: Option<&Calendar>,
+        commands: &[&str],
+        event: &str,
+    ) -> Result<Vec<String>, BenchError> {
         let url = format!("{}/", self.server);
-        let output = self
-            .session
-            .run_with_input(&[url.as_str()], input.as_bytes())
-            .await?;
+        let argv = ["sh", "-c", SCRIPT, "sh", MARK, &url, event];
+        let argv = [argv.as_slice(), commands].concat();
+        let output = self.session.other(&argv, login(whose).as_bytes()).await?;
         let printed = output.text().replace('\0', "") + &output.errors();
-        let lines = printed
-            .lines()
-            .filter(|line| !line.starts_with("dav:") && !line.starts_with("Connection to"));
-        Ok(lines.collect::<Vec<_>>().join("\n"))
+        let answers = printed.split(MARK).map(|answer| {
+            let lines = answer
+                .lines()
+                .filter(|line| !line.starts_with("dav:") && !line.starts_with("Connection to"));
+            lines.collect::<Vec<_>>().join("\n")
+        });
+        Ok(answers.collect())
     }
 
     fn uid(&self) -> String {
@@ -141,20 +214,6 @@ impl<'s> User<'s> {
         format!("cadaver {}/: {command}", self.server)
     }
 
-    /// Writes the file from which cadaver takes names and passwords (netrc(5)); without a password there is none.
-    async fn log_in(&self, user: &str, password: Option<&Secret>) -> Result<(), BenchError> {
-        let login = password.map_or_else(String::new, |password| {
-            format!("default login {user} password {}\n", password.expose())
-        });
-        let write = "umask 077; cat >/root/.netrc";
-        // The line break keeps the input from being empty, which would not be one.
-        let input = login + "\n";
-        self.session
-            .other(&["sh", "-c", write], input.as_bytes())
-            .await
-            .map(drop)
-    }
-
     async fn collections(&self, calendars: &[Calendar]) -> Result<Check, BenchError> {
         let names: Vec<&str> = calendars.iter().map(|it| it.user.as_str()).collect();
         let open = Open::new(
@@ -163,7 +222,7 @@ impl<'s> User<'s> {
             self.asked("ls"),
             names.join(", "),
         );
-        let listed = self.ask("ls").await?;
+        let listed = self.ask(None, "ls").await?;
         let found: Vec<&str> = listed
             .lines()
             .filter_map(|line| line.strip_prefix("Coll:")?.split_whitespace().next())
@@ -186,8 +245,7 @@ impl<'s> User<'s> {
             self.asked(&command),
             "401 Unauthorized".to_owned(),
         );
-        self.log_in("", None).await?;
-        let printed = self.ask(&command).await?;
+        let printed = self.ask(None, &command).await?;
         let passed = !printed.contains("displayname") && printed.contains("uthenti");
         Ok(open.close(said(&printed), passed))
     }
@@ -206,7 +264,7 @@ impl<'s> User<'s> {
             self.asked(&command),
             expected.join(", "),
         );
-        let printed = self.ask(&command).await?;
+        let printed = self.ask(Some(calendar), &command).await?;
         let wrong: Vec<_> = wanted
             .iter()
             .filter(|(name, values)| {
@@ -229,16 +287,11 @@ impl<'s> User<'s> {
 
     /// Stores an event under a name and leaves it there.
     pub(super) async fn leave(&self, calendar: &Calendar, name: &str) -> Result<(), BenchError> {
-        self.log_in(&calendar.user, calendar.password.as_ref())
-            .await?;
-        self.session
-            .other(
-                &["sh", "-c", "cat >/tmp/event.ics"],
-                event(name).1.as_bytes(),
-            )
-            .await?;
-        let put = format!("put /tmp/event.ics {}/calendar/{name}.ics", calendar.user);
-        self.ask(&put).await.map(drop)
+        let put = format!("put event.ics {}/calendar/{name}.ics", calendar.user);
+        let event = event(name).1;
+        self.ask_with(Some(calendar), &[&put], &event)
+            .await
+            .map(drop)
     }
 
     /// Reads the event of a name; the error is what came instead.
@@ -247,10 +300,8 @@ impl<'s> User<'s> {
         calendar: &Calendar,
         name: &str,
     ) -> Result<Result<String, String>, BenchError> {
-        self.log_in(&calendar.user, calendar.password.as_ref())
-            .await?;
         let path = format!("{}/calendar/{name}.ics", calendar.user);
-        let printed = self.ask(&format!("cat {path}")).await?;
+        let printed = self.ask(Some(calendar), &format!("cat {path}")).await?;
         // A refusal names the path, and so the event.
         let (summary, _) = event(name);
         Ok(if printed.contains(&summary) {
@@ -261,7 +312,8 @@ impl<'s> User<'s> {
     }
 
     /// Stores an event, reads it back, removes it, and sees that it is gone.
-    async fn event(&self, user: &str) -> Result<Check, BenchError> {
+    async fn event(&self, calendar: &Calendar) -> Result<Check, BenchError> {
+        let user = &calendar.user;
         let uid = self.uid();
         let (summary, event) = event(&uid);
         let path = self.path(user);
@@ -271,22 +323,52 @@ impl<'s> User<'s> {
             self.asked(&format!("put, cat, delete {user}/calendar/UID.ics")),
             format!("{summary}, then 404 Not Found"),
         );
-        self.session
-            .other(&["sh", "-c", "cat >/tmp/event.ics"], event.as_bytes())
-            .await?;
-        let put = self.ask(&format!("put /tmp/event.ics {path}")).await?;
-        let stored = self.ask(&format!("cat {path}")).await?;
-        let deleted = self.ask(&format!("delete {path}")).await?;
-        let after = self.ask(&format!("cat {path}")).await?;
+        let (put, cat, delete) = (
+            format!("put event.ics {path}"),
+            format!("cat {path}"),
+            format!("delete {path}"),
+        );
+        let commands = [put.as_str(), &cat, &delete, &cat];
+        let answers = self.ask_with(Some(calendar), &commands, &event).await?;
+        let answer = |at: usize| answers.get(at).map_or("", String::as_str);
+        let (put, stored, deleted, after) = (answer(0), answer(1), answer(2), answer(3));
         let kept = stored.contains(&summary) && stored.contains(&format!("UID:{uid}"));
         let gone = after.contains("404 Not Found") && !after.contains(&summary);
         let came = match (kept, gone) {
             (true, true) => "as expected".to_owned(),
-            (true, false) => format!("it stays: {}; {}", said(&deleted), said(&after)),
-            (false, _) => format!("not stored: {}; {}", said(&put), said(&stored)),
+            (true, false) => format!("it stays: {}; {}", said(deleted), said(after)),
+            (false, _) => format!("not stored: {}; {}", said(put), said(stored)),
         };
         Ok(open.close(came, kept && gone))
     }
+}
+
+/// Separates the answers to commands.
+const MARK: &str = "@answered@\n";
+
+/// Runs cadaver once for each command in a folder of its own, which has the login from standard input in the file from which
+/// cadaver takes names and passwords (netrc(5)), and an event.
+const SCRIPT: &str = r#"umask 077
+HOME=$(mktemp -d) && cd "$HOME" || exit
+export HOME
+trap 'rm -rf "$HOME"' EXIT
+cat >.netrc
+mark=$1 url=$2
+printf %s "$3" >event.ics
+shift 3
+for command; do
+    printf '%s\nquit\n' "$command" | cadaver "$url" 2>&1
+    printf '\n%s' "$mark"
+done
+"#;
+
+/// Writes who asks; without a password nobody is named. The line break keeps the input from being empty, which would not be one.
+fn login(whose: Option<&Calendar>) -> String {
+    let whose = whose.and_then(|calendar| Some((&calendar.user, calendar.password.as_ref()?)));
+    whose.map_or_else(
+        || "\n".to_owned(),
+        |(user, password)| format!("default login {user} password {}\n", password.expose()),
+    )
 }
 
 /// Gives the summary of an event, and the event.

@@ -1,17 +1,17 @@
 //! The `dns` service: `dig` from a client in each scope.
 
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use futures_util::future::BoxFuture;
-use futures_util::{FutureExt as _, StreamExt as _, TryStreamExt as _};
+use futures_util::FutureExt as _;
 use tasks::estate::Location;
 use tasks::promise::check;
 use tasks::promise::{KnownFrom, MailExchanger, NameServer, Promises, PublishedName};
 
+use super::round::Round;
 use super::{
-    Acceptance, Bench, BenchError, Check, Checks, Client, Evidence, Missing, NotChecked, Open,
-    Results, Seat, Surroundings,
+    Acceptance, Bench, BenchError, Check, Checks, Client, Evidence, Missing, Open, Results, Seat,
+    Surroundings,
 };
 
 pub(super) const SERVICE: &str = "dns";
@@ -65,26 +65,14 @@ impl Acceptance for Dns {
 
     fn make<'b>(&'b self, bench: &'b Bench) -> BoxFuture<'b, Result<Results, BenchError>> {
         async {
-            let mut without: BTreeMap<Location, usize> = BTreeMap::new();
-            let mut asked = Vec::new();
+            let mut round = Round::new(SERVICE, bench);
             for question in self.questions() {
                 let (server, client) = self.side(question.location);
-                match (server, bench.find(client)) {
-                    (None, _) => {}
-                    (Some(server), Some(seat)) => {
-                        asked.push(ask(seat, server.server.address, question).boxed());
-                    }
-                    (Some(_), None) => *without.entry(question.location).or_default() += 1,
+                if let Some(server) = server {
+                    round.ask(client, |seat| ask(seat, server.server.address, question));
                 }
             }
-            let asked = futures_util::stream::iter(asked).buffered(AT_ONCE);
-            let without = without.into_iter();
-            let not_checked = without
-                .map(|(location, count)| NotChecked::without_vantage(SERVICE, count, location));
-            Ok(Results {
-                checks: asked.try_collect().await?,
-                not_checked: not_checked.collect(),
-            })
+            round.make(AT_ONCE).await
         }
         .boxed()
     }

@@ -17,6 +17,7 @@ mod mail;
 mod matrix;
 mod metrics;
 mod own;
+mod round;
 mod servers;
 mod service;
 mod web;
@@ -24,9 +25,8 @@ mod web;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
-use tasks::estate::Location;
 
-pub use acceptance::{Acceptance, Checks, Missing, Surroundings, Sweep};
+pub use acceptance::{Acceptance, Checks, Missing, Surroundings, Sweep, Writes};
 pub use bench::{Bench, Seat};
 pub use client::{Client, VANTAGE};
 pub use error::BenchError;
@@ -84,17 +84,6 @@ pub struct NotChecked {
     pub checks: Option<usize>,
     /// Why not.
     pub why: String,
-}
-
-impl NotChecked {
-    /// Says that nobody stands at a side from which checks would have been made.
-    fn without_vantage(service: &str, checks: usize, location: Location) -> Self {
-        Self {
-            service: service.to_owned(),
-            checks: Some(checks),
-            why: BenchError::NoVantage(location).to_string(),
-        }
-    }
 }
 
 /// What came of checks, and which were not made.

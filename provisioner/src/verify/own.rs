@@ -1,17 +1,17 @@
 //! The checks of roles of an estate's own: each is a command that is run where the check says, until it holds or time is up.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::future::BoxFuture;
-use futures_util::{FutureExt as _, StreamExt as _, TryStreamExt as _};
+use futures_util::FutureExt as _;
 use tasks::estate::Location;
 use tasks::promise::Promises;
 use tasks::promise::check::{OwnCheck, Reply, Verdict};
 
+use super::round::Round;
 use super::{
-    Acceptance, Bench, BenchError, Check, Client, Evidence, NotChecked, Open, Results, VANTAGE,
+    Acceptance, Bench, BenchError, Check, Client, Evidence, Open, Results, VANTAGE,
 };
 use crate::docker::ExecOutput;
 
@@ -62,23 +62,16 @@ impl Acceptance for OwnChecks {
 
     fn make<'b>(&'b self, bench: &'b Bench) -> BoxFuture<'b, Result<Results, BenchError>> {
         async {
-            let mut results = Results::default();
-            let mut made = Vec::new();
-            let mut without: BTreeMap<Location, usize> = BTreeMap::new();
+            let mut round = Round::new(&self.role, bench);
             for check in &self.checks {
-                let location = check.from.location();
-                match location.filter(|location| bench.find(vantage(*location)).is_none()) {
-                    None => made.push(self.until_it_holds(check, bench).boxed()),
-                    Some(location) => *without.entry(location).or_default() += 1,
+                match check.from.location() {
+                    None => round.add(async { Ok(vec![self.until_it_holds(check, bench).await?]) }),
+                    Some(location) => {
+                        round.ask(vantage(location), |_| self.until_it_holds(check, bench));
+                    }
                 }
             }
-            let made = futures_util::stream::iter(made).buffered(AT_ONCE);
-            results.checks = made.try_collect().await?;
-            let without = without.into_iter();
-            let without = without
-                .map(|(location, count)| NotChecked::without_vantage(&self.role, count, location));
-            results.not_checked = without.collect();
-            Ok(results)
+            round.make(AT_ONCE).await
         }
         .boxed()
     }

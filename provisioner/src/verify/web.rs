@@ -12,6 +12,7 @@ use tasks::authority::Issued;
 use tasks::estate::Location;
 use tasks::promise::{DatabaseServer, Promises, SiteAccount, SiteFront, SiteServer};
 
+use super::round::Round;
 use super::{
     Acceptance, Bench, BenchError, Check, Checks, Client, Evidence, Missing, Open, Results, Seat,
     Surroundings,
@@ -22,6 +23,9 @@ use hosts::{closed, installed, only_from, unreadable};
 use page::{Picture, fold, title};
 
 pub(super) const SERVICE: &str = "web";
+
+/// How many checks are under way at once.
+const AT_ONCE: usize = 4;
 
 /// A program that trusts the estate's authority alone.
 pub(super) const CURL: &str = "curl";
@@ -58,6 +62,7 @@ pub(super) fn checks(promises: &Promises, _: &Surroundings<'_>) -> Checks {
 }
 
 /// One side from which sites are asked for.
+#[derive(Clone, Copy)]
 struct View<'b> {
     /// `inside` or `outside`.
     name: &'static str,
@@ -65,19 +70,25 @@ struct View<'b> {
 }
 
 impl<'b> View<'b> {
-    fn of(bench: &'b Bench, location: Location) -> Result<Self, BenchError> {
-        let name = match location {
-            Location::Internal => "inside",
-            Location::External => "outside",
-        };
-        let curl = Client {
-            name: CURL,
-            location,
-        };
-        Ok(Self {
-            name,
-            curl: bench.client(curl)?,
-        })
+    const fn of(curl: &'b Seat, location: Location) -> Self {
+        let name = side(location);
+        Self { name, curl }
+    }
+}
+
+/// Names a side.
+const fn side(location: Location) -> &'static str {
+    match location {
+        Location::Internal => "inside",
+        Location::External => "outside",
+    }
+}
+
+/// Gives the program with which a side asks.
+const fn curl(location: Location) -> Client {
+    Client {
+        name: CURL,
+        location,
     }
 }
 
@@ -112,38 +123,48 @@ impl Web {
         sites.find(|it| it.bare.is_some()).or(first) == Some(site)
     }
 
-    async fn site(&self, site: &SiteFront, bench: &Bench) -> Result<Vec<Check>, BenchError> {
-        let mut checks = Vec::new();
-        let view = View::of(bench, location(site))?;
-        let inside = View::of(bench, Location::Internal)?;
-        checks.extend(served(site, &view).await?);
-        if site.outside {
-            checks.extend(served(site, &inside).await?);
+    /// Chooses the checks of a site.
+    fn site<'b>(&'b self, site: &'b SiteFront, bench: &'b Bench, round: &mut Round<'b>) {
+        let (own, inside) = (location(site), Location::Internal);
+        let sides = [Some(own), site.outside.then_some(inside)];
+        for side in sides.into_iter().flatten() {
+            round.ask(curl(side), move |seat| reached(site, View::of(seat, side)));
+            round.ask(curl(side), move |seat| titled(site, View::of(seat, side)));
         }
         // What follows is the same from everywhere.
         if site.uses_ssl {
-            checks.push(certificate(site, &view).await?);
+            round.ask(curl(own), move |seat| {
+                certificate(site, View::of(seat, own))
+            });
         }
         for (from, to) in redirections(site) {
-            checks.push(redirection(&view, &from, &to).await?);
+            round.ask(curl(own), move |seat| {
+                redirection(View::of(seat, own), from, to)
+            });
         }
         for server in self.servers.iter().filter(|it| it.name == site.name) {
-            checks.push(past_the_proxy(server, &inside).await?);
-            checks.push(unreadable(server, bench).await?);
-            checks.push(installed(server, bench).await?);
+            round.ask(curl(inside), move |seat| {
+                past_the_proxy(server, View::of(seat, inside))
+            });
+            round.add(async { Ok(vec![unreadable(server, bench).await?]) });
+            round.add(async { Ok(vec![installed(server, bench).await?]) });
         }
         for account in self.accounts.iter().filter(|it| it.site == site.name) {
-            checks.push(only_from(account, bench).await?);
+            round.add(async { Ok(vec![only_from(account, bench).await?]) });
         }
         if self.is_pictured(site) {
-            let browser = bench.client(browser(site))?.container();
-            if let Some(browser) = browser {
-                checks.push(picture(site, &view, browser).await?);
+            match bench.find(browser(site)).map(Seat::container) {
+                Some(Some(container)) => round.add(async {
+                    Ok(vec![picture(site, container).await?])
+                }),
+                Some(None) | None => round.leave(NO_BROWSER, 1),
             }
         }
-        Ok(checks)
     }
 }
+
+/// Why no browser looks at a site of servers.
+const NO_BROWSER: &str = "a browser looks at sites in a container alone";
 
 impl Acceptance for Web {
     fn clients(&self) -> Vec<Client> {
@@ -159,15 +180,15 @@ impl Acceptance for Web {
 
     fn make<'b>(&'b self, bench: &'b Bench) -> BoxFuture<'b, Result<Results, BenchError>> {
         async {
-            let mut checks = Vec::new();
+            let mut round = Round::new(SERVICE, bench);
             for site in &self.fronts {
-                checks.extend(self.site(site, bench).await?);
+                self.site(site, bench, &mut round);
             }
-            let inside = View::of(bench, Location::Internal)?;
+            let inside = Location::Internal;
             for server in &self.databases {
-                checks.push(closed(server, &inside).await?);
+                round.ask(curl(inside), move |seat| closed(server, View::of(seat, inside)));
             }
-            Ok(checks.into())
+            round.make(AT_ONCE).await
         }
         .boxed()
     }
@@ -231,40 +252,44 @@ fn read(body: String, said: &str) -> Answer {
     }
 }
 
-/// Shows that a site is reached by its name through its proxy, and that it is the one.
-async fn served(site: &SiteFront, view: &View<'_>) -> Result<[Check; 2], BenchError> {
+/// Shows that a site is reached by its name through its proxy.
+async fn reached(site: &SiteFront, view: View<'_>) -> Result<Check, BenchError> {
     let url = format!("{}/", address(site));
-    let asked = format!("curl {} {url}", view.name);
     let how = if site.uses_ssl {
         "with TLS by its proxy"
     } else {
         "by its proxy"
     };
-    let reached = Open::new(
+    let open = Open::new(
         SERVICE,
         format!("{} is served {how}, {}", site.name, view.name),
-        asked.clone(),
+        format!("curl {} {url}", view.name),
         format!("200 from {}", site.proxy.address),
     );
-    let titled = Open::new(
+    let answer = ask(view.curl, &[], &url).await?;
+    let is_proxy = answer.address == site.proxy.address.to_string();
+    let passed = answer.status == 200 && is_proxy;
+    Ok(open.close(answer.told(), passed))
+}
+
+/// Shows that a site is the one.
+async fn titled(site: &SiteFront, view: View<'_>) -> Result<Check, BenchError> {
+    let url = format!("{}/", address(site));
+    let open = Open::new(
         SERVICE,
         format!(
             "{} has the organisation as its title, {}",
             site.name, view.name
         ),
-        asked,
+        format!("curl {} {url}", view.name),
         site.title.clone(),
     );
     let answer = ask(view.curl, &[], &url).await?;
     let is_proxy = answer.address == site.proxy.address.to_string();
-    let passed = answer.status == 200 && is_proxy;
     let found = title(&answer.body);
     let is_title = found.as_deref().is_some_and(|found| is_titled(found, site));
     let came = found.unwrap_or_else(|| format!("no title ({})", answer.told()));
-    Ok([
-        reached.close(answer.told(), passed),
-        titled.close(came, passed && is_title),
-    ])
+    Ok(open.close(came, answer.status == 200 && is_proxy && is_title))
 }
 
 /// Tells whether a title is that of the site: the organisation, and behind it the tagline, if its users have given it one.
@@ -275,7 +300,7 @@ fn is_titled(title: &str, site: &SiteFront) -> bool {
 }
 
 /// Shows for whom the certificate is. Whether it can be trusted is shown by every request that is answered.
-async fn certificate(site: &SiteFront, view: &View<'_>) -> Result<Check, BenchError> {
+async fn certificate(site: &SiteFront, view: View<'_>) -> Result<Check, BenchError> {
     let mut names: Vec<_> = [&site.name].into_iter().chain(&site.bare).collect();
     names.sort_unstable();
     let names = names.into_iter().map(String::as_str);
@@ -324,21 +349,21 @@ fn redirections(site: &SiteFront) -> Vec<(String, String)> {
     from.into_iter().map(|from| (from, to.clone())).collect()
 }
 
-async fn redirection(view: &View<'_>, from: &str, to: &str) -> Result<Check, BenchError> {
-    let address = from.split("/some").next().unwrap_or(from);
+async fn redirection(view: View<'_>, from: String, to: String) -> Result<Check, BenchError> {
+    let address = from.split("/some").next().unwrap_or(&from);
     let open = Open::new(
         SERVICE,
         format!("{address} leads to the site for good"),
         format!("curl {} {from}", view.name),
         format!("301 to {to}"),
     );
-    let answer = ask(view.curl, &[], from).await?;
+    let answer = ask(view.curl, &[], &from).await?;
     let passed = answer.status == 301 && answer.redirection == to;
     Ok(open.close(answer.told(), passed))
 }
 
 /// Shows that the web server behind answers the proxy alone: it believes what it is told of the visitor.
-async fn past_the_proxy(site: &SiteServer, inside: &View<'_>) -> Result<Check, BenchError> {
+async fn past_the_proxy(site: &SiteServer, inside: View<'_>) -> Result<Check, BenchError> {
     let url = format!("http://{}:{}/", site.server.address, site.port);
     let open = Open::new(
         SERVICE,
@@ -356,14 +381,13 @@ async fn past_the_proxy(site: &SiteServer, inside: &View<'_>) -> Result<Check, B
 /// Shows a page as a browser does.
 async fn picture(
     site: &SiteFront,
-    view: &View<'_>,
     browser: &ClientSession,
 ) -> Result<Check, BenchError> {
     let url = format!("{}/", address(site));
     let open = Open::new(
         SERVICE,
         format!("a browser shows {}", site.name),
-        format!("chromium {} {url}", view.name),
+        format!("chromium {} {url}", side(location(site))),
         format!("a page with the title {}", site.title),
     );
     let shown = browser.page(&url).await?;

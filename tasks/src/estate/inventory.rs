@@ -17,6 +17,7 @@ use super::connection::Block;
 use super::node::{Key, Node, Value, shorten};
 use super::sources::{Folder, Mark};
 use super::upgrades::Upgrades;
+use super::verify::Marks;
 use super::{
     Assignment, ContainerNetwork, Estate, Group, Host, Layer, Location, Named, Origin, Service,
     StandIn, fault, from_node, name, table,
@@ -25,7 +26,7 @@ use crate::Diagnostic;
 use crate::release::Release;
 use crate::value::{AccountName, HostPath};
 
-pub(super) const SECTIONS: [&str; 9] = [
+pub(super) const SECTIONS: [&str; 10] = [
     "name",
     "release",
     "connection",
@@ -35,6 +36,7 @@ pub(super) const SECTIONS: [&str; 9] = [
     "services",
     "roles",
     "upgrades",
+    "verify",
 ];
 
 /// Folders that make up the system: a volume in the place of one would keep what an image or a start must bring.
@@ -107,6 +109,7 @@ pub(super) struct Inventory<'n, 'm> {
     network: Option<ContainerNetwork>,
     stand_ins: Vec<StandIn>,
     upgrades: Upgrades,
+    marks: Marks,
     hosts: Vec<Host>,
     groups: Vec<Group>,
     services: Vec<Service>,
@@ -128,6 +131,7 @@ impl<'n, 'm> Inventory<'n, 'm> {
             network: None,
             stand_ins: Vec::new(),
             upgrades: Upgrades::default(),
+            marks: Marks::default(),
             hosts: Vec::new(),
             groups: Vec::new(),
             services: Vec::new(),
@@ -153,6 +157,7 @@ impl<'n, 'm> Inventory<'n, 'm> {
             network: self.network,
             stand_ins: self.stand_ins,
             upgrades: self.upgrades,
+            marks: self.marks,
             hosts: self.hosts,
             groups: self.groups,
             services: self.services,
@@ -220,6 +225,10 @@ impl<'n, 'm> Inventory<'n, 'm> {
         if let Some(node) = root.get("upgrades") {
             let upgrades = self.keep_all(table::from_mapping(node, &node.mark));
             self.upgrades = upgrades.unwrap_or_default();
+        }
+        if let Some(node) = root.get("verify") {
+            let marks = self.keep_all(table::from_mapping(node, &node.mark));
+            self.marks = marks.unwrap_or_default();
         }
     }
 

@@ -68,7 +68,7 @@ impl<'p> File<'p> {
 impl Estate {
     /// Reads an estate from the texts of its files and the `key=value` settings of the command line.
     ///
-    /// - `estate.yml`: `name`, `release`, `connection`, `containers`, `hosts`, `groups`, `services`, `roles`, `upgrades`.
+    /// - `estate.yml`: `name`, `release`, `connection`, `containers`, `hosts`, `groups`, `services`, `roles`, `upgrades`, `verify`.
     /// - `groups/all.yml`, `groups/NAME.yml`, `hosts/NAME.yml`: variables, in rising precedence; groups in the order of
     ///   `estate.yml` after those of the locations. The command line wins over all of them.
     /// - `NAME.private.yml` beside any of these: not in version control; wins over its public sibling. In its place there can be
@@ -142,6 +142,7 @@ impl Loader<'_> {
             self.layer(&mut estate, path, &node);
         }
         self.mistakes.extend(estate.check_upgrades(&root));
+        self.mistakes.extend(estate.check_marks(&root));
         Some(estate)
     }
 

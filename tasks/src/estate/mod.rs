@@ -22,6 +22,7 @@ mod stand_in;
 mod table;
 mod upgrades;
 mod variables;
+mod verify;
 mod yaml;
 
 #[cfg(test)]
@@ -50,6 +51,7 @@ pub use sources::{Mark, Source, Sources};
 pub use stand_in::{STAND_INS, StandIn};
 pub(crate) use table::from_mapping;
 pub use variables::{LOCAL_SECTIONS, Layer, Origin, Variable, Vars};
+pub use verify::Marks;
 pub(crate) use yaml::parse_bytes;
 pub use yaml::{MAX_BYTES, MAX_DEPTH, parse};
 
@@ -66,6 +68,7 @@ pub struct Estate {
     network: Option<ContainerNetwork>,
     stand_ins: Vec<StandIn>,
     upgrades: upgrades::Upgrades,
+    marks: verify::Marks,
     hosts: Vec<Host>,
     groups: Vec<Group>,
     services: Vec<Service>,

@@ -11,6 +11,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use super::connection::Block;
 use super::inventory::{Containers, HostEntry};
 use super::upgrades::Upgrades;
+use super::verify::Marks;
 use crate::release::Release;
 
 /// Gives the schema of `estate.yml`, with its documentation.
@@ -49,6 +50,9 @@ struct Inventory {
     /// In which order `prov upgrade` takes the hosts, and how many at once.
     #[serde(default)]
     upgrades: Upgrades,
+    /// What checks that write may use on servers.
+    #[serde(default)]
+    verify: Marks,
 }
 
 /// One name, or a list of them.

@@ -18,7 +18,8 @@ pub(super) async fn console(console: &Seat, director: &str) -> Result<Check, Ben
         "bconsole -c FILE, without the lines of TLS".to_owned(),
         "a refusal that speaks of TLS".to_owned(),
     );
-    let plain = "sed '/^ *TLS /d' /etc/bacula/bconsole.conf >/tmp/plain.conf; bconsole -c /tmp/plain.conf; rm /tmp/plain.conf";
+    let plain = "plain=$(mktemp) && trap 'rm -f \"$plain\"' EXIT\n\
+        sed '/^ *TLS /d' /etc/bacula/bconsole.conf >\"$plain\"; bconsole -c \"$plain\"";
     let output = console
         .other(&["sh", "-c", plain], b"status director\n")
         .await?;

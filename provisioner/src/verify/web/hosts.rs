@@ -92,7 +92,7 @@ pub(super) async fn only_from(account: &SiteAccount, bench: &Bench) -> Result<Ch
 /// Shows that a database's server turns away who comes from elsewhere, before any account is asked for.
 pub(super) async fn closed(
     database: &DatabaseServer,
-    inside: &View<'_>,
+    inside: View<'_>,
 ) -> Result<Check, BenchError> {
     // A server greets whom it would let in; whom it would not gets one message.
     const SCRIPT: &str =

@@ -473,6 +473,21 @@ fn hostile_nesting_is_refused() {
 }
 
 #[test]
+fn what_is_marked_for_checks_must_be_known() {
+    let marks = "verify: {backup: [web-9], calendar: [office]}\n";
+    assert_snapshot!(wrong(&[("estate.yml", &format!("{INVENTORY}{marks}"))]), @r#"
+    e/estate.yml:16:19: there is no host 'web-9'
+    | verify: {backup: [web-9], calendar: [office]}
+    |                   ^
+    hint: known are: dns-internal, dns-external, mail-internal
+    e/estate.yml:16:27: unknown field 'calendar'
+    | verify: {backup: [web-9], calendar: [office]}
+    |                           ^
+    hint: did you mean 'calendars'?
+    "#);
+}
+
+#[test]
 fn bytes_that_are_not_text_are_refused() {
     let sources = super::super::Sources::new("e").with("estate.yml", &b"name: x\nb: \xff"[..]);
     assert_snapshot!(render(&Estate::load(&sources, &[]).unwrap_err()), @r#"
