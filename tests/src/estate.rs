@@ -320,7 +320,10 @@ impl Estate {
         let points = points.join(", ");
         let lines = text.lines().map(|line| match line.split_once(' ') {
             Some(("roles:", roles)) => {
-                format!("roles: {}\n", roles.replacen('{', &format!("{{vantage: [{points}], "), 1))
+                format!(
+                    "roles: {}\n",
+                    roles.replacen('{', &format!("{{vantage: [{points}], "), 1)
+                )
             }
             Some(("name:", name)) => format!("name: {name}-servers\n"),
             Some(("containers:", _)) => String::new(),
@@ -337,7 +340,12 @@ impl Estate {
             .collect();
         folder.write_home(".ssh/known_hosts", &known.join("\n"));
         let authority = folder.path_text("authority.private.pem");
-        if self.prov(["authority", "export", &authority]).run().status.success() {
+        if self
+            .prov(["authority", "export", &authority])
+            .run()
+            .status
+            .success()
+        {
             let import = ["authority", "import", &authority];
             folder.prov(import).run().exits(0);
         }

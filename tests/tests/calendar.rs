@@ -83,7 +83,8 @@ fn the_same_is_seen_on_a_server(estate: &Estate, password: &str) {
         .says("1 check would write, and the estate marks nothing there");
     verify(&["--all"], 0).says("the calendar of office keeps an event until it is removed");
     // Radicale remembers for a while that something was there.
-    let events = "find /var/lib/radicale/collections -name '*prov-verify*' -not -path '*/.Radicale.cache/*'";
+    let events =
+        "find /var/lib/radicale/collections -name '*prov-verify*' -not -path '*/.Radicale.cache/*'";
     let named = verify(&["calendar"], 0);
     named
         .says("the calendar of office has its properties")
@@ -92,9 +93,15 @@ fn the_same_is_seen_on_a_server(estate: &Estate, password: &str) {
 
     // What cannot be stored is seen, and nothing of it is left.
     let folder = "/var/lib/radicale/collections/collection-root/office/calendar";
-    estate.on("one", &format!("chown -R root {folder}; chmod 555 {folder}"));
+    estate.on(
+        "one",
+        &format!("chown -R root {folder}; chmod 555 {folder}"),
+    );
     verify(&["calendar"], 1).says("FAIL calendar the calendar of office keeps an event");
-    estate.on("one", &format!("chown -R radicale {folder}; chmod 755 {folder}"));
+    estate.on(
+        "one",
+        &format!("chown -R radicale {folder}; chmod 755 {folder}"),
+    );
     verify(&["calendar"], 0);
     assert_eq!(estate.on("one", events), "");
     assert_eq!(estate.on("one", "ls -d /tmp/tmp.* 2>/dev/null || true"), "");

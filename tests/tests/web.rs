@@ -153,7 +153,10 @@ fn the_same_is_seen_on_servers(estate: &Estate) {
     estate.on("sites", "sv -w 60 start apache2");
     estate.on("front", "sv -w 60 stop nginx");
     let red = verify(1);
-    assert!(red.iter().any(|it| it.contains("its proxy, outside")), "{red:?}");
+    assert!(
+        red.iter().any(|it| it.contains("its proxy, outside")),
+        "{red:?}"
+    );
     assert!(!red.iter().any(|it| it.starts_with("dev.")), "{red:?}");
     estate.on("front", "sv -w 60 start nginx");
     verify(0);

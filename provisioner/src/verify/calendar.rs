@@ -46,7 +46,9 @@ pub(super) fn checks(promises: &Promises, surroundings: &Surroundings<'_>) -> Ch
         if let Some(unknown) = marks.calendars.iter().find(|user| !known(user)) {
             let users = server.calendars.iter().map(|it| it.user.as_str());
             return Err(Missing::new(
-                format!("the estate marks the calendar of '{unknown}' for checks, and there is none"),
+                format!(
+                    "the estate marks the calendar of '{unknown}' for checks, and there is none"
+                ),
                 format!(
                     "correct `verify` in estate.yml; there are those of {}",
                     users.collect::<Vec<_>>().join(", ")

@@ -2,8 +2,8 @@
 
 use std::net::IpAddr;
 
-use futures_util::future::BoxFuture;
 use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
 use tasks::estate::Location;
 use tasks::promise::check;
 use tasks::promise::{KnownFrom, MailExchanger, NameServer, Promises, PublishedName};

@@ -3,16 +3,14 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use futures_util::future::BoxFuture;
 use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
 use tasks::estate::Location;
 use tasks::promise::Promises;
 use tasks::promise::check::{OwnCheck, Reply, Verdict};
 
 use super::round::Round;
-use super::{
-    Acceptance, Bench, BenchError, Check, Client, Evidence, Open, Results, VANTAGE,
-};
+use super::{Acceptance, Bench, BenchError, Check, Client, Evidence, Open, Results, VANTAGE};
 use crate::docker::ExecOutput;
 
 /// How many checks are under way at once.

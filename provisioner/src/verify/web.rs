@@ -154,9 +154,9 @@ impl Web {
         }
         if self.is_pictured(site) {
             match bench.find(browser(site)).map(Seat::container) {
-                Some(Some(container)) => round.add(async {
-                    Ok(vec![picture(site, container).await?])
-                }),
+                Some(Some(container)) => {
+                    round.add(async { Ok(vec![picture(site, container).await?]) });
+                }
                 Some(None) | None => round.leave(NO_BROWSER, 1),
             }
         }
@@ -186,7 +186,9 @@ impl Acceptance for Web {
             }
             let inside = Location::Internal;
             for server in &self.databases {
-                round.ask(curl(inside), move |seat| closed(server, View::of(seat, inside)));
+                round.ask(curl(inside), move |seat| {
+                    closed(server, View::of(seat, inside))
+                });
             }
             round.make(AT_ONCE).await
         }
@@ -379,10 +381,7 @@ async fn past_the_proxy(site: &SiteServer, inside: View<'_>) -> Result<Check, Be
 }
 
 /// Shows a page as a browser does.
-async fn picture(
-    site: &SiteFront,
-    browser: &ClientSession,
-) -> Result<Check, BenchError> {
+async fn picture(site: &SiteFront, browser: &ClientSession) -> Result<Check, BenchError> {
     let url = format!("{}/", address(site));
     let open = Open::new(
         SERVICE,
