@@ -13,6 +13,9 @@ use crate::probe::{Facts, PackageFact, PathFact, PathQuestion, Query, Read};
 use crate::resource::{Declared, Handler, Leaves, Packages, Resource, State};
 use crate::value::HostPath;
 
+/// Why a service is not stopped.
+const RAN_BEFORE: &str = " (ran before)";
+
 /// How one thing is taken away that was declared for a host.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Trace {
@@ -111,6 +114,26 @@ impl Trace {
         }
     }
 
+    /// Says how it is taken away from a host that is as these facts tell, where that does not remember it yet; `None` for a
+    /// package that is there by somebody else's doing.
+    fn found(&self, facts: &Facts) -> Option<Self> {
+        if let Resource::Packages(packages) = &self.gone {
+            let absent = |name| {
+                let fact = facts.package(name);
+                matches!(fact, Ok(PackageFact::Absent | PackageFact::Residue))
+            };
+            return packages.names.iter().any(absent).then(|| self.clone());
+        }
+        let mut found = self.clone();
+        if let Resource::Service(service) = &mut found.gone
+            && let Ok(fact) = facts.service(&service.name)
+            && fact.known
+        {
+            (service.running, service.enabled) = (fact.running, fact.enabled);
+        }
+        Some(found)
+    }
+
     /// Names the domain, or the roles of those that declared it which the host does not have any more.
     fn owner(&self, roles: &BTreeSet<String>) -> String {
         if let Some(domain) = &self.domain {
@@ -123,6 +146,11 @@ impl Trace {
             .filter(|one| !roles.contains(*one))
             .collect();
         (if gone.is_empty() { all } else { gone }).join(", ")
+    }
+
+    /// Tells whether it is a service that ran from the boot on before prov came.
+    fn ran_before(&self) -> bool {
+        matches!(&self.gone, Resource::Service(service) if service.running && service.enabled)
     }
 
     /// Says when it has its turn: what needs a running server first, packages last.
@@ -333,21 +361,25 @@ impl Memory {
 
     /// Gives what the host is to remember before anything is changed: all that it does, and what the run brings.
     ///
-    /// Of packages only those that are not there yet: what somebody else has installed is not prov's to remove.
+    /// Of packages only those that are not there yet: what somebody else has installed is not prov's to remove. Of services that
+    /// are known already how they were found: what Debian or somebody else has started, or starts at boot, is not prov's to stop.
     #[must_use]
     pub fn before(&self, remembered: &Remembered, facts: &Facts) -> Remembered {
-        let known: BTreeSet<_> = remembered.traces.iter().map(Trace::name).collect();
-        let comes = |trace: &&Trace| {
-            !trace.stays
-                && trace.package().is_none_or(|package| {
-                    let absent = |name| {
-                        let fact = facts.package(name);
-                        matches!(fact, Ok(PackageFact::Absent | PackageFact::Residue))
-                    };
-                    known.contains(&trace.name()) || package.names.iter().any(absent)
-                })
+        let known = |trace: &Trace| {
+            let name = trace.name();
+            remembered.traces.iter().find(|one| one.name() == name)
         };
-        let mut traces: Vec<_> = self.brings.iter().filter(comes).cloned().collect();
+        let brings = self.brings.iter().filter(|trace| !trace.stays);
+        let mut traces: Vec<_> = brings
+            .filter_map(|trace| match known(trace) {
+                Some(old) if matches!(old.gone, Resource::Service(_)) => Some(Trace {
+                    gone: old.gone.clone(),
+                    ..trace.clone()
+                }),
+                Some(_) => Some(trace.clone()),
+                None => trace.found(facts),
+            })
+            .collect();
         let names: BTreeSet<_> = traces.iter().map(Trace::name).collect();
         let old = remembered.traces.iter();
         traces.extend(old.filter(|trace| !names.contains(&trace.name())).cloned());
@@ -360,7 +392,10 @@ impl Memory {
     /// Gives what the host is to remember once the run has done all that it is about.
     #[must_use]
     pub fn after(&self, before: &Remembered, leaving: &Leaving) -> Remembered {
-        let gone: BTreeSet<_> = leaving.going.iter().map(Trace::name).collect();
+        let as_found = leaving.kept.iter().map(|(trace, _)| trace);
+        let as_found = as_found.filter(|trace| trace.ran_before());
+        let gone = leaving.going.iter().chain(as_found);
+        let gone: BTreeSet<_> = gone.map(Trace::name).collect();
         let mut after = before.clone();
         // What a package leaves goes by purging it.
         let removed = leaving.going.iter().filter(|it| it.package().is_some());
@@ -417,6 +452,10 @@ impl Memory {
 
 impl Leaving {
     fn take(&mut self, mut trace: Trace, purge: bool) {
+        if trace.ran_before() {
+            self.kept.push((trace, RAN_BEFORE));
+            return;
+        }
         if trace.data && !purge {
             let why = match trace.package() {
                 Some(_) => " (removed, and not purged)",

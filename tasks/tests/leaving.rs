@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use tasks::Secret;
 use tasks::content::Content;
 use tasks::leaving::{Leaving, Memory, Remembered, Scope, Trace};
-use tasks::probe::{AptFact, Facts, PackageFact};
+use tasks::probe::{AptFact, Facts, PackageFact, ServiceFact};
 use tasks::resource::{
     Block, Declared, Directory, File, Handler, Leaves, Line, MariaDbUser, Packages, Resource,
     Service,
@@ -192,6 +192,58 @@ fn what_is_forgotten_stays_and_is_not_spoken_of_again() {
     assert!(leaving.is_empty());
     assert!(memory.told(&leaving).iter().all(|left| left.forgotten));
     assert_eq!(memory.after(&host, &leaving), Remembered::default());
+}
+
+#[test]
+fn a_service_that_was_there_before_is_left_as_it_was_found() {
+    let declared = daemon();
+    let service = ServiceName::new("svc").unwrap();
+    let left = |running, enabled, remembered: &Remembered| {
+        let mut facts = Facts::default();
+        let fact = ServiceFact {
+            known: true,
+            running,
+            enabled,
+            ..ServiceFact::default()
+        };
+        facts.services.insert(service.clone(), fact);
+        let before = memory(&declared, of_roles()).before(remembered, &facts);
+        let leaving = memory(&[], of_roles()).leaving(&before);
+        let gone = leaving.declared(&BTreeSet::new(), &[]);
+        gone.into_iter().find_map(|one| {
+            if let Resource::Service(service) = one.resource {
+                Some((service.running, service.enabled))
+            } else {
+                None
+            }
+        })
+    };
+    let nothing = Remembered::default();
+    let mut host = nothing.clone();
+    assert_eq!(left(true, true, &nothing), None);
+    assert_eq!(left(false, true, &nothing), Some((false, true)));
+    assert_eq!(left(true, false, &nothing), Some((true, false)));
+    // What prov has started runs by now, and is still prov's to stop.
+    let started = remembered(&declared);
+    assert_eq!(left(true, true, &started), Some((false, false)));
+    // Somebody stops what ran before, and prov starts it again: it is still as it was found, and then forgotten.
+    let mut facts = Facts::default();
+    for running in [true, false] {
+        let fact = ServiceFact {
+            known: true,
+            running,
+            enabled: true,
+            ..ServiceFact::default()
+        };
+        facts.services.insert(service.clone(), fact);
+        let found = memory(&declared, of_roles()).before(&host, &facts);
+        host = Remembered::read(&found.text());
+    }
+    let gone = memory(&[], of_roles());
+    let leaving = gone.leaving(&host);
+    assert_eq!(kept(&gone, &leaving)[0], "service svc (ran before)");
+    let after = gone.after(&host, &leaving);
+    assert!(!after.text().contains("\"service\""), "{}", after.text());
 }
 
 #[test]

@@ -70,6 +70,32 @@ updates_all: true
 updates_never: [linux-, nginx]
 updates_restart_at: '04:30'
 updates_mail: admin@home.test
+staff_accounts: {ada: ['ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDGf6zTSCE/z0zPTyNTYyTfJIJ1RsNYRPbtkgFD8Bn0h ada@laptop', 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJwImn/K8LuDeFuQejBtcDXubfWoEsm0lsI5lv45lJCU ada@pc'], bob: []}
+staff_sudo: [ada]
+staff_sudo_asks: true
+staff_groups: [adm]
+staff_shell: /bin/sh
+staff_former: {eve: locked, mallory: removed}
+fail2ban_jails: [sshd, dovecot]
+fail2ban_tries: 3
+fail2ban_within: 1h
+fail2ban_shut_out: 2h
+fail2ban_trusted: [192.0.2.0/24]
+monitoring_address: '2001:db8::1'
+monitoring_port: 9200
+monitoring_collectors: [systemd]
+monitoring_without: [wifi]
+postgresql_databases: {shop: shop}
+postgresql_clients: [192.0.2.0/24]
+postgresql_settings: [shared_buffers = 64MB]
+ssh_server_ports: [22, 2222]
+ssh_server_root: never
+ssh_server_passwords: true
+ssh_server_passwords_from: [192.0.2.0/24]
+ssh_server_accounts: [ada]
+ssh_server_groups: [adm]
+ssh_server_forwarding: true
+ssh_server_tries: 2
 ";
 
 #[test]

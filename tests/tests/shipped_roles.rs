@@ -8,7 +8,7 @@ struct Tried {
     role: &'static str,
     /// Variables of the host.
     variables: &'static str,
-    /// How an administrator breaks it, and what its checks say then.
+    /// How an administrator breaks it, and what its checks say then, parted by semicolons.
     broken: &'static [(&'static str, &'static str)],
     /// What is gone after the role has left: paths.
     gone: &'static [&'static str],
@@ -16,28 +16,23 @@ struct Tried {
     packages: &'static [&'static str],
 }
 
-const TRIED: [Tried; 4] = [
+const TRIED: [Tried; 9] = [
     Tried {
         role: "time",
         // The clock is the machine's; nothing is sent to the Internet.
         variables: "time_zone: Europe/Berlin\ntime_servers: [127.0.0.2]\ntime_clients: [10.0.0.0/8]\ntime_sets_clock: false\n",
         broken: &[
             (
-                "systemctl stop chrony",
-                "the clock is that of a time server",
+                "systemctl stop chrony; ln -sfn /usr/share/zoneinfo/Etc/UTC /etc/localtime",
+                "the clock is that of a time server;the time zone is the one",
             ),
             (
-                "ln -sfn /usr/share/zoneinfo/Etc/UTC /etc/localtime",
-                "the time zone is the one",
-            ),
-            (
-                "sed -i /^allow/d /etc/chrony/chrony.conf; systemctl restart chrony",
+                "sed -i /^allow/d /etc/chrony/prov.conf; systemctl restart chrony",
                 "the time is told to who asks",
             ),
         ],
         gone: &[
-            "/etc/chrony/chrony.conf",
-            "/etc/default/chrony",
+            "/etc/chrony/prov.conf",
             "/etc/systemd/system/chrony.service.d",
         ],
         packages: &["chrony"],
@@ -45,32 +40,21 @@ const TRIED: [Tried; 4] = [
     Tried {
         role: "locale",
         variables: "locale_default: de_DE.UTF-8\nlocale_others: [en_GB.UTF-8]\nlocale_variables: {LC_MESSAGES: C.UTF-8}\n",
-        broken: &[
-            (
-                "localedef --delete-from-archive en_GB.utf8",
-                "programs can speak en_GB.UTF-8",
-            ),
-            (
-                "sed -i s/^LANG=.*/LANG=C.UTF-8/ $(readlink -f /etc/default/locale)",
-                "programs speak de_DE.UTF-8 where nobody says otherwise",
-            ),
-        ],
+        broken: &[(
+            "localedef --delete-from-archive en_GB.utf8
+                 sed -i s/^LANG=.*/LANG=C.UTF-8/ $(readlink -f /etc/default/locale)",
+            "programs can speak en_GB.UTF-8;programs speak de_DE.UTF-8 where nobody says otherwise",
+        )],
         gone: &["/usr/lib/locale/locale-archive"],
         packages: &["locales"],
     },
     Tried {
         role: "updates",
         variables: "updates_all: true\nupdates_never: [linux-, nginx]\nupdates_restart_at: '04:30'\nupdates_mail: admin@home.test\n",
-        broken: &[
-            (
-                "echo 'APT::Periodic::Unattended-Upgrade \"0\";' >/etc/apt/apt.conf.d/60updates",
-                "updates are to be installed every day",
-            ),
-            (
-                "systemctl stop apt-daily-upgrade.timer",
-                "apt-daily-upgrade.timer runs",
-            ),
-        ],
+        broken: &[(
+            "echo 'APT::Periodic::Unattended-Upgrade \"0\";' >/etc/apt/apt.conf.d/60updates; systemctl stop apt-daily-upgrade.timer",
+            "updates are to be installed every day;apt-daily-upgrade.timer runs",
+        )],
         gone: &["/etc/apt/apt.conf.d/60updates"],
         packages: &["unattended-upgrades"],
     },
@@ -80,6 +64,63 @@ const TRIED: [Tried; 4] = [
         broken: &[("apt-get -qq -y remove swaks", "swaks is there")],
         gone: &[],
         packages: &["swaks", "lynx", "chromium-headless-shell", "bind9-dnsutils"],
+    },
+    Tried {
+        role: "ssh_server",
+        // prov logs in by a password here.
+        variables: "ssh_server_passwords_from: [10.0.0.0/8]\nssh_server_root: never\nssh_server_accounts: [keeper, ada]\n",
+        broken: &[(
+            "echo 'PasswordAuthentication yes' >/etc/ssh/sshd_config.d/10-prov.conf; systemctl reload ssh",
+            "passwords are not to be taken;root cannot log in;ada is let in;the server at port 22 asks for a key",
+        )],
+        gone: &["/etc/ssh/sshd_config.d/10-prov.conf"],
+        packages: &["openssh-server"],
+    },
+    Tried {
+        role: "staff",
+        variables: "staff_accounts: {ada: ['ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDGf6zTSCE/z0zPTyNTYyTfJIJ1RsNYRPbtkgFD8Bn0h ada@laptop']}\nstaff_sudo: [ada]\nstaff_former: {eve: locked, mallory: removed}\n",
+        broken: &[(
+            "sed -i /laptop/d /home/ada/.ssh/authorized_keys; rm /etc/sudoers.d/staff; chsh -s /bin/sh eve; useradd mallory",
+            "ada can log in by key;ada may become root;eve cannot log in;mallory has no account",
+        )],
+        gone: &["/etc/sudoers.d/staff"],
+        packages: &[],
+    },
+    Tried {
+        role: "fail2ban",
+        variables: "fail2ban_tries: 3\nfail2ban_trusted: [10.0.0.0/8]\n",
+        broken: &[
+            ("systemctl stop fail2ban", "sshd is watched"),
+            (
+                "sed -i 's/^maxretry.*/maxretry = 9/' /etc/fail2ban/jail.d/prov.local; systemctl reload fail2ban",
+                "3 failures of sshd are too many",
+            ),
+        ],
+        gone: &["/etc/fail2ban/jail.d/prov.local"],
+        packages: &["fail2ban"],
+    },
+    Tried {
+        role: "monitoring",
+        variables: "monitoring_port: 9200\nmonitoring_without: [wifi]\n",
+        broken: &[(
+            "systemctl stop prometheus-node-exporter",
+            "one tells its figures",
+        )],
+        gone: &["/etc/systemd/system/prometheus-node-exporter.service.d"],
+        packages: &["prometheus-node-exporter"],
+    },
+    Tried {
+        role: "postgresql",
+        variables: "postgresql_users: {shop: a-password, old: another}\npostgresql_databases: {shop: shop}\npostgresql_settings: [shared_buffers = 16MB]\n",
+        broken: &[
+            ("systemctl stop postgresql", "PostgreSQL answers"),
+            (
+                "runuser -u postgres -- psql -qc 'alter database shop owner to postgres' -c 'drop role old'",
+                "shop is there and belongs to shop;old can log in",
+            ),
+        ],
+        gone: &["/etc/postgresql/*/main/conf.d/prov.conf"],
+        packages: &["postgresql"],
     },
 ];
 
@@ -92,6 +133,12 @@ chronyd -x -f /run/other.conf
 # Whom it has not reached at first it asks again a minute later.
 systemctl restart chrony
 ";
+
+const FOUND: &str = "apt-get -qq update; apt-get -qq -y install chrony prometheus-node-exporter
+useradd -m eve; useradd -m mallory";
+
+const UNITS: &str = "systemctl list-unit-files --no-legend --state=enabled | sed 's/ .*/ is enabled/'
+systemctl list-units --no-legend --plain --type=service,timer --state=active | sed 's/ .*/ is active/'";
 
 fn roles() -> String {
     let roles = TRIED.iter().map(|tried| format!("{}: [one]", tried.role));
@@ -120,7 +167,9 @@ fn every_role_is_applied_proved_broken_repaired_and_taken_away() {
     server.servers.write("groups/all.yml", &variables);
     server.estate.inventory(&roles());
     server.estate.write("groups/all.yml", &variables);
-    let packages_before = installed(&server);
+    // What a role finds there already is not its to take away.
+    server.estate.on("one", FOUND);
+    let before = Before::of(&server);
 
     let preview = server.servers.prov(DIFF).run();
     preview.exits(0);
@@ -143,25 +192,43 @@ fn every_role_is_applied_proved_broken_repaired_and_taken_away() {
             let red = verify(&server, tried.role);
             red.exits(1);
             let failed = failed(&red);
-            assert!(
-                failed.iter().any(|shows| shows.starts_with(check)),
-                "{check}: {failed:?} {}",
-                red.told()
-            );
+            for check in check.split(';') {
+                assert!(
+                    failed.iter().any(|shows| shows.starts_with(check)),
+                    "{check}: {failed:?} {}",
+                    red.told()
+                );
+            }
             server.apply().exits(0);
             verify(&server, tried.role).exits(0);
         }
     }
     server.apply().exits(0).unchanged("one");
-    leave(&server, &packages_before);
+    leave(&server, &before);
 }
 
-fn installed(server: &Server) -> String {
-    server.estate.on("one", "dpkg-query -W -f '${Package} '")
+/// What Debian had made of the host before prov came.
+struct Before {
+    packages: String,
+    /// What is started at boot, and what runs.
+    units: String,
+    /// Files of packages that are not as these brought them.
+    altered: String,
+}
+
+impl Before {
+    fn of(server: &Server) -> Self {
+        let on = |script| server.estate.on("one", script);
+        Self {
+            packages: on("dpkg-query -W -f '${Package} '"),
+            units: on(UNITS),
+            altered: on("dpkg --verify || :"),
+        }
+    }
 }
 
 /// All roles leave the host.
-fn leave(server: &Server, packages_before: &str) {
+fn leave(server: &Server, before: &Before) {
     let file = server.servers.path("estate/estate.yml");
     let text = std::fs::read_to_string(file).unwrap_or_else(|error| panic!("{error}"));
     server
@@ -176,14 +243,21 @@ fn leave(server: &Server, packages_before: &str) {
         }
         for package in tried.packages {
             let is = format!("dpkg-query -W -f '${{Status}}' {package} | grep -q ' installed$'");
-            let before = packages_before.split(' ').any(|one| one == *package);
+            let there = before.packages.split(' ').any(|one| one == *package);
             assert_eq!(
                 server.estate.holds("one", &is),
-                before,
+                there,
                 "{}: {package}",
                 tried.role
             );
         }
     }
     server.apply().exits(0).unchanged("one");
+    let after = Before::of(server);
+    for unit in before.units.lines() {
+        assert!(after.units.lines().any(|one| one == unit), "{unit}");
+    }
+    for file in after.altered.lines() {
+        assert!(before.altered.lines().any(|one| one == file), "{file}");
+    }
 }
