@@ -46,7 +46,8 @@ const TRIED: [Tried; 9] = [
             "programs can speak en_GB.UTF-8;programs speak de_DE.UTF-8 where nobody says otherwise",
         )],
         gone: &["/usr/lib/locale/locale-archive"],
-        packages: &["locales"],
+        // PostgreSQL, which stays until `apt-get autoremove`, needs it on Debian 12.
+        packages: &[],
     },
     Tried {
         role: "updates",
@@ -212,7 +213,7 @@ struct Before {
     packages: String,
     /// What is started at boot, and what runs.
     units: String,
-    /// Files of packages that are not as these brought them.
+    /// Configuration of packages that is not as these brought it.
     altered: String,
 }
 
@@ -222,7 +223,7 @@ impl Before {
         Self {
             packages: on("dpkg-query -W -f '${Package} '"),
             units: on(UNITS),
-            altered: on("dpkg --verify || :"),
+            altered: on("dpkg --verify | grep ' c /' || :"),
         }
     }
 }
