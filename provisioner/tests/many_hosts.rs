@@ -25,7 +25,7 @@ const HOSTS: usize = 500;
 const SLOW: Duration = Duration::from_secs(2);
 
 /// Seconds that prov waits for one that hangs.
-const TIMEOUT: u64 = 4;
+const TIMEOUT: u64 = 10;
 
 /// What all may take, on a machine that has other things to do.
 const ALL: Duration = Duration::from_secs(240);
