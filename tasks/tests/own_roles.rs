@@ -262,7 +262,7 @@ fn libraries_share_roles_and_the_estates_own_counts_first() {
 fn expressions_ask_the_inventory_and_no_secret_leaves_its_host() {
     let with = |line: &str| {
         let role = format!(
-            "summary: x\nvariables:\n  page_title: text\n  page_token: {{type: secret, default: ~}}\nresources:\n  - {line}\n"
+            "summary: x\nvariables:\n  page_title: text\n  page_place: {{type: path, default: /cellar}}\n  page_token: {{type: secret, default: ~}}\nresources:\n  - {line}\n"
         );
         sources(&role, "page_title: Home\n")
             .with("hosts/web.yml", "page_title: Web\npage_token: public\n")
@@ -285,6 +285,8 @@ fn expressions_ask_the_inventory_and_no_secret_leaves_its_host() {
     assert_eq!(named(&format!("{each}(role='none')")), "");
     let title = "directory: {path: \"/{{ variable(host='web', name='page_title') }}\"}";
     assert_eq!(named(title), "directory /Web");
+    let place = "directory: {path: \"{{ variable(host='web', name='page_place') }}\"}";
+    assert_eq!(named(place), "directory /cellar");
     for (line, told) in [
         (
             "directory: {path: \"/{{ address(host='wbe') }}\"}",
@@ -304,6 +306,10 @@ fn expressions_ask_the_inventory_and_no_secret_leaves_its_host() {
         ),
         (
             "directory: {path: \"/{{ variable(host='app', name='page_title') }}\"}",
+            "is secret",
+        ),
+        (
+            "directory: {path: \"/{{ variable(host='app', name='page_token') }}\"}",
             "is secret",
         ),
     ] {

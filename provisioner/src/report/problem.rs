@@ -205,10 +205,12 @@ fn causes(error: &dyn std::error::Error) -> String {
 }
 
 fn error(text: &mut String, message: &str, output: &str, hint: Option<&str>) {
-    // Writing to a string cannot fail.
+    // What a program has said may be part of the message, on lines of its own.
+    let (message, said) = message.split_once('\n').unwrap_or((message, ""));
     let message = super::text::printable(message);
+    // Writing to a string cannot fail.
     let _ = writeln!(text, "{} {message}", paint(style::BAD, "error:"));
-    for line in output.lines() {
+    for line in said.lines().chain(output.lines()) {
         let _ = writeln!(
             text,
             "  {} {}",

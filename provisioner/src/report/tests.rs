@@ -119,6 +119,20 @@ fn a_mistake_in_a_file_shows_the_line_and_marks_the_place() {
 }
 
 #[test]
+fn what_a_program_said_stands_on_lines_of_its_own() {
+    let failure = Failure::new(
+        "it did not start; its last lines:\none\n\u{1b}[2Jtwo",
+        "look",
+    )
+    .output("three\n");
+    let text = plain(&Problem::Failed(failure).text());
+    assert_eq!(
+        text,
+        "error: it did not start; its last lines:\n  | one\n  | \\u{1b}[2Jtwo\n  | three\nhint: look\n"
+    );
+}
+
+#[test]
 fn nothing_that_a_host_says_can_draw_on_the_terminal() {
     let mut host = HostOutcome::new("h");
     host.changes.push(ChangeOutcome {

@@ -3,7 +3,6 @@
 //! Owns which roles exist and in which order a host gets them; whoever decides something of roles asks it, by way of
 //! [`HostContext`]. Refuses to be a global: it is handed on, so that an estate can come with roles of its own.
 
-use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -11,7 +10,7 @@ use schemars::Schema;
 use serde_json::Value;
 
 use super::arrange;
-use super::own::OwnRole;
+use super::own::{KnownVariables, OwnRole};
 use crate::authority::Authority;
 use crate::diagnostic::Diagnostic;
 use crate::domain;
@@ -178,19 +177,29 @@ impl Catalogue {
         self.entries
     }
 
-    /// Lists the variables that are secret to any role, as long as there are roles that could ask for them.
-    pub(super) fn secrets(&self) -> BTreeSet<String> {
+    /// Tells what roles may know of the variables of other hosts, as long as there are roles that could ask for them.
+    pub(super) fn known_variables(&self) -> KnownVariables {
+        let mut known = KnownVariables::default();
         if self.own().all(OwnRole::is_shipped) {
-            return BTreeSet::new();
+            return known;
         }
-        let of = |role: &Entry| {
+        for role in self.iter() {
             let schema = role.variables();
-            let fields = schema["properties"].as_object().cloned();
-            let secret = fields.unwrap_or_default().into_iter();
-            let secret = secret.filter(|(_, field)| is_secret(field, &schema));
-            secret.map(|(name, _)| name).collect::<Vec<_>>()
-        };
-        self.iter().flat_map(of).collect()
+            let fields = schema.get("properties").and_then(Value::as_object);
+            let required = schema.get("required").and_then(Value::as_array);
+            for (name, field) in fields.into_iter().flatten() {
+                if is_secret(field, &schema) {
+                    known.secrets.insert(name.clone());
+                }
+                let is_required = required.is_some_and(|all| all.iter().any(|one| one == name));
+                if !is_required {
+                    let defaults = known.defaults.entry(name.clone()).or_default();
+                    let default = field.get("default").cloned().unwrap_or_default();
+                    defaults.insert(role.name().to_owned(), default);
+                }
+            }
+        }
+        known
     }
 
     /// Lists the roles in the order in which they are applied on a host.

@@ -30,9 +30,9 @@ impl Catalogue {
         let mut entries = placed(Self::default().into_entries(), named)?;
         entries.extend(beside.into_iter().map(Arc::new).map(Entry::Own));
         let roles = Self::of_entries(entries);
-        let secrets = roles.secrets();
+        let known = Arc::new(roles.known_variables());
         for role in roles.own() {
-            role.hide(&secrets);
+            role.learn(&known);
         }
         Ok(roles)
     }

@@ -2,7 +2,7 @@
 //!
 //! Owns that no secret goes to another host by accident: what is set in a private file, or is secret to any role, is refused.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, OnceLock};
 
 use tera::{Error, Kwargs, State, Tera, TeraResult};
@@ -14,11 +14,20 @@ use crate::estate::{Estate, Host, Node, Value};
 /// Names of the functions, as they are called.
 const CALLS: [&str; 3] = ["hosts(", "address(", "variable("];
 
+/// What roles may know of the variables of other hosts.
+#[derive(Debug, Default)]
+pub(in crate::role) struct KnownVariables {
+    /// Those that are secret to any role.
+    pub(in crate::role) secrets: BTreeSet<String>,
+    /// What variables are where nobody sets them, by the roles that have them.
+    pub(in crate::role) defaults: BTreeMap<String, BTreeMap<String, serde_json::Value>>,
+}
+
 /// What the functions ask.
 #[derive(Debug, Default)]
 pub(super) struct Inventory {
     estate: OnceLock<Estate>,
-    secrets: OnceLock<BTreeSet<String>>,
+    variables: OnceLock<Arc<KnownVariables>>,
 }
 
 /// Tells whether a text may ask the inventory.
@@ -33,10 +42,9 @@ impl Inventory {
         self.estate.get_or_init(|| estate.clone());
     }
 
-    /// Learns which variables are secret to any role.
-    pub(super) fn hide(&self, secrets: BTreeSet<String>) {
-        // Learnt once, when the roles are gathered.
-        let _ = self.secrets.set(secrets);
+    /// Learns of the variables of all roles; the first ones count.
+    pub(super) fn learn_variables(&self, known: &Arc<KnownVariables>) {
+        self.variables.get_or_init(|| Arc::clone(known));
     }
 
     fn estate(&self) -> TeraResult<&Estate> {
@@ -85,7 +93,27 @@ impl Inventory {
         let host = self.host(arguments)?;
         let name = arguments.must_get::<&str>("name")?;
         let vars = self.estate()?.vars(host);
+        let known = self.variables.get();
+        let is_secret = known.is_some_and(|known| known.secrets.contains(name));
+        let secret = || {
+            Error::message(format!(
+                "the variable '{name}' of {} is secret, or set in a private file: it stays with its host",
+                host.name()
+            ))
+        };
         let Some(node) = vars.get(name) else {
+            let defaults = known
+                .and_then(|known| known.defaults.get(name))
+                .into_iter()
+                .flatten();
+            let mut of_host = defaults.filter(|(role, _)| host.has_role(role));
+            if let Some((_, default)) = of_host.next() {
+                return if is_secret {
+                    Err(secret())
+                } else {
+                    Ok(tera::Value::from_serializable(default))
+                };
+            }
             let names = vars.merged();
             let known = names.keys().copied();
             return Err(match nearest(name, known) {
@@ -96,12 +124,8 @@ impl Inventory {
                 )),
             });
         };
-        let is_secret = self.secrets.get().is_some_and(|all| all.contains(name));
         if is_secret || node.mark().source().is_private() {
-            return Err(Error::message(format!(
-                "the variable '{name}' of {} is secret, or set in a private file: it stays with its host",
-                host.name()
-            )));
+            return Err(secret());
         }
         Ok(tera::Value::from_serializable(&json(node)))
     }

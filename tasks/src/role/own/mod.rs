@@ -18,11 +18,12 @@ mod shipped;
 mod toll;
 mod types;
 
+pub(in crate::role) use inventory::KnownVariables;
 pub(crate) use listed::{BESIDE, BESIDE_CHECK};
 pub(crate) use shipped::shipped;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use serde_json::{Value as Json, json};
 
@@ -211,9 +212,9 @@ impl OwnRole {
         self.is_shipped
     }
 
-    /// Learns which variables are secret to any role.
-    pub(super) fn hide(&self, secrets: &BTreeSet<String>) {
-        self.engine.inventory().hide(secrets.clone());
+    /// Learns of the variables of all roles.
+    pub(super) fn learn(&self, known: &Arc<KnownVariables>) {
+        self.engine.inventory().learn_variables(known);
     }
 
     /// Says what the role does.
