@@ -18,6 +18,9 @@ use crate::ssh::{Ended, Target};
 /// How long a server may take until it is back.
 const PATIENCE: Duration = Duration::from_secs(900);
 
+/// How long a server that is back may still start its services before it is gone on with all the same.
+const SERVICES: Duration = Duration::from_secs(300);
+
 /// How long one question to a server may take.
 const ANSWER: Duration = Duration::from_secs(30);
 
@@ -83,6 +86,7 @@ async fn restarted(target: &Target) -> Result<(), Failure> {
         if let Ok(now) = boot(target).await
             && now != before
         {
+            services_start(target).await;
             return Ok(());
         }
     }
@@ -93,6 +97,21 @@ async fn restarted(target: &Target) -> Result<(), Failure> {
         ),
         "",
     ))
+}
+
+/// Waits until systemd has begun all that belongs to its start: the SSH server is there long before a database is.
+async fn services_start(target: &Target) {
+    let began = Instant::now();
+    while began.elapsed() < SERVICES {
+        // A unit that failed is no reason to wait, and the exit code would be another one (systemctl(1)).
+        let state = ask(target, "systemctl is-system-running || :").await;
+        match state.as_deref() {
+            Ok("initializing" | "starting") | Err(_) => {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+            Ok(_) => return,
+        }
+    }
 }
 
 /// Asks for what is another one after every start: the kernel's, and when the first process began, because a server that is
