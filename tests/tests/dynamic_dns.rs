@@ -156,7 +156,9 @@ fn an_api_that_is_down_is_said_and_comes_back_with_test_mode(estate: &Estate) {
     docker(&["stop", "--time", "5", &estate.container("linode")], "");
     let status = estate.prov(["--output", "json", "status"]).run();
     assert_eq!(status.json()["stand_ins"][0]["running"], false);
-    let said = check(estate);
+    // An API that does not answer is waited for; cron may have come to its own check meanwhile, which says so.
+    let mut said = check(estate);
+    said.retain(|line| !line.starts_with("The check before this one is still running"));
     assert_eq!(said.len(), 5, "{said:?}");
     assert!(
         said[1].starts_with("Could not read record 11 in domain a.test: "),
