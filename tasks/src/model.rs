@@ -132,8 +132,9 @@ impl Facts {
         }
     }
 
-    /// Compares what steps have made of these facts, as a model, with a host on which they were carried out: lists what the host has
-    /// otherwise of what a resource asks for. What the model does not know is no difference.
+    /// Compares what steps have made of these facts, as a model, with a host on which they were carried out: names what the host has
+    /// otherwise of what a resource asks for, and no values, as some hold more than everybody may know. What the model does not know is
+    /// no difference.
     #[must_use]
     pub fn unlike(&self, host: &Self, queries: &QuerySet) -> Vec<String> {
         // Numbers of accounts that are made, versions of packages that come, sizes of files that are fetched.
@@ -141,22 +142,15 @@ impl Facts {
         // What follows from folders is found out by asking; names and versions of packages are asked for while these are not installed.
         const FOLLOWS: [&str; 3] = ["routes › ", "package_names › ", "package_versions › "];
         let (model, host) = (self.lasting(queries), host.lasting(queries));
-        let value = |line: &'_ str| line.rsplit_once(" › ").map(|(_, value)| value.to_owned());
         let differing = host.difference(&model).filter_map(|line| {
-            let name = line.strip_suffix(&value(line)?)?;
-            let said = model.iter().find_map(|said| said.strip_prefix(name))?;
-            let not_asked = name.ends_with("body › ") && line.ends_with("null");
+            let (name, value) = line.rsplit_once(" › ")?;
+            let said = model
+                .iter()
+                .find_map(|said| said.strip_prefix(name)?.strip_prefix(" › "))?;
+            let not_asked = name.ends_with("body") && value == "null";
             let follows = FOLLOWS.iter().any(|kind| name.starts_with(kind));
-            if NOT_KNOWN.contains(&said) || said.contains(" › ") || not_asked || follows {
-                return None;
-            }
-            // Digests of what files hold say nothing to a person, and too much of a short secret.
-            let silent = name.ends_with("body › ") || name.ends_with("sha256 › ");
-            Some(if silent {
-                name.to_owned()
-            } else {
-                format!("{line}, not {said}")
-            })
+            let unknown = NOT_KNOWN.contains(&said) || said.contains(" › ");
+            (!unknown && !not_asked && !follows).then(|| name.to_owned())
         });
         differing.collect()
     }

@@ -1,6 +1,8 @@
 //! Texts that are mutated at random: each run is made of its number alone, so that one that fails can be repeated with
 //! `PROV_HOSTILE_FIRST`. `PROV_HOSTILE_RUNS` says how many there are.
 
+#![allow(dead_code, reason = "not every test mutates texts")]
+
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
