@@ -1,7 +1,7 @@
 //! The binary under test: built once, run with an environment of its own, its answers read.
 
 use std::fs::File;
-use std::io::{Read as _, Seek as _};
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::OnceLock;
@@ -154,6 +154,12 @@ impl Running {
         must(self.child.try_wait(), "looking after prov").is_some()
     }
 
+    /// Gives what it has said so far on standard output.
+    #[must_use]
+    pub fn output_so_far(&self) -> String {
+        text(&self.stdout)
+    }
+
     /// Gives what it has said so far on standard error.
     #[must_use]
     pub fn errors_so_far(&self) -> String {
@@ -193,10 +199,22 @@ impl Drop for Running {
 }
 
 fn text(file: &File) -> String {
-    let mut file = file;
-    let mut bytes = Vec::new();
-    must(file.rewind(), "reading what prov said");
-    must(file.read_to_end(&mut bytes), "reading what prov said");
+    // The place in the file is prov's: it may still write there.
+    let mut bytes = vec![0; 1 << 16];
+    let mut end = 0;
+    loop {
+        match must(
+            file.read_at(&mut bytes[end..], end as u64),
+            "reading what prov said",
+        ) {
+            0 => break,
+            read => end += read,
+        }
+        if end == bytes.len() {
+            bytes.resize(2 * end, 0);
+        }
+    }
+    bytes.truncate(end);
     String::from_utf8_lossy(&bytes).into_owned()
 }
 

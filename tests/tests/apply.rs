@@ -292,7 +292,10 @@ fn a_killed_run_with_an_invalid_configuration_is_put_back_by_the_next() {
 fn a_host_that_is_stopped_by_force_in_a_change_converges_afterwards() {
     let estate = Estate::name_server();
     let run = estate.prov(APPLY).start();
-    until("dpkg is at it", || estate.holds("one", "pgrep -x dpkg"));
+    // Not the dpkg that is asked before.
+    until("dpkg is at it", || {
+        estate.holds("one", "pgrep -f '^[^ ]*dpkg .*--unpack'")
+    });
     let container = estate.container("one");
     docker(&["kill", &container], "");
     let ran = run.wait();

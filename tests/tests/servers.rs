@@ -1,7 +1,5 @@
 //! Day to day with servers: how they are, what their services say, and what only containers have.
 
-use std::time::Duration;
-
 use end_to_end::{Server, until};
 use serde_json::Value;
 
@@ -212,7 +210,10 @@ fn logs(server: &Server) {
         "one",
         "echo brand-new >>/var/log/nginx/access.log; systemctl restart dnsmasq",
     );
-    std::thread::sleep(Duration::from_secs(2));
+    until("both are shown", || {
+        let shown = following.output_so_far();
+        shown.contains("brand-new") && shown.contains("Started dnsmasq")
+    });
     following.interrupt();
     let shown = following.wait();
     shown.says("brand-new").says("Started dnsmasq");

@@ -89,7 +89,9 @@ prov_guard_arm() { # seconds holder run, and addresses of name servers that may 
 prov_guard_disarm() {
   ! prov_guard_lives "$clock/process" || kill "$process"
   rm -f -- /etc/systemd/system/multi-user.target.wants/prov-guard-boot.service /etc/systemd/system/prov-guard-boot.service
-  rm -rf -- "$guard" "$clock"; }
+  prov_guard_forget; }
+prov_guard_forget() { # whoever is about to confirm may put a file there while the folder is emptied
+  rm -rf -- "$guard" || rm -rf -- "$guard"; rm -rf -- "$clock"; }
 prov_guard_told() { # run; tells what was put back from a confirmation by the code; another run may have taken the notice
   if [ -e "$put_back" ]; then cat -- "$put_back"; rm -f -- "$put_back"; return 3; fi
   ! grep -qsxF '{"put_back":true}' "$prov_state/history/$1/changes" || return 3; }
@@ -100,7 +102,9 @@ prov_guard_names() { # fails where names are not resolved any more, unless a ser
 prov_guard_confirm() { # run; says that a new session has come in
   [ -d "$guard" ] || { prov_guard_told "$1"; return; }
   prov_guard_names || { printf '%s\n' "the host resolved $(cat -- "$guard/name") before, and does not any more"; return 4; }
-  dd if=/dev/zero of="$guard/room" bs=64k count=1 conv=fsync 2>/dev/null || { printf '%s\n' "nothing can be written below $prov_state any more"; return 4; }
+  dd if=/dev/zero of="$guard/room" bs=64k count=1 conv=fsync 2>/dev/null || {
+    [ -d "$guard" ] || { prov_guard_told "$1"; return; }
+    printf '%s\n' "nothing can be written below $prov_state any more"; return 4; }
   mkdir -- "$clock/decided" 2>/dev/null || {
     waited=0; while [ -d "$guard" ] && [ $waited -lt 600 ]; do sleep 0.2; waited=$((waited + 1)); done; prov_guard_told "$1"; return; }
   prov_guard_disarm; }
@@ -147,7 +151,7 @@ prov_guard_put_back() {
   past=$prov_state/history/$(cat -- "$guard/run"); [ ! -d "$past" ] || printf '\n{"put_back":true}\n' >>"$past/changes"
   mv -f -- "$put_back.new" "$put_back" || { rm -f -- "$put_back.new"; : >"$put_back"; }
   ! command -v logger >/dev/null || logger -t prov -- "nobody has confirmed the changes of $(cat -- "$guard/holder"): what was there before is there again"
-  rm -rf -- "$guard" "$clock"; }
+  prov_guard_forget; }
 prov_guard_watch() { # the process outside the session; with `now`, for one that died
   LC_ALL=C; export LC_ALL
   [ -d "$guard" ] && mkdir -p -m 0700 -- "$clock" || exit 0
