@@ -117,9 +117,15 @@ pub(crate) fn read_domains(folder: &Path, opener: Opener<'_>) -> Result<Sources,
     opened(read(folder, None)?, secrets::DOMAINS, opener)
 }
 
-/// Tells whether the core reads a file's values: not below the folders of templates and roles.
-fn has_values(path: &str) -> bool {
+/// Tells whether the core reads an encrypted file's values: not below the folders of templates and roles.
+pub(crate) fn has_values(path: &str) -> bool {
     path.ends_with(SEALED) && !path.starts_with("templates/") && !path.starts_with("roles/")
+}
+
+/// Finds the clear file beside an encrypted one.
+pub(crate) fn beside<'s>(sources: &'s Sources, sealed: &str) -> Option<(&'s str, &'s [u8])> {
+    let clear = sealed.strip_suffix(".age")?;
+    sources.files().find(|(path, _)| *path == clear)
 }
 
 /// Decrypts values of files; what there is no key for is noted. Files of domains belong to the folder `domains`, wherever it is.
@@ -131,8 +137,7 @@ fn opened(mut sources: Sources, folder: &str, opener: Opener<'_>) -> Result<Sour
     let mut mistakes = Vec::new();
     for (path, bytes) in sealed {
         let name = sources.file(&path);
-        let clear = path.trim_end_matches(".age");
-        if sources.files().any(|(other, _)| other == clear) {
+        if let Some((clear, _)) = beside(&sources, &path) {
             let mistake = Diagnostic::at(
                 Place::file(&name),
                 format!(
@@ -175,14 +180,28 @@ pub(crate) fn read_library(folder: &Path) -> Result<Sources, Problem> {
 }
 
 fn read(folder: &Path, without: Option<&Path>) -> Result<Sources, Problem> {
-    let mut sources = Sources::new(folder.display().to_string());
-    let mut mistakes = Vec::new();
-    walk(folder, folder, 0, without, &mut sources, &mut mistakes)?;
+    let (sources, mistakes) = look(folder, without)?;
     if mistakes.is_empty() {
         Ok(sources)
     } else {
         Err(Problem::Estate(mistakes))
     }
+}
+
+/// Reads the files of an estate as they are, without those of its domains; gives what is wrong with files besides.
+pub(crate) fn look_at_estate(folder: &Path) -> Result<(Sources, Vec<Diagnostic>), Problem> {
+    look(folder, Some(&folder.join(DOMAINS)))
+}
+
+/// Reads the files of a folder as they are; gives what is wrong with files besides.
+pub(crate) fn look(
+    folder: &Path,
+    without: Option<&Path>,
+) -> Result<(Sources, Vec<Diagnostic>), Problem> {
+    let mut sources = Sources::new(folder.display().to_string());
+    let mut mistakes = Vec::new();
+    walk(folder, folder, 0, without, &mut sources, &mut mistakes)?;
+    Ok((sources, mistakes))
 }
 
 fn walk(

@@ -97,6 +97,44 @@ impl Folder {
         self.run(false, words, "", "false")
     }
 
+    fn git(&self, words: &[&str]) {
+        let all = ["-c", "user.name=a", "-c", "user.email=a@example.com"];
+        let mut command = Command::new("git");
+        let done = command
+            .args(all)
+            .args(words)
+            .current_dir(self.folder.path())
+            .output()
+            .unwrap();
+        assert!(done.status.success(), "{done:?}");
+    }
+
+    /// Gives what `prov secrets check` finds: `FILE[:LINE]: PROBLEM; HINT`.
+    fn findings(&self, with_key: bool) -> Vec<String> {
+        let said = self.run(with_key, &["secrets", "check", "--output", "json"], "", "");
+        let found: serde_json::Value = serde_json::from_str(&said.out).unwrap();
+        let lines = found["findings"].as_array().unwrap().iter().map(|it| {
+            let text = |key: &str| it[key].as_str().unwrap();
+            format!(
+                "{}:{}: {}; {}",
+                text("file"),
+                it["line"],
+                text("problem"),
+                text("hint")
+            )
+        });
+        let lines: Vec<_> = lines.collect();
+        assert_eq!(said.code, i32::from(!lines.is_empty()));
+        for shown in [
+            &said.out,
+            &said.err,
+            &self.run(with_key, &["secrets", "check", "-v"], "", "").out,
+        ] {
+            assert!(!shown.contains("ary"), "{shown}");
+        }
+        lines
+    }
+
     fn encrypted() -> Self {
         let folder = Self::new();
         let text = format!(
@@ -237,6 +275,150 @@ fn editing_encrypts_what_was_changed_and_leaves_nothing_behind() {
 }
 
 #[test]
+fn whatever_lies_in_the_clear_is_found_with_what_to_do_about_it() {
+    let folder = Folder::encrypted();
+    assert_eq!(folder.findings(true), [""; 0]);
+    folder.git(&["init", "-q"]);
+    folder.write(".gitignore", "*.private.yml*\n*.private.pem*\n!*.age\n");
+    folder.git(&["add", "-A"]);
+    folder.git(&["commit", "-qm", "x"]);
+    assert_eq!(folder.findings(true), [""; 0]);
+
+    // A private file that others may read.
+    folder.write("hosts/web1.private.yml", "r_port: 9\n");
+    let mode = |mode| {
+        let path = folder.path("hosts/web1.private.yml");
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    };
+    mode(0o640);
+    assert_eq!(
+        folder.findings(true),
+        [
+            "hosts/web1.private.yml:0: others may read this private file (mode 0640); run `chmod 600 ./hosts/web1.private.yml`"
+        ]
+    );
+    mode(0o600);
+
+    // Copies of editors, which the usual patterns do not ignore.
+    folder.write(".gitignore", "*.private.yml\n");
+    folder.write("hosts/.web1.private.yml.swp", "x");
+    let found = folder.findings(true);
+    assert!(
+        found.len() == 1
+            && found[0]
+                .starts_with("hosts/.web1.private.yml.swp:0: is in the clear, and `git add`"),
+        "{found:?}"
+    );
+    folder.git(&["add", "hosts/.web1.private.yml.swp"]);
+    let found = folder.findings(true);
+    assert!(
+        found[0].contains("is in version control in the clear"),
+        "{found:?}"
+    );
+    folder.git(&["rm", "-qf", "hosts/.web1.private.yml.swp"]);
+
+    // Secrets by the types of variables, in files that anybody may read.
+    folder.write("groups/all.yml", "r_port: 3\nr_key: canary\n");
+    folder.write(
+        "estate.yml",
+        &folder
+            .read("estate.yml")
+            .replace("name: e\n", "name: e\nconnection: {password: canary}\n"),
+    );
+    let found = folder.findings(true);
+    assert_eq!(
+        found,
+        [
+            "estate.yml:2: connection.password: a secret stands in a public file; move it into estate.private.yml.age with `prov secrets edit estate`; then change it, because the history of version control keeps it",
+            "groups/all.yml:2: r_key: a secret stands in a public file; move it into groups/all.private.yml.age with `prov secrets edit groups/all`",
+        ]
+    );
+    folder.git(&["checkout", "-q", "estate.yml"]);
+    fs::remove_file(folder.path("groups/all.yml")).unwrap();
+
+    // A private key in a file that anybody may read.
+    let key = format!(
+        "-----BEGIN OPENSSH PRIVATE KEY-----\n{}\n",
+        "canary".repeat(11)
+    );
+    folder.write("templates/key", &key);
+    let found = folder.findings(true);
+    assert!(
+        found.len() == 1 && found[0].starts_with("templates/key:1: a private key stands here"),
+        "{found:?}"
+    );
+    fs::remove_file(folder.path("templates/key")).unwrap();
+    assert_eq!(folder.findings(true), [""; 0]);
+}
+
+#[test]
+fn the_clear_file_beside_the_encrypted_one_is_compared_and_never_put_in_its_place() {
+    let folder = Folder::encrypted();
+    let sealed = folder.read(FILE);
+    let clear = "groups/all.private.yml";
+    let same = format!(
+        "r_key: {}\nr_port: 7\n",
+        serde_json::to_string(CANARY).unwrap()
+    );
+    folder.write(clear, &same);
+    assert_eq!(
+        folder.findings(true),
+        [
+            "groups/all.private.yml:0: holds in the clear what groups/all.private.yml.age holds, too; remove the clear one"
+        ]
+    );
+    folder.write(clear, &same.replace('7', "8"));
+    assert_eq!(
+        folder.findings(true),
+        [
+            "groups/all.private.yml:0: is in the clear, and differs from groups/all.private.yml.age beside it in r_port; put what is right of it into the encrypted one with `prov secrets edit groups/all`, and remove the clear one"
+        ]
+    );
+    let found = folder.findings(false);
+    assert!(
+        found.len() == 1 && found[0].contains("have who has a key compare them"),
+        "{found:?}"
+    );
+    for words in [&["secrets", "encrypt"][..], &["secrets", "encrypt", "all"]] {
+        let said = folder.prov(words);
+        assert_eq!(said.code, 64, "{}", said.out);
+        assert!(said.err.contains("would be lost"), "{}", said.err);
+    }
+    assert_eq!(
+        (folder.read(FILE), folder.read(clear)),
+        (sealed, same.replace('7', "8"))
+    );
+}
+
+#[test]
+fn an_authority_in_the_clear_among_encrypted_secrets_is_found() {
+    let folder = Folder::encrypted();
+    folder.write("authority.private.pem", "x");
+    let found = folder.findings(true);
+    assert!(
+        found.len() == 1
+            && found[0].starts_with(
+                "authority.private.pem:0: the authority's key is in the clear, though"
+            )
+            && found[0].ends_with("`prov secrets encrypt authority`"),
+        "{found:?}"
+    );
+    folder.write("authority.private.pem.age", "x");
+    let found = folder.findings(true);
+    assert!(
+        found
+            .iter()
+            .any(|it| it.contains("authority.private.pem.age is beside it")),
+        "{found:?}"
+    );
+    // Where nothing is encrypted, it is as clear as the rest.
+    let folder = Folder::new();
+    folder.write("groups/all.private.yml", "r_port: 7\n");
+    folder.write("authority.private.pem", "x");
+    assert_eq!(folder.findings(true), [""; 0]);
+}
+
+#[test]
 fn other_recipients_get_the_values_by_rekeying_and_version_control_is_looked_at() {
     let folder = Folder::encrypted();
     assert_eq!(folder.prov(&["secrets", "check"]).code, 0);
@@ -255,38 +437,27 @@ fn other_recipients_get_the_values_by_rekeying_and_version_control_is_looked_at(
     // Nobody locks himself out.
     folder.write("recipients.txt", &format!("{}\n", other.to_public()));
     assert_eq!(folder.prov(&["secrets", "rekey"]).code, 1);
-    let git = |words: &[&str]| {
-        let all = ["-c", "user.name=a", "-c", "user.email=a@example.com"];
-        let mut command = Command::new("git");
-        let done = command
-            .args(all)
-            .args(words)
-            .current_dir(folder.folder.path())
-            .output()
-            .unwrap();
-        assert!(done.status.success(), "{done:?}");
-    };
     folder.write(
         "recipients.txt",
         &format!("{}\n{}\n", folder.identity.to_public(), other.to_public()),
     );
-    git(&["init", "-q"]);
+    folder.git(&["init", "-q"]);
     folder.write("hosts/web1.private.yml", "r_port: 9\n");
     let said = folder.prov(&["secrets", "check"]);
     assert!(said.out.contains("`git add` would take it"), "{}", said.out);
-    git(&["add", "-A"]);
+    folder.git(&["add", "-A"]);
     let said = folder.prov(&["secrets", "check"]);
     assert!(
         said.out.contains("in version control in the clear"),
         "{}",
         said.out
     );
-    git(&["commit", "-qm", "x"]);
-    git(&["rm", "-q", "--cached", "hosts/web1.private.yml"]);
+    folder.git(&["commit", "-qm", "x"]);
+    folder.git(&["rm", "-q", "--cached", "hosts/web1.private.yml"]);
     folder.write(".gitignore", "*.private.yml\n");
     // It is in the last commit still.
     assert_eq!(folder.prov(&["secrets", "check"]).code, 1);
-    git(&["commit", "-qm", "y"]);
+    folder.git(&["commit", "-qm", "y"]);
     let said = folder.prov(&["secrets", "check"]);
     assert_eq!(said.code, 0, "{}", said.out);
 }

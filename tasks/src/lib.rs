@@ -8,6 +8,7 @@ pub mod content;
 mod diagnostic;
 pub mod domain;
 pub mod estate;
+pub mod exposed;
 pub mod health;
 pub mod history;
 mod input;

@@ -121,8 +121,9 @@ const PAGE: &str = "\
 
 const IGNORED: &str = "\
 # Passwords and keys stay out of version control; encrypted ones (*.private.yml.age, by `prov secrets`) may be in it.
-*.private.yml
-*.private.pem
+*.private.yml*
+*.private.pem*
+!*.age
 ";
 
 const ROLE: &str = "\

@@ -155,6 +155,7 @@ variables:
   c: {type: secret, default: x}
   item: text
   d: {type: text, abuot: x}
+  e: {type: list of secret, default: [x]}
 handlers:
   go: {restrat: x}
 resources:

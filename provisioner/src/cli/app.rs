@@ -226,7 +226,7 @@ pub(super) fn whose_identity(global: &Global) -> String {
 }
 
 /// Reads the libraries of roles that were named.
-fn libraries(global: &Global) -> Result<Vec<Sources>, Problem> {
+pub(super) fn libraries(global: &Global) -> Result<Vec<Sources>, Problem> {
     let folders = global.roles.iter();
     folders.map(|folder| files::read_library(folder)).collect()
 }

@@ -225,7 +225,7 @@ impl Mark {
     }
 
     /// Shows the place with any value on its line masked.
-    pub(super) fn masked(&self) -> Place {
+    pub(crate) fn masked(&self) -> Place {
         self.show(true)
     }
 

@@ -120,6 +120,14 @@ impl File {
         PathBuf::from(path)
     }
 
+    /// Gives the path that it has in the clear.
+    pub(super) fn clear_path(&self) -> PathBuf {
+        if self.is_sealed() {
+            return self.path.with_extension("");
+        }
+        self.path.clone()
+    }
+
     pub(super) fn read(&self) -> Result<Vec<u8>, Problem> {
         let hint = format!(
             "`prov secrets edit {}` or `prov secrets set` makes it",

@@ -4,13 +4,14 @@
 mod check;
 mod edit;
 mod found;
+mod tracked;
 
 use std::io::{IsTerminal as _, Read as _};
 
 use clap::Subcommand;
 use serde_json::json;
 use tasks::estate::sealed::{self, Part, quoted};
-use tasks::{Diagnostic, Secret};
+use tasks::{Diagnostic, Place, Secret};
 
 use super::arguments::{Global, Output};
 use super::passphrase;
@@ -53,7 +54,8 @@ pub(super) enum Action {
     },
     /// Encrypt anew what was encrypted for others than recipients.txt names now
     Rekey,
-    /// Look for secrets in the clear in version control, and for values that are encrypted for others than recipients.txt says
+    /// Look for secrets in the clear where others may read them (version control, public files, file modes), and for values that are
+    /// encrypted for others than recipients.txt says
     Check,
 }
 
@@ -338,6 +340,18 @@ fn encrypt(global: &Global, names: &[String]) -> Result<u8, Problem> {
     let mut ready = Vec::new();
     let mut mistakes: Vec<Diagnostic> = Vec::new();
     for file in &files {
+        if file.clear_path().exists() && file.sealed_path().exists() {
+            let place = Place::file(shown(&file.clear_path()));
+            let message = format!(
+                "{} is beside it, and would be lost",
+                shown(&file.sealed_path())
+            );
+            mistakes.push(Diagnostic::at(place, message).hint(format!(
+                "put what is right of the clear one into the encrypted one with `prov secrets edit {}`, and remove the clear one",
+                file.belongs
+            )));
+            continue;
+        }
         if file.is_sealed() {
             continue;
         }

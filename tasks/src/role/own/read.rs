@@ -347,12 +347,22 @@ impl Reader {
             about,
         };
         if let Some(default) = &read.default {
-            let is_empty = matches!(default.value, Value::Null);
-            if read.kind == Type::Secret && !is_empty {
+            let is_empty = match &default.value {
+                Value::Null => true,
+                Value::Sequence(items) => items.is_empty(),
+                Value::Mapping(entries) => entries.is_empty(),
+                Value::Bool(_)
+                | Value::Integer(_)
+                | Value::Float(_)
+                | Value::String(_)
+                | Value::Filled(_)
+                | Value::Either(..) => false,
+            };
+            if read.kind.is_secret() && !is_empty {
                 let mistake =
                     Diagnostic::at(default.mark.place(), "a secret has no default but none");
                 self.mistakes.push(mistake.hint(
-                    "write `default: ~` where it may be left out, and set it in a private file",
+                    "write `default: ~` (`[]` for a list, `{}` for a map) where it may be left out, and set it in a private file",
                 ));
             } else {
                 super::fill::default_of(
