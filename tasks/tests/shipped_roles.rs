@@ -85,6 +85,12 @@ monitoring_address: '2001:db8::1'
 monitoring_port: 9200
 monitoring_collectors: [systemd]
 monitoring_without: [wifi]
+watch_estate: /srv/other
+watch_program: /opt/prov/prov
+watch_account: watcher
+watch_minutes: 60
+watch_only: [dns, mail]
+watch_metrics: /srv/metrics
 postgresql_databases: {shop: shop}
 postgresql_clients: [192.0.2.0/24]
 postgresql_settings: [shared_buffers = 64MB]

@@ -1,7 +1,7 @@
 //! The roles that are part of prov and described by files: each is previewed, applied, proved, broken by hand, repaired and taken away
 //! on a server under systemd.
 
-use end_to_end::{Ran, Server};
+use end_to_end::{Ran, Server, binary, docker};
 
 /// What is tried of a role.
 struct Tried {
@@ -16,7 +16,7 @@ struct Tried {
     packages: &'static [&'static str],
 }
 
-const TRIED: [Tried; 9] = [
+const TRIED: [Tried; 10] = [
     Tried {
         role: "time",
         // The clock is the machine's; nothing is sent to the Internet.
@@ -123,6 +123,21 @@ const TRIED: [Tried; 9] = [
         gone: &["/etc/postgresql/*/main/conf.d/prov.conf"],
         packages: &["postgresql"],
     },
+    Tried {
+        role: "watch",
+        variables: "watch_minutes: 60\nwatch_only: [locale]\n",
+        broken: &[(
+            "sed -i s,/srv/estate,/nowhere, /etc/systemd/system/prov-watch.service; systemctl daemon-reload
+                 systemctl stop prov-watch.timer; systemctl start prov-watch || :
+                 touch -d '1 day ago' /var/lib/prometheus/node-exporter/prov.prom",
+            "the timer runs;the results are fresh;the last run had an estate that is valid",
+        )],
+        gone: &[
+            "/etc/systemd/system/prov-watch.service",
+            "/etc/systemd/system/prov-watch.timer",
+        ],
+        packages: &[],
+    },
 ];
 
 const DIFF: [&str; 3] = ["--output", "json", "diff"];
@@ -170,6 +185,7 @@ fn every_role_is_applied_proved_broken_repaired_and_taken_away() {
     server.estate.write("groups/all.yml", &variables);
     // What a role finds there already is not its to take away.
     server.estate.on("one", FOUND);
+    watched(&server);
     let before = Before::of(&server);
 
     let preview = server.servers.prov(DIFF).run();
@@ -204,8 +220,44 @@ fn every_role_is_applied_proved_broken_repaired_and_taken_away() {
             verify(&server, tried.role).exits(0);
         }
     }
+    what_does_not_hold_is_seen_by_the_timer(&server);
     server.apply().exits(0).unchanged("one");
     leave(&server, &before);
+}
+
+/// Puts prov onto the host, and the estate that it is to watch.
+fn watched(server: &Server) {
+    let estate = &server.estate;
+    server
+        .servers
+        .write("known_hosts", &estate.known_host("one"));
+    for (from, to) in [
+        (binary().display().to_string(), "/usr/local/bin/prov"),
+        (server.servers.path_text("estate"), "/srv/estate"),
+    ] {
+        let to = format!("{}:{to}", estate.container("one"));
+        docker(&["cp", "--quiet", &from, &to], "");
+    }
+}
+
+/// The unit fails, and the metrics say why.
+fn what_does_not_hold_is_seen_by_the_timer(server: &Server) {
+    let metrics = "/var/lib/prometheus/node-exporter/prov.prom";
+    let passed = |value: u8| {
+        let lines = format!("grep -c '^prov_check_passed.* {value}$' {metrics} || :");
+        server.estate.on("one", &lines).trim().to_owned()
+    };
+    assert_eq!((passed(1).as_str(), passed(0).as_str()), ("3", "0"));
+    let spoil = "sed -i s/^LANG=.*/LANG=C.UTF-8/ $(readlink -f /etc/default/locale); systemctl start prov-watch || :";
+    server.estate.on("one", spoil);
+    assert!(server.is("is-failed", "prov-watch"));
+    assert_eq!((passed(1).as_str(), passed(0).as_str()), ("2", "1"));
+    // Everybody may read it, as node exporter must.
+    let mode = format!("stat -c '%a %U' {metrics}");
+    assert_eq!(server.estate.on("one", &mode), "644 prov\n");
+    server.apply().exits(0);
+    server.estate.on("one", "systemctl start prov-watch");
+    assert_eq!(passed(0), "0");
 }
 
 /// What Debian had made of the host before prov came.

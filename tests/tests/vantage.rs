@@ -116,15 +116,8 @@ fn servers_are_verified_from_vantage_points_and_what_nobody_could_see_is_said() 
         "{results}"
     );
     assert_eq!(results["not_checked"].as_array().map(Vec::len), Some(1));
-    let metrics = seen.servers.path("page.prom");
-    let file = metrics.display().to_string();
-    let verify = ["verify", "page", "--metrics", &file];
-    let text = seen.servers.prov(verify).run();
-    text.exits(0)
-        .says("5 checks passed, 0 failed")
-        .says("no vantage point outside");
-    let metrics = std::fs::read_to_string(metrics).unwrap_or_else(|error| panic!("{error}"));
-    assert_eq!(metrics.matches("} 1\n").count(), 6, "{metrics}");
+    metrics_are_written_and_printed(&seen.servers);
+    clients_run_on_vantage_points(&seen.servers);
 
     // The same page, broken in one way after the other.
     let fails = |spoil: &str, repair: &str, failing: &[&str]| {
@@ -168,6 +161,53 @@ fn servers_are_verified_from_vantage_points_and_what_nobody_could_see_is_said() 
         passed(&results).iter().any(|(_, passed)| !passed),
         "{results}"
     );
+}
+
+/// The same to a file and to standard output, but for the time that it took.
+fn metrics_are_written_and_printed(servers: &Folder) {
+    let metrics = servers.path("page.prom");
+    let file = metrics.display().to_string();
+    let verify = ["verify", "page", "--metrics", &file];
+    let text = servers.prov(verify).run();
+    text.exits(0)
+        .says("5 checks passed, 0 failed")
+        .says("no vantage point outside");
+    let metrics = std::fs::read_to_string(metrics).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(metrics.matches("} 1\n").count(), 6, "{metrics}");
+    let printed = ["--output", "prometheus", "verify", "page"];
+    let printed = servers.prov(printed).run();
+    printed.exits(0);
+    let named = |text: &str| {
+        let lines = text.lines().filter(|line| !line.contains("seconds{"));
+        lines.map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(named(&printed.stdout), named(&metrics));
+    assert_eq!(printed.stderr, "");
+    let other = ["--output", "prometheus", "check"];
+    let other = servers.prov(other).run();
+    other.exits(64).says("is for `prov verify` alone");
+    assert_eq!(other.stdout, "");
+}
+
+/// As nobody, with the exit codes of their own, and trusting the estate's authority.
+fn clients_run_on_vantage_points(servers: &Folder) {
+    let client = |arguments: &str, code: i32| {
+        let ran = servers.prov(["client"]).args(arguments.split(' ')).run();
+        ran.exits(code);
+        ran
+    };
+    let page = client("curl inside --silent https://web/", 0);
+    assert_eq!(page.stdout, "welcome");
+    client("openssl internal web:443", 0).says("verification: 0 (ok)");
+    let shell = servers.prov(["client", "vantage", "internal", "-c"]);
+    let shell = shell.args(["id -un; pwd; cat; exit 7"]).run();
+    shell.exits(7);
+    assert_eq!(shell.stdout, "nobody\n/\n");
+    client("curl outside https://web/", 64).says("no vantage point outside");
+    client("curl insid https://web/", 64).says("did you mean 'inside'?");
+    client("dig", 64).says("`prov client dig internal NAME`");
+    client("chromium internal https://web/", 64).says("needs a container around it");
+    client("bconsole", 64).says("no host of the estate is the backup's director");
 }
 
 #[test]

@@ -104,9 +104,14 @@ impl App {
         }
     }
 
-    /// Tells whether programs read what is printed.
+    /// Tells whether programs read what is printed, as JSON.
     pub(super) fn json(&self) -> bool {
         self.global.output == Output::Json
+    }
+
+    /// Tells whether people read what is printed.
+    pub(super) fn for_people(&self) -> bool {
+        self.global.output == Output::Text
     }
 
     /// Gives the estate's side of Docker; an error where its hosts are not containers.

@@ -119,6 +119,8 @@ pub(super) enum Output {
     Text,
     /// For programs
     Json,
+    /// The checks of `prov verify` as metrics, as with --metrics
+    Prometheus,
 }
 
 impl Global {
@@ -178,7 +180,7 @@ pub(super) enum Command {
     /// Show, hand on or replace the estate's authority for certificates
     #[command(subcommand)]
     Authority(AuthorityAction),
-    /// Run a client inside the estate's network
+    /// Run a client inside the estate's network: in a container, or on a vantage point among servers
     Client(Client),
     /// Link the synchronisation of the backup's copies to an account, or narrow it to their folder
     Dropbox(Dropbox),
@@ -486,7 +488,8 @@ pub(super) struct Reports {
     /// Write the results of the checks as one page, to read and to send
     #[arg(long, value_name = "FILE")]
     pub(super) html: Option<PathBuf>,
-    /// Write the results of the checks as metrics of Prometheus, for the collector `textfile` of node exporter
+    /// Write the results of the checks as metrics of Prometheus, for the collector `textfile` of node exporter; `--output
+    /// prometheus` prints the same
     #[arg(long, value_name = "FILE")]
     pub(super) metrics: Option<PathBuf>,
 }
@@ -496,8 +499,9 @@ pub(super) struct Client {
     /// Run this client
     #[arg(value_parser = ["bconsole", "cadaver", "chromium", "curl", "dig", "lynx", "mutt", "openssl", "swaks", "vantage"])]
     pub(super) name: String,
-    /// Hand these to the client; the first is the scope, internal or external, which `cadaver` and `swaks` need not be
-    /// told; `mutt` is told an address and a scope, `swaks` whom to write to
+    /// Hand these to the client; the first is the scope, internal (or inside) or external (or outside), which `cadaver` and
+    /// `swaks` need not be told; `mutt` is told an address and a scope, `swaks` whom to write to. Among servers there are
+    /// neither `chromium` nor `mutt`, and `swaks` is told everything itself
     #[arg(
         trailing_var_arg = true,
         allow_hyphen_values = true,

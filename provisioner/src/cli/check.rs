@@ -61,7 +61,7 @@ pub(super) fn run(global: &Global) -> Result<u8, Problem> {
             "{:#}",
             json!({ "not_decrypted": unseen.iter().map(|(file, line)| json!({ "file": file, "line": line })).collect::<Vec<_>>(), "notes": notes.iter().map(|note| json!({ "message": note.message, "hint": note.hint })).collect::<Vec<_>>(), "estate": estate.name(), "hosts": hosts, "services": services, "roles": roles, "domains": domains.len(), "mistakes": [] })
         ),
-        Output::Text => outln!(
+        Output::Text | Output::Prometheus => outln!(
             "{} {}, {}, {}, {}: {}",
             paint(style::STRONG, estate.name()),
             counted(hosts, "host", "hosts"),

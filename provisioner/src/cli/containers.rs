@@ -33,12 +33,12 @@ impl Shown {
     pub(super) fn new(app: &App) -> Self {
         Self(
             Mutex::new(Lines::new(std::io::stderr().is_terminal())),
-            app.json(),
+            app.for_people(),
         )
     }
 
     pub(super) fn show(&self, host: &str, doing: &str) {
-        if !self.1 {
+        if self.1 {
             let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             lines.take(host, &Event::Doing(doing.to_owned()));
         }

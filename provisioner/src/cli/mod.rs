@@ -93,7 +93,7 @@ pub fn main() -> ExitCode {
         Ok(code) => ExitCode::from(code),
         Err(problem) => {
             match output {
-                Output::Text => {
+                Output::Text | Output::Prometheus => {
                     crate::report::print::err(format_args!("{}", problem.text_with(verbose)));
                 }
                 Output::Json => jsonln!("{:#}", problem.json()),
@@ -117,6 +117,12 @@ fn logging(verbose: u8) {
 
 async fn dispatch(arguments: Arguments) -> Result<u8, Problem> {
     let Arguments { global, command } = arguments;
+    if global.output == Output::Prometheus && !matches!(command, Command::Verify(_)) {
+        return Err(Problem::usage(
+            "`--output prometheus` is for `prov verify` alone",
+            "choose `--output text` or `--output json`",
+        ));
+    }
     match command {
         Command::Completions { shell } => {
             completion::script(shell)?;

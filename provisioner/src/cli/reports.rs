@@ -54,10 +54,7 @@ impl Reports {
             put(path, &verification::page(&about, checks), "--html")?;
         }
         if let Some(path) = &self.metrics {
-            let now = jiff::Timestamp::now().as_second();
-            let now = u64::try_from(now).unwrap_or_default();
-            let name = app.estate.name();
-            let text = verify::metrics(name, checks, not_checked, elapsed, now);
+            let text = metrics(app, (checks, not_checked), elapsed);
             put(path, &text, "--metrics")?;
         }
         Ok(())
@@ -73,6 +70,17 @@ impl Reports {
             .into_iter()
             .filter_map(|(path, option)| Some((path.as_deref()?, option)))
     }
+}
+
+/// Gives results as metrics of now.
+pub(super) fn metrics(
+    app: &App,
+    (checks, not_checked): (&[Check], &[NotChecked]),
+    elapsed: Duration,
+) -> String {
+    let now = jiff::Timestamp::now().as_second();
+    let now = u64::try_from(now).unwrap_or_default();
+    verify::metrics(app.estate.name(), checks, not_checked, elapsed, now)
 }
 
 /// Where a page with the changes of a run is written to.

@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use tasks::Diagnostic;
 use tasks::estate::{Host, Location};
-use tasks::promise::{MailGateway, NameServer, Promises};
+use tasks::promise::{Director, MailGateway, NameServer, Promises};
 
 use super::app::App;
 use crate::docker::{ClientFile, ClientScope};
@@ -74,13 +74,18 @@ impl<'a> Scopes<'a> {
         self.found(self.promises.mail_gateways.first(), missing)
     }
 
-    /// Describes where a console of the backup's director stands, with the configuration that holds its password.
-    fn console(&self, location: Location) -> Result<ClientScope, Problem> {
+    /// Finds the backup's director.
+    pub(super) fn director(&self) -> Result<&Director, Problem> {
         let missing = (
             "no host of the estate is the backup's director",
             "give a host the role backup_director",
         );
-        let director = self.found(self.promises.directors.first(), missing)?;
+        self.found(self.promises.directors.first(), missing)
+    }
+
+    /// Describes where a console of the backup's director stands, with the configuration that holds its password.
+    fn console(&self, location: Location) -> Result<ClientScope, Problem> {
+        let director = self.director()?;
         let mut scope = self.scope(location, self.app.estate.host(&director.host))?;
         scope.files.push(ClientFile {
             path: "/etc/bacula/bconsole.conf",
@@ -154,16 +159,24 @@ impl<'a> Scopes<'a> {
     }
 }
 
+/// The words that say where a client stands: those of the estate, and of the checks of its roles.
+const PLACES: [(&str, Location); 4] = [
+    ("internal", Location::Internal),
+    ("external", Location::External),
+    ("inside", Location::Internal),
+    ("outside", Location::External),
+];
+
 /// Tells whether a word says where a client stands.
 pub(super) fn is_location(word: &str) -> bool {
-    Location::EVERY.iter().any(|known| known.as_str() == word)
+    PLACES.iter().any(|(known, _)| *known == word)
 }
 
 /// Reads where a client stands.
 pub(super) fn location(word: &str) -> Result<Location, Problem> {
-    let mut known = Location::EVERY.into_iter();
-    known.find(|known| known.as_str() == word).ok_or_else(|| {
-        let hint = tasks::nearest(word, Location::EVERY.map(Location::as_str)).map_or_else(
+    let found = PLACES.iter().find(|(known, _)| *known == word);
+    found.map(|(_, location)| *location).ok_or_else(|| {
+        let hint = tasks::nearest(word, PLACES.map(|(known, _)| known)).map_or_else(
             || "a scope is internal or external".to_owned(),
             |nearest| format!("did you mean '{nearest}'?"),
         );

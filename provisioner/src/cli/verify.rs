@@ -11,9 +11,12 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use serde_json::json;
 use tasks::role::OwnRole;
 
+pub(super) use servers::vantage_points;
+
 use super::app::App;
-use super::arguments::{Names, Verify};
+use super::arguments::{Names, Output, Verify};
 use super::containers::Shown;
+use super::reports;
 use super::scope::Scopes;
 use super::signals;
 use crate::docker::{DockerError, archive_host};
@@ -371,23 +374,30 @@ fn keep(app: &App, checks: &mut [Check]) -> Result<(), Problem> {
 
 /// Prints the results and gives the exit code.
 fn finish(app: &App, checks: &[Check], without: &[NotChecked], elapsed: Duration) -> u8 {
-    if app.json() {
-        let mut results = json(checks, elapsed);
-        if app.estate.network().is_none() {
-            results["not_checked"] = json!(without);
+    match app.global.output {
+        Output::Json => {
+            let mut results = json(checks, elapsed);
+            if app.estate.network().is_none() {
+                results["not_checked"] = json!(without);
+            }
+            jsonln!("{results:#}");
         }
-        jsonln!("{results:#}");
-        return exit_code(checks);
-    }
-    if checks.is_empty() && without.is_empty() {
-        outln!(
-            "nothing was checked: nothing is promised of any service that has acceptance checks"
-        );
-    } else if !checks.is_empty() {
-        print(app, checks, elapsed);
-    }
-    for one in without {
-        outln!("{}", report::not_checked(one));
+        Output::Prometheus => {
+            let text = reports::metrics(app, (checks, without), elapsed);
+            crate::report::print::raw(format_args!("{text}"));
+        }
+        Output::Text => {
+            if checks.is_empty() && without.is_empty() {
+                outln!(
+                    "nothing was checked: nothing is promised of any service that has acceptance checks"
+                );
+            } else if !checks.is_empty() {
+                print(app, checks, elapsed);
+            }
+            for one in without {
+                outln!("{}", report::not_checked(one));
+            }
+        }
     }
     exit_code(checks)
 }

@@ -17,6 +17,9 @@ const MOST: usize = 8 * 1024 * 1024;
 const NOBODY: &str =
     "setpriv --reuid=nobody --regid=nogroup --clear-groups --no-new-privs env HOME=/nonexistent";
 
+/// Where nobody's programs find the authorities that they trust.
+pub const TRUSTED: &str = "/proc/self/fd/5";
+
 /// What makes programs trust what a file holds: OpenSSL's name for it, and curl's.
 const TRUST: &str = "SSL_CERT_FILE=/proc/self/fd/5 CURL_CA_BUNDLE=/proc/self/fd/5";
 
@@ -105,13 +108,7 @@ fn script(argv: &[&str], stdin: &str, asker: Asker<'_>) -> String {
     let argv = quote_all(argv.iter().copied());
     let (trusted, command) = match asker {
         Asker::Root => (String::new(), argv),
-        Asker::Nobody(authority) => (
-            format!(
-                "{{ cat {PUBLIC} 2>/dev/null; printf %s {}; }} >\"$trusted\"; chmod 644 \"$trusted\"",
-                quote(authority.unwrap_or_default())
-            ),
-            format!("{NOBODY} {TRUST} {argv}"),
-        ),
+        Asker::Nobody(authority) => (trusting(authority), format!("{NOBODY} {TRUST} {argv}")),
     };
     format!(
         "prov_spool() {{ mktemp -p /dev/shm prov.XXXXXXXXXX 2>/dev/null || mktemp -p /run prov.XXXXXXXXXX; }}\n\
@@ -124,6 +121,30 @@ fn script(argv: &[&str], stdin: &str, asker: Asker<'_>) -> String {
          }} 8>>\"$out\" 7<\"$out\" 6>>\"$err\" 4<\"$err\" 5<\"$trusted\"\n\
          else rm -f -- \"$out\" \"$err\" \"$trusted\"; fi\n",
         quote(stdin)
+    )
+}
+
+/// Writes the command that runs a program at somebody's terminal, on the same footing as those of checks.
+#[must_use]
+pub fn at_terminal(argv: &[&str], asker: Asker<'_>) -> String {
+    let argv = quote_all(argv.iter().copied());
+    let script = match asker {
+        Asker::Root => format!("exec {argv}"),
+        Asker::Nobody(authority) => format!(
+            "trusted=$(mktemp -p /dev/shm prov.XXXXXXXXXX 2>/dev/null || mktemp -p /run prov.XXXXXXXXXX) || exit\n\
+             {}\n\
+             exec 5<\"$trusted\" && rm -f -- \"$trusted\" && cd / && exec {NOBODY} {TRUST} {argv}",
+            trusting(authority)
+        ),
+    };
+    format!("exec /bin/sh -c {}", quote(&script))
+}
+
+/// Writes what fills the file of trusted authorities.
+fn trusting(authority: Option<&str>) -> String {
+    format!(
+        "{{ cat {PUBLIC} 2>/dev/null; printf %s {}; }} >\"$trusted\"; chmod 644 \"$trusted\"",
+        quote(authority.unwrap_or_default())
     )
 }
 
@@ -171,17 +192,19 @@ mod tests {
 
     #[test]
     fn scripts_are_understood_by_a_posix_shell() {
+        let argv = ["curl", "--", "a b"];
         for asker in [
             Asker::Root,
             Asker::Nobody(Some("it's")),
             Asker::Nobody(None),
         ] {
-            let script = script(&["curl", "--", "a b"], "x", asker);
-            let status = std::process::Command::new("sh")
-                .args(["-n", "-c", &script])
-                .status()
-                .unwrap();
-            assert!(status.success(), "{script}");
+            for script in [script(&argv, "x", asker), at_terminal(&argv, asker)] {
+                let status = std::process::Command::new("sh")
+                    .args(["-n", "-c", &script])
+                    .status()
+                    .unwrap();
+                assert!(status.success(), "{script}");
+            }
         }
     }
 }

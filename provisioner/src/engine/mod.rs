@@ -31,7 +31,7 @@ use tokio::task::JoinSet;
 
 use crate::ssh::{SshError, Target};
 
-pub use asking::{AskSession, Asker, Said};
+pub use asking::{AskSession, Asker, Said, TRUSTED, at_terminal};
 pub use exchange::Exchange;
 pub use history::{Remembered, kept, runs};
 pub use host::Previewed;
