@@ -61,6 +61,7 @@ fn host(name: &str, last: u8, services: &[&str]) -> HostSpec {
         address: [10, 99, 7, last].into(),
         release: "bookworm".to_owned(),
         services: services.iter().map(|&service| service.to_owned()).collect(),
+        late: Vec::new(),
         definitions: Vec::new(),
         volumes: Vec::new(),
         admin_user: USER.to_owned(),

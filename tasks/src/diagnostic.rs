@@ -97,7 +97,9 @@ impl Diagnostic {
     pub(crate) fn in_private_files(mut self) -> Self {
         let many = self.unset.as_mut().map(|unset| &mut unset.hint_for_many);
         for hint in self.hint.as_mut().into_iter().chain(many) {
-            *hint = hint.replace(".yml", ".private.yml");
+            if !hint.contains(".private.yml") {
+                *hint = hint.replace(".yml", ".private.yml");
+            }
         }
         self
     }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 use tasks::Secret;
 use tasks::estate::Host;
-use tasks::resource::Resource;
+use tasks::resource::Service;
 use tasks::role::{HostContext, OwnRole};
 
 use super::app::App;
@@ -59,17 +59,17 @@ pub(super) fn specs(app: &App, hosts: &[&Host]) -> Result<Vec<HostSpec>, Problem
 
 fn spec(app: &App, host: &Host) -> Result<HostSpec, Problem> {
     let context = HostContext::new(&app.estate, host, &app.inputs, &app.templates);
-    let resources = tasks::role::resources(&context)?.into_iter();
-    let services = resources.filter_map(|declared| {
-        // Timers, sockets and the like are systemd's own.
-        if let Resource::Service(service) = declared.resource
-            && service.running
-            && service.name.is_service()
-        {
-            return Some(in_test_mode(service.name.as_str()).to_owned());
-        }
-        None
-    });
+    let resources = tasks::role::resources(&context)?;
+    let mut services = tasks::resource::services(&resources);
+    // Timers, sockets and the like are systemd's own.
+    services.retain(|(service, _)| service.running && service.name.is_service());
+    let names = |services: &[(&Service, bool)]| {
+        let names = services.iter();
+        names
+            .map(|(service, _)| in_test_mode(service.name.as_str()).to_owned())
+            .collect()
+    };
+    let late: Vec<_> = services.iter().copied().filter(|(_, late)| *late).collect();
     let own = app.inputs.roles.own().filter(|role| role.is_on(host));
     let definitions = own.flat_map(OwnRole::definitions).collect();
     let address: Ipv4Addr = match host.address() {
@@ -89,7 +89,8 @@ fn spec(app: &App, host: &Host) -> Result<HostSpec, Problem> {
         name: host.name().to_owned(),
         address,
         release: host.release().codename().to_owned(),
-        services: services.collect(),
+        services: names(&services),
+        late: names(&late),
         definitions,
         volumes: host.volumes().iter().map(ToString::to_string).collect(),
         admin_user: connection.user.clone().unwrap_or_else(|| "root".to_owned()),
@@ -116,12 +117,15 @@ pub(super) async fn deploy(app: &App, options: &Deploy) -> Result<u8, Problem> {
     Ok(report(app, "in deploy mode", results, started.elapsed()))
 }
 
+/// Each host with the services that are not ready yet, or why it did not come up.
+type CameUp = Vec<(String, Result<Vec<String>, DockerError>)>;
+
 /// Deploys hosts anew.
 pub(super) async fn deploy_hosts(
     app: &App,
     hosts: &[&Host],
     renew_volumes: bool,
-) -> Result<Vec<(String, Result<(), DockerError>)>, Problem> {
+) -> Result<CameUp, Problem> {
     let specs = specs(app, hosts)?;
     let containers = app
         .containers_or("servers are there already: `prov apply` makes them as the estate says")
@@ -137,7 +141,7 @@ pub(super) async fn deploy_hosts(
     shown.clear();
     Ok(results?
         .into_iter()
-        .map(|(host, result)| (host, result.map(|_| ())))
+        .map(|(host, result)| (host, result.map(|_| Vec::new())))
         .collect())
 }
 
@@ -155,7 +159,7 @@ pub(super) async fn test_hosts(
     hosts: &[&Host],
     restart: bool,
     deadline: u64,
-) -> Result<Vec<(String, Result<(), DockerError>)>, Problem> {
+) -> Result<CameUp, Problem> {
     let specs = specs(app, hosts)?;
     let containers = app
         .containers_or("daemons run on servers as soon as `prov apply` has set them up")
@@ -176,18 +180,15 @@ pub(super) async fn test_hosts(
 }
 
 /// Prints what became of each host; gives the exit code.
-pub(super) fn report(
-    app: &App,
-    state: &str,
-    results: Vec<(String, Result<(), DockerError>)>,
-    elapsed: Duration,
-) -> u8 {
+pub(super) fn report(app: &App, state: &str, results: CameUp, elapsed: Duration) -> u8 {
     let failed = results.iter().filter(|(_, result)| result.is_err()).count();
     if app.json() {
         let hosts: Vec<_> = results
             .iter()
             .map(|(host, result)| match result {
-                Ok(()) => json!({ "host": host, "status": "done", "failed": null }),
+                Ok(late) => {
+                    json!({ "host": host, "status": "done", "failed": null, "not_ready": late })
+                }
                 Err(error) => json!({
                     "host": host,
                     "status": "failed",
@@ -200,7 +201,10 @@ pub(super) fn report(
     } else {
         for (host, result) in results {
             match result {
-                Ok(()) => outln!("{host:<24} {}", paint(style::GOOD, state)),
+                Ok(late) if late.is_empty() => {
+                    outln!("{host:<24} {}", paint(style::GOOD, state));
+                }
+                Ok(late) => outln!("{host:<24} {}", waiting(state, &late)),
                 Err(error) => {
                     outln!("{host:<24} {}", paint(style::BAD, "failed"));
                     crate::report::print::out(format_args!("{}", Problem::from(error).text()));
@@ -212,14 +216,24 @@ pub(super) fn report(
     if failed > 0 { exit::FAILED } else { exit::DONE }
 }
 
+fn waiting(state: &str, late: &[String]) -> String {
+    let late = late.join(", ");
+    format!("{state} but {late}; `prov complete` does first what it may wait for")
+}
+
 /// Turns failed hosts into one problem, for commands that must not go on.
-pub(super) fn all_well(results: Vec<(String, Result<(), DockerError>)>) -> Result<(), Problem> {
+pub(super) fn all_well(results: CameUp) -> Result<(), Problem> {
     let mut causes = Vec::new();
     let mut hint = None;
     for (host, result) in results {
         if let Err(error) = result {
             hint = hint.or_else(|| error.hint());
-            causes.push(format!("{host}: {error}"));
+            let cause = error.to_string();
+            causes.push(if cause.starts_with(&host) {
+                cause
+            } else {
+                format!("{host}: {cause}")
+            });
         }
     }
     if causes.is_empty() {

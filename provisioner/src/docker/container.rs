@@ -46,6 +46,8 @@ pub struct HostSpec {
     /// The services that test mode runs, as those under `docker/services` or `definitions` say, or the unit that a package
     /// brings. ssh, syslog and cron always run.
     pub services: Vec<String>,
+    /// Those of them that may not be able to run before what waits for daemons is done.
+    pub late: Vec<String>,
     /// How services of the estate's own are run in test mode: `NAME/run` and `NAME/check`, with the scripts.
     pub definitions: Vec<(String, String)>,
     /// Paths that are volumes.

@@ -16,6 +16,9 @@ const SSH_DEADLINE: Duration = Duration::from_secs(60);
 /// How often a port is tried; the SSH server of a fresh container is up after a few tries.
 const POLL: Duration = Duration::from_millis(50);
 
+/// How long services that may wait for others are given once those are ready.
+const GRACE: Duration = Duration::from_secs(4);
+
 /// How many lines of a log an error shows.
 const TAIL: usize = 15;
 
@@ -47,19 +50,21 @@ impl EstateContainers {
         })
     }
 
-    /// Waits until the check of every supervised service passes.
+    /// Waits until the check of every supervised service passes; gives those of the late ones that do not soon after all others.
     pub(super) async fn wait_for_services(
         &self,
         host: &HostSpec,
         container: &str,
         deadline: Duration,
         progress: &Progress<'_>,
-    ) -> Result<(), DockerError> {
+    ) -> Result<Vec<String>, DockerError> {
         let services = host.supervised();
         // Short rounds, so that progress can say what is missing.
         let mut argv = vec!["sv", "-w", "2", "check"];
         argv.extend(services.iter().map(String::as_str));
         let started = Instant::now();
+        let mut others_ready: Option<Instant> = None;
+        let mut said = String::new();
         loop {
             let answer = exec::run(self.docker(), container, &argv, b"").await;
             let pending = match answer {
@@ -77,8 +82,14 @@ impl EstateContainers {
                     ))(error));
                 }
             };
-            if pending.is_empty() {
-                return Ok(());
+            let all_late = pending
+                .iter()
+                .all(|it| host.late.iter().any(|late| late == it));
+            others_ready = others_ready
+                .filter(|_| all_late)
+                .or(all_late.then(Instant::now));
+            if pending.is_empty() || others_ready.is_some_and(|since| since.elapsed() > GRACE) {
+                return Ok(pending.into_iter().map(str::to_owned).collect());
             }
             if started.elapsed() >= deadline {
                 let service = pending.first().copied().unwrap_or("sv").to_owned();
@@ -90,7 +101,11 @@ impl EstateContainers {
                     waited: deadline,
                 });
             }
-            progress(&host.name, &format!("waiting for {}", pending.join(", ")));
+            let doing = format!("waiting for {}", pending.join(", "));
+            if doing != said {
+                progress(&host.name, &doing);
+                said = doing;
+            }
             time::sleep(2 * POLL).await;
         }
     }

@@ -60,13 +60,14 @@ impl EstateContainers {
     /// Switches hosts to test mode and waits until their services are ready.
     ///
     /// A host that is in test mode already is started if it has stopped, restarted if that is asked for, and committed
-    /// anew if its services are others now. One result per host, in their order.
+    /// anew if its services are others now. One result per host, in their order: the services that are not ready, which may only be those that
+    /// wait for what is not done yet.
     pub async fn test(
         &self,
         hosts: &[HostSpec],
         options: TestOptions,
         progress: &Progress<'_>,
-    ) -> Result<Vec<(String, Result<(), DockerError>)>, DockerError> {
+    ) -> Result<Vec<(String, Result<Vec<String>, DockerError>)>, DockerError> {
         let work = hosts.iter().map(|host| {
             let switched = self.test_one(host, options, progress);
             switched.map(|outcome| (host.name.clone(), outcome)).boxed()
@@ -85,7 +86,7 @@ impl EstateContainers {
         host: &HostSpec,
         options: TestOptions,
         progress: &Progress<'_>,
-    ) -> Result<(), DockerError> {
+    ) -> Result<Vec<String>, DockerError> {
         let services = host.supervised().join(" ");
         let mut current = self.settle(host).await?;
         let container = if current.outdated(&services) {

@@ -228,6 +228,10 @@ impl Manage for CaldavCalendar {
         self.url.to_string()
     }
 
+    fn asks_server(&self) -> bool {
+        true
+    }
+
     fn probe(&self) -> Vec<Query> {
         if self.check().is_err() {
             return Vec::new();

@@ -1,8 +1,10 @@
 //! A resource as a role declares it for a host.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
-use super::{Handler, Resource};
+use super::{Handler, Resource, Service};
 use crate::InputTexts;
 use crate::plan::Phase;
 
@@ -84,5 +86,62 @@ impl Declared {
     pub fn name(&self) -> String {
         let manage = self.resource.manage();
         format!("{} {}", manage.kind(), manage.id())
+    }
+
+    /// Tells whether an estate's containers have it only once their daemons run.
+    fn waits_for_daemons(&self) -> bool {
+        self.phase == Phase::Completion || self.resource.manage().asks_server()
+    }
+}
+
+/// Lists the services of a host, each with whether its role has something before it that waits for daemons in a container: such a service may
+/// not be able to run before that.
+#[must_use]
+pub fn services(resources: &[Declared]) -> Vec<(&Service, bool)> {
+    let mut waiting = BTreeSet::new();
+    let mut services = Vec::new();
+    for declared in resources {
+        if declared.waits_for_daemons() {
+            waiting.insert(declared.role.as_str());
+        }
+        if let Resource::Service(service) = &declared.resource {
+            services.push((service, waiting.contains(declared.role.as_str())));
+        }
+    }
+    services
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_service_after_an_account_of_a_server_may_have_to_wait_for_it() {
+        let declared = |role: &str, text: &str| {
+            let resource =
+                serde_yaml::from_str::<Resource>(text).unwrap_or_else(|error| panic!("{error}"));
+            Declared::new(role, resource)
+        };
+        let resources = [
+            declared("store", "service: {name: postgresql}"),
+            declared("shop", "service: {name: early}"),
+            declared("shop", "postgresql_user: {name: shop}"),
+            declared("shop", "service: {name: shop}"),
+            declared("page", "service: {name: nginx}"),
+        ];
+        let services = services(&resources);
+        let services: Vec<_> = services
+            .iter()
+            .map(|(service, late)| (service.name.as_str(), *late))
+            .collect();
+        assert_eq!(
+            services,
+            [
+                ("postgresql", false),
+                ("early", false),
+                ("shop", true),
+                ("nginx", false)
+            ]
+        );
     }
 }

@@ -42,6 +42,11 @@ pub trait Manage {
         Stage::InOrder
     }
 
+    /// Tells whether it asks a server that must run on the host, for which it waits where none can.
+    fn asks_server(&self) -> bool {
+        false
+    }
+
     /// Gives the texts that the resource brings to the host.
     fn contents(&self) -> Vec<&Content> {
         Vec::new()

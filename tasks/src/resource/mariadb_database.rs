@@ -119,6 +119,10 @@ impl Manage for MariaDbDatabase {
         self.name.to_string()
     }
 
+    fn asks_server(&self) -> bool {
+        true
+    }
+
     fn probe(&self) -> Vec<Query> {
         vec![Query::MariaDb(MariaDbQuestion::Database(self.name.clone()))]
     }

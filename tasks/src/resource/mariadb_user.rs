@@ -338,6 +338,10 @@ impl Manage for MariaDbUser {
             .collect()
     }
 
+    fn asks_server(&self) -> bool {
+        true
+    }
+
     fn probe(&self) -> Vec<Query> {
         vec![Query::MariaDb(MariaDbQuestion::User(self.account.clone()))]
     }

@@ -147,6 +147,10 @@ impl Manage for PostgresqlDatabase {
         self.name.to_string()
     }
 
+    fn asks_server(&self) -> bool {
+        true
+    }
+
     fn probe(&self) -> Vec<Query> {
         vec![Query::PostgreSql(PostgresQuestion::Database(
             self.name.clone(),

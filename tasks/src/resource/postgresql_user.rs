@@ -327,6 +327,10 @@ impl Manage for PostgresqlUser {
         self.password.iter().cloned().collect()
     }
 
+    fn asks_server(&self) -> bool {
+        true
+    }
+
     fn probe(&self) -> Vec<Query> {
         vec![Query::PostgreSql(PostgresQuestion::User(self.name.clone()))]
     }

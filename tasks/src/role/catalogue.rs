@@ -342,10 +342,7 @@ pub fn resources(context: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagnos
     for role in context.roles.of(context.host) {
         match role.resources(context) {
             Ok(resources) => declared.extend(resources),
-            Err(found) => {
-                let schema = role.variables();
-                mistakes.extend(found.into_iter().map(|one| where_secret(one, &schema)));
-            }
+            Err(found) => mistakes.extend(where_secret(found, role)),
         }
     }
     if !mistakes.is_empty() {
@@ -354,13 +351,23 @@ pub fn resources(context: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagnos
     arrange(context.host.name(), declared)
 }
 
-/// Names private files for a variable that is not set and is secret: no remedy may put a password into version control.
-fn where_secret(mistake: Diagnostic, schema: &Value) -> Diagnostic {
-    let unset = mistake.unset.as_ref();
-    match unset.map(|it| &schema["properties"][it.variable.as_str()]) {
-        Some(field) if is_secret(field, schema) => mistake.in_private_files(),
-        Some(_) | None => mistake,
-    }
+/// Names private files for variables that are not set and are secret: no remedy may put a password into version control.
+fn where_secret(mistakes: Vec<Diagnostic>, role: &Entry) -> Vec<Diagnostic> {
+    let schema = role.variables();
+    let secret = |mistake: &Diagnostic| {
+        let unset = mistake.unset.as_ref();
+        unset.is_some_and(|it| is_secret(&schema["properties"][it.variable.as_str()], &schema))
+    };
+    let mistakes = mistakes.into_iter();
+    mistakes
+        .map(|mistake| {
+            if secret(&mistake) {
+                mistake.in_private_files()
+            } else {
+                mistake
+            }
+        })
+        .collect()
 }
 
 /// Tells whether a field is a secret, or a list or map of secrets.
@@ -379,7 +386,7 @@ fn is_secret(field: &Value, root: &Value) -> bool {
 pub(crate) fn promises(context: &HostContext<'_>, promises: &mut Promises) -> Vec<Diagnostic> {
     let roles = context.roles.of(context.host);
     roles
-        .filter_map(|role| role.promises(context, promises).err())
+        .filter_map(|role| Some(where_secret(role.promises(context, promises).err()?, role)))
         .flatten()
         .collect()
 }
@@ -398,7 +405,8 @@ mod tests {
                 variable: variable.to_owned(),
                 hint_for_many: "set it in e/groups/all.yml".to_owned(),
             }));
-            where_secret(mistake, &role.variables()).hint.unwrap()
+            let mut found = where_secret(vec![mistake], role);
+            found.remove(0).hint.unwrap()
         };
         let (public, private) = (
             "set it in e/groups/all.yml",

@@ -142,7 +142,12 @@ impl<'r> Filling<'r> {
                     &mut filling.mistakes,
                 ),
                 (None, None) => {
-                    filling.mistakes.push(vars.unset(&role.name, name));
+                    let unset = vars.unset(&role.name, name);
+                    filling.mistakes.push(if variable.kind.is_secret() {
+                        unset.in_private_files()
+                    } else {
+                        unset
+                    });
                     Json::Null
                 }
             };
