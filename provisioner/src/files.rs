@@ -1,6 +1,6 @@
 //! Reads the files of an estate for the core, which does no I/O itself.
 
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use tasks::estate::sealed::SEALED;
@@ -39,6 +39,15 @@ pub(crate) fn default_estate(here: &Path) -> PathBuf {
 
 fn has_inventory(folder: &Path) -> bool {
     INVENTORIES.iter().any(|name| folder.join(name).is_file())
+}
+
+/// Tells whether others than this user and root could have written a file.
+pub(crate) fn others_may_write(path: &Path) -> bool {
+    let Ok(found) = std::fs::metadata(path) else {
+        return false;
+    };
+    let is_mine = found.uid() == 0 || found.uid() == rustix::process::getuid().as_raw();
+    !is_mine || found.mode() & 0o022 != 0
 }
 
 /// Reads every file of an estate folder.

@@ -62,11 +62,12 @@ impl Folder {
         let mut command = Command::new(env!("CARGO_BIN_EXE_prov"));
         command.args(words).current_dir(self.folder.path());
         command
-            .env("HOME", self.path("home"))
+            .env("HOME", self.path(".home"))
             .env("XDG_STATE_HOME", self.path(".state"));
         command
             .env("EDITOR", editor)
             .env_remove("VISUAL")
+            .env_remove("XDG_CONFIG_HOME")
             .env_remove("PROV_IDENTITY");
         if with_key {
             command.env(
@@ -460,4 +461,110 @@ fn other_recipients_get_the_values_by_rekeying_and_version_control_is_looked_at(
     folder.git(&["commit", "-qm", "y"]);
     let said = folder.prov(&["secrets", "check"]);
     assert_eq!(said.code, 0, "{}", said.out);
+}
+
+/// A stand-in for `pass` that notes what it is asked for.
+const PASS: &str = "#!/bin/sh
+echo \"$# $*\" >>\"$HOME/asked\"
+[ -z \"$PROV_IDENTITY_KEY\" ] || echo 'it has a key' >>\"$HOME/asked\"
+case $2 in
+firm/web) printf '%s\\n' 'can\"ary '\\''ü: #1';;
+*) echo 'Error:' >&2; echo \"$2 is not in the password store.\" >&2; exit 1;;
+esac
+";
+
+#[test]
+fn a_program_gives_secrets_only_where_its_user_allows_it_and_they_are_needed() {
+    let folder = Folder::new();
+    folder.write(
+        "groups/all.yml",
+        "r_key: {secret_from: pass, name: web}\nr_port: 3\n",
+    );
+    folder.write(
+        "estate.private.yml",
+        "connection: {password: {secret_from: pass, name: web}}\n",
+    );
+    let pass = folder.path(".home/pass");
+    folder.write(".home/pass", PASS);
+    fs::set_permissions(&pass, fs::Permissions::from_mode(0o700)).unwrap();
+    let asked = || fs::read_to_string(folder.path(".home/asked")).unwrap_or_default();
+    let allow = |estate: &str| {
+        let words = format!("[{}, show, 'firm/{{name}}']", pass.display());
+        folder.write(
+            ".home/.config/prov/secrets.yml",
+            &format!("{estate}: {{pass: {words}}}\n"),
+        );
+    };
+    // It is loaded with what it needs before there turns out to be nobody.
+    let needing = ["diff", "-vvv", "--limit", "nobody"];
+
+    let checked = folder.prov(&["check"]);
+    assert_eq!(checked.code, 0, "{}", checked.err);
+    assert!(
+        checked.err.contains("comes from programs") && checked.err.contains("2 values in"),
+        "{}",
+        checked.err
+    );
+    assert_eq!(folder.findings(true), [""; 0]);
+    // Nobody has allowed anything, or only for another estate.
+    for estate in ["", "/srv/other"] {
+        if !estate.is_empty() {
+            allow(estate);
+        }
+        let said = folder.prov(&needing);
+        assert_eq!(said.code, 1);
+        for part in [
+            "you have allowed it no such command",
+            "groups/all.yml:1: r_key wants 'web'",
+            "estate.private.yml:1: connection.password wants 'web'",
+            ".home/.config/prov/secrets.yml",
+        ] {
+            assert!(said.err.contains(part), "{part}: {}", said.err);
+        }
+    }
+    assert_eq!(asked(), "");
+
+    allow(&folder.folder.path().display().to_string());
+    let said = folder.prov(&needing);
+    assert_eq!(said.code, 64, "{}", said.err);
+    assert!(said.err.contains("nobody"), "{}", said.err);
+    assert!(!format!("{}{}", said.out, said.err).contains("ary"));
+    // Once for a run, whoever needs it.
+    assert_eq!(asked(), "2 show firm/web\n");
+    assert_eq!(folder.prov(&["check"]).code, 0);
+    assert_eq!(asked(), "2 show firm/web\n");
+
+    // Not of an estate that has mistakes.
+    folder.write("groups/all.yml", "r_key: {secret_from: pass, nam: web}\n");
+    let said = folder.prov(&needing);
+    assert_eq!(said.code, 64);
+    assert!(said.err.contains("unknown field 'nam'"), "{}", said.err);
+    assert_eq!(asked(), "2 show firm/web\n");
+
+    folder.write("groups/all.yml", "r_key: {secret_from: pass, name: db}\n");
+    let said = folder.prov(&needing);
+    assert_eq!(said.code, 1);
+    let pass = pass.display();
+    for part in [
+        "cannot get 1 value".to_owned(),
+        format!(
+            "groups/all.yml:1: r_key: `{pass} show firm/db` ended with 1: firm/db is not in the password store."
+        ),
+    ] {
+        assert!(said.err.contains(&part), "{part}: {}", said.err);
+    }
+
+    // What a store gives may stand only where secrets may.
+    folder.write(
+        "groups/all.yml",
+        "r_key: x\nr_port: {secret_from: pass, name: web}\n",
+    );
+    let said = folder.prov(&["check"]);
+    assert_eq!(said.code, 64, "{}", said.err);
+    let says = ["groups/all.yml:2", "found a text with a secret"];
+    assert!(
+        says.iter().all(|part| said.err.contains(part)),
+        "{}",
+        said.err
+    );
 }

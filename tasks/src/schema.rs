@@ -15,13 +15,13 @@ const DRAFT: &str = "https://json-schema.org/draft/2020-12/schema";
 /// The schema of `estate.yml`.
 #[must_use]
 pub fn estate() -> Value {
-    inventory_schema().to_value()
+    or_from_store(inventory_schema().to_value())
 }
 
 /// The schema of `domains/NAME/domain.yml`.
 #[must_use]
 pub fn domain() -> Value {
-    domain::settings_schema().to_value()
+    or_from_store(domain::settings_schema().to_value())
 }
 
 /// The schema of files with variables, `groups/NAME.yml` and `hosts/NAME.yml`: what any of the roles reads, and what may stand
@@ -39,7 +39,7 @@ pub fn variables(roles: &Catalogue) -> Value {
         (name, (role.variables)().to_value())
     });
     for (role, variables) in of_hosts.chain(of_domains) {
-        let schema = gathered.of(&role, variables);
+        let schema = gathered.of(&role, or_from_store(variables));
         for (name, field) in schema["properties"].as_object().into_iter().flatten() {
             fields.entry(name).or_insert_with(|| field.clone());
         }
@@ -112,6 +112,39 @@ fn handlers() -> Value {
             "additionalProperties": false,
         },
     })
+}
+
+/// Lets a reference to a store take the place of a secret.
+fn or_from_store(mut schema: Value) -> Value {
+    if schema["format"] == "secret" {
+        let about = schema["description"].clone();
+        let text = json!({ "type": "string" });
+        let fields = json!({ "secret_from": text, "name": text });
+        let mut either = json!({ "anyOf": [schema, {
+            "type": "object",
+            "properties": fields,
+            "required": ["secret_from", "name"],
+            "additionalProperties": false,
+        }] });
+        if about.is_string() {
+            either["description"] = about;
+        }
+        return either;
+    }
+    match &mut schema {
+        Value::Object(fields) => {
+            for field in fields.values_mut() {
+                *field = or_from_store(field.take());
+            }
+        }
+        Value::Array(items) => {
+            for item in items {
+                *item = or_from_store(item.take());
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+    schema
 }
 
 /// Definitions of several schemas, each under names of its own.

@@ -421,3 +421,102 @@ fn secrets_of_databases_and_backups_are_in_their_files_and_nowhere_else() {
         assert_eq!(on_host(&estate, host, estate.password()), "");
     }
 }
+
+/// A stand-in for `pass` that gives what a file beside it holds, and tells how often it was asked.
+const PASS: &str = "#!/bin/sh
+echo \"$*\" >>\"$HOME/asked\"
+cat \"$HOME/store/$2\" || { echo \"Error: $2 is not in the password store.\" >&2; exit 1; }
+";
+
+#[test]
+fn a_secret_of_a_password_store_reaches_its_file_and_nothing_else() {
+    let estate = Estate::new(&["one"]);
+    let [director, monitor] = [(); 2].map(|()| secret());
+    // The password that prov logs in and becomes root with is from there, too.
+    estate.inventory_with_password(
+        "{secret_from: pass, name: sudo}",
+        "roles: {backup_client: [one]}\n",
+    );
+    estate.write(
+        "groups/all.yml",
+        "backup_director_name: d\nbackup_monitor_name: m\n",
+    );
+    estate.write(
+        "hosts/one.yml",
+        "backup_client_director_password: {secret_from: pass, name: director}\n\
+         backup_client_monitor_password: {secret_from: pass, name: monitor}\n",
+    );
+    estate.write_home("pass", PASS);
+    let pass = estate.path("home/pass");
+    let permissions = std::os::unix::fs::PermissionsExt::from_mode(0o700);
+    std::fs::set_permissions(&pass, permissions).unwrap();
+    for (name, text) in [
+        ("sudo", estate.password()),
+        ("director", &director),
+        ("monitor", &monitor),
+    ] {
+        estate.write_home(&format!("store/firm/{name}"), &format!("{text}\n"));
+    }
+    let asked = || std::fs::read_to_string(estate.path("home/asked")).unwrap_or_default();
+
+    estate.prov(["check"]).run().exits(0);
+    let refused = estate.prov(["deploy"]).run();
+    refused.exits(1).says("you have allowed it no such command");
+    assert_eq!(asked(), "");
+    estate.write_home(
+        ".config/prov/secrets.yml",
+        &format!(
+            "{}: {{pass: [{}, show, 'firm/{{name}}']}}\n",
+            estate.path_text("estate"),
+            pass.display()
+        ),
+    );
+    estate.deploy();
+    assert_eq!(
+        asked(),
+        "show firm/sudo\nshow firm/director\nshow firm/monitor\n"
+    );
+    let container = estate.container("one");
+    docker(&["exec", "--detach", &container, "sh", "-c", SAMPLER], "");
+    let plan = estate.path_text("state/plan");
+    let mut said = Vec::new();
+    for arguments in [
+        &["-vvv", "diff", "--out", &plan][..],
+        &["-vvv", "apply", "--plan", &plan],
+        &["--output", "json", "diff"],
+    ] {
+        let ran = estate.prov(arguments).run();
+        ran.exits(0);
+        said.push(ran.told());
+    }
+    estate.on("one", "rm /run/sample");
+    said.push(estate.on(
+        "one",
+        "tr '\\0' '\\n' </dev/shm/samples; rm /dev/shm/samples",
+    ));
+    assert!(said.iter().any(|text| text.contains("apt-get")));
+    for hidden in [director.as_str(), &monitor, estate.password()] {
+        for text in &said {
+            assert!(!text.contains(hidden), "a secret in:\n{text}");
+        }
+        search(&estate.path("state"), &mut |path, bytes| {
+            assert!(!contains(bytes, hidden), "a secret in {}", path.display());
+        });
+    }
+    for (hidden, files) in [
+        (director.as_str(), CONFIGURATION),
+        (&monitor, CONFIGURATION),
+        (estate.password(), ""),
+    ] {
+        assert_eq!(on_host(&estate, "one", hidden).trim_end(), files);
+    }
+
+    // What the store has no more is said with the command, and nothing is done.
+    std::fs::remove_file(estate.path("home/store/firm/monitor")).unwrap();
+    let failed = estate.prov(["apply"]).run();
+    failed
+        .exits(1)
+        .says("hosts/one.yml:2: backup_client_monitor_password: `")
+        .says("ended with 1: Error: firm/monitor is not in the password store.")
+        .never_says(&director);
+}

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use tasks::Diagnostic;
 use tasks::authority::Authority;
 use tasks::domain::Domains;
-use tasks::estate::{Estate, KNOWN_HOSTS, Sources};
+use tasks::estate::{Estate, Given, KNOWN_HOSTS, Reference, Sources, is_misplaced_secret};
 use tasks::role::{Catalogue, Inputs};
 use tasks::template::Templates;
 
@@ -17,7 +17,7 @@ use crate::engine::Failure;
 use crate::files;
 use crate::report::problem::Problem;
 use crate::report::text::counted;
-use crate::secrets::{Opener, Recipients};
+use crate::secrets::{Opener, Recipients, store};
 use crate::ssh::{Keyring, UserConfig};
 use crate::state::{State, home};
 
@@ -34,33 +34,46 @@ pub(super) struct App {
 impl App {
     /// Loads the estate and everything that is needed to decide about its hosts.
     pub(super) fn load(global: Global) -> Result<Self, Problem> {
-        Self::with_authority(global, |name, opener, state| {
+        Self::with(global, Values::Known, |name, opener, state| {
             authority::of(name, opener, state).map(Some)
         })
     }
 
     /// Loads the same without making an authority where there is none.
     pub(super) fn load_as_it_is(global: Global) -> Result<Self, Problem> {
-        Self::with_authority(global, |_, opener, state| {
+        Self::with(global, Values::Known, |_, opener, state| {
             let found = authority::find(opener, state)?;
             Ok(found.map(|kept| kept.first))
         })
     }
 
-    fn with_authority(
+    /// Loads what needs no secret: those that cannot be decrypted do not matter, and no program is asked.
+    pub(super) fn load_without_secrets(global: Global) -> Result<Self, Problem> {
+        Self::with(global, Values::AsTheyAre, |_, _, _| Ok(None))
+    }
+
+    fn with(
         global: Global,
+        values: Values,
         authority: fn(&str, Opener<'_>, &State) -> Result<Option<Authority>, Problem>,
     ) -> Result<Self, Problem> {
+        let mut loaded = load(&global)?;
+        let must_know = values == Values::Known;
+        if must_know && !loaded.unseen.is_empty() {
+            return Err(locked(&global, &loaded.unseen));
+        }
+        // Nobody is asked for secrets of an estate that is known to have mistakes.
+        if must_know && !loaded.references.is_empty() {
+            let given = store::ask(&global.estate, &loaded.references)?;
+            loaded = load_with(&global, &given)?;
+        }
         let Loaded {
             estate,
             templates,
             domains,
             roles,
-            unseen,
-        } = load(&global)?;
-        if !unseen.is_empty() {
-            return Err(locked(&global, &unseen));
-        }
+            ..
+        } = loaded;
         let inputs = Inputs {
             container_host_resolvers: if estate.network().is_some() {
                 host_resolvers()?
@@ -144,6 +157,13 @@ impl App {
     }
 }
 
+/// Whether secrets must be known.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Values {
+    Known,
+    AsTheyAre,
+}
+
 /// What is read before anything is decided.
 pub(super) struct Loaded {
     pub(super) estate: Estate,
@@ -152,18 +172,47 @@ pub(super) struct Loaded {
     pub(super) roles: Catalogue,
     /// Files and lines of values that could not be decrypted.
     pub(super) unseen: BTreeSet<(String, usize)>,
+    /// What programs would have to be asked for.
+    pub(super) references: Vec<Reference>,
 }
 
-/// Loads an estate, its templates, its roles and its domains.
+impl Loaded {
+    /// Tells whether a mistake may be one of what stands in the place of a value that is not known.
+    pub(super) fn is_unseen(&self, mistake: &Diagnostic) -> bool {
+        is_unseen(mistake, &self.unseen) || is_not_asked(mistake, &lines(&self.references))
+    }
+}
+
+/// Gives files and lines of references.
+pub(super) fn lines(references: &[Reference]) -> BTreeSet<(String, usize)> {
+    let lines = references.iter();
+    lines
+        .map(|it| (it.place.file.clone(), it.place.line))
+        .collect()
+}
+
+/// Loads an estate, its templates, its roles and its domains; no program is asked for secrets.
 pub(super) fn load(global: &Global) -> Result<Loaded, Problem> {
-    let sources = files::read_estate(&global.estate, global.opener())?;
+    load_with(global, &Given::new())
+}
+
+fn load_with(global: &Global, given: &Given) -> Result<Loaded, Problem> {
+    let mut references = Vec::new();
+    let mut give = |sources: &mut Sources| {
+        let wanted = sources.references().into_iter();
+        references.extend(wanted.filter(|it| !given.contains_key(&it.wanted)));
+        sources.give(given.clone());
+    };
+    let mut sources = files::read_estate(&global.estate, global.opener())?;
+    give(&mut sources);
     let estate = Estate::load(&sources, &global.set);
     let templates = Templates::load(&sources);
     let folder = files::domains_folder(&global.estate, global.domains_folder.as_deref())?;
     let mut unseen = sources.unseen().clone();
     let domains = match folder {
         Some(folder) => {
-            let sources = files::read_domains(&folder, global.opener())?;
+            let mut sources = files::read_domains(&folder, global.opener())?;
+            give(&mut sources);
             unseen.extend(sources.unseen().iter().cloned());
             Domains::load(&sources)
         }
@@ -178,11 +227,15 @@ pub(super) fn load(global: &Global) -> Result<Loaded, Problem> {
             domains,
             roles,
             unseen,
+            references,
         }),
         (estate, templates, domains, roles) => {
             let mistakes = [estate.err(), templates.err(), domains.err(), roles.err()];
             let mistakes: Vec<_> = mistakes.into_iter().flatten().flatten().collect();
-            let is_seen = |mistake: &Diagnostic| !is_unseen(mistake, &unseen);
+            let left = lines(&references);
+            let is_seen = |mistake: &Diagnostic| {
+                !is_unseen(mistake, &unseen) && !is_not_asked(mistake, &left)
+            };
             if mistakes.iter().any(is_seen) {
                 Err(mistakes
                     .into_iter()
@@ -191,16 +244,36 @@ pub(super) fn load(global: &Global) -> Result<Loaded, Problem> {
                     .into())
             } else {
                 // Nothing is known to be wrong, but without these values there is no estate.
-                Err(locked(global, &unseen))
+                Err(if unseen.is_empty() {
+                    not_asked(&left)
+                } else {
+                    locked(global, &unseen)
+                })
             }
         }
     }
 }
 
+/// Says that there is no estate without what programs give.
+fn not_asked(left: &BTreeSet<(String, usize)>) -> Problem {
+    Problem::Failed(Failure::new(
+        format!(
+            "what stands in the place of a secret does not do, and no program was asked for it: {}",
+            unseen_in(left)
+        ),
+        "preview with `prov diff`, which asks",
+    ))
+}
+
 /// Tells whether a mistake is one of what stands in the place of a value that could not be decrypted.
-pub(super) fn is_unseen(mistake: &Diagnostic, unseen: &BTreeSet<(String, usize)>) -> bool {
+fn is_unseen(mistake: &Diagnostic, unseen: &BTreeSet<(String, usize)>) -> bool {
     let place = mistake.place.as_ref();
     place.is_some_and(|place| unseen.contains(&(place.file.clone(), place.line)))
+}
+
+/// Tells whether a mistake is one of what stands in the place of a secret that no program was asked for, and may be none with it.
+fn is_not_asked(mistake: &Diagnostic, left: &BTreeSet<(String, usize)>) -> bool {
+    !is_misplaced_secret(mistake) && is_unseen(mistake, left)
 }
 
 /// Says in which files how many values could not be decrypted.

@@ -1,5 +1,7 @@
 //! `prov check`: validates an estate offline.
 
+use std::collections::BTreeSet;
+
 use crate::report::print::{errln, jsonln, outln};
 use serde_json::json;
 use tasks::role::{self, Inputs};
@@ -14,33 +16,25 @@ use crate::report::text::counted;
 const SOME_RESOLVER: [u8; 4] = [192, 0, 2, 53];
 
 pub(super) fn run(global: &Global) -> Result<u8, Problem> {
-    let app::Loaded {
-        estate,
-        templates,
-        domains,
-        roles,
-        unseen,
-    } = app::load(global)?;
+    let loaded = app::load(global)?;
     let inputs = Inputs {
-        roles,
+        roles: loaded.roles.clone(),
         authority: None,
         container_host_resolvers: vec![SOME_RESOLVER.into()],
     };
-    let mut mistakes = role::check(&estate, &domains, &templates, &inputs);
-    // Of what could not be decrypted nobody knows whether it is right.
-    mistakes.retain(|mistake| !app::is_unseen(mistake, &unseen));
-    if !unseen.is_empty() && global.output == Output::Text {
-        errln!(
-            "note: not checked, because there is no key for it here: {}{}\nhint: {}",
-            app::unseen_in(&unseen),
-            if mistakes.is_empty() {
-                ""
-            } else {
-                "; mistakes may come from that"
-            },
-            app::whose_identity(global)
-        );
+    let mut mistakes = role::check(&loaded.estate, &loaded.domains, &loaded.templates, &inputs);
+    // Of what is not known nobody knows whether it is right.
+    mistakes.retain(|mistake| !loaded.is_unseen(mistake));
+    let asked = app::lines(&loaded.references);
+    if global.output == Output::Text {
+        say_unseen(global, &loaded.unseen, &asked, !mistakes.is_empty());
     }
+    let app::Loaded {
+        estate,
+        domains,
+        unseen,
+        ..
+    } = loaded;
     if !mistakes.is_empty() {
         return Err(mistakes.into());
     }
@@ -59,7 +53,7 @@ pub(super) fn run(global: &Global) -> Result<u8, Problem> {
     match global.output {
         Output::Json => jsonln!(
             "{:#}",
-            json!({ "not_decrypted": unseen.iter().map(|(file, line)| json!({ "file": file, "line": line })).collect::<Vec<_>>(), "notes": notes.iter().map(|note| json!({ "message": note.message, "hint": note.hint })).collect::<Vec<_>>(), "estate": estate.name(), "hosts": hosts, "services": services, "roles": roles, "domains": domains.len(), "mistakes": [] })
+            json!({ "not_decrypted": unseen.iter().map(|(file, line)| json!({ "file": file, "line": line })).collect::<Vec<_>>(), "not_asked_for": asked.iter().map(|(file, line)| json!({ "file": file, "line": line })).collect::<Vec<_>>(), "notes": notes.iter().map(|note| json!({ "message": note.message, "hint": note.hint })).collect::<Vec<_>>(), "estate": estate.name(), "hosts": hosts, "services": services, "roles": roles, "domains": domains.len(), "mistakes": [] })
         ),
         Output::Text | Output::Prometheus => outln!(
             "{} {}, {}, {}, {}: {}",
@@ -76,4 +70,31 @@ pub(super) fn run(global: &Global) -> Result<u8, Problem> {
         errln!("note: {}\nhint: {hint}", note.message);
     }
     Ok(exit::DONE)
+}
+
+/// Says which values were not checked, and why.
+fn say_unseen(
+    global: &Global,
+    unseen: &BTreeSet<(String, usize)>,
+    asked: &BTreeSet<(String, usize)>,
+    has_mistakes: bool,
+) {
+    let may_be_cause = if has_mistakes {
+        "; mistakes may come from that"
+    } else {
+        ""
+    };
+    if !unseen.is_empty() {
+        errln!(
+            "note: not checked, because there is no key for it here: {}{may_be_cause}\nhint: {}",
+            app::unseen_in(unseen),
+            app::whose_identity(global)
+        );
+    }
+    if !asked.is_empty() {
+        errln!(
+            "note: not checked, because it comes from programs, which are not run for that: {}{may_be_cause}",
+            app::unseen_in(asked)
+        );
+    }
 }

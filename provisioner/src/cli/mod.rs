@@ -150,7 +150,9 @@ async fn dispatch(arguments: Arguments) -> Result<u8, Problem> {
         Command::Complete(options) => apply::complete(&App::load(global)?, &options).await,
         Command::Deploy(options) => containers::deploy(&App::load(global)?, &options).await,
         Command::Test(options) => containers::test(&App::load(global)?, &options).await,
-        Command::Down(options) => containers::down(&App::load(global)?, &options).await,
+        Command::Down(options) => {
+            containers::down(&App::load_without_secrets(global)?, &options).await
+        }
         Command::Domain(options) => domain::run(&App::load(global)?, &options).await,
         Command::Verify(options) => verify::run(&App::load(global)?, &options).await,
         Command::Up(options) => up::run(&App::load(global)?, &options).await,

@@ -15,7 +15,7 @@ use crate::report::problem::Problem;
 use crate::state::home;
 
 /// Variable of the environment that holds a key itself.
-const VARIABLE: &str = "PROV_IDENTITY_KEY";
+pub(super) const VARIABLE: &str = "PROV_IDENTITY_KEY";
 
 /// Keys of SSH that are tried where no identity is named.
 const OWN: [&str; 2] = ["id_ed25519", "id_rsa"];

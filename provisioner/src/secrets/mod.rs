@@ -7,6 +7,7 @@
 
 mod identity;
 mod recipients;
+pub(crate) mod store;
 
 use std::io::{Read as _, Write as _};
 

@@ -264,7 +264,10 @@ fn read(
         let Some(bytes) = bytes else { continue };
         let shown = sources.file(&format!("{name}/{own}"));
         match parse_bytes(&shown, bytes, is_private) {
-            Ok(node) => mistakes.extend(layer.add(&node).err().into_iter().flatten()),
+            Ok(mut node) => {
+                mistakes.extend(sources.filled(bytes, &mut node));
+                mistakes.extend(layer.add(&node).err().into_iter().flatten());
+            }
             Err(mistake) => mistakes.push(mistake),
         }
     }

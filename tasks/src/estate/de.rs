@@ -10,7 +10,7 @@ use serde::de::{DeserializeSeed, Deserializer, EnumAccess, MapAccess, SeqAccess}
 use serde::de::{Unexpected, VariantAccess, Visitor};
 
 use super::fault::Fault;
-use super::node::{Key, Node, Value};
+use super::node::{FILLED, Key, Node, Value};
 use crate::Diagnostic;
 use crate::content::{CONTENT, Content};
 
@@ -20,6 +20,16 @@ use crate::content::{CONTENT, Content};
 pub fn from_node<'de, T: Deserialize<'de>>(node: &'de Node) -> Result<T, Diagnostic> {
     let read = At::new(node).seed(std::marker::PhantomData);
     read.map_err(Fault::into_diagnostic)
+}
+
+/// What is said of a secret in a field that is not made for one.
+const MISPLACED: &str =
+    "a secret may not stand here: only contents of files and fields for passwords take one";
+
+/// Tells whether a mistake is that a secret stands where none may, whatever the secret is.
+#[must_use]
+pub fn is_misplaced_secret(mistake: &Diagnostic) -> bool {
+    mistake.message == MISPLACED || mistake.message.ends_with(FILLED)
 }
 
 /// Deserializes the node it points at.
@@ -69,9 +79,7 @@ impl<'de> At<'de> {
         } else if self.hide {
             visitor.visit_string(content.expose())
         } else {
-            Err(serde::de::Error::custom(
-                "a secret may not stand here: only contents of files and fields for passwords take one",
-            ))
+            Err(serde::de::Error::custom(MISPLACED))
         }
     }
 

@@ -149,7 +149,9 @@ impl Loader<'_> {
     fn parse(&mut self, path: &str, bytes: &[u8]) -> Option<Node> {
         let name = self.sources.place().file(path);
         let node = yaml::parse_bytes(&name, bytes, is_private(path));
-        node.map_err(|mistake| self.mistakes.push(mistake)).ok()
+        let mut node = node.map_err(|mistake| self.mistakes.push(mistake)).ok()?;
+        self.mistakes.extend(self.sources.filled(bytes, &mut node));
+        Some(node)
     }
 
     fn layer(&mut self, estate: &mut Estate, path: &str, node: &Node) {

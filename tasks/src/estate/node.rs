@@ -13,6 +13,9 @@ use crate::content::Content;
 /// Longest value that a message quotes in full.
 const QUOTED: usize = 60;
 
+/// What a text is called of which parts are secret.
+pub(super) const FILLED: &str = "a text with a secret";
+
 /// Holds a value and the place where it was written.
 #[derive(Clone)]
 pub struct Node {
@@ -147,7 +150,7 @@ impl Node {
     pub(crate) fn describe(&self, hide: bool) -> String {
         let hide = hide || self.mark.source().is_private();
         match &self.value {
-            Value::Filled(_) => "a text with a secret".to_owned(),
+            Value::Filled(_) => FILLED.to_owned(),
             Value::Either(_, _) if hide => "a value".to_owned(),
             Value::Either(_, text) => format!("'{}'", shorten(text)),
             Value::Null => "nothing".to_owned(),

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, OnceLock};
 
-use crate::{MASK, Place};
+use crate::{MASK, Place, Secret};
 
 /// Longest part of a line that is shown; what comes after it is of no help to a person.
 const SHOWN: usize = 240;
@@ -23,7 +23,20 @@ pub struct Sources {
     folder: Folder,
     files: BTreeMap<String, Vec<u8>>,
     unseen: BTreeSet<(String, usize)>,
+    given: Given,
 }
+
+/// What is asked of a store.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Wanted {
+    /// The store, as the user calls it: a label.
+    pub store: String,
+    /// The secret's name there: no control characters, no `-` at its beginning, and as a path it leads nowhere else.
+    pub name: String,
+}
+
+/// What stores have given.
+pub type Given = BTreeMap<Wanted, Secret>;
 
 /// Names the folder of an estate as the user typed it.
 #[derive(Debug, Clone, Default)]
@@ -50,6 +63,7 @@ impl Sources {
             folder: Folder(folder),
             files: BTreeMap::new(),
             unseen: BTreeSet::new(),
+            given: Given::new(),
         }
     }
 
@@ -74,6 +88,16 @@ impl Sources {
     #[must_use]
     pub fn unseen(&self) -> &BTreeSet<(String, usize)> {
         &self.unseen
+    }
+
+    /// Hands over what stores have given for the references in the files.
+    pub fn give(&mut self, given: Given) {
+        self.given = given;
+    }
+
+    /// Gives what stores have given.
+    pub(super) fn given(&self) -> &Given {
+        &self.given
     }
 
     /// Names the folder as the user typed it.

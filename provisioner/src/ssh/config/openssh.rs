@@ -5,7 +5,6 @@
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -122,11 +121,7 @@ impl OpenSsh {
 
 /// Refuses a file that others could have written, as OpenSSH's client does.
 fn check(path: &Path) -> Result<(), String> {
-    let Ok(found) = std::fs::metadata(path) else {
-        return Ok(());
-    };
-    let is_mine = found.uid() == 0 || found.uid() == rustix::process::getuid().as_raw();
-    if is_mine && found.mode() & 0o022 == 0 {
+    if !crate::files::others_may_write(path) {
         return Ok(());
     }
     Err(format!(

@@ -124,7 +124,7 @@ impl Inventory {
                 )),
             });
         };
-        if is_secret || node.mark().source().is_private() {
+        if is_secret || node.mark().source().is_private() || has_secret(node) {
             return Err(secret());
         }
         Ok(tera::Value::from_serializable(&json(node)))
@@ -137,6 +137,21 @@ fn unknown<'n>(what: &str, name: &str, known: impl IntoIterator<Item = &'n str>)
         Some(near) => format!("there is no {what} '{shown}'; did you mean '{near}'?"),
         None => format!("there is no {what} '{shown}'"),
     })
+}
+
+/// Tells whether a store has given any of a value.
+fn has_secret(node: &Node) -> bool {
+    match node.value() {
+        Value::Filled(_) => true,
+        Value::Sequence(items) => items.iter().any(has_secret),
+        Value::Mapping(entries) => entries.iter().any(|(_, node)| has_secret(node)),
+        Value::Null
+        | Value::Bool(_)
+        | Value::Integer(_)
+        | Value::Float(_)
+        | Value::String(_)
+        | Value::Either(..) => false,
+    }
 }
 
 fn json(node: &Node) -> serde_json::Value {
