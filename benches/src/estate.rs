@@ -23,6 +23,36 @@ pub const DOMAINS: [&str; 2] = ["customer.com", "home.com"];
 /// The first three bytes of its network.
 const NETWORK: &str = "10.96.0.";
 
+/// A role of the estate's own.
+const OWN_ROLE: &str = "\
+summary: A role of the benchmark.
+variables:
+  own_title: {type: line, default: Title}
+  own_port: {type: port, default: 8080}
+  own_words: {type: list of word, default: [a, b, c]}
+handlers:
+  reload: {reload: own}
+resources:
+  - packages: {names: [own-server]}
+  - directory: {path: /srv/own}
+  - file: {path: /etc/own.conf, template: conf}
+    notify: reload
+  - file: {path: '/srv/own/{{ item }}', content: '{{ item }} of {{ host.name }}'}
+    each: own_words
+  - line: {path: /etc/hosts, line: '{{ host.address }} own'}
+    when: release == 'bookworm'
+  - service: {name: own}
+checks:
+  - tcp: {port: '{{ own_port }}'}
+";
+
+/// Its template.
+const OWN_TEMPLATE: &str = "\
+title = {{ own_title }}
+port = {{ own_port }}
+{% for word in own_words %}word {{ word }}
+{% endfor %}";
+
 /// An estate, and what is needed to run prov on it without touching the user's own files.
 pub struct Estate {
     folder: TempDir,
@@ -128,6 +158,21 @@ impl Estate {
                    dns_resolvers: [10.96.0.106]\n";
         std::fs::write(estate.folder().join("groups/all.yml"), all)?;
         Ok(estate)
+    }
+
+    /// Gives all hosts this many roles of the estate's own, each with variables, a template, an expression, a list and a check.
+    pub fn give_own_roles(&self, count: usize) -> Result<()> {
+        let inventory = self.folder().join("estate.yml");
+        let mut text = std::fs::read_to_string(&inventory)?;
+        for number in 0..count {
+            let role = format!("own{number}");
+            let folder = self.folder().join("roles").join(&role);
+            std::fs::create_dir_all(&folder)?;
+            std::fs::write(folder.join("role.yml"), OWN_ROLE.replace("own", &role))?;
+            std::fs::write(folder.join("conf"), OWN_TEMPLATE.replace("own", &role))?;
+            text = text.replace("roles: {", &format!("roles: {{{role}: all, "));
+        }
+        Ok(std::fs::write(inventory, text)?)
     }
 
     /// Gives the estate's folder.

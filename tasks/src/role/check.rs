@@ -1,11 +1,13 @@
 //! What `prov check` asks: whether an estate and its domains can be decided about, as far as that needs no host.
 
 use std::collections::BTreeMap;
+use std::num::NonZero;
+use std::{panic, thread};
 
 use super::{HostContext, Inputs, resources};
 use crate::diagnostic::Diagnostic;
 use crate::domain::Domains;
-use crate::estate::Estate;
+use crate::estate::{Estate, Host};
 use crate::template::Templates;
 
 /// Says what is no mistake and still not likely to be meant.
@@ -56,17 +58,41 @@ pub fn check(
     let known = inputs.roles.known();
     let mut mistakes = estate.check(&known);
     mistakes.extend(inputs.roles.own().flat_map(|role| role.check(estate)));
-    for host in estate.hosts() {
-        let context = HostContext::new(estate, host, inputs, templates);
-        if let Err(found) = resources(&context) {
-            mistakes.extend(found);
+    let hosts = estate.hosts();
+    let of_host = |host: &Host| check_host(estate, host, templates, inputs);
+    let shares = hosts.chunks(share(hosts.len()));
+    thread::scope(|scope| {
+        let shares = shares
+            .map(|share| scope.spawn(move || share.iter().flat_map(of_host).collect::<Vec<_>>()));
+        for found in shares.collect::<Vec<_>>() {
+            match found.join() {
+                Ok(found) => mistakes.extend(found),
+                Err(panic) => panic::resume_unwind(panic),
+            }
         }
-        let own = inputs.roles.own().filter(|role| role.is_on(host));
-        let checks = own.filter_map(|role| role.checks(estate, &context.vars).err());
-        mistakes.extend(checks.flatten());
-    }
+    });
     mistakes.extend(domains.check(estate, &known, templates, inputs));
     mistakes.sort();
     mistakes.dedup();
+    mistakes
+}
+
+/// Says how many hosts each processor gets; a few are not worth a thread.
+fn share(hosts: usize) -> usize {
+    let processors = thread::available_parallelism().map_or(1, NonZero::get);
+    hosts.div_ceil(processors).max(32)
+}
+
+fn check_host(
+    estate: &Estate,
+    host: &Host,
+    templates: &Templates,
+    inputs: &Inputs,
+) -> Vec<Diagnostic> {
+    let context = HostContext::new(estate, host, inputs, templates);
+    let mut mistakes = resources(&context).err().unwrap_or_default();
+    let own = inputs.roles.own().filter(|role| role.is_on(host));
+    let checks = own.filter_map(|role| role.checks(estate, &context.vars).err());
+    mistakes.extend(checks.flatten());
     mistakes
 }

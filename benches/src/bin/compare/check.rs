@@ -7,11 +7,15 @@ use benches::{Result, ensure};
 
 use crate::arguments::Arguments;
 
+/// How many roles of its own the last estate has.
+const OWN_ROLES: usize = 10;
+
 pub(crate) fn run(arguments: &Arguments) -> Result<Vec<Row>> {
-    let counts = [10_usize, 100, 1000];
+    let counts = [(10_usize, 0), (100, 0), (1000, 0), (1000, OWN_ROLES)];
     let mut estates = Vec::new();
-    for count in counts {
+    for (count, own) in counts {
         let estate = Estate::of_many(&arguments.prov, &arguments.sample, count, 22)?;
+        estate.give_own_roles(own)?;
         // A mistake in the last host must be found, or it is not read at all.
         let last = estate
             .folder()
@@ -22,12 +26,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Vec<Row>> {
             format!("a mistake in the last of {count} hosts is not found")
         })?;
         std::fs::write(&last, good)?;
-        estates.push((count, estate, Samples::default()));
+        estates.push((count, own, estate, Samples::default()));
     }
     for _ in 0..arguments.runs {
-        for (count, estate, samples) in &mut estates {
+        for (count, own, estate, samples) in &mut estates {
             let ran = estate.prov(&["check"])?;
-            ensure(ran.output.contains(&format!("{count} hosts")), || {
+            let roles = 3 + *own;
+            let said = format!("{count} hosts, 0 services, {roles} roles");
+            ensure(ran.output.contains(&said), || {
                 format!("{count} hosts were not checked: {}", ran.output)
             })?;
             samples.push(ran.seconds);
@@ -35,9 +41,17 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Vec<Row>> {
     }
     let mut rows = Vec::new();
     let mut before: Option<&Samples> = None;
-    for (count, _, samples) in &estates {
-        let what = format!("`check`, {count} hosts");
-        let mut row = Row::ratio(&what, samples, before.map(|samples| ("a tenth:", samples)));
+    for (count, own, _, samples) in &estates {
+        let what = match own {
+            0 => format!("`check`, {count} hosts"),
+            own => format!("`check`, {count} hosts, {own} roles of the estate's own"),
+        };
+        let beside = if *own == 0 {
+            "a tenth:"
+        } else {
+            "without them:"
+        };
+        let mut row = Row::ratio(&what, samples, before.map(|samples| (beside, samples)));
         if *count == 1000 {
             row = row.target("< 0.2 s", samples.median() < 0.2);
         }
