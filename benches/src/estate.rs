@@ -160,17 +160,27 @@ impl Estate {
         Ok(estate)
     }
 
-    /// Gives all hosts this many roles of the estate's own, each with variables, a template, an expression, a list and a check.
+    /// Gives all hosts this many roles of the estate's own instead, each with variables, a template, an expression, a list and a check.
     pub fn give_own_roles(&self, count: usize) -> Result<()> {
         let inventory = self.folder().join("estate.yml");
-        let mut text = std::fs::read_to_string(&inventory)?;
+        let text = std::fs::read_to_string(&inventory)?;
+        let (hosts, _) = text.split_once("\nroles: ").unwrap_or((&text, ""));
+        let mut text = format!("{hosts}\nroles:\n");
         for number in 0..count {
             let role = format!("own{number}");
             let folder = self.folder().join("roles").join(&role);
             std::fs::create_dir_all(&folder)?;
             std::fs::write(folder.join("role.yml"), OWN_ROLE.replace("own", &role))?;
             std::fs::write(folder.join("conf"), OWN_TEMPLATE.replace("own", &role))?;
-            text = text.replace("roles: {", &format!("roles: {{{role}: all, "));
+            let _ = writeln!(text, "  {role}: all");
+        }
+        for (sub, setting) in [
+            ("hosts", "own0_title: This one\n"),
+            ("groups", "own1_port: 8081\n"),
+        ] {
+            for entry in std::fs::read_dir(self.folder().join(sub))? {
+                std::fs::write(entry?.path(), setting)?;
+            }
         }
         Ok(std::fs::write(inventory, text)?)
     }
