@@ -10,7 +10,7 @@
 use glob::Pattern;
 use regex::RegexBuilder;
 
-use super::{ALL, Estate, Host, Named};
+use super::{ALL, Estate, Host, Location, Named};
 use crate::{Diagnostic, Place, nearest};
 
 /// Largest compiled regex; nobody needs more to name hosts.
@@ -45,14 +45,52 @@ impl Estate {
     /// assert_eq!(hosts[0].name(), "dns");
     /// ```
     pub fn limit(&self, pattern: &str) -> Result<Vec<&Host>, Vec<Diagnostic>> {
+        let hosts = self.choice(pattern, &|_| false)?;
+        if hosts.is_empty() {
+            let mistake = Diagnostic::at(
+                place(pattern, 1),
+                format!("limit '{pattern}' leaves no host"),
+            );
+            return Err(vec![mistake]);
+        }
+        Ok(hosts)
+    }
+
+    /// Finds the hosts on which a role has something. A role is written for more than one estate: that there is no such host is no mistake
+    /// where a location, a role or a pattern is named.
+    pub(crate) fn only(
+        &self,
+        pattern: &str,
+        is_role: impl Fn(&str) -> bool,
+    ) -> Result<Vec<&Host>, Vec<Diagnostic>> {
+        self.choice(pattern, &|text| {
+            [Location::Internal, Location::External]
+                .iter()
+                .any(|it| it.as_str() == text)
+                || text.starts_with('~')
+                || is_glob(text)
+                || is_role(text.strip_prefix(ROLE).unwrap_or(text))
+        })
+    }
+
+    /// Finds the hosts that a pattern leaves; `may_be_none` says of a part whether it may name no host.
+    fn choice(
+        &self,
+        pattern: &str,
+        may_be_none: &dyn Fn(&str) -> bool,
+    ) -> Result<Vec<&Host>, Vec<Diagnostic>> {
         let mut mistakes = Vec::new();
         let parts = split(pattern);
         let mut adding = vec![false; self.hosts.len()];
         let mut keeping = vec![true; self.hosts.len()];
         for part in &parts {
             let hosts = match self.part(part.text) {
-                Ok(hosts) => hosts,
-                Err((message, hint)) => {
+                Ok(hosts) if hosts.contains(&true) || may_be_none(part.text) => hosts,
+                found => {
+                    let (message, hint) = found.err().unwrap_or_else(|| {
+                        let message = format!("no host matches '{}'", part.text);
+                        (message, Some(self.hint_for(part.text)))
+                    });
                     let mistake = Diagnostic::at(place(pattern, part.column), message);
                     mistakes.push(match hint {
                         Some(hint) => mistake.hint(hint),
@@ -79,18 +117,10 @@ impl Estate {
         let from_all = parts.iter().all(|part| part.effect != PartEffect::Add);
         let chosen = self.hosts.iter().zip(adding.iter().zip(&keeping));
         let chosen = chosen.filter(|(_, (add, keep))| (from_all || **add) && **keep);
-        let hosts: Vec<&Host> = chosen.map(|(host, _)| host).collect();
-        if hosts.is_empty() {
-            let mistake = Diagnostic::at(
-                place(pattern, 1),
-                format!("limit '{pattern}' leaves no host"),
-            );
-            return Err(vec![mistake]);
-        }
-        Ok(hosts)
+        Ok(chosen.map(|(host, _)| host).collect())
     }
 
-    /// Says of each host whether a part names it; else why the part names none, and what to do.
+    /// Says of each host whether a part names it; else what is wrong with the part, and what to do.
     fn part(&self, text: &str) -> Result<Vec<bool>, (String, Option<String>)> {
         let mut chosen = vec![false; self.hosts.len()];
         if text.is_empty() {
@@ -101,7 +131,7 @@ impl Estate {
             let matcher = matcher.map_err(|error| invalid_regex(regex, &error))?;
             let starts = |name: &str| matcher.find(name).is_some_and(|found| found.start() == 0);
             self.choose(starts, &mut chosen);
-        } else if text.contains(['*', '?', '[']) {
+        } else if is_glob(text) {
             let glob = Pattern::new(text)
                 .map_err(|error| (format!("invalid pattern '{text}': {}", error.msg), None))?;
             if text == "*" {
@@ -115,13 +145,7 @@ impl Estate {
                 chosen[index] = true;
             }
         }
-        if chosen.contains(&true) {
-            return Ok(chosen);
-        }
-        Err((
-            format!("no host matches '{text}'"),
-            Some(self.hint_for(text)),
-        ))
+        Ok(chosen)
     }
 
     /// Finds the hosts of a host, group or service of this name, else those of a role.
@@ -235,6 +259,11 @@ fn invalid_regex(regex: &str, error: &regex::Error) -> (String, Option<String>) 
     (format!("invalid regex '{regex}': {reason}"), None)
 }
 
+/// Tells whether a name of a limit is a pattern as the shell knows it.
+fn is_glob(text: &str) -> bool {
+    text.contains(['*', '?', '['])
+}
+
 fn place(pattern: &str, column: usize) -> Place {
     Place {
         file: "--limit".to_owned(),
@@ -339,6 +368,28 @@ mod tests {
         assert_eq!(names("&internal,dns"), "dns-internal");
         assert_eq!(names("!dns-external:dns"), "dns-internal");
         assert_eq!(names("all,&servers,!dns"), "mail-internal");
+    }
+
+    #[test]
+    fn what_a_role_is_for_may_be_missing_in_an_estate_and_a_name_may_not() {
+        let estate = sample(&[]);
+        let count = |pattern: &str| {
+            let hosts = estate.only(pattern, |role| role == "proxy");
+            hosts.map(|hosts| hosts.len()).map_err(|found| found.len())
+        };
+        for none in [
+            "zzz*",
+            "~zzz",
+            "proxy",
+            "role=proxy",
+            "all,!dns,!servers",
+            "external,&internal",
+        ] {
+            assert_eq!(count(none), Ok(0), "{none}");
+        }
+        assert_eq!(count("all,!proxy"), Ok(3));
+        assert_eq!(count("proxi"), Err(1));
+        assert_eq!(count("all,!role=proxi"), Err(1));
     }
 
     #[test]

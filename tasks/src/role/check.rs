@@ -57,7 +57,12 @@ pub fn check(
 ) -> Vec<Diagnostic> {
     let known = inputs.roles.known();
     let mut mistakes = estate.check(&known);
-    mistakes.extend(inputs.roles.own().flat_map(|role| role.check(estate)));
+    mistakes.extend(
+        inputs
+            .roles
+            .own()
+            .flat_map(|role| role.check(estate, &known)),
+    );
     let hosts = estate.hosts();
     let of_host = |host: &Host| check_host(estate, host, templates, inputs);
     let shares = hosts.chunks(share(hosts.len()));

@@ -30,7 +30,7 @@ use serde_json::{Value as Json, json};
 use crate::authority::Authority;
 use crate::content::Placeholders;
 use crate::diagnostic::Diagnostic;
-use crate::estate::{Estate, Host, Mark, Node, Sources, Vars};
+use crate::estate::{Estate, Host, KnownRole, Mark, Node, Sources, Vars};
 use crate::promise::check::{CheckKind, OwnCheck};
 use crate::resource::{Declared, Kind};
 use crate::value::HostPath;
@@ -327,7 +327,7 @@ impl OwnRole {
         self.chosen.get_or_init(|| {
             let only = self.said().filter_map(|said| said.only.as_ref()?.as_str());
             let hosts = |pattern: &str| {
-                let hosts = estate.limit(pattern).unwrap_or_default();
+                let hosts = estate.only(pattern, |_| true).unwrap_or_default();
                 hosts
                     .into_iter()
                     .map(|host| host.name().to_owned())
@@ -339,12 +339,13 @@ impl OwnRole {
     }
 
     /// Finds what is wrong with the limits, which nobody knows without the estate.
-    pub(super) fn check(&self, estate: &Estate) -> Vec<Diagnostic> {
+    pub(super) fn check(&self, estate: &Estate, known: &[KnownRole<'_>]) -> Vec<Diagnostic> {
+        let is_role = |name: &str| known.iter().any(|role| role.name == name);
         let only = self.said().filter_map(|said| said.only.as_ref());
         let wrong = only.flat_map(|node| {
             let mistakes = node
                 .as_str()
-                .map(|pattern| estate.limit(pattern).err().unwrap_or_default());
+                .map(|pattern| estate.only(pattern, is_role).err().unwrap_or_default());
             let here = |mut mistake: Diagnostic| {
                 mistake.place = Some(node.mark.place());
                 mistake
