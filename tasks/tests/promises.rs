@@ -289,3 +289,25 @@ fn a_client_has_the_release_of_the_host_whose_program_it_must_understand() {
     assert_eq!(estate.client_release(None), Release::Bookworm);
     assert_eq!(estate.client_release(estate.host("one")), Release::Trixie);
 }
+
+#[test]
+fn whatever_other_hosts_are_served_is_promised_at_its_port() {
+    let promises = promises(&["wordpress_expose_externally=true"]);
+    let lines = promises.open_ports.iter().map(|port| {
+        let (everybody, inside) = (port.to.everybody, port.to.inside);
+        let to = [(everybody, "everybody"), (inside, "inside")];
+        let to = to
+            .iter()
+            .filter(|(is, _)| *is)
+            .map(|(_, to)| (*to).to_owned());
+        let networks = port.to.networks.iter().map(ToString::to_string);
+        let to: Vec<_> = to.chain(networks).collect();
+        let (host, role, protocol) = (&port.host, &port.role, port.protocol);
+        format!(
+            "{host}: {role}: {}/{protocol} to {}\n",
+            port.port,
+            to.join(", ")
+        )
+    });
+    insta::assert_snapshot!(lines.collect::<String>());
+}

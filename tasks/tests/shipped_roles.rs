@@ -91,6 +91,7 @@ watch_account: watcher
 watch_minutes: 60
 watch_only: [dns, mail]
 watch_metrics: /srv/metrics
+monitoring_clients: ['2001:db8::9']
 postgresql_databases: {shop: shop}
 postgresql_clients: [192.0.2.0/24]
 postgresql_settings: [shared_buffers = 64MB]
@@ -102,6 +103,12 @@ ssh_server_accounts: [ada]
 ssh_server_groups: [adm]
 ssh_server_forwarding: true
 ssh_server_tries: 2
+firewall_open: {51820/udp: [everybody], 8000-8010/tcp: [inside, one]}
+firewall_inside: [192.0.2.0/24]
+firewall_trusted: [198.51.100.0/24, '2001:db8:1::/48']
+firewall_ssh_from: [203.0.113.0/24]
+firewall_ssh_ports: [22, 2222]
+firewall_log: false
 ";
 
 #[test]
@@ -111,7 +118,10 @@ fn what_they_write_was_reviewed() {
     let roles: Vec<_> = shipped
         .map(|role| format!("{}: [one]", role.name()))
         .collect();
-    for (name, variables) in [("usual", "{}\n"), ("other", VARIABLES)] {
+    for (name, variables) in [
+        ("usual", "firewall_inside: [192.0.2.0/24]\n"),
+        ("other", VARIABLES),
+    ] {
         let of = |release: &str| {
             let sources = on_release(release, &roles.join(", "), variables);
             assert_eq!(told(&sources), "", "{release}");

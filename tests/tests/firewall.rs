@@ -1,6 +1,9 @@
 //! The firewall of a server: what is let through, and what becomes of everybody else's rules.
 
-use end_to_end::{Server, docker, until};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+use end_to_end::{Estate, Ran, Server, docker, until};
 
 const ROLE: &str = r"
 summary: Who may talk to the server.
@@ -27,7 +30,13 @@ const TABLE: &str = "nftables inet office";
 
 #[test]
 fn a_table_of_the_firewall_is_loaded_repaired_and_removed_and_no_other_is_touched() {
-    let server = Server::boot("roles: {wall: [one]}\n");
+    let estate = Estate::deployed(&["one", "seer"]);
+    let servers = estate.as_servers(&estate.connection(), "roles: {wall: [one]}\n");
+    let server = Server::boot_hosts(estate, servers, &["one"]);
+    let known = ["one", "seer"].map(|host| server.estate.known_host(host));
+    server
+        .servers
+        .write_home(".ssh/known_hosts", &known.join("\n"));
     let on = |script: &str| server.estate.on("one", script);
     let holds = |script: &str| server.estate.holds("one", script);
     server.servers.write("roles/wall/role.yml", ROLE);
@@ -103,6 +112,7 @@ fn a_table_of_the_firewall_is_loaded_repaired_and_removed_and_no_other_is_touche
     server.apply().exits(0).unchanged("one");
 
     removed(&server);
+    of_the_roles(&server);
 }
 
 /// What nft does not understand is neither loaded nor kept; a table of somebody else is left alone.
@@ -172,4 +182,96 @@ fn removed(server: &Server) {
     let left = "ls -d /etc/nftables.d /run/nftables-* /etc/systemd/system/nftables-* /etc/systemd/system/*/nftables-* 2>/dev/null || :";
     assert_eq!(on(left), "");
     server.apply().exits(0).unchanged("one");
+}
+
+const SHOP: &str = "
+summary: Three services.
+variables: {shop_for: {type: list of word}}
+checks:
+  - tcp: {port: 8080}
+    to: everybody
+  - tcp: {port: 8081}
+    from: host
+  - tcp: {port: 8082}
+    from: host
+    to: '{{ shop_for }}'
+";
+
+const VANTAGE: &str = "summary: A vantage point.\nreplaces_builtin: true\nresources: []\n";
+
+const LISTEN: &str = "setsid -f perl -MIO::Socket::INET -MIO::Select -e \
+    '$s = IO::Select->new(map { IO::Socket::INET->new(LocalPort => $_, Listen => 5) } 8080..8082); while (1) { $_->accept for $s->can_read }' \
+    </dev/null >/dev/null 2>&1";
+
+/// Tells at which ports of the server this machine is answered.
+fn open(server: &Server) -> Vec<u16> {
+    let ports = [1, 22, 8080, 8081, 8082].into_iter();
+    let is_open = |port: &u16| {
+        let address = format!("{}:{port}", server.estate.address("one"));
+        let address: SocketAddr = address.parse().unwrap_or_else(|error| panic!("{error}"));
+        TcpStream::connect_timeout(&address, Duration::from_millis(300)).is_ok()
+    };
+    ports.filter(is_open).collect()
+}
+
+/// Lists the checks that failed, by what they show.
+fn failed(ran: &Ran) -> Vec<String> {
+    let checks = ran.json()["checks"].as_array().cloned().unwrap_or_default();
+    let failed = checks.iter().filter(|check| check["passed"] == false);
+    failed
+        .map(|check| check["shows"].as_str().unwrap_or_default().to_owned())
+        .collect()
+}
+
+/// The role that ships with prov lets in what the other roles serve, for those whom they serve, and nobody else.
+fn of_the_roles(server: &Server) {
+    const ROLES: &str = "roles: {firewall: [one], shop: [one], vantage: [seer]}\n";
+    server.estate.on("one", LISTEN);
+    let gateway = server.estate.address("one").replace(".101", ".1");
+    let shop_for = |whom: &str| {
+        let variables = format!("shop_for: [{whom}]\nfirewall_log: false\n");
+        server.servers.write("groups/all.yml", &variables);
+    };
+    server.servers.write("roles/shop/role.yml", SHOP);
+    // All that is asked by these checks is bash.
+    server.servers.write("roles/vantage/role.yml", VANTAGE);
+    shop_for("nobody");
+    let file = server.servers.path("estate/estate.yml");
+    let without = std::fs::read_to_string(file).unwrap_or_else(|error| panic!("{error}"));
+    server
+        .servers
+        .write("estate.yml", &(without.clone() + ROLES));
+    let verify = |role: &str| {
+        server
+            .servers
+            .prov(["--output", "json", "verify", role])
+            .run()
+    };
+
+    until("the shop is open", || {
+        open(server) == [22, 8080, 8081, 8082]
+    });
+    let red = verify("firewall");
+    red.exits(1);
+    let shows = failed(&red);
+    assert_eq!(shows.len(), 2, "{shows:?}");
+    assert_eq!(shows[0], "what nothing lets in is dropped");
+    assert_eq!(shows[1], "a port that nobody is served at does not answer");
+
+    server.apply().exits(0);
+    assert_eq!(open(server), [22, 8080]);
+    verify("firewall").exits(0);
+    verify("shop").exits(0);
+    server.apply().exits(0).unchanged("one");
+
+    shop_for(&gateway);
+    server
+        .apply()
+        .exits(0)
+        .changed("one", &["nftables inet firewall"]);
+    assert_eq!(open(server), [22, 8080, 8082]);
+    server.servers.write("estate.yml", &without);
+    server.servers.write("groups/all.yml", "{}\n");
+    server.apply().exits(0);
+    assert_eq!(open(server), [22, 8080, 8081, 8082]);
 }

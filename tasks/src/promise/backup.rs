@@ -5,6 +5,15 @@ use std::net::IpAddr;
 use crate::content::Content;
 use crate::probe::Catalogue;
 
+/// Port of directors (IANA).
+pub const DIRECTOR_PORT: u16 = 9101;
+
+/// Port of file daemons (IANA).
+pub const FILE_DAEMON_PORT: u16 = 9102;
+
+/// Port of storage daemons (IANA).
+pub const STORAGE_DAEMON_PORT: u16 = 9103;
+
 /// A director, which answers consoles and starts jobs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Director {

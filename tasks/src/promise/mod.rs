@@ -13,6 +13,7 @@ mod dns;
 mod dynamic_dns;
 mod mail;
 mod muttrc;
+mod port;
 mod web;
 
 use std::net::IpAddr;
@@ -21,7 +22,10 @@ use std::sync::Arc;
 /// Where the clients of checks find the certificate of the estate's authority.
 pub const CLIENT_AUTHORITY: &str = "/etc/ssl/estate/authority.pem";
 
-pub use backup::{Copies, Director, FileDaemon, StorageDaemon};
+pub use backup::{
+    Copies, DIRECTOR_PORT, Director, FILE_DAEMON_PORT, FileDaemon, STORAGE_DAEMON_PORT,
+    StorageDaemon,
+};
 pub use calendar::{Calendar, CalendarServer};
 pub use dns::{KnownFrom, MailExchanger, NameServer, PublishedName};
 pub use dynamic_dns::{ApiAccount, KeptRecords, RecordKeeper};
@@ -30,6 +34,8 @@ pub use mail::{
     OfficeMail, SMTP, SMTP_NAME, SUBMISSION, SUBMISSIONS,
 };
 pub use muttrc::{MailClient, MailRoute};
+pub(crate) use port::is_exposed;
+pub use port::{Audience, DNS, HTTP, HTTPS, OpenPort, Protocol};
 pub use web::{DatabaseServer, SiteAccount, SiteFront, SiteServer};
 
 use crate::estate::Host;
@@ -97,6 +103,8 @@ pub struct Promises {
     pub site_accounts: Vec<SiteAccount>,
     /// Database servers.
     pub database_servers: Vec<DatabaseServer>,
+    /// Ports at which roles that are part of prov serve somebody; those of other roles follow from what they have checked.
+    pub open_ports: Vec<OpenPort>,
     /// What roles of the estate's own have checked.
     pub own_checks: Vec<Arc<OwnCheck>>,
 }

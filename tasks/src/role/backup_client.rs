@@ -6,7 +6,7 @@ use serde::Deserialize;
 use super::{Declarations, HostContext, backup, fixed};
 use crate::Secret;
 use crate::diagnostic::Diagnostic;
-use crate::promise::{FileDaemon, Promises};
+use crate::promise::{Audience, FILE_DAEMON_PORT, FileDaemon, Promises, Protocol};
 use crate::quote::{bacula, bacula_name};
 use crate::resource::{Declared, File, Handler, Packages, Resource, Service};
 use crate::value::Mode;
@@ -38,6 +38,12 @@ pub(super) fn promises(
         address: cx.host.address(),
         name: backup::file_daemon(cx.host),
     });
+    let directors = Audience::hosts(cx.estate.hosts_with_role("backup_director"));
+    promises.opens(
+        (cx.host, "backup_client"),
+        &directors,
+        &[(Protocol::Tcp, FILE_DAEMON_PORT)],
+    );
     Ok(())
 }
 
@@ -76,6 +82,7 @@ pub(super) fn resources(cx: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagn
     let content = cx
         .render("backup_client/bacula-fd.conf")
         .set("host", cx.host.name())
+        .set("port", &FILE_DAEMON_PORT)
         .set("tls", &backup::tls(cx.host.release()))
         .set("director_address", &backup::director(cx))
         .quoted("director", bacula_name, &variables.backup_director_name)

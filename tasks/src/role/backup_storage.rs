@@ -7,7 +7,7 @@ use super::backup::{self, ARCHIVE, SYNCHRONISED};
 use super::{Declarations, HostContext, fixed};
 use crate::Secret;
 use crate::diagnostic::Diagnostic;
-use crate::promise::{Promises, StorageDaemon};
+use crate::promise::{Audience, Promises, Protocol, STORAGE_DAEMON_PORT, StorageDaemon};
 use crate::quote::{bacula, bacula_name};
 use crate::resource::{Declared, Directory, File, Handler, Packages, Resource, Service};
 use crate::value::{HostPath, Mode};
@@ -65,6 +65,7 @@ pub(super) fn resources(cx: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagn
     let quoted = role.take(quoted.map_err(Into::into)).flatten();
     let content = cx
         .render("backup_storage/bacula-sd.conf")
+        .set("port", &STORAGE_DAEMON_PORT)
         .set("tls", &backup::tls(cx.host.release()))
         .set("director_address", &backup::director(cx))
         .quoted("storage", bacula_name, &variables.backup_storage_name)
@@ -94,6 +95,13 @@ pub(super) fn promises(
         address: cx.host.address(),
         name: variables.backup_storage_name,
     });
+    let roles = ["backup_director", "backup_client"].into_iter();
+    let daemons = Audience::hosts(roles.flat_map(|role| cx.estate.hosts_with_role(role)));
+    promises.opens(
+        (cx.host, "backup_storage"),
+        &daemons,
+        &[(Protocol::Tcp, STORAGE_DAEMON_PORT)],
+    );
     Ok(())
 }
 

@@ -11,7 +11,7 @@ use super::{Declarations, HostContext, checked, dns, fixed};
 use crate::Secret;
 use crate::content::{Content, Segment};
 use crate::diagnostic::Diagnostic;
-use crate::promise::{Calendar, CalendarServer, Promises};
+use crate::promise::{Audience, Calendar, CalendarServer, Promises, Protocol, is_exposed};
 use crate::resource::{
     CaldavCalendar, Component, Declared, Directory, File, Handler, Packages, Resource, Service,
     percent_encoded,
@@ -165,6 +165,13 @@ pub(super) fn promises(
         open: variables.calendar_access == Access::Open,
         calendars: variables.calendars().collect(),
     });
+    if is_exposed(&variables.calendar_addresses) {
+        promises.opens(
+            (cx.host, "calendar"),
+            &Audience::around(cx.host),
+            &[(Protocol::Tcp, variables.calendar_port)],
+        );
+    }
     Ok(())
 }
 

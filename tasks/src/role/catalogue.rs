@@ -15,7 +15,8 @@ use crate::authority::Authority;
 use crate::diagnostic::Diagnostic;
 use crate::domain;
 use crate::estate::{Estate, Host, KnownRole, Vars};
-use crate::promise::Promises;
+use crate::promise::check::OwnCheck;
+use crate::promise::{OpenPort, Promises};
 use crate::release::Release;
 use crate::resource::Declared;
 use crate::template::{Rendering, Templates};
@@ -138,7 +139,8 @@ impl Entry {
             Self::BuiltIn(role) => (role.resources)(context),
             Self::Own(role) => {
                 let authority = context.inputs.authority.as_ref();
-                role.resources(context.estate, &context.vars, authority)
+                let open_ports = self.open_ports(context)?;
+                role.resources(context.estate, &context.vars, authority, &open_ports)
             }
         }
     }
@@ -151,11 +153,61 @@ impl Entry {
     ) -> Result<(), Vec<Diagnostic>> {
         match self {
             Self::BuiltIn(role) => (role.promises)(context, promises),
-            Self::Own(role) => {
-                let checks = role.checks(context.estate, &context.vars)?;
+            Self::Own(_) => {
+                let checks = self.checks(context)?;
                 promises.own_checks.extend(checks.into_iter().map(Arc::new));
                 Ok(())
             }
+        }
+    }
+
+    /// Gives the checks of a role that is described by files, for a host.
+    pub(super) fn checks(
+        &self,
+        context: &HostContext<'_>,
+    ) -> Result<Vec<OwnCheck>, Vec<Diagnostic>> {
+        match self {
+            Self::BuiltIn(_) => Ok(Vec::new()),
+            Self::Own(role) => {
+                let open_ports = self.open_ports(context)?;
+                role.checks(context.estate, &context.vars, &open_ports)
+            }
+        }
+    }
+
+    /// Tells whether it is made of what the other roles of a host promise.
+    fn asks_open_ports(&self) -> bool {
+        match self {
+            Self::BuiltIn(_) => false,
+            Self::Own(role) => role.asks_open_ports(),
+        }
+    }
+
+    /// Gathers the ports at which the other roles of a host serve somebody, if the role asks for them. Roles that ask do not
+    /// count.
+    fn open_ports(&self, context: &HostContext<'_>) -> Result<Vec<OpenPort>, Vec<Diagnostic>> {
+        if !self.asks_open_ports() {
+            return Ok(Vec::new());
+        }
+        let mut promises = Promises::default();
+        let mut mistakes = Vec::new();
+        for role in context.roles.of(context.host) {
+            if !role.asks_open_ports() {
+                mistakes.extend(role.promises(context, &mut promises).err());
+            }
+        }
+        let mut mistakes: Vec<_> = mistakes.into_iter().flatten().collect();
+        let mut open_ports = promises.open_ports;
+        for check in &promises.own_checks {
+            match check.opens(context.estate) {
+                Ok(more) => open_ports.extend(more),
+                Err(mistake) => mistakes.push(mistake),
+            }
+        }
+        if mistakes.is_empty() {
+            Ok(open_ports)
+        } else {
+            Err(mistakes)
         }
     }
 }

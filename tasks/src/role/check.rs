@@ -96,8 +96,8 @@ fn check_host(
 ) -> Vec<Diagnostic> {
     let context = HostContext::new(estate, host, inputs, templates);
     let mut mistakes = resources(&context).err().unwrap_or_default();
-    let own = inputs.roles.own().filter(|role| role.is_on(host));
-    let checks = own.filter_map(|role| role.checks(estate, &context.vars).err());
+    let roles = inputs.roles.of(host);
+    let checks = roles.filter_map(|role| role.checks(&context).err());
     mistakes.extend(checks.flatten());
     mistakes
 }

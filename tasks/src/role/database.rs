@@ -12,7 +12,7 @@ use super::{Declarations, HostContext, backup, fixed};
 use crate::Secret;
 use crate::content::Content;
 use crate::diagnostic::Diagnostic;
-use crate::promise::{DatabaseServer, Promises, Server};
+use crate::promise::{Audience, DatabaseServer, Promises, Protocol, Server};
 use crate::quote::mariadb_option;
 use crate::resource::{
     Declared, Directory, File, Handler, MariaDbDatabase, MariaDbUser, Packages, Resource, Service,
@@ -117,6 +117,11 @@ pub(super) fn promises(
         port: PORT,
         exposed: variables.database_expose_externally,
     });
+    if variables.database_expose_externally {
+        let roles = ["backup_director", "wordpress"].into_iter();
+        let users = Audience::hosts(roles.flat_map(|role| cx.estate.hosts_with_role(role)));
+        promises.opens((cx.host, "database"), &users, &[(Protocol::Tcp, PORT)]);
+    }
     Ok(())
 }
 

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::{Declarations, HostContext, fixed};
 use crate::diagnostic::Diagnostic;
 use crate::estate::{Estate, Host, Vars};
-use crate::promise::{NameServer, Promises, Server};
+use crate::promise::{Audience, DNS, NameServer, Promises, Protocol, Server};
 use crate::resource::{Declared, Directory, File, Handler, Packages, Resource, Service};
 use crate::value::{DomainName, HostPath};
 
@@ -177,6 +177,11 @@ pub(super) fn promises(
     }
     server.aliases.sort();
     promises.name_servers.push(server);
+    promises.opens(
+        (cx.host, "dns"),
+        &Audience::around(cx.host),
+        &[(Protocol::Udp, DNS), (Protocol::Tcp, DNS)],
+    );
     Ok(())
 }
 

@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use super::{Capability, Declarations, HostContext, fixed, mta};
 use crate::diagnostic::Diagnostic;
+use crate::promise::{Audience, IMAP, IMAPS, Promises, Protocol};
 use crate::resource::{
     Declared, File, Handler, Packages, Resource, Service, TlsCertificate, TlsKey,
 };
@@ -43,6 +44,19 @@ pub(super) fn resources(cx: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagn
     }
     role.add(Resource::Service(Service::new(fixed("dovecot"))));
     role.finish()
+}
+
+pub(super) fn promises(
+    cx: &HostContext<'_>,
+    promises: &mut Promises,
+) -> Result<(), Vec<Diagnostic>> {
+    let _: Variables = cx.vars.typed("mail")?;
+    promises.opens(
+        (cx.host, "mail"),
+        &Audience::around(cx.host),
+        &[(Protocol::Tcp, IMAP), (Protocol::Tcp, IMAPS)],
+    );
+    Ok(())
 }
 
 /// Gives the names by which clients call the server.

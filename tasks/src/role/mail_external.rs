@@ -153,6 +153,7 @@ pub(super) fn promises(
         home_domain: variables.home_domain.to_string(),
         gateway_account: variables.mta_smarthost.username,
     });
+    mta::takes_submissions(cx, "mail_external", promises);
     Ok(())
 }
 

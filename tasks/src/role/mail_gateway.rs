@@ -119,5 +119,6 @@ pub(super) fn promises(
         domain: domain.to_string(),
         somebody,
     });
+    mta::takes_submissions(cx, "mail_gateway", promises);
     Ok(())
 }

@@ -10,6 +10,7 @@ use crate::Secret;
 use crate::content::Content;
 use crate::diagnostic::Diagnostic;
 use crate::estate::Host;
+use crate::promise::{Audience, Promises, Protocol, SMTP, SUBMISSION, SUBMISSIONS, is_exposed};
 use crate::quote::{exim_password, exim_user};
 use crate::resource::{
     Block, Declared, File, Handler, Line, Packages, Resource, Service, TlsAuthority,
@@ -415,6 +416,27 @@ fn authority(cx: &HostContext<'_>, role: &mut Declarations, smarthost: Option<&S
     if smarthost.is_some_and(|host| host.verification(cx) == Verification::Estate) {
         trusted(cx, role);
     }
+}
+
+pub(super) fn promises(
+    cx: &HostContext<'_>,
+    promises: &mut Promises,
+) -> Result<(), Vec<Diagnostic>> {
+    let variables: Variables = cx.vars.typed("mta")?;
+    if is_exposed(&variables.mta_local_interfaces) {
+        let around = Audience::around(cx.host);
+        promises.opens((cx.host, "mta"), &around, &[(Protocol::Tcp, SMTP)]);
+    }
+    Ok(())
+}
+
+/// Promises that users hand in mail at the ports for that, in every role that has Exim listen there.
+pub(super) fn takes_submissions(cx: &HostContext<'_>, role: &str, promises: &mut Promises) {
+    promises.opens(
+        (cx.host, role),
+        &Audience::around(cx.host),
+        &[(Protocol::Tcp, SUBMISSIONS), (Protocol::Tcp, SUBMISSION)],
+    );
 }
 
 /// Declares the certificate of the estate's authority, for whatever verifies other hosts' mail servers with it.

@@ -37,7 +37,7 @@ const BUILT_IN: &[Role] = &[
         variables: || schemars::schema_for!(mta::Variables),
         backup: |_| Ok(paths(&["/etc/exim4", "/etc/aliases", "/etc/mailname"])),
         resources: mta::resources,
-        promises: nothing,
+        promises: mta::promises,
     },
     Role {
         name: "database",
@@ -97,7 +97,7 @@ const BUILT_IN: &[Role] = &[
         variables: || schemars::schema_for!(mail::Variables),
         backup: |_| Ok(paths(&["/etc/dovecot", "/home"])),
         resources: mail::resources,
-        promises: nothing,
+        promises: mail::promises,
     },
     Role {
         name: "mail_certificates",
@@ -162,7 +162,7 @@ const BUILT_IN: &[Role] = &[
         variables: || schemars::schema_for!(reverse_proxy::Variables),
         backup: reverse_proxy::backup,
         resources: reverse_proxy::resources,
-        promises: nothing,
+        promises: reverse_proxy::promises,
     },
     Role {
         name: "wordpress",
@@ -178,7 +178,7 @@ const BUILT_IN: &[Role] = &[
             ]))
         },
         resources: wordpress::resources,
-        promises: nothing,
+        promises: wordpress::promises,
     },
     Role {
         name: "backup_director",

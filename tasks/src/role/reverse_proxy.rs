@@ -10,6 +10,7 @@ use serde::Deserialize;
 use super::{Declarations, HostContext, fixed};
 use crate::diagnostic::Diagnostic;
 use crate::estate::Vars;
+use crate::promise::{Audience, HTTP, HTTPS, Promises, Protocol};
 use crate::resource::{
     Declared, Directory, File, Handler, Packages, Resource, Service, State, Symlink,
 };
@@ -98,4 +99,23 @@ pub(super) fn resources(cx: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagn
     }
     role.add(Resource::Service(Service::new(fixed("nginx"))));
     role.finish()
+}
+
+pub(super) fn promises(
+    cx: &HostContext<'_>,
+    promises: &mut Promises,
+) -> Result<(), Vec<Diagnostic>> {
+    let variables: Variables = cx.vars.typed("reverse_proxy")?;
+    let ports = [(Protocol::Tcp, HTTP), (Protocol::Tcp, HTTPS)];
+    let ports = &ports[..if variables.reverse_proxy_uses_ssl {
+        2
+    } else {
+        1
+    }];
+    promises.opens(
+        (cx.host, "reverse_proxy"),
+        &Audience::around(cx.host),
+        ports,
+    );
+    Ok(())
 }

@@ -10,6 +10,7 @@ use serde::Deserialize;
 
 use super::{Declarations, HostContext, fixed};
 use crate::diagnostic::Diagnostic;
+use crate::promise::{Audience, Promises, Protocol};
 use crate::resource::{
     ApacheModule, Declared, Directory, File, Handler, Packages, Resource, Service, State, Symlink,
 };
@@ -104,6 +105,21 @@ pub(super) fn resources(cx: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagn
     }
     role.add(Resource::Service(Service::new(fixed("apache2"))));
     role.finish()
+}
+
+/// Promises the ports to the hosts in front of sites: the server believes what they say of visitors.
+pub(super) fn promises(
+    cx: &HostContext<'_>,
+    promises: &mut Promises,
+) -> Result<(), Vec<Diagnostic>> {
+    let variables: Variables = cx.vars.typed("wordpress")?;
+    if variables.wordpress_expose_externally {
+        let proxies = Audience::hosts(cx.estate.hosts_with_role("reverse_proxy"));
+        let ports = variables.wordpress_ports.iter();
+        let ports: Vec<_> = ports.map(|port| (Protocol::Tcp, *port)).collect();
+        promises.opens((cx.host, "wordpress"), &proxies, &ports);
+    }
+    Ok(())
 }
 
 /// Refuses ports that cannot be listened on together.

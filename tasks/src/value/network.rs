@@ -21,6 +21,27 @@ impl Network {
             .map(Self)
             .map_err(|_| format!("{text:?} is not an address or a network, like 10.0.0.0/24"))
     }
+
+    /// Tells whether it is one of IPv6.
+    pub(crate) const fn is_v6(self) -> bool {
+        matches!(self.0, IpNet::V6(_))
+    }
+
+    /// Leaves out the networks that are parts of others, in an order of their own.
+    pub(crate) fn outermost(networks: impl IntoIterator<Item = Self>) -> Vec<Self> {
+        let mut nets: Vec<IpNet> = networks.into_iter().map(|it| it.0.trunc()).collect();
+        nets.sort_unstable();
+        nets.dedup();
+        let is_part = |net: &IpNet| nets.iter().any(|other| other != net && other.contains(net));
+        let outermost = nets.iter().filter(|net| !is_part(net));
+        outermost.copied().map(Self).collect()
+    }
+}
+
+impl From<IpAddr> for Network {
+    fn from(address: IpAddr) -> Self {
+        Self(address.into())
+    }
 }
 
 impl TryFrom<String> for Network {

@@ -2,13 +2,11 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use tasks::promise::{FILE_DAEMON_PORT, STORAGE_DAEMON_PORT};
+
 use crate::verify::{BenchError, Check, Open, Seat};
 
 pub(super) const SERVICE: &str = "backup";
-
-/// Ports of the daemons, as registered (IANA).
-const FILES: u16 = 9102;
-const STORAGE: u16 = 9103;
 
 /// Shows that the director takes no console that does not encrypt.
 pub(super) async fn console(console: &Seat, director: &str) -> Result<Check, BenchError> {
@@ -43,7 +41,7 @@ impl<'d> Daemon<'d> {
     pub(super) fn of_files(name: &'d str, address: IpAddr) -> Self {
         Self {
             name,
-            address: (address, FILES).into(),
+            address: (address, FILE_DAEMON_PORT).into(),
             greeting: "Hello Director",
         }
     }
@@ -52,7 +50,7 @@ impl<'d> Daemon<'d> {
     pub(super) fn of_storage(name: &'d str, address: IpAddr) -> Self {
         Self {
             name,
-            address: (address, STORAGE).into(),
+            address: (address, STORAGE_DAEMON_PORT).into(),
             greeting: "Hello SD: Bacula Director",
         }
     }

@@ -6,8 +6,8 @@ use std::num::NonZeroU16;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Ask, Prove, Reply, Verdict, peer, well_known, yes};
-use crate::promise::Server;
+use super::{Answering, Ask, Prove, Reply, Verdict, peer, well_known, yes};
+use crate::promise::{Protocol, Server};
 use crate::value::{PeerName, RecordName};
 
 /// Types of DNS records (RFC 1035, 3596, 2782, 8659).
@@ -228,6 +228,15 @@ impl Prove for Dns {
                 kind,
             ],
         )
+    }
+
+    fn answers_at(&self, of: &Server) -> Option<Answering> {
+        Some(Answering {
+            server: peer(self.server.as_ref(), of),
+            // What is too long for a datagram is asked for by TCP.
+            protocols: &[Protocol::Udp, Protocol::Tcp],
+            port: self.port.get(),
+        })
     }
 
     fn judge(&self, reply: &Reply) -> Verdict {

@@ -6,9 +6,9 @@ use std::num::NonZeroU16;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Ask, Prove, Reply, Verdict, found, line_found, peer, tells, yes};
+use super::{Answering, Ask, Prove, Reply, Verdict, found, line_found, peer, tells, yes};
 use crate::pattern::{LinePattern, TextPattern};
-use crate::promise::Server;
+use crate::promise::{HTTP, HTTPS, Server};
 use crate::secret::Secret;
 use crate::value::PeerName;
 
@@ -218,6 +218,24 @@ impl Prove for Http {
         });
         typed.extend([" ", &crate::quote::sh(&url)]);
         Ask::new(typed, argv).given(login.unwrap_or_else(|| Secret::new("\n")))
+    }
+
+    fn answers_at(&self, of: &Server) -> Option<Answering> {
+        let url = self.url(of);
+        let usual = if url.starts_with("https:") {
+            HTTPS
+        } else {
+            HTTP
+        };
+        let (_, port) = place(&url);
+        let port = port.and_then(|port| port.parse().ok()).unwrap_or(usual);
+        let named = name(&url)?;
+        let server = if self.host.is_some() || named == of.name {
+            peer(self.host.as_ref(), of)
+        } else {
+            named.to_owned()
+        };
+        Some(Answering::tcp(server, port))
     }
 
     fn judge(&self, reply: &Reply) -> Verdict {

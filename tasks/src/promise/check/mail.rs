@@ -5,7 +5,7 @@ use std::num::NonZeroU16;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Ask, Prove, Reply, Verdict, at_port, found, peer, tells, well_known, yes};
+use super::{Answering, Ask, Prove, Reply, Verdict, at_port, found, peer, tells, well_known, yes};
 use crate::pattern::TextPattern;
 use crate::promise::Server;
 use crate::secret::Secret;
@@ -167,6 +167,11 @@ impl Prove for Smtp {
         Ask::new(typed, argv).given(password.unwrap_or_default())
     }
 
+    fn answers_at(&self, of: &Server) -> Option<Answering> {
+        let server = peer(self.host.as_ref(), of);
+        Some(Answering::tcp(server, self.port.get()))
+    }
+
     fn judge(&self, reply: &Reply) -> Verdict {
         let answer = |line: &str| {
             let rest = line.strip_prefix("<**").or(line.strip_prefix("<~*"))?;
@@ -319,6 +324,11 @@ impl Prove for Imap {
             )
         });
         Ask::new(typed, argv).given(login)
+    }
+
+    fn answers_at(&self, of: &Server) -> Option<Answering> {
+        let server = peer(self.host.as_ref(), of);
+        Some(Answering::tcp(server, self.port.get()))
     }
 
     fn judge(&self, reply: &Reply) -> Verdict {

@@ -18,9 +18,10 @@ use std::time::Duration;
 use schemars::{JsonSchema, Schema};
 use serde::Deserialize;
 
-use super::Server;
+use super::{Audience, OpenPort, Protocol, Server};
 use crate::Diagnostic;
-use crate::estate::{Location, Mark, Node, from_mapping};
+use crate::diagnostic::Place;
+use crate::estate::{Estate, Location, Mark, Node, from_mapping};
 use crate::pattern::{LinePattern, TextPattern};
 use crate::secret::Secret;
 use crate::value::{PeerName, Timespan};
@@ -168,6 +169,25 @@ impl Verdict {
     }
 }
 
+/// A port that must answer.
+struct Answering {
+    /// Name or address of the server.
+    server: String,
+    protocols: &'static [Protocol],
+    port: u16,
+}
+
+impl Answering {
+    /// Describes a port of TCP.
+    const fn tcp(server: String, port: u16) -> Self {
+        Self {
+            server,
+            protocols: &[Protocol::Tcp],
+            port,
+        }
+    }
+}
+
 /// What every kind of check can tell.
 trait Prove: std::fmt::Debug + Send + Sync {
     /// Finds what is wrong with it, whatever host it is for.
@@ -188,6 +208,11 @@ trait Prove: std::fmt::Debug + Send + Sync {
 
     /// Gives the command by which it is found out.
     fn ask(&self, of: &Server) -> Ask;
+
+    /// Says which port must answer, if any must.
+    fn answers_at(&self, _: &Server) -> Option<Answering> {
+        None
+    }
 
     /// Judges what came.
     fn judge(&self, reply: &Reply) -> Verdict;
@@ -252,6 +277,7 @@ kinds! {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Beside {
     pub(crate) from: Option<Vantage>,
+    pub(crate) to: Option<Audience>,
     pub(crate) within: Option<Timespan>,
     pub(crate) timeout: Option<Timespan>,
     pub(crate) shows: Option<String>,
@@ -268,6 +294,9 @@ pub struct OwnCheck {
     pub from: Vantage,
     /// How long it is tried again until it holds.
     pub within: Duration,
+    /// To whom the host serves what is asked for, where the role says so.
+    to: Option<Audience>,
+    place: Place,
     shows: Option<String>,
     timeout: Duration,
     check: Box<dyn Prove>,
@@ -301,10 +330,18 @@ impl OwnCheck {
             let mistake = Diagnostic::at(owner.place(), message);
             return Err(vec![mistake.hint("leave `from` out")]);
         }
+        if beside.to.is_some() && check.answers_at(&host).is_none() {
+            let message =
+                "`to` says to whom a port is served, and this check awaits no answer of one";
+            let mistake = Diagnostic::at(owner.place(), message);
+            return Err(vec![mistake.hint("leave `to` out")]);
+        }
         Ok(Self {
             role: role.to_owned(),
             host,
             from,
+            to: beside.to,
+            place: owner.place(),
             within: beside.within.map(Timespan::duration).unwrap_or_default(),
             shows: beside.shows,
             timeout: beside.timeout.map_or(PATIENCE, Timespan::duration),
@@ -333,6 +370,59 @@ impl OwnCheck {
             Vantage::Host => format!("{}: {typed}", self.host.name),
             Vantage::Inside | Vantage::Outside => format!("{}: {typed}", self.from.as_str()),
         }
+    }
+
+    /// Gives the ports at which its host serves somebody, if what it shows holds: those to whom the role says, or else those
+    /// among whom the check is made. Nothing that another host serves, or that is served to the host itself alone.
+    ///
+    /// Fails where the name of the server that is asked does not tell which host that is.
+    pub(crate) fn opens(&self, estate: &Estate) -> Result<Vec<OpenPort>, Diagnostic> {
+        let Some(answering) = self.check.answers_at(&self.host) else {
+            return Ok(Vec::new());
+        };
+        let to = match (&self.to, self.from) {
+            (Some(to), _) => to.clone(),
+            (None, Vantage::Host) => Audience::default(),
+            (None, Vantage::Inside) => Audience::inside(),
+            (None, Vantage::Outside) => Audience::everybody(),
+        };
+        let is_own = self.to.is_some() || self.is_own(&answering.server, estate)?;
+        if to.is_nobody() || !is_own {
+            return Ok(Vec::new());
+        }
+        let port = |protocol: &Protocol| OpenPort {
+            host: self.host.name.clone(),
+            role: self.role.clone(),
+            protocol: *protocol,
+            port: answering.port,
+            to: to.clone(),
+        };
+        Ok(answering.protocols.iter().map(port).collect())
+    }
+
+    /// Tells whether a name or an address by which other hosts ask is the host's own.
+    fn is_own(&self, server: &str, estate: &Estate) -> Result<bool, Diagnostic> {
+        if let Ok(address) = server.parse::<IpAddr>() {
+            let mut others = estate.hosts().iter();
+            let is_other =
+                others.any(|host| host.address() == address && host.name() != self.host.name);
+            // A host may have more addresses than the estate knows.
+            return Ok(!address.is_loopback() && !is_other);
+        }
+        let label = server.split('.').next().unwrap_or(server);
+        if label == self.host.name {
+            return Ok(true);
+        }
+        if server == "localhost" || estate.host(label).is_some() {
+            return Ok(false);
+        }
+        let of = &self.host.name;
+        let message = format!(
+            "host {of}: its firewall must know whether {server} is {of} itself, and nothing tells"
+        );
+        Err(Diagnostic::at(self.place.clone(), message).hint(
+            "say beside the check to whom the host serves that, for instance `to: everybody`, or `to: nobody` if another one does",
+        ))
     }
 
     /// Gives the command of one try, bounded in time and in what it prints.

@@ -5,9 +5,9 @@ use std::num::NonZeroU16;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Ask, Prove, Reply, Verdict, found, peer, tells, yes};
+use super::{Answering, Ask, Prove, Reply, Verdict, found, peer, tells, yes};
 use crate::pattern::TextPattern;
-use crate::promise::Server;
+use crate::promise::{Protocol, Server};
 use crate::secret::Secret;
 use crate::value::PeerName;
 
@@ -53,6 +53,9 @@ pub struct Tcp {
     /// Whether somebody must answer there; with `false`, nobody may.
     #[serde(default = "yes")]
     open: bool,
+    /// With `open: false`: whether not even a refusal may come, as from a host whose firewall drops what it does not let in.
+    #[serde(default)]
+    silent: bool,
     /// What is sent once it is open.
     #[serde(default)]
     sends: Option<String>,
@@ -69,6 +72,12 @@ impl Prove for Tcp {
                     .to_owned(),
             );
         }
+        if self.open && self.silent {
+            return Err(
+                "a port that must be open cannot be silent\nadd `open: false`, or leave `silent` out"
+                    .to_owned(),
+            );
+        }
         tells(self.answers.as_ref())
     }
 
@@ -81,6 +90,7 @@ impl Prove for Tcp {
         match &self.answers {
             Some(pattern) => format!("an answer like '{}'", pattern.as_str()),
             None if self.open => "an open port".to_owned(),
+            None if self.silent => "no answer".to_owned(),
             None => "no connection".to_owned(),
         }
     }
@@ -96,6 +106,11 @@ impl Prove for Tcp {
         ask.given(Secret::new(self.sends.clone().unwrap_or_default()))
     }
 
+    fn answers_at(&self, of: &Server) -> Option<Answering> {
+        let answering = || Answering::tcp(peer(self.host.as_ref(), of), self.port.get());
+        self.open.then(answering)
+    }
+
     fn judge(&self, reply: &Reply) -> Verdict {
         let refused = reply.stderr.contains("Connection refused");
         let unreachable = ["No route to host", "Connection timed out"];
@@ -105,7 +120,7 @@ impl Prove for Tcp {
         let unreachable = silent || unreachable.iter().any(|words| reply.stderr.contains(words));
         if !self.open {
             return match (refused, unreachable, reply.code) {
-                (true, ..) => Verdict::new("connection refused", true),
+                (true, ..) => Verdict::new("connection refused", !self.silent),
                 (_, true, _) => Verdict::new("no answer", true),
                 (_, _, 0) => Verdict::new("an open port", false),
                 _ => Verdict::new(said(reply), false),
@@ -200,6 +215,14 @@ impl Prove for Udp {
         };
         let ask = Ask::script(format!("nc -u {peer} {port}"), ASK, &[&peer, &port, form]);
         ask.given(Secret::new(sent))
+    }
+
+    fn answers_at(&self, of: &Server) -> Option<Answering> {
+        Some(Answering {
+            server: peer(self.host.as_ref(), of),
+            protocols: &[Protocol::Udp],
+            port: self.port.get(),
+        })
     }
 
     fn judge(&self, reply: &Reply) -> Verdict {

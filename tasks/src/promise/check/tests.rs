@@ -305,6 +305,7 @@ fn a_check_that_means_nothing_is_refused_with_what_to_write() {
         ("tcp: {port: 80, host: -oProxy}", "-oProxy"),
         ("udp: {port: 53}", "one of 'sends' and 'sends_hex'"),
         ("udp: {port: 53, sends_hex: abc}", "hexadecimal"),
+        ("tcp: {port: 80, silent: true}", "add `open: false`"),
         ("http: {url: web1}", "no address of a page"),
         ("http: {url: 'http://a:secret@b/'}", "shows a password"),
         ("http: {url: 'https:///x'}", "no address of a page"),

@@ -6,7 +6,7 @@ use std::num::NonZeroU16;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Ask, Prove, Reply, Verdict, at_port, peer, yes};
+use super::{Answering, Ask, Prove, Reply, Verdict, at_port, peer, yes};
 use crate::promise::Server;
 use crate::value::PeerName;
 
@@ -123,6 +123,11 @@ impl Prove for Tls {
         }
         let typed = format!("openssl s_client {}", arguments[1..].join(" "));
         Ask::script(typed, HANDSHAKE, &arguments).of("openssl")
+    }
+
+    fn answers_at(&self, of: &Server) -> Option<Answering> {
+        let server = peer(self.host.as_ref(), of);
+        Some(Answering::tcp(server, self.port.get()))
     }
 
     fn judge(&self, reply: &Reply) -> Verdict {

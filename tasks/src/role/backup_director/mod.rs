@@ -18,7 +18,10 @@ use crate::content::{Content, Segment};
 use crate::diagnostic::Diagnostic;
 use crate::estate::{Host, Location};
 use crate::probe::Catalogue;
-use crate::promise::{CLIENT_AUTHORITY, Copies, Director, Promises};
+use crate::promise::{
+    Audience, CLIENT_AUTHORITY, Copies, DIRECTOR_PORT, Director, FILE_DAEMON_PORT, Promises,
+    Protocol, STORAGE_DAEMON_PORT,
+};
 use crate::quote::{bacula, bacula_name};
 use crate::resource::{
     Command, Debconf, DebconfType, Declared, Directory, File, Handler, Packages, Resource, Service,
@@ -181,6 +184,11 @@ pub(super) fn promises(
         }),
         common_folder: COMMON_FOLDER,
     });
+    promises.opens(
+        (cx.host, "backup_director"),
+        &Audience::inside(),
+        &[(Protocol::Tcp, DIRECTOR_PORT)],
+    );
     Ok(())
 }
 
@@ -191,6 +199,7 @@ fn console_of(
     authority: &str,
 ) -> Result<Content, Diagnostic> {
     cx.render("backup_director/bconsole.conf")
+        .set("port", &DIRECTOR_PORT)
         .set("tls", &backup::tls_of_console(cx.host.release(), authority))
         .quoted("director", bacula_name, &variables.backup_director_name)
         .set("address", address)
@@ -322,6 +331,8 @@ fn configuration(
     let plan = plan::Plan::new(copied, scheduled).map_err(|problem| vec![problem.into()])?;
     let main = cx
         .render("backup_director/bacula-dir.conf")
+        .set("port", &DIRECTOR_PORT)
+        .set("storage_port", &STORAGE_DAEMON_PORT)
         .set("tls", &backup::tls(cx.host.release()))
         .quoted("director", bacula_name, &variables.backup_director_name)
         .quoted_secret(
@@ -401,6 +412,7 @@ fn client(cx: &HostContext<'_>, host: &Host) -> Result<Content, Diagnostic> {
     };
     let before = host.has_role("database").then(|| bacula(database::DUMP));
     cx.render("backup_director/client.conf")
+        .set("port", &FILE_DAEMON_PORT)
         .set("tls", &backup::tls(cx.host.release()))
         .quoted("host", bacula, host.name())
         .quoted("client", bacula, &file_daemon(host))

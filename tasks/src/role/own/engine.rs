@@ -11,6 +11,7 @@ use tera::{Context, Error, ErrorKind, Tera};
 
 use super::guard::{self, EACH, KEEP, OUT};
 use super::inventory::{self, Inventory};
+use super::ports;
 use super::toll::{self, Bounded, MOST_BYTES};
 use crate::diagnostic::{Diagnostic, Place, nearest};
 use crate::estate::{Estate, Mark};
@@ -58,6 +59,8 @@ pub(super) struct Engine {
     inventory: Arc<Inventory>,
     /// Whether any of the texts asks the inventory.
     asks: bool,
+    /// Whether any of them asks for the ports that a host's roles serve.
+    asks_open_ports: bool,
     /// What is wrong with texts of which nobody knows yet whether they are used.
     broken: BTreeMap<String, Diagnostic>,
 }
@@ -75,11 +78,13 @@ impl Engine {
         toll::register(&mut tera);
         let inventory = Arc::default();
         inventory::register(&mut tera, &inventory);
+        ports::register(&mut tera, &inventory);
         Self {
             tera,
             texts: BTreeMap::new(),
             inventory,
             asks: false,
+            asks_open_ports: false,
             broken: BTreeMap::new(),
         }
     }
@@ -87,6 +92,11 @@ impl Engine {
     /// Gives what the functions ask.
     pub(super) fn inventory(&self) -> &Inventory {
         &self.inventory
+    }
+
+    /// Tells whether any of the texts asks for the ports that a host's roles serve.
+    pub(super) const fn asks_open_ports(&self) -> bool {
+        self.asks_open_ports
     }
 
     /// Lets the texts ask about an estate, if any of them does.
@@ -197,6 +207,7 @@ impl Engine {
         names: &Names<'_>,
     ) -> Vec<Diagnostic> {
         self.asks |= inventory::asks(text);
+        self.asks_open_ports |= ports::asks(text);
         let added = self.tera.add_raw_template(name, text);
         self.texts.insert(name.to_owned(), compiled);
         if let Err(error) = added {

@@ -8,14 +8,19 @@ use tera::Context;
 use super::certified::{AUTHORITY, authority};
 use super::compile::{OF_EACH, missing, placed, template_name, text_name};
 use super::guard;
+use super::ports::OPEN_PORTS;
 use super::{Acts, Item, Notified, OwnRole, Said, TEMPLATE, Variable, below};
 use crate::authority::Authority;
 use crate::content::{Content, Placeholders};
 use crate::diagnostic::Diagnostic;
 use crate::estate::{Estate, Key, Mark, Node, Value, Vars, from_node};
+use crate::promise::OpenPort;
 use crate::raw;
 use crate::resource::{Declared, Handler};
 use crate::value::{HostPath, ServiceName};
+
+/// Port of SSH servers (RFC 4253).
+const SSH: u16 = 22;
 
 /// Most resources that one role may declare for a host.
 pub(super) const MOST: usize = 10_000;
@@ -50,8 +55,9 @@ pub(super) fn resources(
     estate: &Estate,
     vars: &Vars<'_>,
     authority: Option<&Authority>,
+    open_ports: &[OpenPort],
 ) -> Result<Vec<Declared>, Vec<Diagnostic>> {
-    let mut filling = Filling::new(role, estate, vars)?;
+    let mut filling = Filling::new(role, estate, vars, Some(open_ports))?;
     filling.authority = authority;
     let handlers: BTreeMap<&str, Handler> = role
         .handlers
@@ -97,7 +103,7 @@ pub(super) fn backup(
     estate: &Estate,
     vars: &Vars<'_>,
 ) -> Result<Vec<HostPath>, Vec<Diagnostic>> {
-    let mut filling = Filling::new(role, estate, vars)?;
+    let mut filling = Filling::new(role, estate, vars, None)?;
     let nodes: Vec<_> = role.backup.iter().map(|node| filling.fill(node)).collect();
     let paths = nodes
         .iter()
@@ -112,6 +118,7 @@ impl<'r> Filling<'r> {
         role: &'r OwnRole,
         estate: &Estate,
         vars: &Vars<'_>,
+        open_ports: Option<&[OpenPort]>,
     ) -> Result<Self, Vec<Diagnostic>> {
         role.engine.learn(estate);
         let mut filling = Self {
@@ -163,10 +170,15 @@ impl<'r> Filling<'r> {
                 "groups": host.groups(),
                 "services": host.services(),
                 "roles": host.roles(),
+                "is_container": estate.network().is_some(),
+                "port": host.connection().port.unwrap_or(SSH),
             }),
         );
         filling.context.insert("release", host.release().codename());
         filling.context.insert("estate", estate.name());
+        if let Some(open_ports) = open_ports.filter(|_| role.asks_open_ports()) {
+            filling.context.insert(OPEN_PORTS, open_ports);
+        }
         if filling.mistakes.is_empty() {
             Ok(filling)
         } else {

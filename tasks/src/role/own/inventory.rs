@@ -12,7 +12,10 @@ use crate::diagnostic::nearest;
 use crate::estate::{Estate, Host, Node, Value};
 
 /// Names of the functions, as they are called.
-const CALLS: [&str; 3] = ["hosts(", "address(", "variable("];
+const CALLS: [&str; 4] = ["hosts(", "address(", "variable(", OPEN_PORTS_CALL];
+
+/// How [`super::ports`] is asked.
+pub(super) const OPEN_PORTS_CALL: &str = "open_ports(";
 
 /// What roles may know of the variables of other hosts.
 #[derive(Debug, Default)]
@@ -32,8 +35,13 @@ pub(super) struct Inventory {
 
 /// Tells whether a text may ask the inventory.
 pub(super) fn asks(text: &str) -> bool {
+    CALLS.iter().any(|call| calls(text, call))
+}
+
+/// Tells whether a text may call a function.
+pub(super) fn calls(text: &str, call: &str) -> bool {
     let text: String = text.split_whitespace().collect();
-    CALLS.iter().any(|call| text.contains(call))
+    text.contains(call)
 }
 
 impl Inventory {
@@ -47,7 +55,7 @@ impl Inventory {
         self.variables.get_or_init(|| Arc::clone(known));
     }
 
-    fn estate(&self) -> TeraResult<&Estate> {
+    pub(super) fn estate(&self) -> TeraResult<&Estate> {
         let estate = self.estate.get();
         estate.ok_or_else(|| Error::message("internal error: the inventory is not known here"))
     }

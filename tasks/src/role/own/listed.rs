@@ -15,8 +15,9 @@ use crate::resource::KINDS;
 pub(crate) const BESIDE: [&str; 5] = ["only", "when", "each", "notify", "guarded"];
 
 /// What stands beside a check.
-pub(crate) const BESIDE_CHECK: [&str; 7] =
-    ["only", "when", "each", "from", "within", "timeout", "shows"];
+pub(crate) const BESIDE_CHECK: [&str; 8] = [
+    "only", "when", "each", "from", "to", "within", "timeout", "shows",
+];
 
 impl Reader {
     pub(super) fn items(
@@ -106,6 +107,7 @@ impl Reader {
             kind,
             said: self.said(node, key, fields),
             from: beside("from"),
+            to: beside("to"),
             within: beside("within"),
             timeout: beside("timeout"),
             shows: beside("shows"),

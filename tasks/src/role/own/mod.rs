@@ -12,6 +12,7 @@ mod guard;
 mod inventory;
 mod listed;
 mod local;
+mod ports;
 mod prove;
 mod read;
 mod shipped;
@@ -31,6 +32,7 @@ use crate::authority::Authority;
 use crate::content::Placeholders;
 use crate::diagnostic::Diagnostic;
 use crate::estate::{Estate, Host, KnownRole, Mark, Node, Sources, Vars};
+use crate::promise::OpenPort;
 use crate::promise::check::{CheckKind, OwnCheck};
 use crate::resource::{Declared, Kind};
 use crate::value::HostPath;
@@ -122,13 +124,14 @@ struct Item {
 }
 
 /// Fields that name a file of the role's folder: the kind, the field, and the field that gets what the file holds.
-const FROM_FOLDER: [(&str, &str, &str); 7] = [
+const FROM_FOLDER: [(&str, &str, &str); 8] = [
     ("file", "template", "content"),
     ("file", "source", "content"),
     ("unit", "template", "content"),
     ("unit", "source", "content"),
     ("apt_repository", "key_source", "key"),
     ("archive", "source", "content"),
+    ("nftables", "template", "content"),
     ("tree", "source", "files"),
 ];
 
@@ -169,6 +172,7 @@ struct Proved {
     kind: &'static CheckKind,
     said: Said,
     from: Option<Node>,
+    to: Option<Node>,
     within: Option<Node>,
     timeout: Option<Node>,
     shows: Option<Node>,
@@ -177,7 +181,13 @@ struct Proved {
 impl Proved {
     /// Lists what stands beside it and may have expressions.
     fn beside(&self) -> impl Iterator<Item = &Node> {
-        let all = [&self.from, &self.within, &self.timeout, &self.shows];
+        let all = [
+            &self.from,
+            &self.to,
+            &self.within,
+            &self.timeout,
+            &self.shows,
+        ];
         all.into_iter().flatten()
     }
 }
@@ -263,14 +273,20 @@ impl OwnRole {
         json!({ "type": "object", "properties": fields, "required": needed })
     }
 
+    /// Tells whether it asks which ports the other roles of a host serve.
+    pub(super) const fn asks_open_ports(&self) -> bool {
+        self.engine.asks_open_ports()
+    }
+
     /// Gives the resources that a host with this role needs.
     pub(super) fn resources(
         &self,
         estate: &Estate,
         vars: &Vars<'_>,
         authority: Option<&Authority>,
+        open_ports: &[OpenPort],
     ) -> Result<Vec<Declared>, Vec<Diagnostic>> {
-        fill::resources(self, estate, vars, authority)
+        fill::resources(self, estate, vars, authority, open_ports)
     }
 
     /// Tells whether it has certificates from the estate's authority, or trusts it.
@@ -292,8 +308,9 @@ impl OwnRole {
         &self,
         estate: &Estate,
         vars: &Vars<'_>,
+        open_ports: &[OpenPort],
     ) -> Result<Vec<OwnCheck>, Vec<Diagnostic>> {
-        prove::checks(self, estate, vars)
+        prove::checks(self, estate, vars, open_ports)
     }
 
     /// Lists how test mode runs the role's services, where the role says so: paths `NAME/run` and `NAME/check`, and the scripts.

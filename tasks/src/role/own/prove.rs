@@ -5,20 +5,21 @@ use std::net::IpAddr;
 use super::fill::{Filling, MOST, is_chosen};
 use super::{OwnRole, Proved};
 use crate::diagnostic::Diagnostic;
-use crate::estate::{Estate, Location, Node, Vars, from_node};
-use crate::promise::Server;
+use crate::estate::{Estate, Location, Node, Value, Vars, from_node};
 use crate::promise::check::{Beside, OwnCheck};
+use crate::promise::{Audience, OpenPort, Server};
 
 /// Gives what of a host is to be proved.
 pub(super) fn checks(
     role: &OwnRole,
     estate: &Estate,
     vars: &Vars<'_>,
+    open_ports: &[OpenPort],
 ) -> Result<Vec<OwnCheck>, Vec<Diagnostic>> {
     let Some(name) = role.checked_as() else {
         return Ok(Vec::new());
     };
-    let mut filling = Filling::new(role, estate, vars)?;
+    let mut filling = Filling::new(role, estate, vars, Some(open_ports))?;
     let of = vars.host();
     let mut checks = Vec::new();
     for proved in &role.checks {
@@ -27,7 +28,7 @@ pub(super) fn checks(
         }
         filling.each(&proved.said, |filling| {
             let at = (Server::of(of), of.location());
-            checks.extend(filling.check(proved, name, at));
+            checks.extend(filling.check(proved, name, at, estate));
             checks.len() <= MOST
         });
         if checks.len() > MOST {
@@ -46,7 +47,7 @@ pub(super) fn judged(proved: &Proved) -> Result<(), Vec<Diagnostic>> {
         name: "host".to_owned(),
         address: IpAddr::from([127, 0, 0, 1]),
     };
-    let beside = Beside::read(proved, Clone::clone)?;
+    let beside = Beside::read(proved, None, Clone::clone)?;
     let said = (&proved.said.fields, &proved.said.mark);
     OwnCheck::read(
         proved.kind,
@@ -59,10 +60,16 @@ pub(super) fn judged(proved: &Proved) -> Result<(), Vec<Diagnostic>> {
 }
 
 impl Filling<'_> {
-    fn check(&mut self, proved: &Proved, name: &str, at: (Server, Location)) -> Option<OwnCheck> {
+    fn check(
+        &mut self,
+        proved: &Proved,
+        name: &str,
+        at: (Server, Location),
+        estate: &Estate,
+    ) -> Option<OwnCheck> {
         let before = self.mistakes.len();
         let fields = self.fill(&proved.said.fields);
-        let beside = Beside::read(proved, |node| self.fill(node));
+        let beside = Beside::read(proved, Some(estate), |node| self.fill(node));
         let beside = self.read(beside, &proved.said.mark)?;
         if self.mistakes.len() > before {
             return None;
@@ -75,11 +82,16 @@ impl Filling<'_> {
 
 impl Beside {
     /// Reads what stands beside a check, each of which is filled first.
-    fn read(proved: &Proved, mut fill: impl FnMut(&Node) -> Node) -> Result<Self, Vec<Diagnostic>> {
+    fn read(
+        proved: &Proved,
+        estate: Option<&Estate>,
+        mut fill: impl FnMut(&Node) -> Node,
+    ) -> Result<Self, Vec<Diagnostic>> {
         let mut mistakes = Vec::new();
         let mut filled = |node: &Option<Node>| node.as_ref().map(&mut fill);
         let beside = Self {
             from: value(filled(&proved.from), &mut mistakes),
+            to: audience(filled(&proved.to), estate, &mut mistakes),
             within: value(filled(&proved.within), &mut mistakes),
             timeout: value(filled(&proved.timeout), &mut mistakes),
             shows: value(filled(&proved.shows), &mut mistakes),
@@ -90,6 +102,25 @@ impl Beside {
             Err(mistakes)
         }
     }
+}
+
+/// Reads to whom something is served, where the estate is known: a word, or a list of them.
+fn audience(
+    node: Option<Node>,
+    estate: Option<&Estate>,
+    mistakes: &mut Vec<Diagnostic>,
+) -> Option<Audience> {
+    let (node, estate) = (node?, estate?);
+    let words = if matches!(node.value, Value::Sequence(_)) {
+        from_node(&node)
+    } else {
+        from_node(&node).map(|word: String| vec![word])
+    };
+    let named = words.and_then(|words: Vec<String>| {
+        let mistake = |problem| Diagnostic::at(node.mark.place(), problem);
+        Audience::named(&words, estate).map_err(mistake)
+    });
+    named.map_err(|mistake| mistakes.push(mistake)).ok()
 }
 
 fn value<T: serde::de::DeserializeOwned>(
