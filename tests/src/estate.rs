@@ -349,8 +349,10 @@ impl Estate {
             let import = ["authority", "import", &authority];
             folder.prov(import).run().exits(0);
         }
-        let apply = ["apply", "--limit", &points.replace(' ', "")];
-        folder.prov(apply).run().exits(0);
+        if !vantage.is_empty() {
+            let apply = ["apply", "--limit", &points.replace(' ', "")];
+            folder.prov(apply).run().exits(0);
+        }
         for (host, names) in vantage {
             let names = self.address(names);
             self.on(host, &format!("echo nameserver {names} >/etc/resolv.conf"));

@@ -67,6 +67,10 @@ fn daemons_speak_to_each_other_by_tls_alone_and_what_is_lost_comes_back() {
     again.unchanged("office").unchanged("outside");
     assert_eq!(failed(&estate), Vec::<String>::new());
     a_host_of_the_older_release_is_backed_up_and_restored(&estate);
+    // To another prov the hosts are servers: a console is the director's own.
+    let servers = estate.seen_from(&[]);
+    let console = servers.prov(["client", "bconsole"]).run();
+    console.exits(0).says("1000 OK").never_says("sample");
 
     // The key is for root and the daemons, and each side knows the other by the estate's authority.
     for host in ["office", "outside"] {

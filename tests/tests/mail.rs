@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
-use end_to_end::{Estate, Ran, release, until};
+use end_to_end::{Estate, Folder, Ran, release, until};
 
 /// What a shell, SQL, YAML, Exim, Dovecot or Fetchmail might take for something else.
 const AWKWARD: &str = "^'\"\\$&;%*^! \u{fc}\u{2602} {$x} :#<|@`-";
@@ -15,6 +15,11 @@ const MARK: &str = "\u{2602}";
 
 /// The server of the office with the names inside, that of the customers with the names outside, and everybody else's.
 const HOSTS: [&str; 3] = ["office", "customers", "world"];
+
+/// Those of them from which the others are looked at, inside and outside.
+const SEERS: [&str; 2] = ["office", "world"];
+
+const RESOLVERS: &str = "cat /etc/resolv.conf";
 
 const ROLES: &str = "\
 services: {mail: [office, customers, world]}
@@ -165,7 +170,12 @@ fn failed(estate: &Estate) -> Vec<String> {
     });
     let shown: Vec<_> = shown.collect();
     ran.exits(i32::from(!shown.is_empty()));
-    // Whatever came of it, nothing remains.
+    nothing_remains(estate);
+    shown
+}
+
+/// Whatever came of checks, nothing of them is left.
+fn nothing_remains(estate: &Estate) {
     for host in HOSTS {
         let left = estate.on(
             host,
@@ -177,7 +187,6 @@ fn failed(estate: &Estate) -> Vec<String> {
             .collect();
         assert_eq!(left, Vec::<&str>::new(), "on {host}");
     }
-    shown
 }
 
 fn none() -> Vec<String> {
@@ -207,6 +216,7 @@ fn watch(over: Arc<AtomicBool>) -> JoinHandle<Option<String>> {
 fn mail_comes_stays_goes_and_every_check_sees_what_it_is_for() {
     let estate = estate();
     estate.deploy();
+    let archive = SEERS.map(|host| estate.on(host, RESOLVERS));
     estate.prov(["apply"]).run().exits(0).never_says(MARK);
     estate.prov(["test"]).run().exits(0);
     estate.prov(["complete"]).run().exits(0);
@@ -217,6 +227,7 @@ fn mail_comes_stays_goes_and_every_check_sees_what_it_is_for() {
     unchanged(&all(&estate, &[]));
     unchanged(&estate.prov(["--output", "json", "complete"]).run());
     assert_eq!(failed(&estate), none());
+    let servers = the_same_is_seen_on_servers(&estate, &archive);
     over.store(true, Ordering::Relaxed);
     assert_eq!(
         watched.join().ok().flatten(),
@@ -227,8 +238,74 @@ fn mail_comes_stays_goes_and_every_check_sees_what_it_is_for() {
     let long = estate.on("customers", &format!("exim4 -bt one@{}", long()));
     assert!(long.contains("router = virtual_mailbox"), "{long}");
 
-    every_check_sees_what_it_is_for(&estate);
+    every_check_sees_what_it_is_for(&estate, &servers);
     domains_go_and_come_again(&estate);
+}
+
+/// Another prov takes the hosts for servers, of which nobody stands for the rest of the world: two accounts are there for checks.
+fn the_same_is_seen_on_servers(estate: &Estate, archive: &[String; 2]) -> Folder {
+    let set = |resolvers: &[String; 2]| {
+        for (host, names) in SEERS.into_iter().zip(resolvers) {
+            let script = format!("cat >/etc/resolv.conf <<'END'\n{names}END\n");
+            estate.on(host, &script);
+        }
+    };
+    let resolvers = SEERS.map(|host| estate.on(host, RESOLVERS));
+    // The clients are fetched, which no name server of the estate could lead to.
+    set(archive);
+    let servers = estate.seen_from(&[("office", "office"), ("world", "customers")]);
+    let path = servers.path("estate/estate.yml");
+    let text = std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{error}"));
+    let text = text.replace("  mail_gateway: [world]\n", "");
+    let marks = |accounts: &str| {
+        servers.write(
+            "estate.yml",
+            &format!("{text}verify: {{mail: [{accounts}]}}\n"),
+        );
+    };
+    marks(&format!("rol@{CUSTOMER}"));
+    let unknown = servers.prov(["verify", "mail"]).run();
+    unknown
+        .exits(1)
+        .says(&format!("did you mean 'role@{CUSTOMER}'?"));
+
+    // Nothing is marked: what needs no account is checked, and no message is sent.
+    marks("");
+    assert_eq!(on_servers(&servers, &["mail"]), (none(), (14, 15)));
+    marks(&format!("role@{CUSTOMER}, second-1@{HOME}"));
+    assert_eq!(on_servers(&servers, &[]), (none(), (14, 15)));
+    let unasked = servers.prov(["verify"]).run();
+    unasked.says("12 checks would write: name the service or use --all");
+    assert_eq!(on_servers(&servers, &["mail"]), (none(), (26, 3)));
+    nothing_remains(estate);
+    set(&resolvers);
+    servers
+}
+
+/// Runs the checks among servers; gives what those showed that failed, and how many were made and how many not.
+fn on_servers(servers: &Folder, names: &[&str]) -> (Vec<String>, (usize, u64)) {
+    let ran = servers
+        .prov(["--output", "json", "verify"])
+        .args(names)
+        .run();
+    ran.never_says(MARK);
+    let results = ran.json();
+    let list = |name: &str| results[name].as_array().cloned().unwrap_or_default();
+    let of_mail = |name: &str| {
+        let all = list(name).into_iter();
+        all.filter(|one| one["service"] == "mail")
+            .collect::<Vec<_>>()
+    };
+    let checks = of_mail("checks");
+    let red = checks.iter().filter(|check| check["passed"] == false);
+    let red = red.map(|check| {
+        let shows = check["shows"].as_str().unwrap_or_default();
+        eprintln!("red among servers: {shows}: {}", check["came"]);
+        shows.replace(HOME, "HOME").replace(CUSTOMER, "CUSTOMER")
+    });
+    let without = of_mail("not_checked");
+    let without = without.iter().filter_map(|one| one["checks"].as_u64());
+    (red.collect(), (checks.len(), without.sum()))
 }
 
 fn passwords_are_where_they_belong(estate: &Estate) {
@@ -254,12 +331,12 @@ const PUT_BACK: &str = "for folder in exim4 dovecot; do rm -rf /etc/$folder; cp 
     until /usr/local/lib/prov/listening tcp 25 && /usr/local/lib/prov/listening tcp 143; do sleep 0.2; done\n";
 
 /// Breaks things, several at once where they are far from each other.
-fn every_check_sees_what_it_is_for(estate: &Estate) {
+fn every_check_sees_what_it_is_for(estate: &Estate, servers: &Folder) {
     for host in ["office", "customers"] {
         estate.on(host, KEEP);
     }
     doors_are_open(estate);
-    certificates_of_others(estate);
+    certificates_of_others(estate, servers);
     passwords_and_accounts(estate);
     names_lead_nowhere(estate);
     daemons_are_down(estate);
@@ -311,7 +388,7 @@ fn doors_are_open(estate: &Estate) {
 }
 
 /// Each domain presents the certificate of the other.
-fn certificates_of_others(estate: &Estate) {
+fn certificates_of_others(estate: &Estate, servers: &Folder) {
     estate.on(
         "customers",
         &format!(
@@ -350,6 +427,18 @@ fn certificates_of_others(estate: &Estate) {
             "a wrong password opens no mailbox",
         ]
     );
+    let (red, _) = on_servers(servers, &["mail"]);
+    nothing_remains(estate);
+    for shows in [
+        "sent inside: HOME → CUSTOMER",
+        "sent outside: the world → CUSTOMER",
+        "imap.HOME:993 presents its own certificate",
+        "smtp.CUSTOMER:587 presents its own certificate",
+        "spam is put aside",
+        "a wrong password opens no mailbox",
+    ] {
+        assert!(red.iter().any(|it| it == shows), "{shows}: {red:?}");
+    }
     put_back(estate);
 }
 

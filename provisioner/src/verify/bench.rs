@@ -7,9 +7,10 @@ use std::sync::Arc;
 use super::servers::As;
 use super::{BenchError, Client, Servers};
 use crate::docker::{
-    ClientScope, ClientSession, DockerError, EstateContainers, ExecOutput, HostState, Mode,
-    Progress, client_program,
+    AUTHORITY, ClientScope, ClientSession, DockerError, EstateContainers, ExecOutput, HostState,
+    Mode, Progress, client_program,
 };
+use crate::engine::TRUSTED;
 
 /// What checks are made with.
 pub struct Bench {
@@ -123,6 +124,14 @@ impl Bench {
         match &self.hosts {
             Hosts::Containers(containers) => Ok(containers.exec(host, argv, stdin).await?),
             Hosts::Servers(servers) => servers.run(host, argv, stdin, As::Root).await,
+        }
+    }
+
+    /// Gives the file in which clients find the authorities that they trust, and says who these are.
+    pub(super) const fn authorities(&self) -> (&'static str, &'static str) {
+        match self.hosts {
+            Hosts::Containers(_) => (AUTHORITY, "the estate's authority alone"),
+            Hosts::Servers(_) => (TRUSTED, "an authority that Debian or the estate trusts"),
         }
     }
 

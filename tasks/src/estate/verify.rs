@@ -7,7 +7,7 @@ use super::Estate;
 use super::node::Node;
 use crate::Diagnostic;
 
-/// Holds the section `verify:`: calendars and hosts that are there for checks. On servers, checks that write use nothing
+/// Holds the section `verify:`: calendars, hosts and accounts of mail that are there for checks. On servers, checks that write use nothing
 /// else, and leave nothing there; in containers they use whatever there is.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -18,6 +18,9 @@ pub struct Marks {
     /// Hosts on which a file is made, backed up, deleted and restored; each is backed up by that, and the director's catalogue, too.
     #[serde(default)]
     pub backup: Vec<String>,
+    /// Addresses of mail: messages are sent in their names and to them, read, and removed. Their passwords are known.
+    #[serde(default)]
+    pub mail: Vec<String>,
 }
 
 impl Estate {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tasks::Secret;
 
 use super::Mailbox;
-use crate::docker::{AUTHORITY, ExecOutput};
+use crate::docker::ExecOutput;
 use crate::verify::{BenchError, Seat};
 
 /// A conversation with an SMTP server.
@@ -60,8 +60,13 @@ impl Smtp {
     }
 
     /// Logs in with another password.
-    pub(super) fn login_with(mut self, mailbox: &Mailbox, password: Secret) -> Self {
-        self.login = Some((mailbox.login.clone(), password));
+    pub(super) fn login_with(self, mailbox: &Mailbox, password: Secret) -> Self {
+        self.login_as(&mailbox.login, password)
+    }
+
+    /// Logs in as whoever this is.
+    pub(super) fn login_as(mut self, user: &str, password: Secret) -> Self {
+        self.login = Some((user.to_owned(), password));
         self
     }
 
@@ -225,12 +230,12 @@ pub(super) async fn say(client: &Seat, server: &str, lines: &str) -> Result<Stri
 /// Looks at the certificate that a server presents when it is called by a name; gives openssl's words.
 pub(super) async fn certificate(
     client: &Seat,
-    name: &str,
-    port: u16,
+    authorities: &str,
+    (name, port): (&str, u16),
     starttls: Option<&str>,
 ) -> Result<ExecOutput, BenchError> {
     let server = format!("{name}:{port}");
-    // Nobody but the estate's authority is trusted, and no other name is good.
+    // Nobody but these authorities is trusted, and no other name is good.
     let mut command = vec![
         "timeout",
         "20",
@@ -246,7 +251,7 @@ pub(super) async fn certificate(
         "-no-CApath",
         "-no-CAstore",
         "-CAfile",
-        AUTHORITY,
+        authorities,
     ];
     if let Some(protocol) = starttls {
         command.extend(["-starttls", protocol]);

@@ -3,14 +3,13 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::{Duration, Instant};
 
-use futures_util::future::BoxFuture;
-use tasks::promise::{SMTP, SUBMISSIONS};
+use tasks::promise::{SMTP, SUBMISSIONS, Server};
 
 use super::client::{Folder, Missing, Smtp};
 use super::received::{Head, Hop, Sender, Transfer};
-use super::{Correspondence, Domain, SERVICE};
-use crate::docker::AUTHORITY;
-use crate::verify::{BenchError, Cell, Check, Evidence, Open, Seat};
+use super::{Correspondence, Domain, INSIDE, OUTSIDE, OfficeMail, People, SERVICE};
+use crate::verify::round::Round;
+use crate::verify::{BenchError, Cell, Check, Client, Evidence, Open, Seat};
 
 /// How long a message may take.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -56,13 +55,12 @@ pub(super) struct Flow<'e> {
     patience: Duration,
 }
 
-/// Gives a check for every flow.
-pub(super) fn checks<'e>(
-    correspondence: Correspondence<'e>,
-) -> Vec<BoxFuture<'e, Result<Check, BenchError>>> {
+/// Chooses a check for every flow.
+pub(super) fn choose<'e>(correspondence: Correspondence<'e>, round: &mut Round<'e>) {
     let ours = || correspondence.mail.domains.iter();
+    let office = correspondence.mail.internal.as_ref();
     let mut flows = Vec::new();
-    for from in ours() {
+    for from in ours().filter(|_| office.is_some()) {
         for to in ours().map(Party::Ours).chain([Party::Other]) {
             flows.push((Scope::Inside, Party::Ours(from), to));
         }
@@ -74,28 +72,56 @@ pub(super) fn checks<'e>(
         }
     }
     flows.extend(ours().map(|to| (Scope::Outside, Party::Other, Party::Ours(to))));
-    let flows = flows.into_iter().enumerate();
-    let checks = flows.map(|(number, (scope, from, to))| {
-        let flow = correspondence.flow(number, scope, from, to);
-        Box::pin(flow.check()) as BoxFuture<'e, _>
-    });
-    checks.collect()
+    // What comes for the firm's own people is read in the office.
+    let is_read = |to: Party<'_>| office.is_some() || !to.is_home();
+    let flows = flows.into_iter().filter(|(_, _, to)| is_read(*to));
+    for (number, (scope, from, to)) in flows.enumerate() {
+        match correspondence.flow(number, scope, from, to) {
+            Ok(flow) => round.add(async move { Ok(vec![flow.check().await?]) }),
+            Err(why) => round.leave(why, 1),
+        }
+    }
+}
+
+impl Party<'_> {
+    const fn is_home(self) -> bool {
+        match self {
+            Self::Ours(domain) => domain.promised.home,
+            Self::Other => false,
+        }
+    }
 }
 
 impl<'e> Correspondence<'e> {
     fn name(self, party: Party<'e>) -> &'e str {
         match party {
             Party::Ours(domain) => &domain.promised.name,
-            Party::Other => &self.mail.other.domain,
+            Party::Other => match &self.mail.others {
+                Ok(others) => &others.gateway.domain,
+                Err(_) => "the world",
+            },
         }
     }
 
-    fn flow(self, number: usize, scope: Scope, from: Party<'e>, to: Party<'e>) -> Flow<'e> {
+    /// Finds a client; the error says that nobody stands at its side.
+    fn seat(self, client: Client) -> Result<&'e Seat, String> {
+        let seat = self.bench.client(client);
+        seat.map_err(|error| error.to_string())
+    }
+
+    /// Describes a flow, or says why it cannot be tried.
+    fn flow(
+        self,
+        number: usize,
+        scope: Scope,
+        from: Party<'e>,
+        to: Party<'e>,
+    ) -> Result<Flow<'e>, String> {
         let token = self.token(number);
         let subject = format!("Subject: {token}");
-        let (message, sent_by) = self.message(scope, from, to);
+        let (message, sent_by) = self.message(scope, from, to)?;
         let message = message.with(&["--header", &subject]);
-        let (folder, read_by) = self.folder(to);
+        let (folder, read_by) = self.folder(to)?;
         let way = self.way(scope, from, to);
         let accounts: Option<Vec<_>> = match (from, to) {
             (Party::Ours(domain), Party::Other) => {
@@ -113,7 +139,7 @@ impl<'e> Correspondence<'e> {
         let asked = format!("{}, read at {}", message.typed(), folder.typed());
         let open = Open::new(SERVICE, shows, asked, expected);
         let fetched = way.iter().any(|hop| hop.transfer == Transfer::Fetched);
-        Flow {
+        Ok(Flow {
             open: open.cell(Cell::new(scope.matrix(), row, column)),
             message,
             token,
@@ -124,131 +150,162 @@ impl<'e> Correspondence<'e> {
             accounts,
             home_domain: &self.mail.external.home_domain,
             patience: if fetched { FETCHED } else { PATIENCE },
-        }
+        })
+    }
+
+    fn people(domain: &Domain) -> Result<&People, String> {
+        domain.people.as_ref().map_err(Clone::clone)
+    }
+
+    fn office(self) -> Result<&'e OfficeMail, String> {
+        let office = self.mail.internal.as_ref();
+        office.ok_or_else(|| "the office has no mail server".to_owned())
     }
 
     /// Makes the message of a sender, and tells with which client it is sent.
-    fn message(self, scope: Scope, from: Party<'e>, to: Party<'e>) -> (Smtp, &'e Seat) {
-        let to = match to {
-            Party::Ours(domain) => &domain.recipient.address,
-            Party::Other => &self.mail.somebody.address,
+    fn message(
+        self,
+        scope: Scope,
+        from: Party<'e>,
+        to: Party<'e>,
+    ) -> Result<(Smtp, &'e Seat), String> {
+        let recipient = match to {
+            Party::Ours(domain) => &Self::people(domain)?.recipient,
+            Party::Other => &self.mail.others.as_ref().map_err(Clone::clone)?.somebody,
         };
-        match (scope, from) {
+        let recipient = &recipient.address;
+        Ok(match (scope, from, to) {
             // Inside, the office's own server takes what its people send, whoever they are.
-            (Scope::Inside, Party::Ours(domain)) => {
-                let message = Smtp::new(&self.mail.internal.smtp, SMTP, &domain.sender.address, to);
-                (message, self.inside)
+            (Scope::Inside, Party::Ours(domain), _) => {
+                let (office, sender) = (self.office()?, &Self::people(domain)?.sender);
+                let message = Smtp::new(&office.smtp, SMTP, &sender.address, recipient);
+                (message, self.seat(INSIDE)?)
             }
-            (Scope::Outside, Party::Ours(domain)) => (
-                Self::submission(domain, &domain.sender.address, to),
-                self.outside,
-            ),
-            (Scope::Inside | Scope::Outside, Party::Other) => (self.strange(to), self.outside),
-        }
+            (Scope::Outside, Party::Ours(domain), _) => {
+                let people = Self::people(domain)?;
+                let message = self.submission(domain, &people.sender.address, recipient);
+                (message.login(&people.sender), self.seat(OUTSIDE)?)
+            }
+            (Scope::Inside | Scope::Outside, Party::Other, Party::Ours(domain)) => {
+                (self.strange(domain, recipient), self.seat(OUTSIDE)?)
+            }
+            (Scope::Inside | Scope::Outside, Party::Other, Party::Other) => {
+                return Err("the world writes to itself".to_owned());
+            }
+        })
     }
 
     /// A message that a customer outside hands to the own server.
-    pub(super) fn submission(domain: &Domain, from: &str, to: &str) -> Smtp {
+    pub(super) fn submission(self, domain: &Domain, from: &str, to: &str) -> Smtp {
         let server = &domain.promised.smtp;
         let message = Smtp::new(server, SUBMISSIONS, from, to);
         let message = message.with(&["--tls-on-connect", "--tls-sni", server]);
-        let message = if domain.certified {
-            message.with(&["--tls-verify", "--tls-ca-path", AUTHORITY])
+        if domain.certified {
+            let (authorities, _) = self.bench.authorities();
+            message.with(&["--tls-verify", "--tls-ca-path", authorities])
         } else {
             message
-        };
-        message.login(&domain.sender)
+        }
     }
 
-    /// A message that somebody in the world hands to the own server.
-    pub(super) fn strange(self, to: &str) -> Smtp {
-        let (from, other) = (&self.mail.somebody.address, &self.mail.other);
-        Smtp::new(&other.server.name, SMTP, from, to).with(&["--helo", &other.domain])
+    /// A message that somebody in the world hands to the own server. Where nobody stands for the world, it comes from the client itself,
+    /// and without a sender, so no report about it goes anywhere.
+    pub(super) fn strange(self, domain: &Domain, to: &str) -> Smtp {
+        match &self.mail.others {
+            Ok(others) => {
+                let gateway = &others.gateway;
+                let message = Smtp::new(&gateway.server.name, SMTP, &others.somebody.address, to);
+                message.with(&["--helo", &gateway.domain])
+            }
+            Err(_) => Smtp::new(&domain.promised.smtp, SMTP, "<>", to),
+        }
     }
 
     /// Tells where a recipient's mail is, and with which client it is read.
-    fn folder(self, to: Party<'e>) -> (Folder, &'e Seat) {
-        match to {
+    fn folder(self, to: Party<'e>) -> Result<(Folder, &'e Seat), String> {
+        Ok(match to {
             Party::Ours(domain) if domain.promised.home => {
                 let folder = Folder {
-                    url: format!("imap://{}/INBOX", self.mail.internal.imap),
-                    mailbox: domain.recipient.clone(),
+                    url: format!("imap://{}/INBOX", self.office()?.imap),
+                    mailbox: Self::people(domain)?.recipient.clone(),
                 };
-                (folder, self.inside)
+                (folder, self.seat(INSIDE)?)
             }
-            Party::Ours(domain) => (customers_folder(domain, "INBOX"), self.outside),
+            Party::Ours(domain) => {
+                let people = Self::people(domain)?;
+                (
+                    customers_folder(domain, people, "INBOX"),
+                    self.seat(OUTSIDE)?,
+                )
+            }
             Party::Other => {
+                let others = self.mail.others.as_ref().map_err(Clone::clone)?;
                 let folder = Folder {
-                    url: format!("imaps://{}/INBOX", self.mail.other.server.name),
-                    mailbox: self.mail.somebody.clone(),
+                    url: format!("imaps://{}/INBOX", others.gateway.server.name),
+                    mailbox: others.somebody.clone(),
                 };
-                (folder, self.outside)
+                (folder, self.seat(OUTSIDE)?)
             }
-        }
+        })
     }
 
     /// Gives what a message of this run has in its subject.
     pub(super) fn token(self, number: usize) -> String {
-        format!("{}{number:02}", self.run)
+        format!("{}{number:02}", self.bench.run)
     }
 
     /// Gives the stations of a message.
     fn way(self, scope: Scope, from: Party<'e>, to: Party<'e>) -> Vec<Hop> {
-        let (internal, external, other) = (
-            &self.mail.internal.server,
-            &self.mail.external.server,
-            &self.mail.other.server,
-        );
-        let hop = |by: &str, transfer, from| Hop {
-            by: by.to_owned(),
+        let internal = self.mail.internal.as_ref().map(|it| &it.server);
+        let external = &self.mail.external.server;
+        let other = self.mail.others.as_ref().ok();
+        let other = other.map(|it| &it.gateway.server);
+        let hop = |by: &Server, transfer, from| Hop {
+            by: by.name.clone(),
             transfer,
             from,
         };
-        let of = |address: IpAddr| Some(Sender::Address(address));
-        let to_home = matches!(to, Party::Ours(domain) if domain.promised.home);
+        let of = |server: Option<&Server>| server.map(|it| Sender::Address(it.address));
+        let to_home = to.is_home();
         let mut way = Vec::new();
         match (scope, from) {
             (Scope::Inside, _) => {
-                way.push(hop(&internal.name, Transfer::Smtp, None));
+                way.extend(internal.map(|it| hop(it, Transfer::Smtp, None)));
                 if to_home {
                     return way;
                 }
-                let last = of(internal.address);
-                way.push(hop(&external.name, Transfer::Authenticated, last));
+                way.push(hop(external, Transfer::Authenticated, of(internal)));
             }
             (Scope::Outside, Party::Ours(_)) => {
-                way.push(hop(&external.name, Transfer::Authenticated, None));
+                way.push(hop(external, Transfer::Authenticated, None));
             }
             (Scope::Outside, Party::Other) => {
-                way.push(hop(&other.name, Transfer::Smtp, None));
-                way.push(hop(&external.name, Transfer::Smtp, of(other.address)));
+                way.extend(other.map(|it| hop(it, Transfer::Smtp, None)));
+                way.push(hop(external, Transfer::Smtp, of(other)));
             }
         }
-        match to {
-            Party::Other => {
-                way.push(hop(
-                    &other.name,
-                    Transfer::Authenticated,
-                    of(external.address),
-                ));
+        match (to, internal) {
+            (Party::Other, _) => {
+                let last = of(Some(external));
+                way.extend(other.map(|it| hop(it, Transfer::Authenticated, last)));
             }
-            Party::Ours(_) if to_home => {
+            (Party::Ours(_), Some(internal)) if to_home => {
                 let server = Some(Sender::Name(external.name.clone()));
-                way.push(hop(&internal.name, Transfer::Fetched, server));
-                let own = IpAddr::V4(Ipv4Addr::LOCALHOST);
-                way.push(hop(&internal.name, Transfer::Smtp, of(own)));
+                way.push(hop(internal, Transfer::Fetched, server));
+                let own = Sender::Address(IpAddr::V4(Ipv4Addr::LOCALHOST));
+                way.push(hop(internal, Transfer::Smtp, Some(own)));
             }
-            Party::Ours(_) => way.push(hop(&external.name, Transfer::Lmtp, None)),
+            (Party::Ours(_), _) => way.push(hop(external, Transfer::Lmtp, None)),
         }
         way
     }
 }
 
 /// Gives a folder of a customer's recipient.
-pub(super) fn customers_folder(domain: &Domain, folder: &str) -> Folder {
+pub(super) fn customers_folder(domain: &Domain, people: &People, folder: &str) -> Folder {
     Folder {
         url: format!("imaps://{}/{folder}", domain.promised.imap),
-        mailbox: domain.recipient.clone(),
+        mailbox: people.recipient.clone(),
     }
 }
 

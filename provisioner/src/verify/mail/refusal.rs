@@ -3,15 +3,14 @@
 
 use std::time::Duration;
 
-use futures_util::future::BoxFuture;
+use tasks::Secret;
 use tasks::promise::{IMAP, IMAPS, MailDomain, SMTP, SUBMISSION, SUBMISSIONS};
 
 use super::client::{self, Missing, NO_LOGIN, NO_RECIPIENT, Smtp};
 use super::flow::customers_folder;
-use super::{Correspondence, Domain, SERVICE};
+use super::{ANYBODY, Correspondence, Domain, INSIDE, MADE_UP, OUTSIDE, People, SERVICE};
+use crate::verify::round::Round;
 use crate::verify::{BenchError, Check, Evidence, Open, Seat};
-
-type Checks<'e> = Vec<BoxFuture<'e, Result<Check, BenchError>>>;
 
 /// How long a message may take.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -19,11 +18,11 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// Number of the message that is spam, after those of the flows.
 const SPAM: usize = 90;
 
-/// Gives the checks that may be made together with the flows.
-pub(super) fn checks<'e>(correspondence: Correspondence<'e>) -> Checks<'e> {
-    let mut checks: Checks<'e> = Vec::new();
+/// Chooses the checks that may be made together with the flows.
+pub(super) fn choose<'e>(correspondence: Correspondence<'e>, round: &mut Round<'e>) {
     let mail = correspondence.mail;
     let domains = || mail.domains.iter();
+    let authorities = correspondence.bench.authorities();
     for domain in domains().filter(|domain| domain.certified) {
         let MailDomain { imap, smtp, .. } = &domain.promised;
         // Where TLS does not begin with the connection, the protocol in which it is asked for.
@@ -33,88 +32,105 @@ pub(super) fn checks<'e>(correspondence: Correspondence<'e>) -> Checks<'e> {
             (smtp, SUBMISSION, Some("smtp")),
         ];
         for (name, port, starttls) in ports {
-            checks.push(Box::pin(certificate(
-                correspondence.outside,
-                name,
-                port,
-                starttls,
-            )));
+            round.ask(OUTSIDE, move |seat| {
+                certificate(seat, authorities, (name, port), starttls)
+            });
         }
     }
+    let somebody = match &mail.others {
+        Ok(others) => others.somebody.address.as_str(),
+        Err(_) => ANYBODY,
+    };
     let customers = || domains().filter(|domain| !domain.promised.home);
     for domain in customers() {
-        checks.push(Box::pin(imap_in_the_clear(correspondence, domain)));
+        round.ask(OUTSIDE, move |seat| imap_in_the_clear(seat, domain));
         for port in [SMTP, SUBMISSION] {
-            checks.push(Box::pin(smtp_in_the_clear(correspondence, domain, port)));
+            round.ask(OUTSIDE, move |seat| smtp_in_the_clear(seat, domain, port));
         }
-        checks.push(Box::pin(spam(correspondence, domain)));
-        let shows = format!(
-            "a customer of {} sends as the own domain only",
-            domain.promised.name
-        );
-        let somebody = &mail.somebody.address;
-        let message = Correspondence::submission(domain, somebody, somebody);
-        checks.push(Box::pin(recipient(correspondence.outside, shows, message)));
-    }
-    let external = &mail.external.server.name;
-    let somebody = &mail.somebody.address;
-    let senders = customers().map(|domain| &domain.sender.address);
-    for from in senders.chain([somebody]) {
-        let shows = format!("a stranger who calls himself {from} cannot send through {external}");
-        let message = Smtp::new(external, SMTP, from, somebody);
-        checks.push(Box::pin(recipient(correspondence.outside, shows, message)));
-    }
-    for domain in domains() {
-        let nobody = format!(
-            "{}@{}",
-            correspondence.token(SPAM + 1),
-            domain.promised.name
-        );
-        let shows = format!(
-            "{external} refuses mail to nobody in {}",
-            domain.promised.name
-        );
-        let message = Smtp::new(external, SMTP, somebody, &nobody);
-        checks.push(Box::pin(recipient(correspondence.outside, shows, message)));
-        if domain.promised.home {
-            let internal = &mail.internal.server.name;
-            let shows = format!(
-                "{internal} refuses mail to nobody in {}",
-                domain.promised.name
-            );
-            let message = Smtp::new(&mail.internal.smtp, SMTP, &domain.sender.address, &nobody);
-            checks.push(Box::pin(recipient(correspondence.inside, shows, message)));
+        match &domain.people {
+            Ok(people) => {
+                round.ask(OUTSIDE, move |seat| {
+                    spam(seat, correspondence, domain, people)
+                });
+                let shows = format!(
+                    "a customer of {} sends as the own domain only",
+                    domain.promised.name
+                );
+                let message = correspondence.submission(domain, somebody, somebody);
+                let message = message.login(&people.sender);
+                round.ask(OUTSIDE, move |seat| recipient(seat, shows, message));
+            }
+            Err(why) => round.leave(why, 2),
         }
     }
-    checks
+    strangers(correspondence, somebody, round);
 }
 
-/// Gives the checks with wrong passwords, after which a server may make everybody at the client's address wait.
-pub(super) fn wrong_passwords<'e>(correspondence: Correspondence<'e>) -> Checks<'e> {
-    let mut checks: Checks<'e> = Vec::new();
-    for domain in &correspondence.mail.domains {
-        if domain.promised.home {
-            continue;
-        }
-        checks.push(Box::pin(wrong_at_imap(correspondence, domain)));
-        checks.push(Box::pin(wrong_at_smtp(correspondence, domain)));
+/// Chooses the checks of what strangers are refused.
+fn strangers<'e>(correspondence: Correspondence<'e>, somebody: &str, round: &mut Round<'e>) {
+    let mail = correspondence.mail;
+    let domains = || mail.domains.iter();
+    let external = &mail.external.server.name;
+    // People call the server by the names of their domains; its own need not be known outside.
+    let called = |domain: &Domain| domain.promised.smtp.clone();
+    let customers = domains().filter(|domain| !domain.promised.home);
+    let senders = customers.filter_map(|domain| {
+        let sender = domain.promised.mailboxes.first()?;
+        Some((sender.address.as_str(), called(domain)))
+    });
+    let last = mail.domains.last().map(|domain| (somebody, called(domain)));
+    for (from, server) in senders.chain(last) {
+        let shows = format!("a stranger who calls himself {from} cannot send through {external}");
+        let message = Smtp::new(&server, SMTP, from, somebody);
+        round.ask(OUTSIDE, move |seat| recipient(seat, shows, message));
     }
-    checks
+    for domain in domains() {
+        let name = &domain.promised.name;
+        let nobody = format!("{}@{name}", correspondence.token(SPAM + 1));
+        let shows = format!("{external} refuses mail to nobody in {name}");
+        let message = Smtp::new(&called(domain), SMTP, somebody, &nobody);
+        round.ask(OUTSIDE, move |seat| recipient(seat, shows, message));
+        let sender = domain.promised.mailboxes.first();
+        if let (true, Some(office), Some(sender)) = (domain.promised.home, &mail.internal, sender) {
+            let shows = format!("{} refuses mail to nobody in {name}", office.server.name);
+            let message = Smtp::new(&office.smtp, SMTP, &sender.address, &nobody);
+            round.ask(INSIDE, move |seat| recipient(seat, shows, message));
+        }
+    }
+}
+
+/// Chooses the checks with wrong passwords, after which a server may make everybody at the client's address wait.
+pub(super) fn choose_wrong_passwords<'e>(
+    correspondence: Correspondence<'e>,
+    round: &mut Round<'e>,
+) {
+    let domains = correspondence.mail.domains.iter();
+    for domain in domains.filter(|domain| !domain.promised.home) {
+        match &domain.people {
+            Ok(people) => {
+                round.ask(OUTSIDE, move |seat| wrong_at_imap(seat, domain, people));
+                round.ask(OUTSIDE, move |seat| {
+                    wrong_at_smtp(seat, correspondence, domain, people)
+                });
+            }
+            Err(why) => round.leave(why, 2),
+        }
+    }
 }
 
 async fn certificate(
     outside: &Seat,
-    name: &str,
-    port: u16,
+    (authorities, whose): (&str, &str),
+    (name, port): (&str, u16),
     starttls: Option<&str>,
 ) -> Result<Check, BenchError> {
     let open = Open::new(
         SERVICE,
         format!("{name}:{port} presents its own certificate"),
         format!("openssl s_client -connect {name}:{port} -verify_hostname {name}"),
-        format!("verified by the estate's authority alone, for {name}"),
+        format!("verified by {whose}, for {name}"),
     );
-    let output = client::certificate(outside, name, port, starttls).await?;
+    let output = client::certificate(outside, authorities, (name, port), starttls).await?;
     let text = output.text();
     let find = |start: &str| {
         text.lines()
@@ -133,49 +149,42 @@ async fn certificate(
     Ok(open.evidence(said).close(came, false))
 }
 
-async fn imap_in_the_clear(
-    correspondence: Correspondence<'_>,
-    domain: &Domain,
-) -> Result<Check, BenchError> {
+/// Checks that a server refuses any password in the clear; the one that it is told is nobody's.
+async fn imap_in_the_clear(outside: &Seat, domain: &Domain) -> Result<Check, BenchError> {
     let server = format!("{}:{IMAP}", domain.promised.imap);
     let open = Open::new(
         SERVICE,
         format!("outside, {server} takes no password without TLS"),
         format!("LOGIN at {server} in the clear"),
-        "NO".to_owned(),
+        REFUSED.to_owned(),
     );
-    let mailbox = &domain.recipient;
-    // Literals, because a password may have any character (RFC 7888).
-    let literal = |text: &str| format!("{{{}+}}\r\n{text}", text.len());
-    let lines = format!(
-        "a LOGIN {} {}\r\nb LOGOUT\r\n",
-        literal(&mailbox.login),
-        literal(mailbox.password.expose())
-    );
-    let answer = client::say(correspondence.outside, &server, &lines).await?;
+    let lines = format!("a LOGIN {MADE_UP} {MADE_UP}\r\nb LOGOUT\r\n");
+    let answer = client::say(outside, &server, &lines).await?;
     let line = answer.lines().find(|line| line.starts_with("a "));
-    let passed = line.is_some_and(|line| line.starts_with("a NO"));
+    let passed = line.is_some_and(|line| line.starts_with(REFUSED));
     let came = line.or_else(|| answer.lines().next_back());
     Ok(open.close(came.unwrap_or("no answer").to_owned(), passed))
 }
 
+/// What an IMAP server says that takes no password in the clear, whoever's it is (RFC 5530).
+const REFUSED: &str = "a NO [PRIVACYREQUIRED]";
+
 async fn smtp_in_the_clear(
-    correspondence: Correspondence<'_>,
+    outside: &Seat,
     domain: &Domain,
     port: u16,
 ) -> Result<Check, BenchError> {
     let server = &domain.promised.smtp;
-    let mailbox = &domain.sender;
-    let message = Smtp::new(server, port, &mailbox.address, &mailbox.address)
+    let message = Smtp::new(server, port, "<>", ANYBODY)
         .with(&["--quit-after", "AUTH"])
-        .login(mailbox);
+        .login_as(MADE_UP, Secret::new(MADE_UP));
     let open = Open::new(
         SERVICE,
         format!("outside, {server}:{port} takes no password without TLS"),
         message.typed(),
         "no offer to log in".to_owned(),
     );
-    let told = message.run(correspondence.outside).await?;
+    let told = message.run(outside).await?;
     let passed = told.code == NO_LOGIN && !told.offers_login();
     let came = if passed {
         "no offer to log in".to_owned()
@@ -210,46 +219,43 @@ fn conversation(open: Open, transcript: &str, passed: bool) -> Open {
     }
 }
 
-async fn spam(correspondence: Correspondence<'_>, domain: &Domain) -> Result<Check, BenchError> {
+async fn spam(
+    outside: &Seat,
+    correspondence: Correspondence<'_>,
+    domain: &Domain,
+    people: &People,
+) -> Result<Check, BenchError> {
     let token = correspondence.token(SPAM);
     let subject = format!("Subject: {token}");
-    let message = correspondence.strange(&domain.recipient.address).with(&[
-        "--header",
-        &subject,
-        "--add-header",
-        "X-Spam-Flag: YES",
-    ]);
-    let folder = customers_folder(domain, "Junk");
+    let message = correspondence.strange(domain, &people.recipient.address);
+    let message = message.with(&["--header", &subject, "--add-header", "X-Spam-Flag: YES"]);
+    let folder = customers_folder(domain, people, "Junk");
     let open = Open::new(
         SERVICE,
         "spam is put aside".to_owned(),
         format!("{}, read at {}", message.typed(), folder.typed()),
         "the message in the folder Junk".to_owned(),
     );
-    let told = message.run(correspondence.outside).await?;
+    let told = message.run(outside).await?;
     if told.code != 0 {
         let came = format!("it could not be sent: {}", told.refusal());
         return Ok(conversation(open, &told.transcript, false).close(came, false));
     }
-    Ok(
-        match folder
-            .take(correspondence.outside, &token, PATIENCE)
-            .await?
-        {
-            Ok(_) => open.close("the message in the folder Junk".to_owned(), true),
-            Err(Missing::Late(problem) | Missing::Unreadable(problem)) => {
-                open.close(format!("not there: {problem}"), false)
-            }
-        },
-    )
+    Ok(match folder.take(outside, &token, PATIENCE).await? {
+        Ok(_) => open.close("the message in the folder Junk".to_owned(), true),
+        Err(Missing::Late(problem) | Missing::Unreadable(problem)) => {
+            open.close(format!("not there: {problem}"), false)
+        }
+    })
 }
 
 async fn wrong_at_imap(
-    correspondence: Correspondence<'_>,
+    outside: &Seat,
     domain: &Domain,
+    people: &People,
 ) -> Result<Check, BenchError> {
     let url = format!("imaps://{}/", domain.promised.imap);
-    let mailbox = &domain.recipient;
+    let mailbox = &people.recipient;
     let open = Open::new(
         SERVICE,
         "a wrong password opens no mailbox".to_owned(),
@@ -257,8 +263,7 @@ async fn wrong_at_imap(
         "login denied".to_owned(),
     );
     let wrong = mailbox.password.map(|right| format!("{right}x"));
-    let output =
-        client::imap_login(correspondence.outside, &url, &mailbox.login, wrong.expose()).await?;
+    let output = client::imap_login(outside, &url, &mailbox.login, wrong.expose()).await?;
     // curl's exit code for a login that was refused.
     let passed = output.code == 67;
     let came = if output.code == 0 {
@@ -270,12 +275,15 @@ async fn wrong_at_imap(
 }
 
 async fn wrong_at_smtp(
+    outside: &Seat,
     correspondence: Correspondence<'_>,
     domain: &Domain,
+    people: &People,
 ) -> Result<Check, BenchError> {
-    let mailbox = &domain.sender;
+    let mailbox = &people.sender;
     let wrong = mailbox.password.map(|right| format!("{right}x"));
-    let message = Correspondence::submission(domain, &mailbox.address, &mailbox.address)
+    let message = correspondence.submission(domain, &mailbox.address, &mailbox.address);
+    let message = message
         .with(&["--quit-after", "AUTH"])
         .login_with(mailbox, wrong);
     let open = Open::new(
@@ -284,7 +292,7 @@ async fn wrong_at_smtp(
         format!("{}, with a wrong password", message.typed()),
         "535".to_owned(),
     );
-    let told = message.run(correspondence.outside).await?;
+    let told = message.run(outside).await?;
     let refusal = told.refusal();
     let passed = told.code == NO_LOGIN && refusal.starts_with("535");
     let came = if told.code == 0 {
