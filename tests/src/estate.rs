@@ -319,7 +319,7 @@ impl Estate {
         let points: Vec<_> = vantage.iter().map(|(host, _)| *host).collect();
         let points = points.join(", ");
         let lines = text.lines().map(|line| match line.split_once(' ') {
-            Some(("roles:", roles)) => {
+            Some(("roles:", roles)) if !vantage.is_empty() => {
                 format!(
                     "roles: {}\n",
                     roles.replacen('{', &format!("{{vantage: [{points}], "), 1)
@@ -327,7 +327,7 @@ impl Estate {
             }
             Some(("name:", name)) => format!("name: {name}-servers\n"),
             Some(("containers:", _)) => String::new(),
-            Some(_) | None if line == "roles:" => {
+            Some(_) | None if line == "roles:" && !vantage.is_empty() => {
                 format!("roles:\n  vantage: [{points}]\n")
             }
             Some(_) | None => format!("{line}\n"),

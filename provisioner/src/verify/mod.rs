@@ -114,7 +114,19 @@ impl Results {
     /// Adds others.
     pub fn append(&mut self, others: Self) {
         self.checks.extend(others.checks);
-        self.not_checked.extend(others.not_checked);
+        for other in others.not_checked {
+            let same = |one: &&mut NotChecked| one.service == other.service && one.why == other.why;
+            match (self.not_checked.iter_mut().find(same), other.checks) {
+                (
+                    Some(NotChecked {
+                        checks: Some(known),
+                        ..
+                    }),
+                    Some(more),
+                ) => *known += more,
+                (Some(_) | None, _) => self.not_checked.push(other),
+            }
+        }
     }
 }
 
