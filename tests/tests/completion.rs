@@ -64,7 +64,7 @@ fn what_the_estate_has_is_completed() {
             ],
         ),
         ("prov domain ", &["first.test"]),
-        ("prov apply --forget fi", &["first.test"]),
+        ("prov apply --forget firs", &["first.test"]),
         ("prov task symb", &[]),
         ("prov task sym", &["symlink"]),
         ("prov task symlink ta", &["target="]),
