@@ -200,21 +200,9 @@ impl Drop for Running {
 
 fn text(file: &File) -> String {
     // The place in the file is prov's: it may still write there.
-    let mut bytes = vec![0; 1 << 16];
-    let mut end = 0;
-    loop {
-        match must(
-            file.read_at(&mut bytes[end..], end as u64),
-            "reading what prov said",
-        ) {
-            0 => break,
-            read => end += read,
-        }
-        if end == bytes.len() {
-            bytes.resize(2 * end, 0);
-        }
-    }
-    bytes.truncate(end);
+    let length = must(file.metadata(), "reading what prov said").len();
+    let mut bytes = vec![0; usize::try_from(length).unwrap_or_default()];
+    must(file.read_exact_at(&mut bytes, 0), "reading what prov said");
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
@@ -329,6 +317,19 @@ impl Ran {
             );
         }
         self
+    }
+
+    /// Lists the checks of `prov verify` that failed, by what they show.
+    #[must_use]
+    pub fn failed_checks(&self) -> Vec<String> {
+        let json = self.json();
+        let Some(checks) = json["checks"].as_array() else {
+            panic!("no checks in {}", self.told());
+        };
+        let failed = checks.iter().filter(|check| check["passed"] == false);
+        failed
+            .map(|check| check["shows"].as_str().unwrap_or_default().to_owned())
+            .collect()
     }
 
     /// Tells what was typed and all that came of it.

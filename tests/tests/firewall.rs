@@ -3,7 +3,7 @@
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-use end_to_end::{Estate, Ran, Server, docker, until};
+use end_to_end::{Estate, Server, docker, until};
 
 const ROLE: &str = r"
 summary: Who may talk to the server.
@@ -214,15 +214,6 @@ fn open(server: &Server) -> Vec<u16> {
     ports.filter(is_open).collect()
 }
 
-/// Lists the checks that failed, by what they show.
-fn failed(ran: &Ran) -> Vec<String> {
-    let checks = ran.json()["checks"].as_array().cloned().unwrap_or_default();
-    let failed = checks.iter().filter(|check| check["passed"] == false);
-    failed
-        .map(|check| check["shows"].as_str().unwrap_or_default().to_owned())
-        .collect()
-}
-
 /// The role that ships with prov lets in what the other roles serve, for those whom they serve, and nobody else.
 fn of_the_roles(server: &Server) {
     const ROLES: &str = "roles: {firewall: [one], shop: [one], vantage: [seer]}\n";
@@ -253,7 +244,7 @@ fn of_the_roles(server: &Server) {
     });
     let red = verify("firewall");
     red.exits(1);
-    let shows = failed(&red);
+    let shows = red.failed_checks();
     assert_eq!(shows.len(), 2, "{shows:?}");
     assert_eq!(shows[0], "what nothing lets in is dropped");
     assert_eq!(shows[1], "a port that nobody is served at does not answer");

@@ -1,6 +1,6 @@
 //! Checks that roles of an estate's own bring: every kind is seen to hold, and to fail once what it proves is broken.
 
-use end_to_end::{Estate, Ran};
+use end_to_end::Estate;
 
 const ROLE: &str = r#"
 summary: A web page and mail, with proof that both work.
@@ -143,15 +143,6 @@ fn estate() -> Estate {
     estate
 }
 
-/// Lists the checks that failed, by what they show.
-fn failed(ran: &Ran) -> Vec<String> {
-    let checks = ran.json()["checks"].as_array().cloned().unwrap_or_default();
-    let failed = checks.iter().filter(|check| check["passed"] == false);
-    failed
-        .map(|check| check["shows"].as_str().unwrap_or_default().to_owned())
-        .collect()
-}
-
 #[test]
 fn every_kind_of_check_holds_and_fails_when_it_is_broken() {
     let estate = estate();
@@ -163,7 +154,7 @@ fn every_kind_of_check_holds_and_fails_when_it_is_broken() {
     let verify = ["--output", "json", "verify"];
     let sound = estate.prov(verify).run();
     sound.never_says("wörd");
-    assert_eq!(failed(&sound), [""; 0], "{}", sound.told());
+    assert_eq!(sound.failed_checks(), [""; 0], "{}", sound.told());
     assert_eq!(sound.json()["passed"], 26);
     sound.exits(0);
     let one = estate.prov(["verify", "far"]).run();
@@ -194,7 +185,7 @@ fn every_kind_of_check_holds_and_fails_when_it_is_broken() {
         "/etc/nginx/never is not on desk",
         "nginx runs on desk",
     ];
-    assert_eq!(failed(&broken), expected, "{}", broken.told());
+    assert_eq!(broken.failed_checks(), expected, "{}", broken.told());
     estate
         .prov(["verify", "nowhere"])
         .run()

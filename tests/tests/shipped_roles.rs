@@ -167,15 +167,6 @@ fn verify(server: &Server, role: &str) -> Ran {
     server.estate.prov(verify).run()
 }
 
-/// Lists the checks that failed, by what they show.
-fn failed(ran: &Ran) -> Vec<String> {
-    let checks = ran.json()["checks"].as_array().cloned().unwrap_or_default();
-    let failed = checks.iter().filter(|check| check["passed"] == false);
-    failed
-        .map(|check| check["shows"].as_str().unwrap_or_default().to_owned())
-        .collect()
-}
-
 #[test]
 fn every_role_is_applied_proved_broken_repaired_and_taken_away() {
     let server = Server::boot(&roles());
@@ -208,7 +199,7 @@ fn every_role_is_applied_proved_broken_repaired_and_taken_away() {
             server.estate.on("one", script);
             let red = verify(&server, tried.role);
             red.exits(1);
-            let failed = failed(&red);
+            let failed = red.failed_checks();
             for check in check.split(';') {
                 assert!(
                     failed.iter().any(|shows| shows.starts_with(check)),
