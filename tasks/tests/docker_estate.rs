@@ -5,9 +5,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use tasks::content::Content;
 use tasks::domain::Domains;
 use tasks::estate::{Estate, Host, Sources, Sudo};
-use tasks::role::{self, Inputs};
+use tasks::resource::Resource;
+use tasks::role::{self, HostContext, Inputs};
 use tasks::template::Templates;
 
 fn folder() -> PathBuf {
@@ -121,12 +123,30 @@ fn every_host_has_backup_passwords_of_its_own() {
 #[test]
 fn mail_leaves_by_way_of_the_gateway() {
     let estate = docker();
+    let templates = Templates::load(&Sources::new("estate/docker")).unwrap_or_else(|_| panic!());
+    let inputs = Inputs {
+        container_host_resolvers: vec![[192, 0, 2, 53].into()],
+        ..Inputs::default()
+    };
     let next = |host: &str| {
-        let vars = estate.vars(estate.host(host).unwrap());
-        let kind = vars.get("mta_configtype").unwrap().as_str();
-        let hands_on = matches!(kind, Some("satellite" | "smarthost"));
-        let smarthost = vars.get("mta_smarthost").unwrap().get("hostname").unwrap();
-        hands_on.then(|| smarthost.as_str().unwrap().to_owned())
+        let context =
+            HostContext::new(&estate, estate.host(host).unwrap(), &inputs, &templates);
+        let declared = role::resources(&context).unwrap();
+        let settings = declared.iter().find_map(|declared| match &declared.resource {
+            Resource::File(file) if file.path.as_str().ends_with("update-exim4.conf.conf") => {
+                file.content.as_ref().map(Content::expose)
+            }
+            _ => None,
+        });
+        let settings = settings.unwrap();
+        let setting = |name: &str| {
+            let value = settings.lines().find_map(|line| line.strip_prefix(name));
+            value.unwrap().trim_matches('\'').to_owned()
+        };
+        let kind = setting("dc_eximconfig_configtype=");
+        let smarthost = setting("dc_smarthost=");
+        let hands_on = ["satellite", "smarthost"].contains(&kind.as_str());
+        hands_on.then(|| smarthost.split(':').next().unwrap().to_owned())
     };
     for host in estate.hosts() {
         let (mut at, mut hops) = (host.name().to_owned(), 0);

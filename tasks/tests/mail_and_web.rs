@@ -33,8 +33,6 @@ mta_smarthost: {hostname: customers, port: 465, username: relay, userpass: 'pass
 ";
 
 const CUSTOMERS: &str = "\
-mta_configtype: smarthost
-mta_use_split_config: true
 mta_smarthost: {hostname: gateway.example, port: 587, username: firm, userpass: 'gate:^way'}
 ";
 
@@ -141,16 +139,6 @@ fn a_smarthost_is_verified_with_the_authority_that_issued_its_certificate() {
     let path = "/etc/exim4/conf.d/transport/25_mail_external";
     let transport = file("customers", path, &inputs(true)).unwrap().expose();
     assert!(transport.contains("tls_verify_certificates = system\n"));
-}
-
-#[test]
-fn hosted_domains_need_a_split_configuration() {
-    let found = refused(&[(
-        "hosts/customers.yml",
-        &CUSTOMERS.replace("mta_use_split_config: true\n", ""),
-    )]);
-    assert_eq!(found.len(), 1, "{found:?}");
-    assert!(found[0].contains("needs the split configuration"));
 }
 
 #[test]

@@ -34,8 +34,6 @@ home_domain_admin_user: admin
 office_subnet: 10.0.0.0/24
 dns_upstream_nameservers: []
 mail_uses_ca: false
-mta_configtype: smarthost
-mta_use_split_config: true
 ";
 
 const HOME: &str = "\

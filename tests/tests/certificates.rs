@@ -278,7 +278,7 @@ fn a_key_made_on_one_host_reaches_the_other_when_it_is_there() {
     );
     estate.write(
         "groups/all.yml",
-        "home_domain: home.test\nhome_domain_admin_user: keeper\nmta_configtype: smarthost\nmta_use_split_config: true\n\
+        "home_domain: home.test\nhome_domain_admin_user: keeper\n\
          mta_smarthost: {hostname: gateway.test, port: 587}\nmail_uses_ca: false\n",
     );
     estate.deploy();

@@ -47,8 +47,7 @@ impl Firm {
             &format!(
                 "home_domain: {HOME}\nhome_domain_admin_user: keeper\noffice_users: [first.last]\n\
                  office_subnet: {network}0/24\nmail_uses_ca: false\nreverse_proxy_uses_ca: false\ncalendar_access: open\n\
-                 wordpress_ports: [8080]\nmta_local_interfaces: []\nmta_localdelivery: maildir_home\nmta_configtype: smarthost\n\
-                 mta_use_split_config: true\nmta_other_hostnames: [{HOME}]\nmta_smarthost: {{hostname: world.test, port: 587}}\n"
+                 wordpress_ports: [8080]\nmta_smarthost: {{hostname: world.test, port: 587}}\n"
             ),
         );
         servers.write(

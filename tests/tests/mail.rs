@@ -61,15 +61,13 @@ fn estate() -> Estate {
         "groups/all.yml",
         &format!(
             "home_domain: {HOME}\nhome_domain_admin_user: keeper\noffice_subnet: {network}0/24\nmail_uses_ca: false\n\
-             dns_upstream_nameservers: []\ndns_aliases: {{smtp: office}}\nmta_local_interfaces: []\n\
-             mta_localdelivery: maildir_home\n"
+             dns_upstream_nameservers: []\ndns_aliases: {{smtp: office}}\n"
         ),
     );
     estate.write(
         "hosts/office.yml",
         &format!(
-            "dns_upstream_nameservers: [{customers}]\ndns_resolvers: [{office}]\nmta_configtype: smarthost\n\
-             mta_other_hostnames: [{HOME}]\nmta_relay_nets: [{network}0/24]\n"
+            "dns_upstream_nameservers: [{customers}]\ndns_resolvers: [{office}]\n"
         ),
     );
     estate.write(
@@ -82,15 +80,14 @@ fn estate() -> Estate {
     estate.write(
         "hosts/customers.yml",
         &format!(
-            "dns_group: external\ndns_resolvers: [{customers}]\nmta_configtype: smarthost\nmta_use_split_config: true\n\
-             mta_other_hostnames: [{HOME}]\nmta_smarthost: {{hostname: world, port: 587}}\n"
+            "dns_group: external\ndns_resolvers: [{customers}]\n\
+             mta_smarthost: {{hostname: world, port: 587}}\n"
         ),
     );
     estate.write(
         "hosts/world.yml",
         &format!(
-            "dns_resolvers: [{customers}]\nmta_configtype: internet\nmta_use_split_config: true\nmta_mailname: world.test\n\
-             mta_other_hostnames: [world.test]\nmta_relay_nets: [{network}0/26]\n"
+            "dns_resolvers: [{customers}]\nmta_mailname: world.test\nmta_relay_nets: [{network}0/26]\n"
         ),
     );
     estate.write(

@@ -54,7 +54,7 @@ fn estate() -> Estate {
             "home_domain: {HOME}\nhome_domain_admin_user: keeper\noffice_users: [first.last]\n\
              office_subnet: {network}0/24\nmail_uses_ca: false\nreverse_proxy_uses_ca: false\n\
              dns_aliases: {{smtp: office, caldav: office}}\n\
-             mta_local_interfaces: []\nmta_localdelivery: maildir_home\nbackup_director_name: bacula-dir\n\
+             backup_director_name: bacula-dir\n\
              backup_monitor_name: bacula-mon\nbackup_storage_name: bacula-sd\nbackup_database_host: office\n\
              backup_director_schedules_active: false\n"
         ),
@@ -68,8 +68,7 @@ fn estate() -> Estate {
     estate.write(
         "hosts/office.yml",
         &format!(
-            "dns_upstream_nameservers: [{outside}]\ndns_resolvers: [{office}]\ncalendar_access: open\n\
-             mta_configtype: smarthost\nmta_other_hostnames: [{HOME}]\nmta_relay_nets: [{network}0/24]\n"
+            "dns_upstream_nameservers: [{outside}]\ndns_resolvers: [{office}]\ncalendar_access: open\n"
         ),
     );
     estate.write(
@@ -80,15 +79,14 @@ fn estate() -> Estate {
         "hosts/outside.yml",
         &format!(
             "dns_group: external\ndns_upstream_nameservers: [container-host]\ndns_local_domains: [{HOME}, {CUSTOMER}]\n\
-             dns_resolvers: [{outside}]\nwordpress_ports: [8080]\nmta_configtype: smarthost\n\
-             mta_use_split_config: true\nmta_other_hostnames: [{HOME}]\nmta_smarthost: {{hostname: world, port: 587}}\n"
+             dns_resolvers: [{outside}]\nwordpress_ports: [8080]\n\
+             mta_smarthost: {{hostname: world, port: 587}}\n"
         ),
     );
     estate.write(
         "hosts/world.yml",
         &format!(
-            "dns_resolvers: [{outside}]\nmta_configtype: internet\nmta_use_split_config: true\nmta_mailname: world.test\n\
-             mta_other_hostnames: [world.test]\nmta_relay_nets: [{network}0/26]\n"
+            "dns_resolvers: [{outside}]\nmta_mailname: world.test\nmta_relay_nets: [{network}0/26]\n"
         ),
     );
     estate.write(

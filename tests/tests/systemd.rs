@@ -269,7 +269,7 @@ const OFFICE: &str = "roles: {backup_client: all, mta: all, database: all, dns: 
 
 const OF_OFFICE: &str = "home_domain: office.test\nhome_domain_admin_user: keeper\noffice_subnet: 192.0.2.0/24\n\
                          office_users: []\ncalendar_access: open\ndns_upstream_nameservers: []\n\
-                         mta_configtype: internet\nmta_localdelivery: maildir_home\n\
+                         mta_configtype: internet\n\
                          backup_director_name: bacula-dir\nbackup_monitor_name: bacula-mon\n\
                          backup_storage_name: bacula-sd\nbackup_database_host: one\n";
 

@@ -10,6 +10,7 @@ use schemars::Schema;
 use serde_json::Value;
 
 use super::arrange;
+use super::capability::Capability;
 use super::own::{KnownVariables, OwnRole};
 use crate::authority::Authority;
 use crate::diagnostic::Diagnostic;
@@ -21,23 +22,6 @@ use crate::release::Release;
 use crate::resource::Declared;
 use crate::template::{Rendering, Templates};
 use crate::value::HostPath;
-
-/// What a role brings that a more general role must reckon with, without knowing who brings it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Capability {
-    /// It has certificates of the estate's authority, or trusts it.
-    Authority,
-    /// Its Exim presents a certificate of the estate's authority.
-    MailCertificate,
-    /// It needs what only Exim's heavy daemon can do.
-    HeavyMailDaemon,
-    /// It keeps the credentials with which Exim sends, in files of its own.
-    MailCredentials,
-    /// Exim takes mail for whom the access list in this file says.
-    MailRecipients(&'static str),
-    /// Clients call the mail server by these names, too.
-    MailNames(&'static [&'static str]),
-}
 
 /// A role: a row of the registry.
 #[derive(Debug)]
@@ -364,6 +348,24 @@ impl<'e> HostContext<'e> {
     #[must_use]
     pub fn render(&self, name: &'static str) -> Rendering<'e> {
         self.templates.render(name, self.host.release())
+    }
+
+    /// Refuses a host that has not the roles on which another one of its roles builds.
+    pub(super) fn needs(&self, role: &str, others: &[&str]) -> Result<(), Vec<Diagnostic>> {
+        let host = self.host.name();
+        let missing = others.iter().filter(|other| !self.host.has_role(other));
+        let mistakes = missing.map(|other| {
+            let message = format!("host {host}: role {role} needs the role {other}");
+            Diagnostic::new(message).hint(format!(
+                "add {host} to the hosts of '{other}' in estate.yml"
+            ))
+        });
+        let mistakes: Vec<_> = mistakes.collect();
+        if mistakes.is_empty() {
+            Ok(())
+        } else {
+            Err(mistakes)
+        }
     }
 
     /// Tells whether a role of the host brings something.

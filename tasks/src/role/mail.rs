@@ -68,6 +68,8 @@ fn names(cx: &HostContext<'_>, domain: &DomainName) -> Vec<DomainName> {
         | Capability::MailCertificate
         | Capability::HeavyMailDaemon
         | Capability::MailCredentials
+        | Capability::MailServer(_)
+        | Capability::Maildirs
         | Capability::MailRecipients(_) => &[],
     });
     let more = more.flat_map(|name| [(*name).to_owned(), format!("{name}.{domain}")]);

@@ -21,7 +21,7 @@ use serde::Deserialize;
 use base64::Engine as _;
 use sha2::{Digest, Sha512};
 
-use super::mta::{self, ConfigType, Smarthost};
+use super::mta::{self, ConfigType, MailServer, Smarthost, Takes};
 use super::{Declarations, HostContext, fixed, mail, mail_certificates};
 use crate::content::{Content, Segment};
 use crate::diagnostic::Diagnostic;
@@ -38,16 +38,18 @@ use crate::value::{AccountName, DomainName, HostPath, Mode};
 pub(super) struct Variables {
     /// Domain of the firm.
     home_domain: DomainName,
-    /// Kind of Exim configuration; `smarthost` is needed here.
-    #[serde(default)]
-    mta_configtype: ConfigType,
-    /// Whether Exim's configuration is made from the files in `/etc/exim4/conf.d`; needed here.
-    #[serde(default)]
-    mta_use_split_config: bool,
     /// The mail gateway, through which mail for the rest of the world leaves. Its user and password are for senders whose
     /// domain has no credentials of its own.
     mta_smarthost: Smarthost,
 }
+
+/// What the role needs of Exim.
+pub(super) const SERVER: MailServer = MailServer {
+    kinds: &[ConfigType::Smarthost],
+    is_split: true,
+    takes: Takes::HomeDomain,
+    relays_for_office: false,
+};
 
 /// Exim's files: template, path.
 const EXIM: [(&str, &str); 5] = [
@@ -106,7 +108,7 @@ const SIEVE: &str = "/etc/dovecot/sieve-before.d/spam.sieve";
 
 pub(super) fn resources(cx: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagnostic>> {
     let variables: Variables = cx.vars.typed("mail_external")?;
-    needs(cx, &variables)?;
+    cx.needs("mail_external", &["mta", "mail"])?;
     let relays = relays(cx)?;
     let mut role = Declarations::new("mail_external");
     role.add(Resource::Packages(Packages::new(
@@ -155,37 +157,6 @@ pub(super) fn promises(
     });
     mta::takes_submissions(cx, "mail_external", promises);
     Ok(())
-}
-
-/// Refuses a host on which the role cannot work.
-fn needs(cx: &HostContext<'_>, variables: &Variables) -> Result<(), Vec<Diagnostic>> {
-    let host = cx.host.name();
-    let mut mistakes = Vec::new();
-    for other in ["mta", "mail"] {
-        if !cx.host.has_role(other) {
-            mistakes.push(
-                Diagnostic::new(format!(
-                    "host {host}: role mail_external needs the role {other}"
-                ))
-                .hint(format!(
-                    "add {host} to the hosts of '{other}' in estate.yml"
-                )),
-            );
-        }
-    }
-    if !variables.mta_use_split_config || variables.mta_configtype != ConfigType::Smarthost {
-        mistakes.push(
-            Diagnostic::new(format!(
-                "host {host}: role mail_external needs the split configuration of a smarthost's client"
-            ))
-            .hint("set 'mta_configtype: smarthost' and 'mta_use_split_config: true' for the host"),
-        );
-    }
-    if mistakes.is_empty() {
-        Ok(())
-    } else {
-        Err(mistakes)
-    }
 }
 
 /// An account with which another host hands its mail to this one.

@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
+use super::mta::{ConfigType, MailServer, Takes};
 use super::{Declarations, HostContext, fixed, mta};
 use crate::content::{Content, Segment};
 use crate::diagnostic::Diagnostic;
@@ -25,13 +26,18 @@ pub(super) struct Variables {
     /// Clients: name and password.
     #[serde(default)]
     mail_gateway_accounts: BTreeMap<AccountName, Secret>,
-    /// Whether Exim's configuration is made from the files in `/etc/exim4/conf.d`; needed here.
-    #[serde(default)]
-    mta_use_split_config: bool,
     /// What stands in `/etc/mailname`; by default the home domain.
     #[serde(default)]
     mta_mailname: Option<DomainName>,
 }
+
+/// What the role needs of Exim.
+pub(super) const SERVER: MailServer = MailServer {
+    kinds: &[ConfigType::Internet, ConfigType::Smarthost],
+    is_split: true,
+    takes: Takes::MailName,
+    relays_for_office: false,
+};
 
 /// Exim's files: template, path.
 const FILES: [(&str, &str); 3] = [
@@ -48,15 +54,7 @@ const FILES: [(&str, &str); 3] = [
 
 pub(super) fn resources(cx: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagnostic>> {
     let variables: Variables = cx.vars.typed("mail_gateway")?;
-    if !variables.mta_use_split_config || !cx.host.has_role("mta") {
-        return Err(vec![
-            Diagnostic::new(format!(
-                "host {}: role mail_gateway needs the role mta with a split configuration",
-                cx.host.name()
-            ))
-            .hint("set 'mta_use_split_config: true' for the host"),
-        ]);
-    }
+    cx.needs("mail_gateway", &["mta"])?;
     for (name, password) in &variables.mail_gateway_accounts {
         let password = password.expose();
         if password.is_empty() || password.contains(char::is_control) {

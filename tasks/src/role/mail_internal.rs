@@ -1,11 +1,12 @@
 //! The office's mail server: what `mta` and `mail` do not do already.
 //!
-//! That it relays for the office and sends through `mail-external` are variables of `mta`. The home domain adds
+//! It takes the firm's mail and relays for the office; through whom it sends, the estate says (`mta_smarthost`). The home domain adds
 //! accounts, aliases and `/etc/fetchmailrc`, with which Fetchmail begins to run.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::mta::{ConfigType, MailServer, Takes};
 use super::{Declarations, HostContext, fixed, mail, mta};
 use crate::diagnostic::Diagnostic;
 use crate::promise::{IMAP_NAME, OfficeMail, Promises, SMTP_NAME, Server};
@@ -15,15 +16,25 @@ use crate::value::Network;
 /// Variables of the role.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub(super) struct Variables {
-    /// Network of the office, from which people read their mail without TLS.
+    /// Network of the office, from which people read their mail without TLS, and send it to anywhere unless `mta_relay_nets`
+    /// says otherwise.
     office_subnet: Network,
 }
+
+/// What the role needs of Exim.
+pub(super) const SERVER: MailServer = MailServer {
+    kinds: &[ConfigType::Smarthost, ConfigType::Internet],
+    is_split: false,
+    takes: Takes::HomeDomain,
+    relays_for_office: true,
+};
 
 /// Says which recipients Exim takes mail for; the configuration of the role `mta` names it.
 pub(super) const ACL: &str = "/etc/exim4/mail_internal.acl";
 
 pub(super) fn resources(cx: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagnostic>> {
     let variables: Variables = cx.vars.typed("mail_internal")?;
+    cx.needs("mail_internal", &["mta", "mail"])?;
     let mut role = Declarations::new("mail_internal");
     role.add(Resource::Packages(Packages::new([fixed("fetchmail")])));
     // Fetchmail knows the server outside by it, however Exim's own smarthost is known.

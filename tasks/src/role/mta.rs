@@ -1,15 +1,22 @@
-//! A light Exim.
+//! A light Exim; on a host with a mail role, the one that the role needs.
 
 use std::net::IpAddr;
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
+
+pub(super) mod server;
+mod settings;
+mod smarthost;
+
+use server::LocalDelivery;
+pub use server::{ConfigType, MailServer, Takes};
+use settings::Settings;
+pub(super) use smarthost::{Smarthost, Verification};
 
 use super::{Capability, Declarations, HostContext, fixed};
-use crate::Secret;
 use crate::content::Content;
 use crate::diagnostic::Diagnostic;
-use crate::estate::Host;
 use crate::promise::{Audience, Promises, Protocol, SMTP, SUBMISSION, SUBMISSIONS, is_exposed};
 use crate::quote::{exim_password, exim_user};
 use crate::resource::{
@@ -26,31 +33,34 @@ pub(super) struct Variables {
     home_domain: DomainName,
     /// Account of the firm's administrator, who receives mail to root.
     home_domain_admin_user: AccountName,
-    /// Kind of configuration.
+    /// Kind of configuration; by default what the host's mail role needs, else `satellite`.
     #[serde(default)]
-    mta_configtype: ConfigType,
-    /// Domains whose mail is local. The mail name is so only if it is named here, too; `@` stands for the host's own name in
-    /// Exim and is always local.
+    mta_configtype: Option<ConfigType>,
+    /// Domains whose mail is local; by default the one of the host's mail role, else none. The mail name is so only if it is
+    /// named here, too; `@` stands for the host's own name in Exim and is always local.
     #[serde(default)]
-    mta_other_hostnames: Vec<DomainName>,
-    /// Addresses to listen on for incoming connections; none for all.
-    #[serde(default = "loopback")]
-    mta_local_interfaces: Vec<IpAddr>,
+    mta_other_hostnames: Option<Vec<DomainName>>,
+    /// Addresses to listen on for incoming connections, `[]` for all; by default all on a host with a mail role, else
+    /// `[127.0.0.1]`.
+    #[serde(default)]
+    mta_local_interfaces: Option<Vec<IpAddr>>,
     /// Domain that a satellite shows as the sender's and to which it sends local mail; by default the home domain.
     #[serde(default)]
     mta_readhost: Option<DomainName>,
-    /// Networks from which mail is relayed to anywhere.
+    /// Networks from which mail is relayed to anywhere; by default `office_subnet` on the office's mail server, else none.
     #[serde(default)]
-    mta_relay_nets: Vec<Network>,
-    /// Whether the configuration is made from the files in `/etc/exim4/conf.d`.
+    mta_relay_nets: Option<Vec<Network>>,
+    /// Whether the configuration is made from the files in `/etc/exim4/conf.d`; by default where a role of the host has files
+    /// there.
     #[serde(default)]
-    mta_use_split_config: bool,
+    mta_use_split_config: Option<bool>,
     /// Whether the host's own name is hidden behind `mta_readhost` in outgoing mail.
     #[serde(default = "yes")]
     mta_hide_mailname: bool,
-    /// How local mail is delivered.
+    /// How local mail is delivered; by default `maildir_home` on a host with the role `mail`, which reads that, else
+    /// `mail_spool`.
     #[serde(default)]
-    mta_localdelivery: LocalDelivery,
+    mta_localdelivery: Option<LocalDelivery>,
     /// What stands in `/etc/mailname`; by default the home domain.
     #[serde(default)]
     mta_mailname: Option<DomainName>,
@@ -59,198 +69,8 @@ pub(super) struct Variables {
     mta_smarthost: Option<Smarthost>,
 }
 
-/// Kind of Exim configuration.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum ConfigType {
-    /// Sends and receives directly.
-    Internet,
-    /// Receives directly, sends through the smarthost.
-    Smarthost,
-    /// Sends through the smarthost, receives nothing for itself.
-    #[default]
-    Satellite,
-    /// Local mail only.
-    Local,
-    /// No configuration.
-    None,
-}
-
-/// How local mail is delivered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-enum LocalDelivery {
-    /// In mbox format, to `/var/mail`.
-    #[default]
-    MailSpool,
-    /// In Maildir format, to `~/Maildir`.
-    MaildirHome,
-}
-
-/// Host that takes mail.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Smarthost {
-    /// Its name.
-    pub(super) hostname: DomainName,
-    /// Its TCP port; on 465 TLS begins with the connection (RFC 8314).
-    #[serde(default = "smtp")]
-    port: u16,
-    /// User to authenticate as.
-    #[serde(default)]
-    pub(super) username: Option<String>,
-    /// The user's password.
-    #[serde(default)]
-    pub(super) userpass: Option<Secret>,
-    /// Whether its certificate is verified. If it is not as it should be, mail without credentials is sent in the
-    /// clear on other ports than 465, and everything else waits.
-    #[serde(default = "yes")]
-    verify: bool,
-}
-
-/// With whose help a smarthost's certificate is verified.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Verification {
-    /// Not at all.
-    None,
-    /// The authorities that the system trusts.
-    System,
-    /// The estate's own authority.
-    Estate,
-}
-
-impl Verification {
-    /// Gives the list of authorities, as Exim's `tls_verify_certificates` takes it; nothing for no verification.
-    pub(super) const fn list(self) -> &'static str {
-        match self {
-            Self::None => "",
-            Self::System => "system",
-            Self::Estate => AUTHORITY,
-        }
-    }
-}
-
-impl Smarthost {
-    /// Decides how its certificate is verified: of the estate's own hosts, only those have one that says anything
-    /// whose roles give it to them.
-    pub(super) fn verification(&self, cx: &HostContext<'_>) -> Verification {
-        if !self.verify {
-            return Verification::None;
-        }
-        let Some(host) = self.host(cx) else {
-            return Verification::System;
-        };
-        let mut offers = cx.roles.offers(host);
-        let certified = offers.any(|offer| offer == Capability::MailCertificate);
-        if cx.inputs.authority.is_some() && certified {
-            Verification::Estate
-        } else {
-            Verification::None
-        }
-    }
-
-    /// Refuses a login that is not whole, or that no file can hold.
-    pub(super) fn check(&self, cx: &HostContext<'_>) -> Result<(), Vec<Diagnostic>> {
-        let host = cx.host.name();
-        let refuse = |problem: &str, hint: &str| {
-            let message = format!("host {host}: 'mta_smarthost' {problem}");
-            Err(vec![Diagnostic::new(message).hint(hint)])
-        };
-        let (user, password) = match (&self.username, &self.userpass) {
-            (None, None) => return Ok(()),
-            (Some(_), None) => {
-                return refuse(
-                    "has a 'username' and no 'userpass'",
-                    "add 'userpass'; a private file must repeat the whole of 'mta_smarthost' for that, as maps are not merged",
-                );
-            }
-            (None, Some(_)) => {
-                return refuse(
-                    "has a 'userpass' and no 'username'",
-                    "add 'username', or take 'userpass' away",
-                );
-            }
-            (Some(user), Some(password)) => (user, password),
-        };
-        // With credentials by the sender's domain they are in files that can hold anything but ends of lines.
-        let in_client_file = !cx.offers(Capability::MailCredentials);
-        let line = |text: &str| {
-            if in_client_file || text.is_empty() || text.contains(char::is_control) {
-                exim_password(text)
-            } else {
-                Ok(text.to_owned())
-            }
-        };
-        let user = if in_client_file {
-            exim_user(user)
-        } else {
-            line(user)
-        };
-        for (field, problem) in [
-            ("username", user.err()),
-            ("userpass", line(password.expose()).err()),
-        ] {
-            if let Some(problem) = problem {
-                return refuse(
-                    &format!("has a '{field}' that cannot be kept: {problem}"),
-                    "have the smarthost give another one",
-                );
-            }
-        }
-        Ok(())
-    }
-
-    /// Finds it among the hosts of the estate, by its name or its name in a domain.
-    pub(super) fn host<'e>(&self, cx: &HostContext<'e>) -> Option<&'e Host> {
-        let name = self.hostname.as_str();
-        let short = name.split('.').next().unwrap_or(name);
-        cx.estate.host(short)
-    }
-
-    /// Tells whether TLS begins with the connection.
-    pub(super) const fn is_smtps(&self) -> bool {
-        self.port == 465
-    }
-}
-
 const fn yes() -> bool {
     true
-}
-
-const fn smtp() -> u16 {
-    25
-}
-
-fn loopback() -> Vec<IpAddr> {
-    vec![IpAddr::from([127, 0, 0, 1])]
-}
-
-impl ConfigType {
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Internet => "internet",
-            Self::Smarthost => "smarthost",
-            Self::Satellite => "satellite",
-            Self::Local => "local",
-            Self::None => "none",
-        }
-    }
-
-    const fn needs_smarthost(self) -> bool {
-        match self {
-            Self::Smarthost | Self::Satellite => true,
-            Self::Internet | Self::Local | Self::None => false,
-        }
-    }
-}
-
-impl LocalDelivery {
-    const fn name(self) -> &'static str {
-        match self {
-            Self::MailSpool => "mail_spool",
-            Self::MaildirHome => "maildir_home",
-        }
-    }
 }
 
 /// Certificate of the estate's authority.
@@ -258,12 +78,13 @@ pub(crate) const AUTHORITY: &str = "/etc/exim4/authority.pem";
 
 pub(super) fn resources(cx: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagnostic>> {
     let variables: Variables = cx.vars.typed("mta")?;
+    let settings = Settings::of(cx, &variables)?;
     let mut role = Declarations::new("mta");
-    if variables.mta_configtype.needs_smarthost() && variables.mta_smarthost.is_none() {
+    if settings.kind.needs_smarthost() && variables.mta_smarthost.is_none() {
         let mistake = Diagnostic::new(format!(
             "host {}: role mta is a {} and has no 'mta_smarthost'",
             cx.host.name(),
-            variables.mta_configtype.name()
+            settings.kind.name()
         ));
         return Err(vec![mistake.hint("set 'mta_smarthost: {hostname: NAME}' for the host or its group, or another 'mta_configtype'")]);
     }
@@ -287,15 +108,15 @@ pub(super) fn resources(cx: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagn
     );
     // Other programs than Exim read it, too.
     role.add(Resource::File(file)).notifies(&restart).stays();
-    let settings = settings(cx, &variables);
-    if let Some(content) = role.take(settings) {
+    let configuration = configuration(cx, &variables, &settings);
+    if let Some(content) = role.take(configuration) {
         let file = File::new(fixed("/etc/exim4/update-exim4.conf.conf"), content);
         role.add(Resource::File(file)).notifies(&restart);
     }
     authority(cx, &mut role, variables.mta_smarthost.as_ref());
     let macros = macros(cx, &variables);
     if let Some(content) = role.take(macros) {
-        let path = if variables.mta_use_split_config {
+        let path = if settings.is_split {
             "/etc/exim4/conf.d/main/00_mta"
         } else {
             "/etc/exim4/exim4.conf.localmacros"
@@ -353,7 +174,11 @@ const SYSTEM_ACCOUNTS: [&str; 22] = [
     "www-data",
 ];
 
-fn settings(cx: &HostContext<'_>, variables: &Variables) -> Result<Content, Diagnostic> {
+fn configuration(
+    cx: &HostContext<'_>,
+    variables: &Variables,
+    settings: &Settings,
+) -> Result<Content, Diagnostic> {
     let smarthost = variables.mta_smarthost.as_ref();
     let smarthost = smarthost.map(|host| format!("{}::{}", host.hostname, host.port));
     let read_host = variables
@@ -361,22 +186,22 @@ fn settings(cx: &HostContext<'_>, variables: &Variables) -> Result<Content, Diag
         .as_ref()
         .unwrap_or(&variables.home_domain);
     cx.render("mta/update-exim4.conf.conf")
-        .set("configtype", variables.mta_configtype.name())
+        .set("configtype", settings.kind.name())
         .set(
             "other_hostnames",
-            &joined(&variables.mta_other_hostnames, ":"),
+            &joined(&settings.other_hostnames, ":"),
         )
         // A list with addresses of both families is separated by semicolons (update-exim4.conf(8)).
         .set(
             "local_interfaces",
-            &joined(&variables.mta_local_interfaces, " ; "),
+            &joined(&settings.local_interfaces, " ; "),
         )
         .set("readhost", read_host)
-        .set("relay_nets", &joined(&variables.mta_relay_nets, " ; "))
+        .set("relay_nets", &joined(&settings.relay_nets, " ; "))
         .set("smarthost", smarthost.as_deref().unwrap_or_default())
-        .set("use_split_config", &variables.mta_use_split_config)
+        .set("use_split_config", &settings.is_split)
         .set("hide_mailname", &variables.mta_hide_mailname)
-        .set("localdelivery", variables.mta_localdelivery.name())
+        .set("localdelivery", settings.local_delivery.name())
         .finish()
 }
 
@@ -397,6 +222,8 @@ fn macros(cx: &HostContext<'_>, variables: &Variables) -> Result<Content, Diagno
         | Capability::MailCertificate
         | Capability::HeavyMailDaemon
         | Capability::MailCredentials
+        | Capability::MailServer(_)
+        | Capability::Maildirs
         | Capability::MailNames(_) => None,
     });
     cx.render("mta/macros")
@@ -423,7 +250,7 @@ pub(super) fn promises(
     promises: &mut Promises,
 ) -> Result<(), Vec<Diagnostic>> {
     let variables: Variables = cx.vars.typed("mta")?;
-    if is_exposed(&variables.mta_local_interfaces) {
+    if is_exposed(&Settings::of(cx, &variables)?.local_interfaces) {
         let around = Audience::around(cx.host);
         promises.opens((cx.host, "mta"), &around, &[(Protocol::Tcp, SMTP)]);
     }

@@ -92,7 +92,7 @@ const BUILT_IN: &[Role] = &[
     Role {
         name: "mail",
         summary: "Dovecot: mailboxes in their owners' homes, read by IMAP.",
-        offers: &[Capability::Authority],
+        offers: &[Capability::Authority, Capability::Maildirs],
         releases: &Release::EVERY,
         variables: || schemars::schema_for!(mail::Variables),
         backup: |_| Ok(paths(&["/etc/dovecot", "/home"])),
@@ -123,6 +123,7 @@ const BUILT_IN: &[Role] = &[
             Capability::MailCertificate,
             Capability::HeavyMailDaemon,
             Capability::MailCredentials,
+            Capability::MailServer(mail_external::SERVER),
         ],
         releases: &Release::EVERY,
         variables: || schemars::schema_for!(mail_external::Variables),
@@ -132,11 +133,12 @@ const BUILT_IN: &[Role] = &[
     },
     Role {
         name: "mail_internal",
-        summary: "What the office's mail server does besides: logins without TLS from the office, Fetchmail.",
+        summary: "The office's mail server: takes the firm's mail, relays for the office, lets it log in without TLS; Fetchmail.",
         offers: &[
             Capability::Authority,
             Capability::MailRecipients(mail_internal::ACL),
             Capability::MailNames(&["imap", "smtp"]),
+            Capability::MailServer(mail_internal::SERVER),
         ],
         releases: &Release::EVERY,
         variables: || schemars::schema_for!(mail_internal::Variables),
@@ -147,7 +149,11 @@ const BUILT_IN: &[Role] = &[
     Role {
         name: "mail_gateway",
         summary: "Takes mail from authenticated clients and delivers it: a stand-in for a paid gateway.",
-        offers: &[Capability::Authority, Capability::MailCertificate],
+        offers: &[
+            Capability::Authority,
+            Capability::MailCertificate,
+            Capability::MailServer(mail_gateway::SERVER),
+        ],
         releases: &Release::EVERY,
         variables: || schemars::schema_for!(mail_gateway::Variables),
         backup: |_| Ok(paths(&[])),
