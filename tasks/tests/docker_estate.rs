@@ -129,14 +129,15 @@ fn mail_leaves_by_way_of_the_gateway() {
         ..Inputs::default()
     };
     let next = |host: &str| {
-        let context =
-            HostContext::new(&estate, estate.host(host).unwrap(), &inputs, &templates);
+        let context = HostContext::new(&estate, estate.host(host).unwrap(), &inputs, &templates);
         let declared = role::resources(&context).unwrap();
-        let settings = declared.iter().find_map(|declared| match &declared.resource {
-            Resource::File(file) if file.path.as_str().ends_with("update-exim4.conf.conf") => {
-                file.content.as_ref().map(Content::expose)
+        let settings = declared.iter().find_map(|declared| {
+            if let Resource::File(file) = &declared.resource
+                && file.path.as_str().ends_with("update-exim4.conf.conf")
+            {
+                return file.content.as_ref().map(Content::expose);
             }
-            _ => None,
+            None
         });
         let settings = settings.unwrap();
         let setting = |name: &str| {

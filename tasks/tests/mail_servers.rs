@@ -52,11 +52,13 @@ fn settings(host: &str, files: &[(&str, &str)]) -> Vec<String> {
     let inputs = Inputs::default();
     let context = HostContext::new(&estate, estate.host(host).unwrap(), &inputs, &templates);
     let declared = role::resources(&context).unwrap();
-    let text = declared.iter().find_map(|declared| match &declared.resource {
-        Resource::File(file) if file.path.as_str().ends_with("update-exim4.conf.conf") => {
-            file.content.as_ref().map(Content::expose)
+    let text = declared.iter().find_map(|declared| {
+        if let Resource::File(file) = &declared.resource
+            && file.path.as_str().ends_with("update-exim4.conf.conf")
+        {
+            return file.content.as_ref().map(Content::expose);
         }
-        _ => None,
+        None
     });
     let decided = [
         "eximconfig_configtype",
@@ -69,7 +71,9 @@ fn settings(host: &str, files: &[(&str, &str)]) -> Vec<String> {
     let text = text.unwrap().replace('\'', "");
     let lines = text.lines().filter_map(|line| line.strip_prefix("dc_"));
     let lines = lines.filter(|line| decided.contains(&line.split('=').next().unwrap()));
-    lines.map(|line| line.split_once('=').unwrap().1.to_owned()).collect()
+    lines
+        .map(|line| line.split_once('=').unwrap().1.to_owned())
+        .collect()
 }
 
 fn refused(inventory: &str, files: &[(&str, &str)]) -> String {
@@ -90,14 +94,27 @@ fn a_mail_role_brings_what_it_needs() {
     let of = |host| settings(host, &[]);
     assert_eq!(
         of("office"),
-        ["smarthost", "home.test", "", "10.0.0.0/24", "false", "maildir_home"]
+        [
+            "smarthost",
+            "home.test",
+            "",
+            "10.0.0.0/24",
+            "false",
+            "maildir_home"
+        ]
     );
     assert_eq!(
         of("customers"),
         ["smarthost", "home.test", "", "", "true", "maildir_home"]
     );
-    assert_eq!(of("world"), ["internet", "world.test", "", "", "true", "mail_spool"]);
-    assert_eq!(of("web"), ["satellite", "", "127.0.0.1", "", "false", "mail_spool"]);
+    assert_eq!(
+        of("world"),
+        ["internet", "world.test", "", "", "true", "mail_spool"]
+    );
+    assert_eq!(
+        of("web"),
+        ["satellite", "", "127.0.0.1", "", "false", "mail_spool"]
+    );
 }
 
 #[test]
@@ -111,12 +128,26 @@ mta_use_split_config: true
 ";
     assert_eq!(
         settings("office", &[("hosts/office.yml", said)]),
-        ["internet", "more.test:home.test", "10.0.0.1", "", "true", "maildir_home"]
+        [
+            "internet",
+            "more.test:home.test",
+            "10.0.0.1",
+            "",
+            "true",
+            "maildir_home"
+        ]
     );
     let said = "mta_localdelivery: maildir_home\nmta_other_hostnames: [home.test]\n";
     assert_eq!(
         settings("web", &[("hosts/web.yml", said)]),
-        ["satellite", "home.test", "127.0.0.1", "", "false", "maildir_home"]
+        [
+            "satellite",
+            "home.test",
+            "127.0.0.1",
+            "",
+            "false",
+            "maildir_home"
+        ]
     );
 }
 
@@ -135,7 +166,10 @@ mta_localdelivery: mail_spool
 
 #[test]
 fn mail_roles_that_need_different_things_are_not_on_one_host() {
-    let both = INVENTORY.replace("[customers]\n  mail_gateway: [world]", "[customers]\n  mail_gateway: [customers]");
+    let both = INVENTORY.replace(
+        "[customers]\n  mail_gateway: [world]",
+        "[customers]\n  mail_gateway: [customers]",
+    );
     // A gateway works as a client of another one.
     assert!(!refused(&both, &[]).contains("different kinds"));
     let alone = INVENTORY.replace("mail: [office, customers]", "mail: [customers]");

@@ -66,9 +66,7 @@ fn estate() -> Estate {
     );
     estate.write(
         "hosts/office.yml",
-        &format!(
-            "dns_upstream_nameservers: [{customers}]\ndns_resolvers: [{office}]\n"
-        ),
+        &format!("dns_upstream_nameservers: [{customers}]\ndns_resolvers: [{office}]\n"),
     );
     estate.write(
         "hosts/office.private.yml",

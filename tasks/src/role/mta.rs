@@ -187,10 +187,7 @@ fn configuration(
         .unwrap_or(&variables.home_domain);
     cx.render("mta/update-exim4.conf.conf")
         .set("configtype", settings.kind.name())
-        .set(
-            "other_hostnames",
-            &joined(&settings.other_hostnames, ":"),
-        )
+        .set("other_hostnames", &joined(&settings.other_hostnames, ":"))
         // A list with addresses of both families is separated by semicolons (update-exim4.conf(8)).
         .set(
             "local_interfaces",

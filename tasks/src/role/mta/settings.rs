@@ -22,10 +22,7 @@ pub(super) struct Settings {
 
 impl Settings {
     /// Decides the settings; refuses those of the estate that keep a role of the host from working.
-    pub(super) fn of(
-        cx: &HostContext<'_>,
-        variables: &Variables,
-    ) -> Result<Self, Vec<Diagnostic>> {
+    pub(super) fn of(cx: &HostContext<'_>, variables: &Variables) -> Result<Self, Vec<Diagnostic>> {
         let mut roles = Roles::of(cx, variables);
         let kind = roles.kind();
         let local_delivery = roles.local_delivery();
@@ -42,7 +39,11 @@ impl Settings {
             other_hostnames,
             local_interfaces: local_interfaces.unwrap_or_else(|| {
                 let loopback = IpAddr::from([127, 0, 0, 1]);
-                if everywhere { Vec::new() } else { vec![loopback] }
+                if everywhere {
+                    Vec::new()
+                } else {
+                    vec![loopback]
+                }
             }),
             relay_nets: relay_nets.unwrap_or_else(|| roles.office()),
             is_split,
@@ -76,9 +77,8 @@ impl<'r, 'e> Roles<'r, 'e> {
     /// Keeps that the value of a variable does not fit a role.
     fn refuse(&mut self, variable: &str, role: &str, problem: &str, remedy: &str) {
         let host = self.cx.host.name();
-        let message = format!(
-            "host {host}: '{variable}' does not fit the role {role}, which {problem}"
-        );
+        let message =
+            format!("host {host}: '{variable}' does not fit the role {role}, which {problem}");
         let mistake = match self.cx.vars.find(variable) {
             Some((_, set)) => Diagnostic::at(set.mark().place(), message),
             None => Diagnostic::new(message),
