@@ -170,6 +170,70 @@ fn the_staff_keep_their_accounts_unless_mail_is_purged_and_the_administrator_alw
     assert!(fetched, "{gone:?}");
 }
 
+/// Gives the accounts that setting the home domain up declares inside, with MORE variables of all hosts and a role `people` that
+/// declares the account `second`.
+fn accounts(more: &str, people: Option<&str>) -> Vec<tasks::resource::User> {
+    let inventory = match people {
+        Some(_) => format!("{INVENTORY}  people: [inside]\n"),
+        None => INVENTORY.to_owned(),
+    };
+    let mut sources = Sources::new("e")
+        .with("estate.yml", inventory)
+        .with("groups/all.yml", format!("{ALL}{more}"))
+        .with("hosts/inside.yml", "mta_smarthost: {hostname: outside}\n")
+        .with(
+            "hosts/outside.yml",
+            "dns_group: external\nmta_smarthost: {hostname: gateway.test, port: 587}\n",
+        );
+    if let Some(people) = people {
+        let role = format!("summary: People.\nresources:\n  - user: {{name: second, {people}}}\n");
+        sources = sources.with("roles/people/role.yml", role);
+    }
+    let estate = Estate::load(&sources, &[]).unwrap();
+    let templates = Templates::load(&sources).unwrap();
+    let inputs = Inputs {
+        roles: tasks::role::Catalogue::load(&sources, &[]).unwrap(),
+        ..Inputs::default()
+    };
+    let domains = domains("a.test", "p");
+    let work = DomainWork {
+        domains: vec![domains.get("home.test").unwrap()],
+        selection: Selection::new([Tag::Mail], None).unwrap(),
+        purpose: Purpose::Setup,
+    };
+    let host = estate.host("inside").unwrap();
+    let declared = work.resources(&estate, host, &inputs, &templates).unwrap();
+    let mut users = Vec::new();
+    for it in declared {
+        if let Resource::User(user) = it.resource {
+            users.push(user);
+        }
+    }
+    users
+}
+
+#[test]
+fn shells_and_the_administrators_password_are_the_estates_business() {
+    let shell = |user: &tasks::resource::User| user.shell.as_ref().map(ToString::to_string);
+    let usual = accounts("", None);
+    assert_eq!(shell(&usual[0]), None);
+    assert_eq!(usual[0].password_hash, None);
+    assert_eq!(shell(&usual[1]).as_deref(), Some("/usr/sbin/nologin"));
+    assert!(usual[1].password_hash.is_some());
+
+    let said = accounts("mail_staff_shell: /bin/bash\nmail_sets_admin_password: true\n", None);
+    assert_eq!(shell(&said[0]), None);
+    assert!(said[0].password_hash.is_some());
+    assert_eq!(shell(&said[1]).as_deref(), Some("/bin/bash"));
+
+    // What a role says of an account is not undone by the domain.
+    let of_role = accounts("", Some("shell: /bin/zsh"));
+    assert_eq!(shell(&of_role[1]), None);
+    assert!(of_role[1].password_hash.is_some());
+    let of_role = accounts("", Some("shell: /bin/zsh, password_hash: '!'"));
+    assert_eq!(of_role[1].password_hash, None);
+}
+
 #[test]
 fn no_character_of_a_password_means_anything_to_a_file() {
     let domains = domains("a.test", AWKWARD);

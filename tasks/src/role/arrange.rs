@@ -3,7 +3,7 @@
 //! Owns that packages are one transaction, that each thing is declared once, and that no two roles contradict each other.
 
 use crate::diagnostic::Diagnostic;
-use crate::resource::{Declared, Packages, Resource, Stage, State};
+use crate::resource::{Declared, Packages, Resource, Stage, State, User};
 
 /// Puts what must come before packages first, then the packages, then the rest in the order of the roles.
 ///
@@ -89,6 +89,14 @@ pub fn arrange(host: &str, declared: Vec<Declared>) -> Result<Vec<Declared>, Vec
                 let news: Vec<_> = news.collect();
                 notify.extend(news);
             }
+            Some(&first)
+                if let Some(both) =
+                    same_account(&arranged[first].resource, &declaration.resource) =>
+            {
+                arranged[first].resource = Resource::User(both);
+                arranged[first].guarded |= declaration.guarded;
+                arranged[first].notify.extend(declaration.notify);
+            }
             Some(&first) => mistakes.push(Diagnostic::new(format!(
                 "host {host}: the roles {} and {} both declare {}, and differ",
                 arranged[first].role,
@@ -102,6 +110,28 @@ pub fn arrange(host: &str, declared: Vec<Declared>) -> Result<Vec<Declared>, Vec
     } else {
         Err(mistakes)
     }
+}
+
+/// Puts together what two roles say of one account, where neither says what the other contradicts.
+fn same_account(one: &Resource, other: &Resource) -> Option<User> {
+    let (Resource::User(one), Resource::User(other)) = (one, other) else {
+        return None;
+    };
+    let filled = |user: &User, from: &User| {
+        let mut user = user.clone();
+        if user.append && from.append {
+            user.groups.extend(from.groups.iter().cloned());
+        }
+        user.uid = user.uid.or(from.uid);
+        user.group = user.group.or_else(|| from.group.clone());
+        user.comment = user.comment.or_else(|| from.comment.clone());
+        user.home = user.home.or_else(|| from.home.clone());
+        user.shell = user.shell.or_else(|| from.shell.clone());
+        user.password_hash = user.password_hash.or_else(|| from.password_hash.clone());
+        user
+    };
+    let both = filled(one, other);
+    (both == filled(other, one)).then_some(both)
 }
 
 /// Leaves a service that several roles declare in the same way to the last of them: it may not start before each has brought its
@@ -178,6 +208,30 @@ mod tests {
             .map(Declared::name)
             .collect();
         assert_eq!(names, ["file /etc/a", "file /etc/b", "service dovecot"]);
+    }
+
+    #[test]
+    fn what_roles_say_of_one_account_is_put_together_unless_they_contradict_each_other() {
+        let account = |role, change: fn(&mut User)| {
+            let mut user = User::new(fixed("ada"));
+            change(&mut user);
+            Declared::new(role, Resource::User(user))
+        };
+        let bash = |user: &mut User| user.shell = Some(fixed("/bin/bash"));
+        let locked = |user: &mut User| user.password_hash = Some(crate::Secret::new("!"));
+        let arranged = arrange("h", vec![account("a", bash), account("b", locked)]).unwrap();
+        let [Resource::User(user)] = [&arranged[0].resource] else {
+            panic!("{arranged:?}");
+        };
+        assert_eq!(arranged.len(), 1);
+        assert_eq!(user.shell, Some(fixed("/bin/bash")));
+        assert!(user.password_hash.is_some());
+        let nologin = |user: &mut User| user.shell = Some(fixed("/usr/sbin/nologin"));
+        let mistakes = arrange("h", vec![account("a", bash), account("b", nologin)]).unwrap_err();
+        assert_eq!(
+            mistakes[0].message,
+            "host h: the roles a and b both declare user ada, and differ"
+        );
     }
 
     #[test]

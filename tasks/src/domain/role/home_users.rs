@@ -1,4 +1,7 @@
 //! Accounts and mail aliases of the firm's staff, on both mail servers.
+//!
+//! Mail needs an account and its password, nothing else. What a role of the host says of an account comes before that, and the
+//! administrator's password is left alone unless the estate has it follow the mailbox's.
 
 use std::fmt::Write as _;
 
@@ -7,15 +10,28 @@ use serde::Deserialize;
 
 use super::{DomainContext, DomainDeclarations};
 use crate::content::Content;
-use crate::resource::{Block, Resource, User};
-use crate::role::fixed;
-use crate::value::AccountName;
+use crate::resource::{Block, Resource, State, User};
+use crate::role::{self, fixed};
+use crate::value::{AccountName, HostPath};
 
 /// Variables of the role.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub(super) struct Variables {
     /// Account of the firm's administrator, which is never taken away.
     home_domain_admin_user: AccountName,
+    /// Login shell of the staff's accounts. The administrator's, that of the account with which prov logs in, and those that a role
+    /// of the host declares (such as `staff`) are left alone.
+    #[serde(default = "no_shell")]
+    mail_staff_shell: HostPath,
+    /// Whether the administrator's account, and the one with which prov logs in, get the password of their mailbox
+    /// (`user_passwords`), which sudo and the console then take, too. If not, they keep the one they have, and that is to be
+    /// the mailbox's.
+    #[serde(default)]
+    mail_sets_admin_password: bool,
+}
+
+fn no_shell() -> HostPath {
+    fixed("/usr/sbin/nologin")
 }
 
 pub(super) fn resources(cx: &DomainContext<'_>, made: &mut DomainDeclarations) {
@@ -26,6 +42,7 @@ pub(super) fn resources(cx: &DomainContext<'_>, made: &mut DomainDeclarations) {
         Ok(variables) => variables,
         Err(mistakes) => return made.refuse(mistakes),
     };
+    let roles = declared_by_roles(cx);
     let mut aliases = String::new();
     for user in &cx.domain.settings().users {
         let Some(account) = &user.account else {
@@ -44,14 +61,21 @@ pub(super) fn resources(cx: &DomainContext<'_>, made: &mut DomainDeclarations) {
         }
         let mut person = User::new(account.clone());
         person.password_hash = Some(cx.domain.password_hash(&user.name));
-        if *account == variables.home_domain_admin_user || is_login(cx, account) {
-            if let Some(mistake) = locked_out(cx, &user.name, account) {
-                made.refuse([mistake]);
+        let of_role = roles.iter().find(|it| it.name == *account);
+        if let Some(of_role) = of_role {
+            if of_role.password_hash.is_some() {
+                person.password_hash = None;
+            }
+            made.once(Resource::User(person));
+        } else if *account == variables.home_domain_admin_user || is_login(cx, account) {
+            if variables.mail_sets_admin_password {
+                made.refuse(locked_out(cx, &user.name, account));
+            } else {
+                person.password_hash = None;
             }
             made.once(Resource::User(person));
         } else {
-            // They have mail here, and nothing else to do.
-            person.shell = Some(fixed("/usr/sbin/nologin"));
+            person.shell = Some(variables.mail_staff_shell.clone());
             made.data(Resource::User(person));
         }
     }
@@ -61,6 +85,20 @@ pub(super) fn resources(cx: &DomainContext<'_>, made: &mut DomainDeclarations) {
     // Exim takes the first line for a name: what the firm says of its own addresses comes before Debian's defaults.
     block.insert_before = Some(fixed("BOF"));
     made.add(Resource::Block(block));
+}
+
+/// Gives the accounts that the host's roles declare. Mistakes of roles are told where the roles are.
+fn declared_by_roles(cx: &DomainContext<'_>) -> Vec<User> {
+    let declared = role::resources(&cx.on).unwrap_or_default();
+    let mut users = Vec::new();
+    for it in declared {
+        if let Resource::User(user) = it.resource
+            && user.state == State::Present
+        {
+            users.push(user);
+        }
+    }
+    users
 }
 
 /// Tells whether prov itself logs in with an account.
