@@ -221,7 +221,10 @@ fn shells_and_the_administrators_password_are_the_estates_business() {
     assert_eq!(shell(&usual[1]).as_deref(), Some("/usr/sbin/nologin"));
     assert!(usual[1].password_hash.is_some());
 
-    let said = accounts("mail_staff_shell: /bin/bash\nmail_sets_admin_password: true\n", None);
+    let said = accounts(
+        "mail_staff_shell: /bin/bash\nmail_sets_admin_password: true\n",
+        None,
+    );
     assert_eq!(shell(&said[0]), None);
     assert!(said[0].password_hash.is_some());
     assert_eq!(shell(&said[1]).as_deref(), Some("/bin/bash"));
