@@ -55,7 +55,7 @@ pub fn exposed(folder: Folder, sources: &Sources, roles: &Catalogue) -> Vec<Expo
         }
         Folder::Estate if path.starts_with("roles/") => vec![schema::role()],
         Folder::Roles => vec![schema::role()],
-        Folder::Domains => vec![schema::domain(), variables.clone()],
+        Folder::Domains => vec![schema::domain(roles)],
         Folder::Estate => Vec::new(),
     };
     let mut found = Vec::new();

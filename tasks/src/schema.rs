@@ -20,8 +20,33 @@ pub fn estate() -> Value {
 
 /// The schema of `domains/NAME/domain.yml`.
 #[must_use]
-pub fn domain() -> Value {
-    or_from_store(domain::settings_schema().to_value())
+pub fn domain(roles: &Catalogue) -> Value {
+    let mut schema = or_from_store(domain::settings_schema().to_value());
+    let mut gathered = Gathered::default();
+    let own = roles.iter().filter(|role| role.is_of_domains());
+    let fields = gathered.variables(own.map(|role| (role.name().to_owned(), role.variables())));
+    let more = gathered.variables(of_domains());
+    for (part, more) in [
+        ("properties", more.into_iter().chain(fields).collect()),
+        ("$defs", gathered.definitions),
+    ] {
+        for (name, field) in more {
+            let here = &mut schema[part][name];
+            if here.is_null() {
+                *here = field;
+            }
+        }
+    }
+    schema["additionalProperties"] = json!(false);
+    schema
+}
+
+/// Lists what domain roles of prov read, by names that no role of hosts has.
+fn of_domains() -> impl Iterator<Item = (String, Value)> {
+    DOMAIN_ROLES.iter().map(|role| {
+        let name = format!("domain.{}", role.name);
+        (name, (role.variables)().to_value())
+    })
 }
 
 /// The schema of files with variables, `groups/NAME.yml` and `hosts/NAME.yml`: what any of the roles reads, and what may stand
@@ -29,21 +54,11 @@ pub fn domain() -> Value {
 #[must_use]
 pub fn variables(roles: &Catalogue) -> Value {
     let mut gathered = Gathered::default();
-    let mut fields = Map::new();
     let of_hosts = roles
         .iter()
         .map(|role| (role.name().to_owned(), role.variables()));
     // What domain roles read can be set for hosts, too.
-    let of_domains = DOMAIN_ROLES.iter().map(|role| {
-        let name = format!("domain.{}", role.name);
-        (name, (role.variables)().to_value())
-    });
-    for (role, variables) in of_hosts.chain(of_domains) {
-        let schema = gathered.of(&role, or_from_store(variables));
-        for (name, field) in schema["properties"].as_object().into_iter().flatten() {
-            fields.entry(name).or_insert_with(|| field.clone());
-        }
-    }
+    let mut fields = gathered.variables(of_hosts.chain(of_domains()));
     fields.insert("handlers".to_owned(), handlers());
     fields.insert("resources".to_owned(), gathered.resources());
     fields.insert("checks".to_owned(), gathered.checks());
@@ -83,6 +98,7 @@ pub fn role() -> Value {
         "properties": {
             "summary": { "type": "string", "description": "What the role does, in a sentence." },
             "after": { "description": "The roles that come before it on a host.", "anyOf": texts["anyOf"] },
+            "domains_on": { "description": "The roles on whose hosts it works, where domains have it and not hosts.", "anyOf": texts["anyOf"] },
             "replaces_builtin": { "type": "boolean", "description": "Whether it takes the place of prov's own role of that name." },
             "variables": { "type": "object", "additionalProperties": variable, "description": "What hosts, groups and `--set` can set." },
             "handlers": handlers(),
@@ -169,6 +185,18 @@ impl Gathered {
             schema.remove("$schema");
         }
         schema
+    }
+
+    /// Takes in what roles read, each variable as the first of them describes it.
+    fn variables(&mut self, roles: impl Iterator<Item = (String, Value)>) -> Map<String, Value> {
+        let mut fields = Map::new();
+        for (role, variables) in roles {
+            let schema = self.of(&role, or_from_store(variables));
+            for (name, field) in schema["properties"].as_object().into_iter().flatten() {
+                fields.entry(name).or_insert_with(|| field.clone());
+            }
+        }
+        fields
     }
 
     fn resources(&mut self) -> Value {
@@ -301,7 +329,8 @@ mod tests {
 
     #[test]
     fn every_reference_leads_to_a_definition() {
-        for schema in [estate(), domain(), role(), variables(&Catalogue::default())] {
+        let roles = Catalogue::default();
+        for schema in [estate(), domain(&roles), role(), variables(&roles)] {
             let mut found = Vec::new();
             references(&schema, &mut found);
             assert!(!found.is_empty());

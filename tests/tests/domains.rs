@@ -18,11 +18,41 @@ fn fill(estate: &Folder) {
     }
 }
 
+/// A role of the estate's own that a domain has.
+const NOTE: &str = "
+summary: A name in each domain, and a note beside it.
+domains_on: [dns]
+variables:
+  note_address: {type: address, default: 192.0.2.9}
+  note_secret: secret
+handlers:
+  names: {restart: dnsmasq, validate: [dnsmasq, --test]}
+resources:
+  - directory: {path: '/srv/notes-{{ domain.name }}'}
+  - file: {path: '/etc/dnsmasq.d/note-{{ domain.name }}.conf', content: \"address=/note.{{ domain.name }}/{{ note_address }}\\n\"}
+    notify: names
+  - file: {path: '/srv/notes-{{ domain.name }}/note', content: '{{ domain.organisation }}: {{ note_secret }}', mode: '0600'}
+checks:
+  - dns: {name: 'note.{{ domain.name }}', answers: ['{{ note_address }}']}
+";
+
 #[test]
 fn a_domain_comes_stays_and_goes() {
     let estate = Estate::new(&["one"]);
     estate.inventory(ROLES);
     fill(&estate);
+    estate.write("roles/note/role.yml", NOTE);
+    estate.write(
+        "domains/customer.test/domain.yml",
+        "organisation: customer.test\ndynamic_dns: {id: 1, records: [11]}\nroles: [note]\n",
+    );
+    estate
+        .prov(["check"])
+        .run()
+        .exits(64)
+        .says("domain customer.test: role 'note' needs the variable 'note_secret', which is not set")
+        .says("domain.private.yml");
+    estate.write("domains/customer.test/domain.private.yml", "note_secret: psst-99\n");
     estate.deploy();
     estate.prov(["apply"]).run().exits(0);
     estate
@@ -40,6 +70,8 @@ fn a_domain_comes_stays_and_goes() {
         .run()
         .exits(0)
         .says(path)
+        .says("address=/note.customer.test/192.0.2.9")
+        .never_says("psst-99")
         .says("Nothing was changed");
     assert_eq!(there(&estate), "");
     estate.prov(["domain", "customer.test"]).run().exits(0);
@@ -48,6 +80,27 @@ fn a_domain_comes_stays_and_goes() {
     again.run().exits(0).unchanged("one");
     let roles = estate.prov(["--output", "json", "complete"]);
     roles.run().exits(0).unchanged("one");
+    estate.prov(["verify", "note"]).run().exits(0).says("1 check passed");
+    let note = "/etc/dnsmasq.d/note-customer.test.conf";
+    estate.on("one", &format!("echo address=/note.customer.test/192.0.2.8 >{note}"));
+    estate.on("one", "sv restart dnsmasq");
+    let broken = estate.prov(["verify", "note"]).run();
+    broken.exits(1).says("192.0.2.8");
+    let mended = estate.prov(["domain", "customer.test", "--tags", "roles"]).run();
+    mended.exits(0).says(note);
+    estate.prov(["verify", "note"]).run().exits(0);
+    // What a domain does not have any more goes, and comes again.
+    let settings = "organisation: customer.test\ndynamic_dns: {id: 1, records: [11]}\n";
+    let set = |more: &str| {
+        let text = format!("{settings}{more}");
+        estate.write("domains/customer.test/domain.yml", &text);
+        estate.prov(["domain", "customer.test"]).run()
+    };
+    estate.write("domains/customer.test/domain.private.yml", "{}\n");
+    set("").exits(0).says("2 removed").says("/srv/notes-customer.test");
+    assert!(!estate.holds("one", &format!("[ -e {note} ]")));
+    estate.write("domains/customer.test/domain.private.yml", "note_secret: psst-99\n");
+    set("roles: [note]\n").exits(0);
     let both = estate.prov(["domain", "customer.test", "1st-other.test"]);
     both.run().exits(0);
     assert_eq!(there(&estate), "1st-other.test.conf\ncustomer.test.conf\n");
@@ -56,7 +109,7 @@ fn a_domain_comes_stays_and_goes() {
         .prov(["domain", "customer.test", "--remove", "--diff"])
         .run()
         .exits(0)
-        .says("1 to remove");
+        .says("3 to remove");
     estate
         .prov(["domain", "customer.test", "--remove", "--purge-data"])
         .run()
@@ -67,8 +120,10 @@ fn a_domain_comes_stays_and_goes() {
         .prov(["domain", "customer.test", "--remove"])
         .run()
         .exits(0)
-        .says("1 to remove")
-        .says("1 removed");
+        .says("3 to remove")
+        .says("3 removed");
+    let left = "ls -d /srv/notes-* /srv/notes-*/* /etc/dnsmasq.d/note-* 2>/dev/null || true";
+    assert_eq!(estate.on("one", left), "/srv/notes-customer.test\n");
     assert_eq!(there(&estate), "1st-other.test.conf\n");
     let again = estate.prov(["--output", "json", "domain", "customer.test", "--remove"]);
     again.run().exits(0).unchanged("one");

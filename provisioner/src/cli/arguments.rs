@@ -389,6 +389,8 @@ pub(super) enum DomainTag {
     DynamicDns,
     /// Mail
     Mail,
+    /// What the estate's own roles make for it
+    Roles,
     /// Web sites
     Web,
 }

@@ -21,6 +21,7 @@ impl From<DomainTag> for Tag {
         match tag {
             DomainTag::DynamicDns => Self::DynamicDns,
             DomainTag::Mail => Self::Mail,
+            DomainTag::Roles => Self::Roles,
             DomainTag::Web => Self::Web,
         }
     }

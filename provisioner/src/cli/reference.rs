@@ -102,7 +102,12 @@ pub(super) fn of_own_roles(roles: &Catalogue) -> String {
 }
 
 fn of_role(text: &mut String, role: &Entry) {
-    let _ = writeln!(text, "### {}\n\n{}\n", role.name(), role.summary());
+    let _ = writeln!(text, "### {}\n\n{}", role.name(), role.summary());
+    if let Some(on) = role.domains_on() {
+        let on = on.join("` or `");
+        let _ = writeln!(text, "For domains that have it, on hosts with the role `{on}`.");
+    }
+    text.push('\n');
     let schema = role.variables();
     let names = schema["properties"].as_object();
     if names.is_some_and(|names| !names.is_empty()) {

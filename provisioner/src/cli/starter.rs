@@ -90,18 +90,16 @@ pub(super) fn new(global: &Global, action: &NewAction) -> Result<u8, Problem> {
 }
 
 pub(super) fn schema(global: &Global, of: SchemaOf) -> Result<u8, Problem> {
+    // The estate's own roles have variables, too; without an estate there are those of prov.
+    let roles = || match estate_at(&global.estate) {
+        Ok(()) => app::load(global).map(|loaded| loaded.roles),
+        Err(_) => Ok(tasks::role::Catalogue::default()),
+    };
     let schema = match of {
         SchemaOf::Estate => schema::estate(),
         SchemaOf::Role => schema::role(),
-        SchemaOf::Domain => schema::domain(),
-        // The estate's own roles have variables, too; without an estate there are those of prov.
-        SchemaOf::Variables => {
-            let roles = match estate_at(&global.estate) {
-                Ok(()) => app::load(global)?.roles,
-                Err(_) => tasks::role::Catalogue::default(),
-            };
-            schema::variables(&roles)
-        }
+        SchemaOf::Domain => schema::domain(&roles()?),
+        SchemaOf::Variables => schema::variables(&roles()?),
     };
     jsonln!("{schema:#}");
     Ok(exit::DONE)

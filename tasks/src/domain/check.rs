@@ -36,10 +36,11 @@ impl Domains {
     ) -> Vec<Diagnostic> {
         let mut mistakes = Vec::new();
         for domain in self.iter() {
-            mistakes.extend(domain.unknown(known));
+            mistakes.extend(domain.unknown(known, inputs));
             mistakes.extend(domain.mail_mistakes());
             mistakes.extend(domain.text_mistakes());
         }
+        mistakes.extend(role::own_mistakes(self, estate, inputs));
         mistakes.extend(self.names_twice());
         mistakes.extend(site::mistakes(self, estate));
         // What roles say of settings that are wrong by themselves would be said twice.
@@ -78,13 +79,27 @@ impl Domains {
 }
 
 impl Domain {
-    fn unknown(&self, known: &[KnownRole<'_>]) -> Vec<Diagnostic> {
+    fn unknown(&self, known: &[KnownRole<'_>], inputs: &Inputs) -> Vec<Diagnostic> {
         let own = variable_names(&schemars::schema_for!(Settings));
         let roles = variables().into_iter().flat_map(|(_, names)| names);
-        let readable: BTreeSet<String> = own.into_iter().chain(roles).collect();
+        let mut readable: BTreeSet<String> = own.into_iter().chain(roles).collect();
+        let mut elsewhere: BTreeMap<String, &str> = BTreeMap::new();
+        for role in inputs.roles.of_domains() {
+            let names = role.variable_names().map(str::to_owned);
+            if self.settings.roles.iter().any(|name| name == role.name()) {
+                readable.extend(names);
+            } else {
+                elsewhere.extend(names.map(|name| (name, role.name())));
+            }
+        }
         let mistake = |(name, mark): (&str, &crate::estate::Mark)| {
             if readable.contains(name) {
                 return None;
+            }
+            if let Some(role) = elsewhere.get(name) {
+                let message = format!("'{name}' is read by the role '{role}' alone, which the domain does not have");
+                let mistake = Diagnostic::at(mark.place(), message);
+                return Some(mistake.hint(format!("add {role} to the domain's 'roles'")));
             }
             let mistake = Diagnostic::at(mark.place(), format!("unknown setting '{name}'"));
             let of_hosts = known

@@ -47,6 +47,9 @@ pub struct Settings {
     /// Records at the DNS provider that follow the office's address.
     #[serde(default)]
     pub dynamic_dns: Option<DynamicDns>,
+    /// The estate's own roles that the domain has, of those that say `domains_on`; it may set what they read.
+    #[serde(default)]
+    pub roles: Vec<String>,
 }
 
 /// Where a web site is served.

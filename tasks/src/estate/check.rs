@@ -18,6 +18,8 @@ pub struct KnownRole<'a> {
     pub variables: Vec<String>,
     /// The releases of Debian on which it works.
     pub releases: &'a [Release],
+    /// Whether domains have it, and not hosts.
+    pub is_of_domains: bool,
 }
 
 /// Most hosts that a hint lists.
@@ -32,12 +34,21 @@ impl Estate {
     #[must_use]
     pub fn check(&self, catalogue: &[KnownRole<'_>]) -> Vec<Diagnostic> {
         let mut mistakes = Vec::new();
-        let roles: HashSet<&str> = catalogue.iter().map(|role| role.name).collect();
+        let (of_domains, of_hosts): (Vec<_>, Vec<_>) =
+            catalogue.iter().partition(|role| role.is_of_domains);
+        let is_of_domains = |name: &str| of_domains.iter().any(|role| role.name == name);
+        let roles: HashSet<&str> = of_hosts.iter().map(|role| role.name).collect();
         for assignment in &self.assignments {
+            if is_of_domains(&assignment.role) {
+                let message = format!("the role '{}' is one of domains, not of hosts", assignment.role);
+                let hint = format!("name it in 'roles' of a domain's file: roles: [{}]", assignment.role);
+                mistakes.push(Diagnostic::at(assignment.mark.place(), message).hint(hint));
+                continue;
+            }
             if !roles.contains(assignment.role.as_str()) {
                 let message = format!("there is no role '{}'", assignment.role);
                 let mistake = Diagnostic::at(assignment.mark.place(), message);
-                let known = catalogue.iter().map(|role| role.name);
+                let known = of_hosts.iter().map(|role| role.name);
                 let hint = crate::nearest(&assignment.role, known.clone()).map_or_else(
                     || format!("the roles are: {}", known.collect::<Vec<_>>().join(", ")),
                     |near| format!("did you mean '{near}'?"),
@@ -154,6 +165,7 @@ mod tests {
             name,
             variables: variables.iter().copied().map(str::to_owned).collect(),
             releases: &Release::EVERY,
+            is_of_domains: false,
         }
     }
 

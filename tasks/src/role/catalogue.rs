@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::arrange;
 use super::capability::Capability;
-use super::own::{KnownVariables, OwnRole};
+use super::own::{For, KnownVariables, OwnRole};
 use crate::authority::Authority;
 use crate::diagnostic::Diagnostic;
 use crate::domain;
@@ -72,6 +72,24 @@ impl Entry {
         }
     }
 
+    /// Tells whether domains have the role, and not hosts.
+    #[must_use]
+    pub fn is_of_domains(&self) -> bool {
+        self.domains_on().is_some()
+    }
+
+    /// Lists the roles on whose hosts it works for domains that have it; `None` where hosts have it.
+    #[must_use]
+    pub fn domains_on(&self) -> Option<Vec<&str>> {
+        match self {
+            Self::BuiltIn(_) => None,
+            Self::Own(role) => {
+                let on = role.domains_on()?.iter();
+                Some(on.map(|(name, _)| name.as_str()).collect())
+            }
+        }
+    }
+
     /// Says what the role does, in a sentence.
     #[must_use]
     pub fn summary(&self) -> &str {
@@ -113,7 +131,7 @@ impl Entry {
     pub fn backup(&self, context: &HostContext<'_>) -> Result<Vec<HostPath>, Vec<Diagnostic>> {
         match self {
             Self::BuiltIn(role) => (role.backup)(&context.vars).map_err(|mistake| vec![mistake]),
-            Self::Own(role) => role.backup(context.estate, &context.vars),
+            Self::Own(role) => role.backup(context.whom()),
         }
     }
 
@@ -124,7 +142,7 @@ impl Entry {
             Self::Own(role) => {
                 let authority = context.inputs.authority.as_ref();
                 let open_ports = self.open_ports(context)?;
-                role.resources(context.estate, &context.vars, authority, &open_ports)
+                role.resources(context.whom(), authority, &open_ports)
             }
         }
     }
@@ -154,7 +172,7 @@ impl Entry {
             Self::BuiltIn(_) => Ok(Vec::new()),
             Self::Own(role) => {
                 let open_ports = self.open_ports(context)?;
-                role.checks(context.estate, &context.vars, &open_ports)
+                role.checks(context.whom(), &open_ports)
             }
         }
     }
@@ -265,10 +283,29 @@ impl Catalogue {
     #[must_use]
     pub fn needs_authority(&self, estate: &Estate) -> bool {
         let mut hosts = estate.hosts().iter();
-        hosts.any(|host| {
-            self.offers(host)
-                .any(|offer| offer == Capability::Authority)
-        })
+        let certified = |host: &Host| {
+            let of_domains = self.of_domains().filter(|role| role.works_on(host));
+            let mut offers = self.offers(host);
+            offers.any(|offer| offer == Capability::Authority)
+                || of_domains.into_iter().any(OwnRole::is_certified)
+        };
+        hosts.any(certified)
+    }
+
+    /// Lists the roles that domains have and that are described by files, in their order.
+    pub(crate) fn of_domains(&self) -> impl Iterator<Item = &OwnRole> {
+        self.own().filter(|role| role.domains_on().is_some())
+    }
+
+    /// Lists what those read that work on the hosts of a role.
+    fn of_domains_on(&self, name: &str) -> impl Iterator<Item = String> {
+        let works = move |role: &&OwnRole| {
+            let mut on = role.domains_on().into_iter().flatten();
+            on.any(|(on, _)| on == name)
+        };
+        self.of_domains()
+            .filter(works)
+            .flat_map(|role| role.variable_names().map(str::to_owned))
     }
 
     /// Describes the roles as far as the check of an estate needs it.
@@ -283,11 +320,16 @@ impl Catalogue {
         let known = self.iter().filter(named).map(|role| {
             let more = of_domains.iter().filter(|(on, _)| *on == role.name());
             let more = more.flat_map(|(_, names)| names.iter().cloned());
-            let own = field_names(&role.variables());
+            let more = more.chain(self.of_domains_on(role.name()));
+            let is_of_domains = role.is_of_domains();
+            // Those of a role of domains are those of the roles on whose hosts it works.
+            let own = Some(role).filter(|_| !is_of_domains);
+            let own = own.map(|role| field_names(&role.variables()));
             KnownRole {
                 name: role.name(),
-                variables: own.into_iter().chain(more).collect(),
+                variables: own.into_iter().flatten().chain(more).collect(),
                 releases: role.releases(),
+                is_of_domains,
             }
         });
         known.collect()
@@ -342,6 +384,15 @@ impl<'e> HostContext<'e> {
     /// Gathers what the roles of another host decide from.
     pub(crate) fn of(&self, host: &'e Host) -> Self {
         Self::new(self.estate, host, self.inputs, self.templates)
+    }
+
+    /// Tells for whom roles decide that are described by files.
+    const fn whom(&self) -> For<'_> {
+        For {
+            estate: self.estate,
+            vars: &self.vars,
+            domain: None,
+        }
     }
 
     /// Begins the rendering of a template, in its variant for the host's release where there is one.

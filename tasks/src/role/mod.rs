@@ -42,7 +42,7 @@ pub(crate) use declarations::Declarations;
 pub use dns_client::name_servers;
 pub use mta::{ConfigType, MailServer, Takes};
 pub use own::OwnRole;
-pub(crate) use own::{BESIDE, BESIDE_CHECK, from_folder};
+pub(crate) use own::{BESIDE, BESIDE_CHECK, For, Hosted, from_folder};
 pub use served::{Served, served};
 
 use crate::diagnostic::Diagnostic;

@@ -11,7 +11,9 @@ mod home_users;
 mod mail_certificate;
 mod mail_external;
 mod mail_internal;
+mod own;
 mod reverse_proxy;
+mod shared;
 mod wordpress;
 mod wordpress_database;
 mod work;
@@ -28,6 +30,8 @@ use crate::promise::Promises;
 use crate::role::{HostContext, Inputs};
 use crate::template::Templates;
 use crate::value::DomainName;
+
+pub(super) use own::mistakes as own_mistakes;
 
 pub use declarations::DomainDeclarations;
 pub use work::DomainWork;
@@ -151,13 +155,15 @@ pub enum Tag {
     DynamicDns,
     /// Mail.
     Mail,
+    /// What the estate's own roles make for it.
+    Roles,
     /// Web sites.
     Web,
 }
 
 impl Tag {
     /// Every tag.
-    pub const EVERY: [Self; 3] = [Self::DynamicDns, Self::Mail, Self::Web];
+    pub const EVERY: [Self; 4] = [Self::DynamicDns, Self::Mail, Self::Roles, Self::Web];
 
     /// Finds the tag of a word.
     #[must_use]
@@ -171,6 +177,7 @@ impl Tag {
         match self {
             Self::DynamicDns => "dynamic_dns",
             Self::Mail => "mail",
+            Self::Roles => "roles",
             Self::Web => "web",
         }
     }
@@ -303,8 +310,12 @@ pub(super) fn mistakes(
         return Vec::new();
     }
     let hosts = estate.hosts().iter();
-    hosts
+    let mut mistakes: Vec<_> = hosts
         .filter_map(|host| work.resources(estate, host, inputs, templates).err())
         .flatten()
-        .collect()
+        .collect();
+    if mistakes.is_empty() {
+        mistakes = shared::shared(domains, estate, inputs, templates);
+    }
+    mistakes
 }

@@ -1,7 +1,8 @@
 //! What is to be done with domains, and what that means for one host.
 
+use super::own::OwnContext;
 use super::{
-    DOMAIN_ROLES, DomainContext, DomainDeclarations, DomainRole, Purpose, Selection, home_domain,
+    DOMAIN_ROLES, DomainContext, DomainDeclarations, DomainRole, Purpose, Selection, Tag, home_domain,
 };
 use crate::diagnostic::Diagnostic;
 use crate::domain::{Domain, Domains};
@@ -34,6 +35,16 @@ impl<'e> DomainWork<'e> {
         }
     }
 
+    /// Describes that one domain is set up with all its parts.
+    #[must_use]
+    pub fn of_one(domain: &'e Domain) -> Self {
+        Self {
+            domains: vec![domain],
+            selection: Selection::default(),
+            purpose: Purpose::Setup,
+        }
+    }
+
     /// Lists the domains of which something belongs to one of these hosts. One that cannot be decided about counts, too:
     /// nobody has looked at it.
     #[must_use]
@@ -45,11 +56,7 @@ impl<'e> DomainWork<'e> {
         templates: &Templates,
     ) -> Vec<&'e Domain> {
         let concerns = |domain: &&Domain| {
-            let work = DomainWork {
-                domains: vec![*domain],
-                selection: Selection::default(),
-                purpose: Purpose::Setup,
-            };
+            let work = DomainWork::of_one(domain);
             hosts.iter().any(|host| {
                 let resources = work.resources(estate, host, inputs, templates);
                 resources.map_or(true, |resources| !resources.is_empty())
@@ -69,16 +76,20 @@ impl<'e> DomainWork<'e> {
     ) -> Vec<Diagnostic> {
         let mut mistakes = Vec::new();
         for domain in &self.domains {
-            let cx = match self.context(estate, host, inputs, templates, domain) {
-                Ok(cx) => cx,
-                Err(mistake) => {
-                    mistakes.push(mistake);
-                    continue;
+            if self.roles(host).next().is_some() {
+                match self.context(estate, host, inputs, templates, domain) {
+                    Ok(cx) => {
+                        for role in self.roles(host) {
+                            let made = (role.promises)(&cx, promises);
+                            mistakes.extend(made.err().into_iter().flatten());
+                        }
+                    }
+                    Err(mistake) => mistakes.push(mistake),
                 }
-            };
-            for role in self.roles(host) {
-                let made = (role.promises)(&cx, promises);
-                mistakes.extend(made.err().into_iter().flatten());
+            }
+            if self.selection.has(Tag::Roles) {
+                let own = OwnContext::new(estate, host, inputs, templates, domain);
+                mistakes.extend(own.checks(promises));
             }
         }
         mistakes
@@ -147,18 +158,25 @@ impl<'e> DomainWork<'e> {
         let mut declared = Vec::new();
         let mut mistakes = Vec::new();
         for domain in &self.domains {
-            let cx = match self.context(estate, host, inputs, templates, domain) {
-                Ok(cx) => cx,
-                Err(mistake) => {
-                    mistakes.push(mistake);
-                    continue;
+            if self.roles(host).next().is_some() {
+                match self.context(estate, host, inputs, templates, domain) {
+                    Ok(cx) => {
+                        for role in self.roles(host) {
+                            let mut made = DomainDeclarations::new(role.name, self.purpose);
+                            (role.resources)(&cx, &mut made);
+                            match made.finish() {
+                                Ok(resources) => declared.push(resources),
+                                Err(found) => mistakes.extend(found),
+                            }
+                        }
+                    }
+                    Err(mistake) => mistakes.push(mistake),
                 }
-            };
-            for role in self.roles(host) {
-                let mut made = DomainDeclarations::new(role.name, self.purpose);
-                (role.resources)(&cx, &mut made);
-                match made.finish() {
-                    Ok(resources) => declared.push(resources),
+            }
+            if self.selection.has(Tag::Roles) {
+                let own = OwnContext::new(estate, host, inputs, templates, domain);
+                match own.resources(self.purpose) {
+                    Ok(of_roles) => declared.extend(of_roles),
                     Err(found) => mistakes.extend(found),
                 }
             }

@@ -233,6 +233,7 @@ fn an_estate_of_a_thousand_hosts_loads_and_is_limited() {
         name: "role",
         variables: variables.map(str::to_owned).into(),
         releases: &crate::release::Release::EVERY,
+        is_of_domains: false,
     }];
     let estate = Estate::load(&sources, &[]).unwrap();
     assert_eq!(estate.check(&catalogue), []);

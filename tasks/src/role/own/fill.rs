@@ -9,11 +9,12 @@ use super::certified::{AUTHORITY, authority};
 use super::compile::{OF_EACH, missing, placed, template_name, text_name};
 use super::guard;
 use super::ports::OPEN_PORTS;
-use super::{Acts, Item, Notified, OwnRole, Said, TEMPLATE, Variable, below};
+use super::read::OF_DOMAIN;
+use super::{Acts, For, Item, Notified, OwnRole, Said, TEMPLATE, Variable, below};
 use crate::authority::Authority;
 use crate::content::{Content, Placeholders};
 use crate::diagnostic::Diagnostic;
-use crate::estate::{Estate, Key, Mark, Node, Value, Vars, from_node};
+use crate::estate::{Key, Mark, Node, Value, from_node};
 use crate::promise::OpenPort;
 use crate::raw;
 use crate::resource::{Declared, Handler};
@@ -52,12 +53,11 @@ pub(super) struct Filling<'r> {
 /// Gives the resources of a host.
 pub(super) fn resources(
     role: &OwnRole,
-    estate: &Estate,
-    vars: &Vars<'_>,
+    whom: For<'_>,
     authority: Option<&Authority>,
     open_ports: &[OpenPort],
 ) -> Result<Vec<Declared>, Vec<Diagnostic>> {
-    let mut filling = Filling::new(role, estate, vars, Some(open_ports))?;
+    let mut filling = Filling::new(role, whom, Some(open_ports))?;
     filling.authority = authority;
     let handlers: BTreeMap<&str, Handler> = role
         .handlers
@@ -66,7 +66,7 @@ pub(super) fn resources(
         .collect();
     let mut declared = Vec::new();
     for item in &role.items {
-        if !is_chosen(role, &item.said, estate, vars) {
+        if !is_chosen(role, &item.said, whom) {
             continue;
         }
         let notify = item
@@ -89,21 +89,17 @@ pub(super) fn resources(
 }
 
 /// Tells whether a host has something at all.
-pub(super) fn is_chosen(role: &OwnRole, said: &Said, estate: &Estate, vars: &Vars<'_>) -> bool {
+pub(super) fn is_chosen(role: &OwnRole, said: &Said, whom: For<'_>) -> bool {
     let only = said.only.as_ref().and_then(Node::as_str);
     only.is_none_or(|pattern| {
-        let hosts = role.chosen(estate).get(pattern);
-        hosts.is_some_and(|hosts| hosts.contains(vars.host().name()))
+        let hosts = role.chosen(whom.estate).get(pattern);
+        hosts.is_some_and(|hosts| hosts.contains(whom.vars.host().name()))
     })
 }
 
 /// Gives what of the role's files is worth a backup.
-pub(super) fn backup(
-    role: &OwnRole,
-    estate: &Estate,
-    vars: &Vars<'_>,
-) -> Result<Vec<HostPath>, Vec<Diagnostic>> {
-    let mut filling = Filling::new(role, estate, vars, None)?;
+pub(super) fn backup(role: &OwnRole, whom: For<'_>) -> Result<Vec<HostPath>, Vec<Diagnostic>> {
+    let mut filling = Filling::new(role, whom, None)?;
     let nodes: Vec<_> = role.backup.iter().map(|node| filling.fill(node)).collect();
     let paths = nodes
         .iter()
@@ -116,10 +112,14 @@ impl<'r> Filling<'r> {
     /// Reads the variables of a host.
     pub(super) fn new(
         role: &'r OwnRole,
-        estate: &Estate,
-        vars: &Vars<'_>,
+        whom: For<'_>,
         open_ports: Option<&[OpenPort]>,
     ) -> Result<Self, Vec<Diagnostic>> {
+        let For {
+            estate,
+            vars,
+            domain,
+        } = whom;
         role.engine.learn(estate);
         let mut filling = Self {
             role,
@@ -149,11 +149,11 @@ impl<'r> Filling<'r> {
                     &mut filling.mistakes,
                 ),
                 (None, None) => {
-                    let unset = vars.unset(&role.name, name);
-                    filling.mistakes.push(if variable.kind.is_secret() {
-                        unset.in_private_files()
-                    } else {
-                        unset
+                    let is_secret = variable.kind.is_secret();
+                    filling.mistakes.push(match domain {
+                        Some(domain) => domain.unset(&role.name, name, is_secret),
+                        None if is_secret => vars.unset(&role.name, name).in_private_files(),
+                        None => vars.unset(&role.name, name),
                     });
                     Json::Null
                 }
@@ -174,6 +174,9 @@ impl<'r> Filling<'r> {
                 "port": host.connection().port.unwrap_or(SSH),
             }),
         );
+        if let Some(domain) = domain {
+            filling.context.insert(OF_DOMAIN, domain);
+        }
         filling.context.insert("release", host.release().codename());
         filling.context.insert("estate", estate.name());
         if let Some(open_ports) = open_ports.filter(|_| role.asks_open_ports()) {

@@ -49,7 +49,7 @@ pub(super) fn roles(sources: &Sources) -> Result<Vec<OwnRole>, Vec<Diagnostic>> 
         roles.push(role);
     }
     roles.sort_by_key(|role| match &role.on {
-        On::Role | On::All => 0,
+        On::Role | On::Domains(_) | On::All => 0,
         On::Group(_) => 1,
         On::Host(_) => 2,
     });

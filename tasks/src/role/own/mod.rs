@@ -9,6 +9,7 @@ mod compile;
 mod engine;
 mod fill;
 mod guard;
+mod hosted;
 mod inventory;
 mod listed;
 mod local;
@@ -20,6 +21,7 @@ mod toll;
 mod types;
 
 pub(in crate::role) use inventory::KnownVariables;
+pub(crate) use hosted::{For, Hosted};
 pub(crate) use listed::{BESIDE, BESIDE_CHECK};
 pub(crate) use shipped::shipped;
 
@@ -31,7 +33,7 @@ use serde_json::{Value as Json, json};
 use crate::authority::Authority;
 use crate::content::Placeholders;
 use crate::diagnostic::Diagnostic;
-use crate::estate::{Estate, Host, KnownRole, Mark, Node, Sources, Vars};
+use crate::estate::{Estate, Host, KnownRole, Mark, Node, Sources};
 use crate::promise::OpenPort;
 use crate::promise::check::{CheckKind, OwnCheck};
 use crate::resource::{Declared, Kind};
@@ -65,10 +67,12 @@ pub struct OwnRole {
 }
 
 /// Which hosts have a role.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 enum On {
     /// Those that `estate.yml` gives it to.
     Role,
+    /// Those with one of these roles, once for each domain that has this one.
+    Domains(Vec<(String, Mark)>),
     /// All of them.
     All,
     /// Those of a group.
@@ -204,16 +208,31 @@ impl OwnRole {
     pub fn is_on(&self, host: &Host) -> bool {
         match &self.on {
             On::Role => host.has_role(&self.name),
+            On::Domains(_) => false,
             On::All => true,
             On::Group(group) => host.groups().contains(group),
             On::Host(name) => host.name() == name,
         }
     }
 
-    /// Tells whether `estate.yml` can give the role to hosts; else it stands beside their variables.
+    /// Tells whether the role has a name of its own; else it stands beside the variables of hosts.
     #[must_use]
-    pub fn is_named(&self) -> bool {
-        self.on == On::Role
+    pub const fn is_named(&self) -> bool {
+        matches!(self.on, On::Role | On::Domains(_))
+    }
+
+    /// Lists the roles on whose hosts it works for domains, and where it says so; `None` where hosts have it themselves.
+    pub(crate) fn domains_on(&self) -> Option<&[(String, Mark)]> {
+        match &self.on {
+            On::Domains(on) => Some(on),
+            On::Role | On::All | On::Group(_) | On::Host(_) => None,
+        }
+    }
+
+    /// Tells whether it works on a host for the domains that have it.
+    pub(crate) fn works_on(&self, host: &Host) -> bool {
+        let mut on = self.domains_on().into_iter().flatten();
+        on.any(|(role, _)| host.has_role(role))
     }
 
     /// Tells whether the role is part of prov, and not an estate's own.
@@ -273,20 +292,24 @@ impl OwnRole {
         json!({ "type": "object", "properties": fields, "required": needed })
     }
 
+    /// Lists the names of its variables.
+    pub(crate) fn variable_names(&self) -> impl Iterator<Item = &str> {
+        self.variables.keys().map(String::as_str)
+    }
+
     /// Tells whether it asks which ports the other roles of a host serve.
     pub(super) const fn asks_open_ports(&self) -> bool {
         self.engine.asks_open_ports()
     }
 
-    /// Gives the resources that a host with this role needs.
-    pub(super) fn resources(
+    /// Gives the resources that a host needs for this role.
+    pub(crate) fn resources(
         &self,
-        estate: &Estate,
-        vars: &Vars<'_>,
+        whom: For<'_>,
         authority: Option<&Authority>,
         open_ports: &[OpenPort],
     ) -> Result<Vec<Declared>, Vec<Diagnostic>> {
-        fill::resources(self, estate, vars, authority, open_ports)
+        fill::resources(self, whom, authority, open_ports)
     }
 
     /// Tells whether it has certificates from the estate's authority, or trusts it.
@@ -295,22 +318,17 @@ impl OwnRole {
     }
 
     /// Gives what of the role's files is worth a backup.
-    pub(super) fn backup(
-        &self,
-        estate: &Estate,
-        vars: &Vars<'_>,
-    ) -> Result<Vec<HostPath>, Vec<Diagnostic>> {
-        fill::backup(self, estate, vars)
+    pub(super) fn backup(&self, whom: For<'_>) -> Result<Vec<HostPath>, Vec<Diagnostic>> {
+        fill::backup(self, whom)
     }
 
     /// Gives what of a host is to be proved.
-    pub(super) fn checks(
+    pub(crate) fn checks(
         &self,
-        estate: &Estate,
-        vars: &Vars<'_>,
+        whom: For<'_>,
         open_ports: &[OpenPort],
     ) -> Result<Vec<OwnCheck>, Vec<Diagnostic>> {
-        prove::checks(self, estate, vars, open_ports)
+        prove::checks(self, whom, open_ports)
     }
 
     /// Lists how test mode runs the role's services, where the role says so: paths `NAME/run` and `NAME/check`, and the scripts.
@@ -326,7 +344,7 @@ impl OwnRole {
     #[must_use]
     pub fn checked_as(&self) -> Option<&str> {
         let name = match &self.on {
-            On::Role => &self.name,
+            On::Role | On::Domains(_) => &self.name,
             On::All => crate::estate::ALL,
             On::Group(name) | On::Host(name) => name,
         };

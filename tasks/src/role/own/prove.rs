@@ -3,32 +3,31 @@
 use std::net::IpAddr;
 
 use super::fill::{Filling, MOST, is_chosen};
-use super::{OwnRole, Proved};
+use super::{For, OwnRole, Proved};
 use crate::diagnostic::Diagnostic;
-use crate::estate::{Estate, Location, Node, Value, Vars, from_node};
+use crate::estate::{Estate, Location, Node, Value, from_node};
 use crate::promise::check::{Beside, OwnCheck};
 use crate::promise::{Audience, OpenPort, Server};
 
 /// Gives what of a host is to be proved.
 pub(super) fn checks(
     role: &OwnRole,
-    estate: &Estate,
-    vars: &Vars<'_>,
+    whom: For<'_>,
     open_ports: &[OpenPort],
 ) -> Result<Vec<OwnCheck>, Vec<Diagnostic>> {
     let Some(name) = role.checked_as() else {
         return Ok(Vec::new());
     };
-    let mut filling = Filling::new(role, estate, vars, Some(open_ports))?;
-    let of = vars.host();
+    let mut filling = Filling::new(role, whom, Some(open_ports))?;
+    let of = whom.vars.host();
     let mut checks = Vec::new();
     for proved in &role.checks {
-        if !is_chosen(role, &proved.said, estate, vars) {
+        if !is_chosen(role, &proved.said, whom) {
             continue;
         }
         filling.each(&proved.said, |filling| {
             let at = (Server::of(of), of.location());
-            checks.extend(filling.check(proved, name, at, estate));
+            checks.extend(filling.check(proved, name, at, whom.estate));
             checks.len() <= MOST
         });
         if checks.len() > MOST {

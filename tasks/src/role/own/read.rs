@@ -5,7 +5,8 @@ use std::sync::OnceLock;
 
 use super::compile::{Compiler, OF_EACH};
 use super::types::Type;
-use super::{Acts, Notified, On, OwnRole, Variable};
+use super::engine::Engine;
+use super::{Acts, Item, Notified, On, OwnRole, Variable};
 use crate::content::Placeholders;
 use crate::diagnostic::{Diagnostic, Place};
 use crate::estate::{
@@ -16,9 +17,10 @@ use crate::estate::{
 const FILE: &str = "role.yml";
 
 /// What a role says.
-const SECTIONS: [&str; 8] = [
+const SECTIONS: [&str; 9] = [
     "summary",
     "after",
+    "domains_on",
     "replaces_builtin",
     "variables",
     "handlers",
@@ -29,6 +31,9 @@ const SECTIONS: [&str; 8] = [
 
 /// What every expression may name besides the role's variables.
 pub(super) const GIVEN: [&str; 3] = ["host", "release", "estate"];
+
+/// What an expression of a role that domains have may name besides.
+pub(super) const OF_DOMAIN: &str = "domain";
 
 /// Words of the language of templates.
 const WORDS: [&str; 17] = [
@@ -138,7 +143,12 @@ impl Reader {
             let yes = self.keep(from_node::<bool>(node))?;
             yes.then(|| node.mark.clone())
         });
-        let variables = self.variables(find("variables"));
+        let domains_on = find("domains_on").map(|node| self.domains_on(node));
+        let given: Vec<&str> = GIVEN
+            .into_iter()
+            .chain(domains_on.as_ref().map(|_| OF_DOMAIN))
+            .collect();
+        let variables = self.variables(find("variables"), &given);
         let secret = variables.iter().filter(|(_, it)| it.kind.is_secret());
         let secret: BTreeSet<_> = secret.map(|(name, _)| name.clone()).collect();
         let handlers = self.handlers(find("handlers"));
@@ -148,7 +158,7 @@ impl Reader {
             .map_or(&[] as &[Node], |node| self.list(node))
             .to_vec();
         let known = variables.keys().cloned();
-        let known = known.chain(GIVEN.map(str::to_owned)).collect();
+        let known = known.chain(given.into_iter().map(str::to_owned)).collect();
         let mut compiler = Compiler::new(known, secret, &mut self.mistakes);
         for handler in handlers.values() {
             compiler.texts(&handler.node);
@@ -166,9 +176,12 @@ impl Reader {
             compiler.check(proved);
         }
         let engine = compiler.finish();
+        if domains_on.is_some() {
+            self.of_domains(node, &items, &engine);
+        }
         Some(OwnRole {
             name: name.to_owned(),
-            on: On::Role,
+            on: domains_on.map_or(On::Role, On::Domains),
             is_shipped: false,
             file,
             summary,
@@ -188,7 +201,7 @@ impl Reader {
     /// Reads what stands beside the variables of hosts.
     pub(super) fn local(&mut self, on: On, file: String, node: &Node) -> OwnRole {
         let name = match &on {
-            On::Role | On::All => "all hosts".to_owned(),
+            On::Role | On::Domains(_) | On::All => "all hosts".to_owned(),
             On::Group(group) => format!("group {group}"),
             On::Host(host) => format!("host {host}"),
         };
@@ -283,14 +296,55 @@ impl Reader {
         }
     }
 
-    fn variables(&mut self, node: Option<&Node>) -> BTreeMap<String, Variable> {
+    /// Reads on which hosts a role works that domains have.
+    fn domains_on(&mut self, node: &Node) -> Vec<(String, Mark)> {
+        let on = self.names(node);
+        if on.is_empty() {
+            let mistake = Diagnostic::at(node.mark.place(), "'domains_on' names no role");
+            self.mistakes
+                .push(mistake.hint("name the roles on whose hosts it works, such as [web]"));
+        }
+        on
+    }
+
+    /// Finds what a role of domains cannot say: what belongs to all domains of a host is a host's.
+    fn of_domains(&mut self, node: &Node, items: &[Item], engine: &Engine) {
+        for (section, hint) in [
+            ("replaces_builtin", "roles of prov for domains stay"),
+            (
+                "backup",
+                "name a folder that holds what all domains have there in a role of the host",
+            ),
+        ] {
+            if let Some(node) = node.get(section) {
+                let message = format!("a role of domains has no '{section}'");
+                self.mistakes
+                    .push(Diagnostic::at(node.mark.place(), message).hint(hint));
+            }
+        }
+        if engine.asks_open_ports() {
+            let message = "a role of domains cannot ask for open_ports(), which are a host's";
+            let mistake = Diagnostic::at(node.mark.place(), message);
+            self.mistakes
+                .push(mistake.hint("ask in a role of the host"));
+        }
+        for item in items.iter().filter(|item| item.kind.name == "packages") {
+            let message = "packages are a host's, and not one domain's";
+            let mistake = Diagnostic::at(item.said.mark.place(), message);
+            self.mistakes.push(
+                mistake.hint("declare them in the role that 'domains_on' names, or in one beside it"),
+            );
+        }
+    }
+
+    fn variables(&mut self, node: Option<&Node>, given: &[&str]) -> BTreeMap<String, Variable> {
         let mut variables = BTreeMap::new();
         for (key, node) in self.entries(node) {
             if let Err(reason) = variable(&key.text) {
                 let message = format!("variable '{}': {reason}", shorten(&key.text));
                 self.mistakes
                     .push(Diagnostic::at(key.mark.place(), message));
-            } else if let Some(taken) = [&GIVEN[..], &OF_EACH, &WORDS]
+            } else if let Some(taken) = [given, &OF_EACH, &WORDS]
                 .concat()
                 .iter()
                 .find(|word| **word == key.text)
