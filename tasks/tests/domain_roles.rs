@@ -81,9 +81,7 @@ impl Files {
     /// Does what `prov check` does.
     fn check(&self) -> String {
         let mistakes = match self.read() {
-            Ok((estate, domains, inputs)) => {
-                role::check(&estate, &domains, &templates(), &inputs)
-            }
+            Ok((estate, domains, inputs)) => role::check(&estate, &domains, &templates(), &inputs),
             Err(mistakes) => mistakes,
         };
         let told = mistakes.iter().map(|mistake| match &mistake.hint {
@@ -125,17 +123,34 @@ const ONE: (&str, &str) = ("one.test", "organisation: One\nroles: [pages]\n");
 #[test]
 fn a_domain_has_a_role_on_the_hosts_of_another_one() {
     let two = "organisation: Two\nroles: [pages]\npages_greeting: Hello\n";
-    let files = Files::new(PAGES, &[ONE, ("two.test", two), ("three.test", "organisation: Three\n")]);
+    let files = Files::new(
+        PAGES,
+        &[
+            ONE,
+            ("two.test", two),
+            ("three.test", "organisation: Three\n"),
+        ],
+    );
     assert_eq!(files.check(), "");
     let declared = files.declared("web", &[], Purpose::Setup);
     assert_snapshot!(declared.join("\n"));
     assert_eq!(files.declared("app", &[], Purpose::Setup), [""; 0]);
-    assert_eq!(files.declared("web", &[Tag::Roles], Purpose::Setup), declared);
-    assert_eq!(files.declared("web", &[Tag::Mail, Tag::Web], Purpose::Setup), [""; 0]);
+    assert_eq!(
+        files.declared("web", &[Tag::Roles], Purpose::Setup),
+        declared
+    );
+    assert_eq!(
+        files.declared("web", &[Tag::Mail, Tag::Web], Purpose::Setup),
+        [""; 0]
+    );
     let (estate, domains, inputs) = files.read().unwrap();
     let (promises, mistakes) = Promises::collect(&estate, &domains, &templates(), &inputs);
     assert_eq!(mistakes, []);
-    let checks: Vec<_> = promises.own_checks.iter().map(|it| format!("{it:?}")).collect();
+    let checks: Vec<_> = promises
+        .own_checks
+        .iter()
+        .map(|it| format!("{it:?}"))
+        .collect();
     assert_eq!(checks.len(), 2);
     assert!(checks[0].contains("Welcome to One"), "{checks:?}");
     assert!(checks[1].contains("Hello to Two"), "{checks:?}");
@@ -156,7 +171,9 @@ fn what_users_have_made_goes_only_where_that_is_asked_for() {
 #[test]
 fn the_home_domain_is_known_where_there_is_one() {
     let mut files = Files::new(PAGES, &[ONE]);
-    files.estate = files.estate.with("hosts/web.yml", "home_domain: one.test\n");
+    files.estate = files
+        .estate
+        .with("hosts/web.yml", "home_domain: one.test\n");
     let declared = files.declared("web", &[], Purpose::Setup).join("\n");
     assert!(declared.contains("/etc/nginx/one.test.home"), "{declared}");
 }
@@ -185,19 +202,32 @@ fn every_mistake_has_its_place() {
         "organisation: One\nroles: [pages]\npages_greting: Hello\n",
         "organisation: One\nroles: [pages]\npages_greeting: [Hello]\n",
     ] {
-        all.push(format!("== {}\n{}", domain.replace('\n', " / "), told(PAGES, domain)));
+        all.push(format!(
+            "== {}\n{}",
+            domain.replace('\n', " / "),
+            told(PAGES, domain)
+        ));
     }
     for (what, instead) in [
         ("domains_on: [server]", "domains_on: []"),
         ("domains_on: [server]", "domains_on: [servers]"),
         ("domains_on: [server]", "domains_on: [pages]"),
         ("domains_on: [server]", "domains_on: [dns]"),
-        ("domains_on: [server]", "domains_on: [server]\nbackup: [/srv]"),
-        ("domains_on: [server]", "domains_on: [server]\nreplaces_builtin: true"),
+        (
+            "domains_on: [server]",
+            "domains_on: [server]\nbackup: [/srv]",
+        ),
+        (
+            "domains_on: [server]",
+            "domains_on: [server]\nreplaces_builtin: true",
+        ),
         ("domains_on: [server]", "after: [server]"),
         ("domain.name | replace", "domain.nam | replace"),
         ("  - user", "  - packages: {names: [acl]}\n  - user"),
-        ("  - user", "  - file: {path: /x, content: '{{ open_ports() | length }}'}\n  - user"),
+        (
+            "  - user",
+            "  - file: {path: /x, content: '{{ open_ports() | length }}'}\n  - user",
+        ),
         ("variables:", "variables:\n  domain: text"),
         ("pages_token: {type: secret}", "pages_other: {type: secret}"),
         ("pages_token: {type: secret}", "pages_other: {type: text}"),
@@ -206,7 +236,9 @@ fn every_mistake_has_its_place() {
         all.push(format!("== {}\n{told}", instead.replace('\n', " / ")));
     }
     let mut files = Files::new(PAGES, &[ONE]);
-    files.estate = files.estate.with("estate.yml", format!("{INVENTORY}  pages: [web]\n"));
+    files.estate = files
+        .estate
+        .with("estate.yml", format!("{INVENTORY}  pages: [web]\n"));
     all.push(format!("== given to a host\n{}", files.check()));
     assert_snapshot!(all.join("\n\n"));
 }

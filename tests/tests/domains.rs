@@ -50,9 +50,14 @@ fn a_domain_comes_stays_and_goes() {
         .prov(["check"])
         .run()
         .exits(64)
-        .says("domain customer.test: role 'note' needs the variable 'note_secret', which is not set")
+        .says(
+            "domain customer.test: role 'note' needs the variable 'note_secret', which is not set",
+        )
         .says("domain.private.yml");
-    estate.write("domains/customer.test/domain.private.yml", "note_secret: psst-99\n");
+    estate.write(
+        "domains/customer.test/domain.private.yml",
+        "note_secret: psst-99\n",
+    );
     estate.deploy();
     estate.prov(["apply"]).run().exits(0);
     estate
@@ -80,13 +85,22 @@ fn a_domain_comes_stays_and_goes() {
     again.run().exits(0).unchanged("one");
     let roles = estate.prov(["--output", "json", "complete"]);
     roles.run().exits(0).unchanged("one");
-    estate.prov(["verify", "note"]).run().exits(0).says("1 check passed");
+    estate
+        .prov(["verify", "note"])
+        .run()
+        .exits(0)
+        .says("1 check passed");
     let note = "/etc/dnsmasq.d/note-customer.test.conf";
-    estate.on("one", &format!("echo address=/note.customer.test/192.0.2.8 >{note}"));
+    estate.on(
+        "one",
+        &format!("echo address=/note.customer.test/192.0.2.8 >{note}"),
+    );
     estate.on("one", "sv restart dnsmasq");
     let broken = estate.prov(["verify", "note"]).run();
     broken.exits(1).says("192.0.2.8");
-    let mended = estate.prov(["domain", "customer.test", "--tags", "roles"]).run();
+    let mended = estate
+        .prov(["domain", "customer.test", "--tags", "roles"])
+        .run();
     mended.exits(0).says(note);
     estate.prov(["verify", "note"]).run().exits(0);
     // What a domain does not have any more goes, and comes again.
@@ -97,9 +111,15 @@ fn a_domain_comes_stays_and_goes() {
         estate.prov(["domain", "customer.test"]).run()
     };
     estate.write("domains/customer.test/domain.private.yml", "{}\n");
-    set("").exits(0).says("2 removed").says("/srv/notes-customer.test");
+    set("")
+        .exits(0)
+        .says("2 removed")
+        .says("/srv/notes-customer.test");
     assert!(!estate.holds("one", &format!("[ -e {note} ]")));
-    estate.write("domains/customer.test/domain.private.yml", "note_secret: psst-99\n");
+    estate.write(
+        "domains/customer.test/domain.private.yml",
+        "note_secret: psst-99\n",
+    );
     set("roles: [note]\n").exits(0);
     let both = estate.prov(["domain", "customer.test", "1st-other.test"]);
     both.run().exits(0);

@@ -105,7 +105,10 @@ fn of_role(text: &mut String, role: &Entry) {
     let _ = writeln!(text, "### {}\n\n{}", role.name(), role.summary());
     if let Some(on) = role.domains_on() {
         let on = on.join("` or `");
-        let _ = writeln!(text, "For domains that have it, on hosts with the role `{on}`.");
+        let _ = writeln!(
+            text,
+            "For domains that have it, on hosts with the role `{on}`."
+        );
     }
     text.push('\n');
     let schema = role.variables();

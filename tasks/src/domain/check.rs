@@ -97,7 +97,9 @@ impl Domain {
                 return None;
             }
             if let Some(role) = elsewhere.get(name) {
-                let message = format!("'{name}' is read by the role '{role}' alone, which the domain does not have");
+                let message = format!(
+                    "'{name}' is read by the role '{role}' alone, which the domain does not have"
+                );
                 let mistake = Diagnostic::at(mark.place(), message);
                 return Some(mistake.hint(format!("add {role} to the domain's 'roles'")));
             }

@@ -40,8 +40,14 @@ impl Estate {
         let roles: HashSet<&str> = of_hosts.iter().map(|role| role.name).collect();
         for assignment in &self.assignments {
             if is_of_domains(&assignment.role) {
-                let message = format!("the role '{}' is one of domains, not of hosts", assignment.role);
-                let hint = format!("name it in 'roles' of a domain's file: roles: [{}]", assignment.role);
+                let message = format!(
+                    "the role '{}' is one of domains, not of hosts",
+                    assignment.role
+                );
+                let hint = format!(
+                    "name it in 'roles' of a domain's file: roles: [{}]",
+                    assignment.role
+                );
                 mistakes.push(Diagnostic::at(assignment.mark.place(), message).hint(hint));
                 continue;
             }

@@ -11,7 +11,7 @@ use crate::domain::{Domain, Domains};
 use crate::estate::{Estate, Host};
 use crate::promise::Promises;
 use crate::resource::{Declared, Leaves};
-use crate::role::{self, For, Hosted, HostContext, Inputs, OwnRole};
+use crate::role::{self, For, HostContext, Hosted, Inputs, OwnRole};
 use crate::template::Templates;
 use crate::value::DomainName;
 
@@ -126,8 +126,7 @@ pub(in crate::domain) fn mistakes(
     for domain in domains.iter() {
         let names = &domain.settings().roles;
         for (at, name) in names.iter().enumerate() {
-            let mistake =
-                |message: String| Diagnostic::at(domain.place(&["roles"]), message);
+            let mistake = |message: String| Diagnostic::at(domain.place(&["roles"]), message);
             if names[..at].contains(name) {
                 mistakes.push(mistake(format!("the role '{name}' is named twice")));
                 continue;
@@ -141,9 +140,12 @@ pub(in crate::domain) fn mistakes(
                 let on = role.domains_on().unwrap_or_default().iter();
                 let on: Vec<_> = on.map(|(on, _)| on.as_str()).collect();
                 let on = on.join(" or ");
-                let message =
-                    format!("the role '{name}' works on hosts with the role {on}, and there is none");
-                mistakes.push(mistake(message).hint(format!("give a host the role {on} in estate.yml")));
+                let message = format!(
+                    "the role '{name}' works on hosts with the role {on}, and there is none"
+                );
+                mistakes.push(
+                    mistake(message).hint(format!("give a host the role {on} in estate.yml")),
+                );
             }
         }
     }
@@ -160,8 +162,12 @@ fn unknown(
 ) -> Diagnostic {
     let shown = crate::estate::shorten(name);
     if inputs.roles.iter().any(|role| role.name() == name) {
-        return mistake(format!("the role '{shown}' is one of hosts, not of domains"))
-            .hint("give it to hosts in estate.yml; a role of domains says 'domains_on' in its role.yml");
+        return mistake(format!(
+            "the role '{shown}' is one of hosts, not of domains"
+        ))
+        .hint(
+            "give it to hosts in estate.yml; a role of domains says 'domains_on' in its role.yml",
+        );
     }
     let mistake = mistake(format!("there is no role '{shown}' of domains"));
     match nearest(name, known.iter().map(|role| role.name())) {
@@ -175,13 +181,18 @@ fn not_on_hosts(known: &[&OwnRole], inputs: &Inputs) -> Vec<Diagnostic> {
     let of_hosts = inputs.roles.iter().filter(|role| !role.is_of_domains());
     let of_hosts: BTreeSet<_> = of_hosts.map(role::Entry::name).collect();
     let on = known.iter().filter_map(|role| role.domains_on()).flatten();
-    let wrong = on.filter(|(name, _)| !of_hosts.contains(name.as_str())).map(|(name, mark)| {
-        let message = format!("there is no role '{}' of hosts", crate::estate::shorten(name));
-        let mistake = Diagnostic::at(mark.place(), message);
-        match nearest(name, of_hosts.iter().copied()) {
-            Some(near) => mistake.hint(format!("did you mean '{near}'?")),
-            None => mistake.hint("name roles that estate.yml gives to hosts"),
-        }
-    });
+    let wrong = on
+        .filter(|(name, _)| !of_hosts.contains(name.as_str()))
+        .map(|(name, mark)| {
+            let message = format!(
+                "there is no role '{}' of hosts",
+                crate::estate::shorten(name)
+            );
+            let mistake = Diagnostic::at(mark.place(), message);
+            match nearest(name, of_hosts.iter().copied()) {
+                Some(near) => mistake.hint(format!("did you mean '{near}'?")),
+                None => mistake.hint("name roles that estate.yml gives to hosts"),
+            }
+        });
     wrong.collect()
 }

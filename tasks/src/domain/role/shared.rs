@@ -34,7 +34,10 @@ pub(super) fn shared(
         }
         for domain in domains.iter() {
             for one in of_domain(domain, estate, host, inputs, templates) {
-                let own = inputs.roles.of_domains().find(|role| role.name() == one.role);
+                let own = inputs
+                    .roles
+                    .of_domains()
+                    .find(|role| role.name() == one.role);
                 let Some(other) = of_others.insert(one.name(), format!("domain {}", domain.name()))
                 else {
                     continue;

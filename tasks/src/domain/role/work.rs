@@ -2,7 +2,8 @@
 
 use super::own::OwnContext;
 use super::{
-    DOMAIN_ROLES, DomainContext, DomainDeclarations, DomainRole, Purpose, Selection, Tag, home_domain,
+    DOMAIN_ROLES, DomainContext, DomainDeclarations, DomainRole, Purpose, Selection, Tag,
+    home_domain,
 };
 use crate::diagnostic::Diagnostic;
 use crate::domain::{Domain, Domains};

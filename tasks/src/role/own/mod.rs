@@ -20,8 +20,8 @@ mod shipped;
 mod toll;
 mod types;
 
-pub(in crate::role) use inventory::KnownVariables;
 pub(crate) use hosted::{For, Hosted};
+pub(in crate::role) use inventory::KnownVariables;
 pub(crate) use listed::{BESIDE, BESIDE_CHECK};
 pub(crate) use shipped::shipped;
 

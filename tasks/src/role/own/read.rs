@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
 
 use super::compile::{Compiler, OF_EACH};
-use super::types::Type;
 use super::engine::Engine;
+use super::types::Type;
 use super::{Acts, Item, Notified, On, OwnRole, Variable};
 use crate::content::Placeholders;
 use crate::diagnostic::{Diagnostic, Place};
@@ -332,7 +332,8 @@ impl Reader {
             let message = "packages are a host's, and not one domain's";
             let mistake = Diagnostic::at(item.said.mark.place(), message);
             self.mistakes.push(
-                mistake.hint("declare them in the role that 'domains_on' names, or in one beside it"),
+                mistake
+                    .hint("declare them in the role that 'domains_on' names, or in one beside it"),
             );
         }
     }
