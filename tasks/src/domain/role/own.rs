@@ -98,11 +98,10 @@ impl<'e> OwnContext<'e> {
 
 /// Gives what is declared to this end: what goes last was made first.
 fn for_purpose(declared: Vec<Declared>, purpose: Purpose) -> Vec<Declared> {
-    let goes = |one: &Declared| match (purpose, one.leaves) {
-        (Purpose::Setup, _) | (_, Leaves::Stays) => false,
-        (_, Leaves::Goes) => true,
-        (Purpose::Removal, Leaves::Data) => false,
-        (Purpose::Purge, Leaves::Data) => true,
+    let goes = |one: &Declared| match one.leaves {
+        Leaves::Goes => true,
+        Leaves::Data => purpose == Purpose::Purge,
+        Leaves::Stays => false,
     };
     if purpose == Purpose::Setup {
         return declared;
