@@ -8,7 +8,6 @@ use tasks::domain::Domains;
 use tasks::domain::role::{DomainWork, Purpose, Selection, Tag};
 use tasks::estate::{Estate, Sources};
 use tasks::promise::Promises;
-use tasks::resource::Resource;
 use tasks::role::{self, Catalogue, Inputs};
 use tasks::template::Templates;
 
@@ -102,10 +101,8 @@ impl Files {
         let host = estate.host(host).unwrap();
         let declared = work.resources(&estate, host, &inputs, &templates());
         let named = declared.unwrap().into_iter().map(|one| {
-            let text = match &one.resource {
-                Resource::File(file) => file.content.as_ref().map(|it| it.masked().to_string()),
-                _ => None,
-            };
+            let contents = one.resource.manage().contents();
+            let text = contents.first().map(|content| content.masked());
             format!("{} {}", one.name(), text.unwrap_or_default())
                 .trim()
                 .to_owned()
