@@ -36,6 +36,45 @@ checks:
   - dns: {name: 'note.{{ domain.name }}', answers: ['{{ note_address }}']}
 ";
 
+fn a_role_of_the_domain_is_proved_and_leaves_it(estate: &Estate) {
+    estate
+        .prov(["verify", "note"])
+        .run()
+        .exits(0)
+        .says("1 check passed");
+    let note = "/etc/dnsmasq.d/note-customer.test.conf";
+    estate.on(
+        "one",
+        &format!("echo address=/note.customer.test/192.0.2.8 >{note}"),
+    );
+    estate.on("one", "sv restart dnsmasq");
+    let broken = estate.prov(["verify", "note"]).run();
+    broken.exits(1).says("192.0.2.8");
+    let mended = estate
+        .prov(["domain", "customer.test", "--tags", "roles"])
+        .run();
+    mended.exits(0).says(note);
+    estate.prov(["verify", "note"]).run().exits(0);
+    // What a domain does not have any more goes, and comes again.
+    let settings = "organisation: customer.test\ndynamic_dns: {id: 1, records: [11]}\n";
+    let set = |more: &str| {
+        let text = format!("{settings}{more}");
+        estate.write("domains/customer.test/domain.yml", &text);
+        estate.prov(["domain", "customer.test"]).run()
+    };
+    estate.write("domains/customer.test/domain.private.yml", "{}\n");
+    set("")
+        .exits(0)
+        .says("2 removed")
+        .says("/srv/notes-customer.test");
+    assert!(!estate.holds("one", &format!("[ -e {note} ]")));
+    estate.write(
+        "domains/customer.test/domain.private.yml",
+        "note_secret: psst-99\n",
+    );
+    set("roles: [note]\n").exits(0);
+}
+
 #[test]
 fn a_domain_comes_stays_and_goes() {
     let estate = Estate::new(&["one"]);
@@ -85,42 +124,7 @@ fn a_domain_comes_stays_and_goes() {
     again.run().exits(0).unchanged("one");
     let roles = estate.prov(["--output", "json", "complete"]);
     roles.run().exits(0).unchanged("one");
-    estate
-        .prov(["verify", "note"])
-        .run()
-        .exits(0)
-        .says("1 check passed");
-    let note = "/etc/dnsmasq.d/note-customer.test.conf";
-    estate.on(
-        "one",
-        &format!("echo address=/note.customer.test/192.0.2.8 >{note}"),
-    );
-    estate.on("one", "sv restart dnsmasq");
-    let broken = estate.prov(["verify", "note"]).run();
-    broken.exits(1).says("192.0.2.8");
-    let mended = estate
-        .prov(["domain", "customer.test", "--tags", "roles"])
-        .run();
-    mended.exits(0).says(note);
-    estate.prov(["verify", "note"]).run().exits(0);
-    // What a domain does not have any more goes, and comes again.
-    let settings = "organisation: customer.test\ndynamic_dns: {id: 1, records: [11]}\n";
-    let set = |more: &str| {
-        let text = format!("{settings}{more}");
-        estate.write("domains/customer.test/domain.yml", &text);
-        estate.prov(["domain", "customer.test"]).run()
-    };
-    estate.write("domains/customer.test/domain.private.yml", "{}\n");
-    set("")
-        .exits(0)
-        .says("2 removed")
-        .says("/srv/notes-customer.test");
-    assert!(!estate.holds("one", &format!("[ -e {note} ]")));
-    estate.write(
-        "domains/customer.test/domain.private.yml",
-        "note_secret: psst-99\n",
-    );
-    set("roles: [note]\n").exits(0);
+    a_role_of_the_domain_is_proved_and_leaves_it(&estate);
     let both = estate.prov(["domain", "customer.test", "1st-other.test"]);
     both.run().exits(0);
     assert_eq!(there(&estate), "1st-other.test.conf\ncustomer.test.conf\n");
