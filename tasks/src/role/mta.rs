@@ -76,6 +76,10 @@ const fn yes() -> bool {
 /// Certificate of the estate's authority.
 pub(crate) const AUTHORITY: &str = "/etc/exim4/authority.pem";
 
+/// How long mail that waits for another host of the estate waits at most once that is back, as Exim writes times: how often the queue
+/// is looked through, and how long a host that has failed is left alone. Anybody else's server is asked as seldom as Debian has it.
+const RETRY: &str = "15s";
+
 pub(super) fn resources(cx: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagnostic>> {
     let variables: Variables = cx.vars.typed("mta")?;
     let settings = Settings::of(cx, &variables)?;
@@ -114,7 +118,22 @@ pub(super) fn resources(cx: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagn
         role.add(Resource::File(file)).notifies(&restart);
     }
     authority(cx, &mut role, variables.mta_smarthost.as_ref());
-    let macros = macros(cx, &variables);
+    let asks_own = settings.kind.needs_smarthost()
+        && variables
+            .mta_smarthost
+            .as_ref()
+            .is_some_and(|host| host.host(cx).is_some());
+    if asks_own {
+        // Debian 12 takes the first, from 13 on its unit takes the second and its init script the third.
+        let lines = format!(
+            "QUEUEINTERVAL='{RETRY}'\nEXIMSERVICE='-bdf -q{RETRY}'\nEXIMDAEMONOPTS='-bd -q{RETRY}'\n"
+        );
+        let mut block = Block::new(fixed("/etc/default/exim4"), Content::plain(lines));
+        block.name = Some("queue".to_owned());
+        block.create = true;
+        role.add(Resource::Block(block)).notifies(&restart);
+    }
+    let macros = macros(cx, &variables, asks_own);
     if let Some(content) = role.take(macros) {
         let path = if settings.is_split {
             "/etc/exim4/conf.d/main/00_mta"
@@ -210,7 +229,11 @@ pub(super) fn restart() -> Handler {
 }
 
 /// Renders what Debian's templates take from macros only (README.Debian of exim4-base).
-fn macros(cx: &HostContext<'_>, variables: &Variables) -> Result<Content, Diagnostic> {
+fn macros(
+    cx: &HostContext<'_>,
+    variables: &Variables,
+    asks_own: bool,
+) -> Result<Content, Diagnostic> {
     let smarthost = variables.mta_smarthost.as_ref();
     // A file can be named in place of a list of Debian's.
     let recipients = cx.roles.offers(cx.host).find_map(|offer| match offer {
@@ -232,6 +255,7 @@ fn macros(cx: &HostContext<'_>, variables: &Variables) -> Result<Content, Diagno
                 .list(),
         )
         .set("recipients", recipients.unwrap_or_default())
+        .set("retry", if asks_own { RETRY } else { "" })
         .finish()
 }
 
