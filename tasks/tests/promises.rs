@@ -97,7 +97,10 @@ fn names_of_domains_are_promised_to_those_who_know_them() {
     let everywhere = |to: &str| [(to.to_owned(), KnownFrom::Everywhere)];
     assert_eq!(
         published("imap"),
-        [("10.0.0.110".to_owned(), KnownFrom::Inside)]
+        [
+            ("10.0.0.109".to_owned(), KnownFrom::Outside),
+            ("10.0.0.110".to_owned(), KnownFrom::Inside)
+        ]
     );
     assert_eq!(published("imap.home.com"), []);
     assert_eq!(published("imap.customer.com"), everywhere("10.0.0.109"));

@@ -68,7 +68,8 @@ fn send(estate: &Estate, subject: &str) {
 fn arrive(estate: &Estate, subjects: &[&str]) -> Duration {
     let begun = Instant::now();
     for subject in subjects {
-        let there = format!("grep -rqsx 'Subject: {subject}' /home/vmail/one@{CUSTOMER}/Maildir/new");
+        let there =
+            format!("grep -rqsx 'Subject: {subject}' /home/vmail/one@{CUSTOMER}/Maildir/new");
         while !estate.holds("customers", &there) {
             let log = || estate.on("office", "tail -n 20 /var/log/exim4/mainlog");
             assert!(begun.elapsed() < SOON, "'{subject}' waits: {}", log());

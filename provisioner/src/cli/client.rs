@@ -52,6 +52,10 @@ fn standing(scopes: &Scopes<'_>, options: &Client) -> Result<(Location, Vec<Stri
         }
     };
     let mut rest = rest.to_vec();
+    if options.name == "lynx" {
+        // A site that one logs in to is of no use without them.
+        rest.insert(0, "-accept_all_cookies".to_owned());
+    }
     if options.name == "cadaver" && rest.is_empty() {
         rest.push(format!("{}/", scopes.calendar_server()?));
     }

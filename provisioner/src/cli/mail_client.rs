@@ -1,7 +1,7 @@
 //! What the mail clients are told: mutt as a user's program is configured, swaks as a stranger who writes to somebody.
 
 use tasks::estate::Location;
-use tasks::promise::{MailClient, MailRoute};
+use tasks::promise::{MailClient, MailGateway, MailRoute};
 
 use super::app::App;
 use super::scope::{self, Scopes};
@@ -31,6 +31,11 @@ pub(super) fn mutt(
     let mut scope = scopes.client("mutt", location)?;
     let address = address.to_ascii_lowercase();
     let (local, domain) = address.split_once('@').unwrap_or((&address, ""));
+    let authority = app.inputs.authority.as_ref().map(|_| AUTHORITY);
+    if let Some(gateway) = scopes.mail_gateway_of(domain) {
+        scope.files.push(somebody(gateway, &address, authority)?);
+        return Ok((scope, rest.to_vec()));
+    }
     let Some(hosted) = app.domains.get(domain) else {
         return Err(unknown(
             format!("'{domain}' is no domain of the estate"),
@@ -61,14 +66,40 @@ pub(super) fn mutt(
         password,
         route: MailRoute::of(home, location, domain)
             .map_err(|mistake| Problem::Usage(vec![mistake]))?,
-        authority: app.inputs.authority.as_ref().map(|_| AUTHORITY),
+        authority,
     };
-    scope.files.push(ClientFile {
+    scope.files.push(configuration(&client)?);
+    Ok((scope, rest.to_vec()))
+}
+
+/// Gives the configuration of somebody with mail at the server that stands for everybody else's.
+fn somebody(
+    gateway: &MailGateway,
+    address: &str,
+    authority: Option<&str>,
+) -> Result<ClientFile, Problem> {
+    let somebody = gateway.somebody.as_ref();
+    let Some(mailbox) = somebody.filter(|it| it.address == address) else {
+        let what = format!("nobody is known to the estate who reads mail as '{address}'");
+        let known = somebody.map(|it| it.address.as_str());
+        return Err(unknown(what, address, known.into_iter()));
+    };
+    configuration(&MailClient {
+        address,
+        domain: &gateway.domain,
+        login: &mailbox.login,
+        password: &mailbox.password,
+        route: MailRoute::Elsewhere(&gateway.server.name),
+        authority,
+    })
+}
+
+fn configuration(client: &MailClient<'_>) -> Result<ClientFile, Problem> {
+    Ok(ClientFile {
         path: MUTTRC,
         mode: 0o600,
         content: client.muttrc().map_err(|problem| vec![problem.into()])?,
-    });
-    Ok((scope, rest.to_vec()))
+    })
 }
 
 fn unknown<'n>(what: String, name: &str, known: impl Iterator<Item = &'n str>) -> Problem {

@@ -74,6 +74,12 @@ impl<'a> Scopes<'a> {
         self.found(self.promises.mail_gateways.first(), missing)
     }
 
+    /// Finds the server of somebody else's domain, if the estate has one.
+    pub(super) fn mail_gateway_of(&self, domain: &str) -> Option<&MailGateway> {
+        let mut gateways = self.promises.mail_gateways.iter();
+        gateways.find(|gateway| gateway.domain == domain)
+    }
+
     /// Finds the backup's director.
     pub(super) fn director(&self) -> Result<&Director, Problem> {
         let missing = (

@@ -190,7 +190,10 @@ pub(super) const CLIENTS: &[ClientImage] = &[
     ClientImage {
         name: "mutt",
         program: "mutt",
-        files: &[file!(0o644, "Dockerfile", "clients/mutt/Dockerfile")],
+        files: &[
+            file!(0o644, "Dockerfile", "clients/mutt/Dockerfile"),
+            file!(0o755, "certificate", "clients/openssl/certificate"),
+        ],
     },
     ClientImage {
         name: "openssl",

@@ -169,6 +169,12 @@ impl Dns {
                         ask(Internal, &name, expected(), shows);
                     }
                 }
+                KnownFrom::Outside => {
+                    for name in names(&published.name) {
+                        let shows = format!("{name} is the server outside for the world");
+                        ask(External, &name, expected(), shows);
+                    }
+                }
                 KnownFrom::Everywhere => {
                     for (location, place) in both {
                         let shows = format!("{} is known {place}", published.name);

@@ -24,6 +24,8 @@ pub struct NameServer {
 pub enum KnownFrom {
     /// The office alone, where it is also a name in the home domain.
     Inside,
+    /// The world alone, where it is also a name in the home domain: in the office it stands for something else.
+    Outside,
     /// Everybody, the office included.
     Everywhere,
 }

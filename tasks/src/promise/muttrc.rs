@@ -11,16 +11,18 @@ use crate::{Diagnostic, Secret};
 
 /// How mail is read and sent, by where the user is and whose user it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum MailRoute {
+pub enum MailRoute<'a> {
     /// The firm's own people in the office: the internal server, without TLS.
     Office,
     /// A customer in the office: reads at the customer's own server, sends through the internal one.
     CustomerInside,
     /// A customer anywhere else: the customer's own server for both.
     CustomerOutside,
+    /// Somebody of another domain: this server of theirs for both, which knows who is near.
+    Elsewhere(&'a str),
 }
 
-impl MailRoute {
+impl MailRoute<'_> {
     /// Decides on the route of a domain's users; `home` tells whether the domain is the firm's own.
     pub fn of(home: bool, location: Location, domain: &str) -> Result<Self, Diagnostic> {
         match (home, location) {
@@ -47,7 +49,7 @@ pub struct MailClient<'a> {
     /// The password.
     pub password: &'a Secret,
     /// How mail is read and sent.
-    pub route: MailRoute,
+    pub route: MailRoute<'a>,
     /// Where the client has the certificate of the estate's authority, if there is one.
     pub authority: Option<&'a str>,
 }
@@ -67,6 +69,10 @@ impl MailClient<'_> {
                 let smtp = format!("smtps://{login}@smtp.{domain}:{SUBMISSIONS}/");
                 (own_inbox, smtp)
             }
+            MailRoute::Elsewhere(server) => (
+                format!("imaps://{server}:{IMAPS}/"),
+                format!("smtp://{server}:{SMTP}/"),
+            ),
         };
         let mut settings = vec![
             ("from", self.address),
@@ -76,6 +82,7 @@ impl MailClient<'_> {
             ("folder", &inbox),
             ("spoolfile", "+INBOX"),
             ("smtp_url", &smtp),
+            ("record", "+Sent"),
             ("editor", "nano"),
         ];
         if let Some(path) = self.authority {
@@ -87,10 +94,19 @@ impl MailClient<'_> {
             let _ = writeln!(text, "set {name}={}", quote::mutt(value)?);
         }
         text.push_str(
-            "set use_envelope_from\nset imap_idle\nunset copy move\nunset ssl_starttls\n",
+            "set use_envelope_from\nset imap_idle\nset copy\nunset confirmcreate move\nunset ssl_starttls\n",
         );
         // Where the URL asks for TLS there is TLS from the beginning; nothing else is offered or taken.
         text.push_str("unset ssl_force_tls\nset ssl_verify_host\n");
+        // Asked when mutt begins, and shown for as long as it runs.
+        if let Some(server) = inbox.strip_prefix("imaps://") {
+            let server = server.trim_end_matches('/');
+            let _ = writeln!(
+                text,
+                "set my_met=\"`certificate --line {server} 2>/dev/null | sed 's/%/%%/g'`\"\n\
+                 set status_format=\"-%r-%f [%M/%m] $my_met\""
+            );
+        }
         let secret = |name: &str| {
             let line = |password: &str| Ok(format!("set {name}={}\n", quote::mutt(password)?));
             self.password.try_map(line).map(Segment::Secret)
@@ -107,7 +123,7 @@ impl MailClient<'_> {
 mod tests {
     use super::*;
 
-    fn client<'a>(route: MailRoute, login: &'a str, password: &'a Secret) -> MailClient<'a> {
+    fn client<'a>(route: MailRoute<'a>, login: &'a str, password: &'a Secret) -> MailClient<'a> {
         MailClient {
             address: "userfname.userlname@customer.com",
             domain: "customer.com",
@@ -118,7 +134,7 @@ mod tests {
         }
     }
 
-    fn shown(route: MailRoute, login: &str, password: &str) -> String {
+    fn shown(route: MailRoute<'_>, login: &str, password: &str) -> String {
         let password = Secret::new(password);
         client(route, login, &password).muttrc().unwrap().expose()
     }
@@ -137,6 +153,17 @@ mod tests {
         let office = shown(MailRoute::Office, "user1fname", "p");
         assert!(office.contains("set imap_user=\"user1fname\"\nset folder=\"imap://imap/\""));
         assert!(office.contains("set smtp_url=\"smtp://smtp:25/\""));
+        // There is no certificate to be shown.
+        assert!(inside.contains("certificate --line imap.customer.com:993 "));
+        assert!(!office.contains("certificate --line"));
+    }
+
+    #[test]
+    fn somebody_of_another_domain_uses_the_server_of_that() {
+        let other = shown(MailRoute::Elsewhere("mail-other"), "user", "p");
+        assert!(other.contains("set folder=\"imaps://mail-other:993/\""));
+        assert!(other.contains("set smtp_url=\"smtp://mail-other:25/\""));
+        assert!(other.contains("set record=\"+Sent\""));
     }
 
     #[test]

@@ -92,6 +92,9 @@ pub(super) fn promises(
                     let name = cx.domain.sub(label).to_string();
                     publish(KnownFrom::Everywhere, name, server.address());
                 }
+                (false, true) if label == IMAP_NAME => {
+                    publish(KnownFrom::Outside, label.to_owned(), server.address());
+                }
                 (true, false) | (false, true) => {}
             }
         }
@@ -133,9 +136,14 @@ fn mail(cx: &DomainContext<'_>, made: &mut DomainDeclarations, inside: bool) {
         return;
     }
     let names = [IMAP_NAME, SMTP_NAME].map(|label| cx.domain.sub(label).to_string());
+    let mut names = names.to_vec();
+    if cx.is_home() {
+        // In the office the short name is that of the office's own server, and asked for there.
+        names.push(IMAP_NAME.to_owned());
+    }
     let entry = Entry {
         address: server.address(),
-        names: names.to_vec(),
+        names,
     };
     hosts(cx, made, MAIL, domain, &[entry]);
     let content = cx
