@@ -4,6 +4,7 @@
 //! inside are asked for inside, those outside from both sides.
 
 mod hosts;
+mod letters;
 mod page;
 
 use futures_util::FutureExt as _;
@@ -15,11 +16,12 @@ use tasks::promise::{DatabaseServer, Promises, SiteAccount, SiteFront, SiteServe
 use super::round::Round;
 use super::{
     Acceptance, Bench, BenchError, Check, Checks, Client, Evidence, Missing, Open, Results, Seat,
-    Surroundings,
+    Surroundings, Sweep, Writes, mail,
 };
 use crate::docker::{BROWSER, ClientSession};
 
 use hosts::{closed, installed, only_from, unreadable};
+use letters::Reader;
 use page::{Picture, fold, title};
 
 pub(super) const SERVICE: &str = "web";
@@ -30,15 +32,22 @@ const AT_ONCE: usize = 4;
 /// A program that trusts the estate's authority alone.
 pub(super) const CURL: &str = "curl";
 
+/// What reads mail where the world reads it.
+const MAILBOXES: Client = Client::outside("mail");
+
 /// The sites, what their hosts keep, and the servers of their databases.
 struct Web {
     fronts: Vec<SiteFront>,
     servers: Vec<SiteServer>,
     accounts: Vec<SiteAccount>,
     databases: Vec<DatabaseServer>,
+    /// Those to whom sites write, as far as their mail can be read.
+    readers: Vec<Reader>,
+    /// Whether accounts may be made in sites.
+    may_write: bool,
 }
 
-pub(super) fn checks(promises: &Promises, _: &Surroundings<'_>) -> Checks {
+pub(super) fn checks(promises: &Promises, surroundings: &Surroundings<'_>) -> Checks {
     if promises.site_fronts.is_empty() {
         return Err(Missing::nothing_promised(
             "no domain of the estate has a web site",
@@ -58,6 +67,8 @@ pub(super) fn checks(promises: &Promises, _: &Surroundings<'_>) -> Checks {
         servers: promises.site_servers.clone(),
         accounts: accounts.clone(),
         databases,
+        readers: letters::readers(promises),
+        may_write: surroundings.writes == Writes::Everything,
     }))
 }
 
@@ -123,6 +134,45 @@ impl Web {
         sites.find(|it| it.bare.is_some()).or(first) == Some(site)
     }
 
+    /// Gives the sites by which it is shown that their hosts have mail sent: of each host, the first.
+    fn mailing(&self) -> impl Iterator<Item = (&SiteFront, &SiteServer)> {
+        let first = |server: &&SiteServer| {
+            let mut servers = self.servers.iter();
+            let first = servers.find(|it| it.server == server.server);
+            first.is_some_and(|first| first.name == server.name)
+        };
+        let servers = self.servers.iter().filter(first).filter(|it| it.mails);
+        servers.filter_map(|server| {
+            let mut fronts = self.fronts.iter();
+            Some((fronts.find(|it| it.name == server.name)?, server))
+        })
+    }
+
+    /// Chooses the checks of what sites write to people.
+    fn letters<'b>(&'b self, bench: &'b Bench, round: &mut Round<'b>) {
+        for (number, (site, server)) in self.mailing().enumerate() {
+            for (at, reader) in self.readers.iter().enumerate() {
+                if !self.may_write {
+                    round.leave("would make an account in a site", 1);
+                    continue;
+                }
+                let own = location(site);
+                let (Some(curl), Some(mailboxes)) = (bench.find(curl(own)), bench.find(MAILBOXES))
+                else {
+                    round.leave(BenchError::NoVantage(own).to_string(), 1);
+                    continue;
+                };
+                let token = format!("{}web{number}{at}", bench.run);
+                let view = View::of(curl, own);
+                round.add(async move {
+                    let site = (site, server);
+                    let check = letters::arrives(site, (reader, mailboxes), view, (bench, token));
+                    Ok(vec![check.await?])
+                });
+            }
+        }
+    }
+
     /// Chooses the checks of a site.
     fn site<'b>(&'b self, site: &'b SiteFront, bench: &'b Bench, round: &mut Round<'b>) {
         let (own, inside) = (location(site), Location::Internal);
@@ -170,6 +220,9 @@ impl Acceptance for Web {
     fn clients(&self) -> Vec<Client> {
         let pictured = self.fronts.iter().filter(|site| self.is_pictured(site));
         let mut clients = vec![Client::inside(CURL), Client::outside(CURL)];
+        if self.may_write && !self.readers.is_empty() {
+            clients.push(MAILBOXES);
+        }
         for browser in pictured.map(browser) {
             if !clients.contains(&browser) {
                 clients.push(browser);
@@ -190,7 +243,29 @@ impl Acceptance for Web {
                     closed(server, View::of(seat, inside))
                 });
             }
+            self.letters(bench, &mut round);
             round.make(AT_ONCE).await
+        }
+        .boxed()
+    }
+
+    /// Takes away what a run may have left where a check of it failed: accounts in sites, and messages.
+    fn sweep<'b>(&'b self, bench: &'b Bench, _: Sweep) -> BoxFuture<'b, Result<(), BenchError>> {
+        async {
+            if !self.may_write || self.readers.is_empty() {
+                return Ok(());
+            }
+            for (_, server) in self.mailing() {
+                let host = &server.server.name;
+                let mut command: Vec<&str> = server.gone.iter().map(String::as_str).collect();
+                command.push(&bench.run);
+                bench.on(host, &command, b"").await?;
+                mail::sweep(bench, host, &[]).await?;
+            }
+            for reader in &self.readers {
+                mail::sweep(bench, &reader.server, &[reader.login().to_owned()]).await?;
+            }
+            Ok(())
         }
         .boxed()
     }

@@ -38,6 +38,12 @@ pub struct SiteServer {
     pub private_access: String,
     /// The command on the host that succeeds when the site reaches its database and is installed.
     pub installed: Vec<String>,
+    /// The command on the host that makes an account without rights, after it the account's name and its address.
+    pub visitor: Vec<String>,
+    /// The command that takes such accounts away, after it how their names begin.
+    pub gone: Vec<String>,
+    /// Whether the host has mail sent.
+    pub mails: bool,
 }
 
 /// The account of a site's database.

@@ -143,7 +143,7 @@ pub(super) fn resources(cx: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagn
         role.add(Resource::File(File::new(fixed(path), content)))
             .notifies(&restart);
     }
-    let credentials = credentials(cx, &variables);
+    let credentials = credentials(cx, &variables, settings.kind);
     if let Some(content) = role.take(credentials) {
         let mut file = File::new(fixed("/etc/exim4/passwd.client"), content);
         file.group = String::from("Debian-exim");
@@ -331,11 +331,16 @@ fn joined(parts: &[impl ToString], separator: &str) -> String {
     parts.join(separator)
 }
 
-fn credentials(cx: &HostContext<'_>, variables: &Variables) -> Result<Content, Diagnostic> {
+fn credentials(
+    cx: &HostContext<'_>,
+    variables: &Variables,
+    kind: ConfigType,
+) -> Result<Content, Diagnostic> {
     let rendering = cx.render("mta/passwd.client");
     let smarthost = variables.mta_smarthost.as_ref();
-    // There, credentials belong to the sender's domain and are in files of another format.
-    let smarthost = smarthost.filter(|_| !cx.offers(Capability::MailCredentials));
+    // Who sends directly needs none. With MailCredentials, they belong to the sender's domain and are in files of another format.
+    let smarthost =
+        smarthost.filter(|_| kind.needs_smarthost() && !cx.offers(Capability::MailCredentials));
     let login = smarthost.and_then(|host| {
         Some((
             &host.hostname,

@@ -135,16 +135,16 @@ impl Told {
 
 /// A folder of a mailbox, as an IMAP client reads it.
 #[derive(Debug, Clone)]
-pub(super) struct Folder {
+pub(in crate::verify) struct Folder {
     /// Its URL.
-    pub(super) url: String,
+    pub(in crate::verify) url: String,
     /// Whose it is.
-    pub(super) mailbox: Mailbox,
+    pub(in crate::verify) mailbox: Mailbox,
 }
 
 /// Why there is no message.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Missing {
+pub(in crate::verify) enum Missing {
     /// It did not arrive in time.
     Late(String),
     /// The folder could not be read.
@@ -153,13 +153,13 @@ pub(super) enum Missing {
 
 impl Folder {
     /// Gives the URL with who reads it.
-    pub(super) fn typed(&self) -> String {
+    pub(in crate::verify) fn typed(&self) -> String {
         self.url
             .replacen("://", &format!("://{}@", self.mailbox.login), 1)
     }
 
     /// Waits for the message with a token in its subject, and takes it away.
-    pub(super) async fn take(
+    pub(in crate::verify) async fn take(
         &self,
         client: &Seat,
         token: &str,

@@ -269,17 +269,26 @@ impl Acceptance for Mail {
             // In the order in which they hand messages on, and the first one again: reports come back to it.
             let servers = [internal, Some(&self.external.server), other, internal];
             for server in servers.into_iter().flatten() {
-                let mut command = vec!["sh", "-s", "--", &bench.run];
-                command.extend(logins.iter().map(String::as_str));
-                match bench.on(&server.name, &command, SWEEP).await {
-                    // A server that does not run is one of the things that the checks have told.
-                    Err(error) if !error.is_away() => return Err(error),
-                    Ok(_) | Err(_) => {}
-                }
+                sweep(bench, &server.name, &logins).await?;
             }
             Ok(())
         }
         .boxed()
+    }
+}
+
+/// Takes away from a server what this run has sent: from its queue, and from the mailboxes of those with these logins.
+pub(super) async fn sweep(
+    bench: &Bench,
+    server: &str,
+    logins: &[String],
+) -> Result<(), BenchError> {
+    let mut command = vec!["sh", "-s", "--", &bench.run];
+    command.extend(logins.iter().map(String::as_str));
+    match bench.on(server, &command, SWEEP).await {
+        // A server that does not run is one of the things that the checks have told.
+        Err(error) if !error.is_away() => Err(error),
+        Ok(_) | Err(_) => Ok(()),
     }
 }
 

@@ -87,9 +87,10 @@ pub(super) fn promises(
         if !cx.is_host(site.wordpress.name()) {
             continue;
         }
-        let installed = AS_SERVER
-            .into_iter()
-            .chain(["installed", site.name.as_str()]);
+        let program = |word| {
+            let words = AS_SERVER.into_iter().chain([word, site.name.as_str()]);
+            words.map(str::to_owned).collect()
+        };
         promises.site_servers.push(SiteServer {
             name: site.name.to_string(),
             server: Server::of(site.wordpress),
@@ -97,7 +98,10 @@ pub(super) fn promises(
             database: Server::of(site.database),
             private_files: vec![site.configuration(), site.keys()],
             private_access: format!("root:{SERVER} {PRIVATE:o}"),
-            installed: installed.map(str::to_owned).collect(),
+            installed: program("installed"),
+            visitor: program("visitor"),
+            gone: program("gone"),
+            mails: site.wordpress.has_role("mta"),
         });
     }
     Ok(())
