@@ -4,13 +4,14 @@
 //! taken away and holds nothing secret. Refuses to guess: what a host does not remember, or what another estate declared, is never
 //! touched, and neither is anything while it is not known what the estate declares for the host.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
 use crate::plan::handlers;
 use crate::probe::{Facts, PackageFact, PathFact, PathQuestion, Query, Read};
 use crate::resource::{Declared, Handler, Leaves, Packages, Resource, State};
+use crate::role::Reliance;
 use crate::value::HostPath;
 
 /// Why a service is not stopped.
@@ -201,6 +202,8 @@ pub struct Memory {
     pub takes: BTreeSet<String>,
     /// What it may take away besides.
     pub scope: Scope,
+    /// Roles by which the host serves others of its estate.
+    pub relied: BTreeMap<&'static str, Reliance>,
 }
 
 /// What a host remembers.
@@ -351,6 +354,29 @@ impl Memory {
         leaving.going.sort_by_key(Trace::turn);
         leaving.spare_accounts();
         leaving
+    }
+
+    /// Says why nothing may leave, with a remedy, where a role would of which other hosts still have something.
+    #[must_use]
+    pub fn held(&self, leaving: &Leaving) -> Option<(String, String)> {
+        let goes = |role: &str| {
+            let mut going = leaving.going.iter().filter(|trace| trace.domain.is_none());
+            !self.roles.contains(role)
+                && going.any(|trace| trace.role.split(", ").any(|one| one == role))
+        };
+        let (role, by) = self.relied.iter().find(|(role, _)| goes(role))?;
+        let hosts: Vec<_> = by.hosts.iter().map(String::as_str).collect();
+        Some((
+            format!(
+                "the role {role} would leave this host, which still {} {}",
+                by.does,
+                hosts.join(", ")
+            ),
+            format!(
+                "name another host in `{}` first, or leave this one the role {role}",
+                by.variable
+            ),
+        ))
     }
 
     fn forgets(&self, trace: &Trace) -> bool {

@@ -177,6 +177,7 @@ fn no_role_makes_the_check_panic_or_hang() {
             _ => wrong += 1,
         }
     }
+    chance::told("roles", chance::count(RUNS));
     assert!(
         wrong > right / 4,
         "{wrong} of {} runs had mistakes",

@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tasks::Secret;
 use tasks::content::Content;
@@ -12,6 +12,7 @@ use tasks::resource::{
     Block, Declared, Directory, File, Handler, Leaves, Line, MariaDbUser, Packages, Resource,
     Service,
 };
+use tasks::role::Reliance;
 use tasks::value::{HostPath, PackageName, ServiceName};
 
 fn path(text: &str) -> HostPath {
@@ -55,6 +56,7 @@ fn memory(declared: &[Declared], scope: Scope) -> Memory {
         brings: Trace::of_roles(declared),
         takes: BTreeSet::new(),
         scope,
+        relied: BTreeMap::new(),
     }
 }
 
@@ -170,6 +172,28 @@ fn a_package_that_others_need_stays() {
         kept.contains(&"packages svc (others need it)".to_owned()),
         "{kept:?}"
     );
+}
+
+#[test]
+fn a_role_that_other_hosts_rely_on_does_not_leave() {
+    let host = remembered(&daemon());
+    let relied = |role| {
+        let mut memory = memory(&[], of_roles());
+        let hosts = BTreeSet::from(["mail".to_owned(), "www".to_owned()]);
+        let reliance = Reliance {
+            hosts,
+            does: "resolves names for",
+            variable: "dns_resolvers",
+        };
+        memory.relied = BTreeMap::from([(role, reliance)]);
+        memory.held(&memory.leaving(&host))
+    };
+    let (cause, hint) = relied("svc").unwrap();
+    assert_eq!(cause, "the role svc would leave this host, which still resolves names for mail, www");
+    assert!(hint.starts_with("name another host in `dns_resolvers` first"), "{hint}");
+    // It has not left, or nobody has anything of what has.
+    assert_eq!(relied("other"), None);
+    assert_eq!(relied("dns"), None);
 }
 
 #[test]

@@ -17,12 +17,14 @@
 mod docker;
 mod estate;
 mod prov;
+mod sampled;
 mod sender;
 mod server;
 
 pub use docker::{docker, docker_fails, resolve, secret};
 pub use estate::{Estate, Folder};
 pub use prov::{Prov, Ran, Running, binary};
+pub use sampled::Sampled;
 pub use sender::{Sender, Sent};
 pub use server::Server;
 

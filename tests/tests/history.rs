@@ -113,3 +113,43 @@ fn a_run_is_remembered_and_taken_back() {
     estate.prov(["undo", "../../etc"]).run().exits(64);
     assert!(estate.holds("one", "[ -z \"$(find /var/lib/prov -perm /077 ! -type l ! -path /var/lib/prov)\" ] && ! grep -rq canary /var/lib/prov"));
 }
+
+/// Many changes that can be taken back, each of its own.
+fn many_files() -> String {
+    let files = (0..30).map(|number| {
+        format!("  - file: {{path: /srv/many/{number}, content: \"new {number}\\n\"}}\n")
+    });
+    let files: String = files.collect();
+    format!("summary: Many files.\nresources:\n{files}  - symlink: {{path: /srv/many/link, target: /srv/many/1}}\n")
+}
+
+#[test]
+fn an_undo_that_is_killed_at_any_moment_is_finished_by_the_next() {
+    const MANY: &str = "cd /srv/many; find . -printf '%p %y %m %u %g %s %l\\n' | sort; find . -type f -print0 | sort -z | xargs -0 sha256sum";
+    let estate = Estate::deployed(&["one"]);
+    estate.inventory("roles: {many: [one]}\n");
+    estate.write("roles/many/role.yml", &many_files());
+    estate.on(
+        "one",
+        "mkdir /srv/many; cd /srv/many; for n in $(seq 0 2 28); do echo old $n >$n; chmod 0640 $n; done",
+    );
+    let before = estate.on("one", MANY);
+    for milliseconds in [100_u64, 200, 300, 400, 500, 650, 800, 1000, 1300, 1700] {
+        estate.prov(["apply", "--wait", "60"]).run().exits(0);
+        let after = estate.on("one", MANY);
+        assert_ne!(after, before);
+        let listed = estate.prov(["--output", "json", "history"]).run();
+        let run = listed.host("one")["runs"][0]["run"].as_str().unwrap().to_owned();
+        let undo = estate.prov(["undo", &run, "--wait", "60"]).start();
+        std::thread::sleep(std::time::Duration::from_millis(milliseconds));
+        undo.kill();
+        let again = estate.prov(["undo", &run, "--wait", "60"]).run();
+        again.exits(0);
+        assert_eq!(estate.on("one", MANY), before, "killed after {milliseconds} ms\n{}", again.told());
+        let left = estate.on(
+            "one",
+            "find / -xdev -name '.prov.*' -not -path '/proc/*'; ls -A /var/lib/prov/undo 2>/dev/null || :; cat /var/lib/prov/pending 2>/dev/null || :",
+        );
+        assert_eq!(left, "", "killed after {milliseconds} ms");
+    }
+}

@@ -135,11 +135,11 @@ fn refused(server: &Server) {
         &["swapon", "may not use swap space"],
     );
     fails(
-        "  - mount: {path: /home, source: tmpfs, fstype: tmpfs, options: nosuchoption}\n",
+        "  - mount: {path: /mnt, source: tmpfs, fstype: tmpfs, options: nosuchoption}\n",
         &["correct `fstype` and `options`", "nothing was kept"],
     );
     fails(
-        "  - mount: {path: /home, source: /dev/nothing, fstype: ext4}\n",
+        "  - mount: {path: /mnt, source: /dev/nothing, fstype: ext4}\n",
         &["/dev/nothing", "lsblk -f"],
     );
     let after =

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::io::Read as _;
 
-use end_to_end::{Estate, docker, secret};
+use end_to_end::{Estate, Sampled, docker, secret};
 
 const CONFIGURATION: &str = "/etc/bacula/bacula-fd.conf";
 
@@ -57,6 +57,7 @@ fn a_secret_is_found_in_its_file_and_nowhere_else() {
     let secrets = [director.as_str(), &monitor, &other, estate.password()];
 
     docker(&["exec", "--detach", &container, "sh", "-c", SAMPLER], "");
+    let here = Sampled::begin([director.as_str(), &monitor, estate.password()]);
     let plan = estate.path_text("state/plan");
     let mut said = Vec::new();
     let mut run = |arguments: &[&str], code: i32| {
@@ -74,6 +75,7 @@ fn a_secret_is_found_in_its_file_and_nowhere_else() {
     let write = format!("cat >{CONFIGURATION}");
     docker(&["exec", "-i", &container, "sh", "-c", &write], &changed);
     run(&["diff"], 0);
+    assert_eq!(here.found(), Vec::<String>::new(), "on this machine");
     run(&["--output", "json", "diff", "--exit-code"], 2);
     // A validation that fails: what was written meanwhile must go again.
     estate.on(
@@ -371,6 +373,7 @@ fn secrets_of_databases_and_backups_are_in_their_files_and_nowhere_else() {
         ran
     };
     watch();
+    let here = Sampled::begin(secrets.iter().copied());
     run(&mut places, &["-vvv", "diff", "--out", &plan]);
     run(&mut places, &["-vvv", "apply", "--plan", &plan]);
     run(&mut places, &["--output", "json", "diff"]);
@@ -385,6 +388,7 @@ fn secrets_of_databases_and_backups_are_in_their_files_and_nowhere_else() {
     run(&mut places, &["diff"]);
     run(&mut places, &["--output", "json", "-vvv", "apply"]);
     seen(&mut places);
+    assert_eq!(here.found(), Vec::<String>::new(), "on this machine");
     for host in HOSTS {
         let image = ["inspect", "--format", "{{.Image}}", &estate.container(host)];
         let image = docker(&image, "");

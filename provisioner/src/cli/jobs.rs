@@ -67,6 +67,13 @@ fn job(
             (resources.to_vec(), Phase::Completion)
         }
     };
+    if !matches!(work, Work::Domains(_) | Work::RolesAndDomains(..)) {
+        let others = others.as_deref().unwrap_or_default();
+        let mistakes = tasks::role::taken_from_under(host.name(), &resources, others);
+        if !mistakes.is_empty() {
+            return Err(mistakes.into());
+        }
+    }
     let declared = resources.iter().chain(others.iter().flatten());
     let secrets = declared.flat_map(|one| one.resource.manage().secrets());
     let secrets: BTreeSet<_> = secrets.chain(host.connection().password.clone()).collect();

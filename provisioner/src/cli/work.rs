@@ -76,6 +76,7 @@ pub(super) fn memory(
             purge: leave.purge,
             forget: leave.forget.clone(),
         },
+        relied: tasks::role::relied_on(&app.estate, host),
     };
     if let Some(work) = domains {
         let traces = of_domains(work)?;

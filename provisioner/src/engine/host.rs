@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use tasks::leaving::Leaving;
 use tasks::plan::{self, HostPlan, Remedy};
 use tasks::probe::Facts;
 use tasks::resource::{Declared, Handling};
@@ -108,6 +109,7 @@ async fn look(
     exchange.leave(&job.host, &job.exports, &answers.facts);
     let mut job = exchange.fill(job).await;
     refuse_other_release(&job, &answers.facts)?;
+    refuse_what_others_rely_on(&job, &leaving)?;
     outcome.left = job.take_away(&mut leaving, &answers.facts);
     let job = &job;
     outcome.notes.extend(other_name(job, &answers.facts));
@@ -134,6 +136,12 @@ async fn look(
         handlers,
         facts: answers.facts,
     })
+}
+
+/// Refuses that a role leaves a host of which others of the estate have something.
+fn refuse_what_others_rely_on(job: &Job, leaving: &Leaving) -> Result<(), Failure> {
+    let held = job.memory.as_ref().and_then(|memory| memory.held(leaving));
+    held.map_or(Ok(()), |(cause, hint)| Err(Failure::new(cause, hint)))
 }
 
 /// Refuses a host that runs another release than its estate says.
@@ -235,6 +243,7 @@ async fn change(
     how.exchange.leave(&job.host, &job.exports, &facts);
     let mut job = how.exchange.fill(job).await;
     refuse_other_release(&job, &facts)?;
+    refuse_what_others_rely_on(&job, &leaving)?;
     outcome.left = job.take_away(&mut leaving, &facts);
     let planned = preview_plan(&job, &facts)?;
     let pending = job.due(answers.pending);

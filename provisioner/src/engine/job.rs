@@ -61,7 +61,7 @@ impl Job {
         queries.extend(files(&self.exports));
         queries.extend(self.memory.as_ref().map(Memory::query));
         // Whether a change may lock prov out depends on the account that it logs in with.
-        queries.extend(self.guards.then_some(Query::Login(())));
+        queries.insert(Query::Login(()));
         queries
     }
 

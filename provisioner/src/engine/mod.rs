@@ -4,6 +4,9 @@
 
 pub mod answers;
 mod asking;
+#[cfg(test)]
+#[path = "../../../tasks/tests/chance/mod.rs"]
+mod chance;
 mod exchange;
 mod handlers;
 mod history;

@@ -301,7 +301,10 @@ fn before(declared: &Declared, facts: &Facts, key: &[u8]) -> Result<String, Fail
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
+    use crate::engine::chance::{self, Chance};
+
+    /// Runs that `./check` has time for.
+    const RUNS: u64 = 2_000;
 
     const PLAN: &str = r#"{
   "version": 3,
@@ -313,22 +316,34 @@ mod tests {
   "hosts": [{"host": "web1", "key": "00ff", "resources": [{"name": "file /etc/motd", "before": "aa"}], "steps": "bb", "shown": {"changes": []}}]
 }"#;
 
-    proptest! {
-        #[test]
-        fn a_plan_that_somebody_has_edited_is_read_or_refused(
-            edits in proptest::collection::vec((any::<prop::sample::Index>(), 0_usize..12, "[\\[\\]{}\",:0-9a-z\\\\\u{0}\u{202e}-]{0,8}"), 0..4),
-        ) {
-            let mut letters: Vec<char> = PLAN.chars().collect();
-            for (at, length, new) in edits {
-                let at = at.index(letters.len() + 1);
-                letters.splice(at..letters.len().min(at + length), new.chars());
-            }
-            let text: String = letters.into_iter().collect();
-            match SavedPlan::parse(&text, "plan.json") {
-                Ok(plan) => prop_assert_eq!(plan.version, VERSION),
-                Err(failure) => prop_assert!(failure.cause.starts_with("plan.json "), "{:?}", failure),
-            }
+    /// What is put into plans.
+    const PARTS: &[&str] = &[
+        "", "\0", "\n", "{", "}", "[", "]", "\"", ",", ":", "\\", "\\u0000", "\\ud800", "null", "true", "-1", "1e999", "18446744073709551616", "3",
+        "2", "00ff", "\u{202e}", "\"hosts\":", "\"steps\": \"cc\",", "\"version\": 3,", "[[[[[[[[[[[[[[[[", "{\"a\":{\"a\":", "/", "..",
+    ];
+
+    #[test]
+    fn a_plan_that_somebody_has_edited_is_read_or_refused() {
+        let (mut plans, mut refused) = (0_u64, 0_u64);
+        for run in chance::runs(RUNS) {
+            let text = Chance::of(run).mutated(PLAN, PARTS);
+            chance::make(run, &[&text], || match SavedPlan::parse(&text, "plan.json") {
+                Ok(plan) => {
+                    assert_eq!(plan.version, VERSION);
+                    // What is written again is what was read.
+                    let again = serde_json::to_string(&plan).unwrap();
+                    let again = SavedPlan::parse(&again, "plan.json").unwrap();
+                    assert_eq!(serde_json::to_value(&again).unwrap(), serde_json::to_value(&plan).unwrap());
+                    plans += 1;
+                }
+                Err(failure) => {
+                    assert!(failure.cause.starts_with("plan.json "), "{failure:?}");
+                    refused += 1;
+                }
+            });
         }
+        chance::told("saved plans", chance::count(RUNS));
+        assert!(plans > 0 && refused > 0, "{plans} were read, {refused} refused");
     }
 
     #[test]

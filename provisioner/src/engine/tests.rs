@@ -1,5 +1,7 @@
 //! The scripts, run by a real `sh` on this machine, and answers of hosts that lie.
 
+mod hostile;
+
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::process::Command;

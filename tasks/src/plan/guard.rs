@@ -1,8 +1,9 @@
-//! Where nothing is written: through links that others could have made, and in their folders where programs write by themselves.
+//! Where nothing is written: through links that others could have made, and in their folders where programs write by themselves; and
+//! what is not taken away ([`ground`]).
 //!
 //! It holds for every kind, because it is decided here and not by each; the functions that write heed it again on the host.
 
-use super::{Change, Planned};
+use super::{Change, Planned, ground};
 use crate::probe::{Facts, Maker, NotAsked};
 use crate::resource::{AtEnd, Manage};
 use crate::step::Step;
@@ -23,7 +24,7 @@ pub fn decide(manage: &dyn Manage, facts: &Facts) -> Result<Planned, NotAsked> {
         let (path, end) = written(step)?;
         refused(path, end, facts)
     });
-    if let Some(refused) = refused {
+    if let Some(refused) = refused.or_else(|| ground::taken_away(&change, facts)) {
         return Ok(refused);
     }
     if let Some(followed) = followed(manage, facts) {

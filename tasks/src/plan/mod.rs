@@ -5,6 +5,7 @@
 mod altered;
 mod change;
 mod diff;
+mod ground;
 mod guard;
 pub mod handlers;
 mod host;

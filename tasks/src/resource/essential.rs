@@ -1,9 +1,11 @@
-//! What a host and prov itself stand on: accounts, groups and databases that no resource takes away or shuts out.
+//! What a host and prov itself stand on: accounts, groups, packages, services and databases that no resource takes away or shuts out.
+//! Files and folders are in [`crate::plan`], as any kind may write them.
 
 use std::collections::BTreeSet;
 
 use crate::plan::Planned;
-use crate::probe::{Facts, UserFact};
+use crate::probe::{Facts, ServiceManager, UserFact};
+use crate::value::{HostPath, ServiceName};
 
 /// Numbers below are the same on every Debian system, for accounts and groups of its base (Debian Policy 9.2.2).
 const STATIC_IDS: u32 = 100;
@@ -92,21 +94,174 @@ pub(super) fn removing_group(name: &str, gid: u32, facts: &Facts) -> Option<Plan
     })
 }
 
-/// Refuses to remove a package without which prov would not get in, or not become root.
+/// Packages of the base system that prov asks and works with, and that apt would remove without `--allow-remove-essential`: accounts,
+/// PAM, what is mounted, where systemd is what looks after services, and apt itself.
+pub(super) const WORKED_WITH: [&str; 7] = [
+    "apt",
+    "init",
+    "libpam-modules",
+    "libpam-runtime",
+    "mount",
+    "passwd",
+    "systemd-sysv",
+];
+
+/// Refuses to remove a package without which prov would not get in, not become root, or find a host that it cannot work with.
 pub(super) fn removing_package(name: &str, facts: &Facts) -> Option<Planned> {
     let login = facts.login.as_ref();
     let as_root = login.is_none_or(|login| login.user == "root");
-    let needed = match name {
-        "openssh-server" => true,
-        "sudo" => !as_root,
-        _ => false,
+    let cause = match name {
+        "openssh-server" => "prov reaches this host through",
+        "sudo" if !as_root => "prov reaches this host through",
+        "systemd" if facts.manager == ServiceManager::Systemd => "the host starts and stops by",
+        name if WORKED_WITH.contains(&name) => "the host and prov work with",
+        _ => return None,
     };
-    needed.then(|| {
-        refused(
-            format!("prov reaches this host through the package {name}, which is not removed"),
-            "take this package out of the resource",
-        )
+    Some(refused(
+        format!("{cause} the package {name}, which is not removed"),
+        "take this package out of the resource",
+    ))
+}
+
+/// Services of which a host needs one, each with the names that it may go by: those by which one comes in, and those that bring the
+/// network up.
+const ONE_OF: [(&str, &[&str]); 2] = [
+    ("lets prov and everybody else in", &["ssh", "ssh.socket"]),
+    (
+        "brings the network up",
+        &["networking", "systemd-networkd", "NetworkManager", "dhcpcd"],
+    ),
+];
+
+/// Units without which a host does not boot, or nobody can log in or look after it.
+const NEEDED: [&str; 14] = [
+    "basic.target",
+    "dbus",
+    "dbus.socket",
+    "default.target",
+    "getty.target",
+    "local-fs.target",
+    "multi-user.target",
+    "network.target",
+    "sockets.target",
+    "sysinit.target",
+    "systemd-journald",
+    "systemd-logind",
+    "systemd-udevd",
+    "timers.target",
+];
+
+/// Units that end what runs when they are started, the SSH server with it (systemd.special(7)).
+const ENDING: [&str; 11] = [
+    "emergency.target",
+    "exit.target",
+    "halt.target",
+    "hibernate.target",
+    "initrd.target",
+    "kexec.target",
+    "poweroff.target",
+    "reboot.target",
+    "rescue.target",
+    "shutdown.target",
+    "suspend.target",
+];
+
+/// Gives the usual name of a service that has several.
+fn usual_service(name: &str) -> &str {
+    match name.strip_suffix(".service").unwrap_or(name) {
+        "sshd" => "ssh",
+        other => other,
+    }
+}
+
+/// Lists the services that may stand in for one that others need.
+pub(super) fn stand_ins(name: &ServiceName) -> Vec<ServiceName> {
+    let name = usual_service(name.as_str());
+    let groups = ONE_OF.iter().filter(|(_, names)| names.contains(&name));
+    let others = groups.flat_map(|(_, names)| names.iter().filter(|other| **other != name));
+    others
+        .filter_map(|other| ServiceName::new(*other).ok())
+        .collect()
+}
+
+/// What would become of a service.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Left {
+    pub(super) running: bool,
+    pub(super) enabled: bool,
+}
+
+/// Refuses to stop, or to keep from starting at boot, a service that the host or prov cannot do without.
+///
+/// What is not asked for is a stand-in that does not run: a host whose network comes up by another way may stop the usual one.
+pub(super) fn leaving_service(service: &ServiceName, left: Left, facts: &Facts) -> Option<Planned> {
+    let name = usual_service(service.as_str());
+    if left.running && ENDING.contains(&name) {
+        return Some(refused(
+            format!("to start {name} ends what runs on the host, the SSH server with it"),
+            "to start the host again, use `prov apply --reboot` or `prov run -- systemctl reboot`",
+        ));
+    }
+    if left.running && left.enabled {
+        return None;
+    }
+    if NEEDED.contains(&name) {
+        let problem = format!("{name} is what a host boots, logs in or looks after services by, and is neither stopped nor disabled nor masked");
+        return Some(refused(problem, "take this resource out"));
+    }
+    let (why, _) = ONE_OF.iter().find(|(_, names)| names.contains(&name))?;
+    let stands_in = stand_ins(service).into_iter().any(|other| {
+        let fact = facts.service(&other);
+        fact.is_ok_and(|fact| fact.running && fact.enabled && !fact.masked)
+    });
+    if stands_in {
+        return None;
+    }
+    let others: Vec<_> = stand_ins(service).iter().map(ServiceName::to_string).collect();
+    Some(Planned::Impossible {
+        cause: format!("{name} {why}, and nothing else on the host would"),
+        hint: format!(
+            "declare what takes its place first, so that it runs and starts at boot: {}",
+            others.join(", ")
+        ),
     })
+}
+
+/// Folders over which nothing is mounted while the host runs: what is in them would be hidden from it, from prov or from those who log in.
+const NOT_HIDDEN: [&str; 24] = [
+    "/", "/bin", "/boot", "/dev", "/etc", "/lib", "/lib64", "/proc", "/root", "/run", "/sbin", "/sys", "/usr", "/usr/bin", "/usr/lib",
+    "/usr/sbin", "/usr/share", "/var", "/var/cache", "/var/lib", "/var/lib/apt", "/var/lib/dpkg", "/var/lib/systemd", "/var/run",
+];
+
+/// Refuses to mount something over what the host or prov stands on, or to unmount it.
+pub(super) fn mounting(path: &HostPath, over: bool, facts: &Facts) -> Option<Planned> {
+    let own = HostPath::known("/var/lib/prov");
+    let home = facts.login.as_ref().map(|login| match login.user.as_str() {
+        "root" => HostPath::known("/root"),
+        user => HostPath::new(format!("/home/{user}")).unwrap_or_else(|_| HostPath::known("/home")),
+    });
+    let is_above = |other: &HostPath| other == path || other.is_below(path);
+    let what = if let Some(home) = home.filter(|home| is_above(home)) {
+        format!("{home} is in it, where the keys are by which prov logs in")
+    } else if is_above(&own) || path.is_below(&own) {
+        format!("{own} is in it, where prov keeps its locks and records")
+    } else if NOT_HIDDEN.contains(&path.as_str()) || path.is_below(&HostPath::known("/etc")) {
+        "the host needs what is in it".to_owned()
+    } else {
+        return None;
+    };
+    let (cause, hint) = if over {
+        (
+            format!("{path} is in use, and what is mounted over it hides what is there: {what}"),
+            "copy what is there to the new file system, set `state: configured`, and start the host again; or choose a folder of its own, such as one below /srv",
+        )
+    } else {
+        (
+            format!("{path} is in use: {what}"),
+            "take the line out of /etc/fstab (`line`, `state: absent`), and start the host again",
+        )
+    };
+    Some(refused(cause, hint))
 }
 
 /// What would become of an account.

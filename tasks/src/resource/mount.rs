@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::fstab::{self, Entry};
 use super::manage::InTurn;
-use super::{Manage, Resource, State};
+use super::{Manage, Resource, State, essential};
 use crate::plan::{Action, Change, Planned, Reason, Remedy};
 use crate::probe::{
     Attributes, Becomes, Effect, Facts, MountFact, MountQuestion, NotAsked, PathFact, PathQuestion,
@@ -21,7 +21,8 @@ use crate::value::HostPath;
 /// made where it is missing. Other options are given to what is mounted; another source takes its place, unless something uses the old one, which is
 /// an error. systemd reads the file again. Compared with what is mounted are source, kind, `ro`, `nosuid`, `nodev`, `noexec`, `noatime`
 /// and a `size`; other options with the line alone. When absent, it is unmounted, unless something uses it, and the folder stays with
-/// what is in it. In an estate's containers without systemd it is only kept for the next boot.
+/// what is in it. Over a folder that the host or prov stands on, such as `/etc`, `/var` or the home of the account that prov logs in with,
+/// nothing is mounted while it runs: `state: configured` keeps it for the next boot. In an estate's containers without systemd it is only kept for the next boot.
 ///
 /// ```yaml
 /// mount: {path: /srv/data, source: UUID=0a3407de-014b-458b-b5c1-848e92a327a3, fstype: ext4, options: 'defaults,noatime', pass: 2}
@@ -180,6 +181,12 @@ impl Mount {
         let fact = facts.mount(&self.path)?;
         let is_kept = self.entry().found(facts)?;
         let others = is_kept.is_some_and(|entry| entry.options != self.options);
+        // Over what a host already has there, such as a `/home` of its own, nothing new is hidden.
+        if fact.is_none()
+            && let Some(refused) = essential::mounting(&self.path, true, facts)
+        {
+            return Ok(refused);
+        }
         let (action, reason, run) = match fact {
             None => (
                 Action::Create,
@@ -237,6 +244,9 @@ impl Mount {
     fn plan_absent(&self, facts: &Facts) -> Result<Planned, NotAsked> {
         let mut parts = InTurn::new(facts);
         if facts.mount(&self.path)?.is_some() && facts.manager == ServiceManager::Systemd {
+            if let Some(refused) = essential::mounting(&self.path, false, facts) {
+                return Ok(refused);
+            }
             let gone = Effect::Mount(Becomes(self.path.clone(), None));
             let run = Run::new(["umount", "--", self.path.as_str()]).effect(gone);
             parts.then(|_| Ok(fstab::step(Action::Remove, Reason::Mounted, run)))?;
@@ -264,6 +274,7 @@ impl Manage for Mount {
         }));
         let read = Read::Attributes;
         queries.push(Query::Path(PathQuestion { path, read }));
+        queries.push(Query::Login(()));
         queries
     }
 

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Manage, Resource};
+use super::{Manage, Resource, essential};
 use crate::plan::{Action, Change, Deferral, Planned, Reason, Remedy};
 use crate::probe::{
     Becomes, Effect, Facts, MariaDbEffect, NotAsked, PostgresEffect, Query, ServiceFact,
@@ -55,6 +55,17 @@ impl Service {
             running: true,
             enabled: true,
             masked: None,
+        }
+    }
+
+    fn planned(&self, facts: &Facts) -> Result<Planned, NotAsked> {
+        match facts.manager {
+            ServiceManager::Systemd => self.plan_systemd(facts),
+            ServiceManager::Runit => self.plan_runit(facts),
+            ServiceManager::None if !self.running || self.masked == Some(true) => {
+                Ok(Planned::Unchanged)
+            }
+            ServiceManager::None => Ok(Planned::Deferred(Deferral::NoServiceManager)),
         }
     }
 
@@ -270,18 +281,25 @@ impl Manage for Service {
     }
 
     fn probe(&self) -> Vec<Query> {
-        vec![Query::Service(self.name.clone())]
+        let mut names = essential::stand_ins(&self.name);
+        names.insert(0, self.name.clone());
+        names.into_iter().map(Query::Service).collect()
     }
 
     fn plan(&self, facts: &Facts) -> Result<Planned, NotAsked> {
-        match facts.manager {
-            ServiceManager::Systemd => self.plan_systemd(facts),
-            ServiceManager::Runit => self.plan_runit(facts),
-            ServiceManager::None if !self.running || self.masked == Some(true) => {
-                Ok(Planned::Unchanged)
-            }
-            ServiceManager::None => Ok(Planned::Deferred(Deferral::NoServiceManager)),
+        let planned = self.planned(facts)?;
+        let wanted = self.masked != Some(true);
+        let left = essential::Left {
+            running: self.running && wanted,
+            enabled: self.enabled && wanted,
+        };
+        // One that is as it should be already is nobody's business.
+        if matches!(planned, Planned::Change(_))
+            && let Some(refused) = essential::leaving_service(&self.name, left, facts)
+        {
+            return Ok(refused);
         }
+        Ok(planned)
     }
 
     fn unsettled(&self) -> Option<&'static str> {

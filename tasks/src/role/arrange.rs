@@ -105,6 +105,7 @@ pub fn arrange(host: &str, declared: Vec<Declared>) -> Result<Vec<Declared>, Vec
             ))),
         }
     }
+    mistakes.extend(super::hidden::hidden(host, &arranged));
     if mistakes.is_empty() {
         Ok(arranged)
     } else {

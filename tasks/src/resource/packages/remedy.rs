@@ -17,6 +17,8 @@ pub(in crate::resource) fn remedy(output: &str) -> Option<Remedy> {
         "Essential packages were removed",
         "would not get in again",
         "would not become root again",
+        "and the host starts and stops by it",
+        "and the host and prov work with it",
     ]) {
         Some(Remedy::from(
             "the host cannot do without one of the packages that would go: do not remove what it depends on",

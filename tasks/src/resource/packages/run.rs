@@ -1,6 +1,7 @@
 //! How apt and dpkg are run, and what is looked at just before.
 
 use crate::probe::ListsFact;
+use crate::resource::essential::WORKED_WITH;
 use crate::step::{Run, Step};
 use crate::value::PackageName;
 
@@ -74,12 +75,15 @@ done; exit ${bad:-0}"#;
 
 /// Refuses a removal with which prov's own way in would go.
 pub(super) fn keeps_the_way_in(verb: &str, words: impl Iterator<Item = String>) -> Run {
-    const SCRIPT: &str = r#"verb=$1; shift
+    const SCRIPT: &str = r#"verb=$1 kept=$2; shift 2
 apt-get -s -q "$verb" -- "$@" 2>/dev/null | while read -r word name _; do case "$word $name" in
 ("Remv openssh-server"|"Purg openssh-server") echo "E: $name would be removed with $*, and prov would not get in again"; exit 1;;
 ("Remv sudo"|"Purg sudo") [ -z "$SUDO_USER" ] || { echo "E: $name would be removed with $*, and prov would not become root again"; exit 1; };;
+("Remv systemd"|"Purg systemd") [ ! -d /run/systemd/system ] || { echo "E: $name would be removed with $*, and the host starts and stops by it"; exit 1; };;
+("Remv "*|"Purg "*) case " $kept " in (*" $name "*) echo "E: $name would be removed with $*, and the host and prov work with it"; exit 1;; esac;;
 esac; done"#;
-    let mut run = Run::new(["sh", "-c", SCRIPT, "sh", verb]);
+    let kept = WORKED_WITH.join(" ");
+    let mut run = Run::new(["sh", "-c", SCRIPT, "sh", verb, &kept]);
     run.argv.extend(words);
     run
 }

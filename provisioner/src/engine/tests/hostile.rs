@@ -1,0 +1,121 @@
+//! Answers of a host that are mutated: they are read or refused, without panic or hang, and bring nothing that nobody asked for.
+
+use std::fmt::Write as _;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use super::{Frame, NONCE, every_kind_of_query, frames, read, run, sample_frames};
+use crate::engine::answers;
+use crate::engine::chance::{self, Chance};
+
+/// Runs that `./check` has time for.
+const RUNS: u64 = 300;
+
+/// What is put into answers.
+const PARTS: &[&str] = &[
+    "", "\0", "\n", "\t", " ", ":", ",", "/", "..", "=", "-1", "0", "00777", "99999999999999999999", "1e999", "[", "]", "{", "}", "\"",
+    "\u{202e}", "\u{fffd}", "ü", "root", "root:x:0:0:root:/root:/bin/bash\n", "user ", "pkg ", "run ", "down ", "ready", "done", "E: x\n",
+    "Inst x [1] (2 a [b])\n", "Remv sudo\n", "null", "%", "\\", "$(x)", "2106-02-07T06:28:16Z", "yes", "masked", "::", "207",
+];
+
+/// What is put into the stream that the answers come in.
+const MARKS: &[&str] = &[
+    "", "@", "@prov0", "@prov0 ", "@prov0 + a\n", "@prov0 - 0\n", "@prov0 - 99999999999999999999\n", "@prov0 = ", "\n", "=", "==", "A", "*",
+    "\0", "\u{202e}", "@prov0 x\n", " ", "-", "+", "@other + a\n",
+];
+
+/// Writes answers as they come.
+fn stream(answered: &[Frame]) -> String {
+    let mut text = String::new();
+    for frame in answered {
+        let (name, encoded) = (&frame.name, STANDARD.encode(&frame.bytes));
+        let part = if encoded.is_empty() {
+            String::new()
+        } else {
+            format!("@{NONCE} = {encoded}\n")
+        };
+        // Writing to a string cannot fail.
+        let _ = write!(text, "@{NONCE} + {name}\n{part}@{NONCE} - {}\n", encoded.len());
+    }
+    text
+}
+
+#[test]
+fn no_answer_makes_prov_panic_or_hang() {
+    let whole = sample_frames();
+    let (mut facts, mut refused) = (0_u64, 0_u64);
+    for number in chance::runs(RUNS) {
+        let mut chance = Chance::of(number);
+        let mut answered = whole.to_vec();
+        let mut shown = Vec::new();
+        for _ in 0..=chance.below(3) {
+            let at = chance.below(answered.len());
+            let name = answered[at].name.clone();
+            match chance.below(8) {
+                0 => drop(answered.remove(at)),
+                1 => answered[at].whole = false,
+                2 => {
+                    let other = chance.below(answered.len());
+                    answered[at].bytes = answered[other].bytes.clone();
+                }
+                3 => {
+                    let length = answered[at].bytes.len();
+                    let cut = chance.below(length + 1);
+                    answered[at].bytes[cut..].fill(0xff);
+                }
+                _ => {
+                    let text = String::from_utf8_lossy(&answered[at].bytes).into_owned();
+                    let mutated = chance.mutated(&text, PARTS);
+                    answered[at].bytes = mutated.clone().into_bytes();
+                    shown.push(format!("{name}: {mutated:?}"));
+                    continue;
+                }
+            }
+            shown.push(format!("{name}: cut, left out or another's"));
+        }
+        let shown: Vec<_> = shown.iter().map(String::as_str).collect();
+        chance::make(number, &shown, || match read(answered) {
+            Ok(answers) => {
+                facts += 1;
+                assert_eq!(answers.facts.subset(&every_kind_of_query()), answers.facts);
+            }
+            Err(_) => refused += 1,
+        });
+    }
+    chance::told("answers of hosts", chance::count(RUNS));
+    assert!(facts > 0 && refused > 0, "{facts} were read, {refused} refused");
+}
+
+#[test]
+fn no_stream_of_answers_makes_prov_panic_or_hang() {
+    // Of this machine's answers the smaller ones, so that a mutation is likely to meet a mark.
+    let whole: Vec<_> = sample_frames()
+        .iter()
+        .filter(|frame| frame.bytes.len() < 200)
+        .cloned()
+        .collect();
+    let stream = stream(&whole);
+    assert_eq!(frames(stream.as_bytes(), NONCE).unwrap().len(), whole.len());
+    let (mut told, mut refused) = (0_u64, 0_u64);
+    for number in chance::runs(RUNS) {
+        let text = Chance::of(number).mutated(&stream, MARKS);
+        chance::make(number, &[&text], || match frames(text.as_bytes(), NONCE) {
+            Ok(found) => {
+                assert!(found.iter().map(|frame| frame.bytes.len()).sum::<usize>() <= text.len());
+                told += 1;
+                // Other answers are missing, so this is refused; it must not panic.
+                let _ = read(found);
+            }
+            Err(_) => refused += 1,
+        });
+    }
+    chance::told("streams of answers", chance::count(RUNS));
+    assert!(told > 0 && refused > 0, "{told} were read, {refused} refused");
+}
+
+#[test]
+fn the_answers_that_are_mutated_are_read_as_they_are() {
+    assert!(read(run(&answers::script(&every_kind_of_query()))).is_ok());
+    assert!(read(sample_frames().to_vec()).is_ok());
+}
