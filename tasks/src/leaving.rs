@@ -11,7 +11,6 @@ use serde::{Deserialize, Serialize};
 use crate::plan::handlers;
 use crate::probe::{Facts, PackageFact, PathFact, PathQuestion, Query, Read};
 use crate::resource::{Declared, Handler, Leaves, Packages, Resource, State};
-use crate::role::Reliance;
 use crate::value::HostPath;
 
 /// Why a service is not stopped.
@@ -183,6 +182,17 @@ pub struct Scope {
     pub purge: bool,
     /// Roles and domains of which nothing is taken away, nor remembered any longer.
     pub forget: BTreeSet<String>,
+}
+
+/// What other hosts have of one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reliance {
+    /// Who they are.
+    pub hosts: BTreeSet<String>,
+    /// What it does for them, before their names.
+    pub does: &'static str,
+    /// The variable in which they name it.
+    pub variable: &'static str,
 }
 
 /// What an estate declares for a host, as far as the host is to remember it.

@@ -6,13 +6,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tasks::Secret;
 use tasks::content::Content;
-use tasks::leaving::{Leaving, Memory, Remembered, Scope, Trace};
+use tasks::leaving::{Leaving, Memory, Reliance, Remembered, Scope, Trace};
 use tasks::probe::{AptFact, Facts, PackageFact, ServiceFact};
 use tasks::resource::{
     Block, Declared, Directory, File, Handler, Leaves, Line, MariaDbUser, Packages, Resource,
     Service,
 };
-use tasks::role::Reliance;
 use tasks::value::{HostPath, PackageName, ServiceName};
 
 fn path(text: &str) -> HostPath {
@@ -189,8 +188,14 @@ fn a_role_that_other_hosts_rely_on_does_not_leave() {
         memory.held(&memory.leaving(&host))
     };
     let (cause, hint) = relied("svc").unwrap();
-    assert_eq!(cause, "the role svc would leave this host, which still resolves names for mail, www");
-    assert!(hint.starts_with("name another host in `dns_resolvers` first"), "{hint}");
+    assert_eq!(
+        cause,
+        "the role svc would leave this host, which still resolves names for mail, www"
+    );
+    assert!(
+        hint.starts_with("name another host in `dns_resolvers` first"),
+        "{hint}"
+    );
     // It has not left, or nobody has anything of what has.
     assert_eq!(relied("other"), None);
     assert_eq!(relied("dns"), None);

@@ -59,7 +59,10 @@ impl Sampled {
             .searching
             .join()
             .unwrap_or_else(|_| panic!("the search panicked"));
-        assert!(waited.is_ok() && rounds > 1, "{waited:?} after {rounds} rounds");
+        assert!(
+            waited.is_ok() && rounds > 1,
+            "{waited:?} after {rounds} rounds"
+        );
         let (own, others): (Vec<_>, Vec<_>) = found
             .into_iter()
             .partition(|place| place.ends_with(&self.canary));
@@ -78,7 +81,11 @@ fn search(texts: &[String], found: &mut BTreeSet<String>) {
         return;
     };
     for process in processes.flatten() {
-        let is_process = process.file_name().as_encoded_bytes().iter().all(u8::is_ascii_digit);
+        let is_process = process
+            .file_name()
+            .as_encoded_bytes()
+            .iter()
+            .all(u8::is_ascii_digit);
         if !is_process {
             continue;
         }
@@ -89,7 +96,8 @@ fn search(texts: &[String], found: &mut BTreeSet<String>) {
             };
             let told = String::from_utf8_lossy(&bytes);
             for text in texts.iter().filter(|text| told.contains(text.as_str())) {
-                let program = std::fs::read_to_string(process.path().join("comm")).unwrap_or_default();
+                let program =
+                    std::fs::read_to_string(process.path().join("comm")).unwrap_or_default();
                 found.insert(format!("{name} of {} holds {text}", program.trim()));
             }
         }

@@ -120,7 +120,9 @@ fn many_files() -> String {
         format!("  - file: {{path: /srv/many/{number}, content: \"new {number}\\n\"}}\n")
     });
     let files: String = files.collect();
-    format!("summary: Many files.\nresources:\n{files}  - symlink: {{path: /srv/many/link, target: /srv/many/1}}\n")
+    format!(
+        "summary: Many files.\nresources:\n{files}  - symlink: {{path: /srv/many/link, target: /srv/many/1}}\n"
+    )
 }
 
 #[test]
@@ -139,13 +141,21 @@ fn an_undo_that_is_killed_at_any_moment_is_finished_by_the_next() {
         let after = estate.on("one", MANY);
         assert_ne!(after, before);
         let listed = estate.prov(["--output", "json", "history"]).run();
-        let run = listed.host("one")["runs"][0]["run"].as_str().unwrap().to_owned();
+        let run = listed.host("one")["runs"][0]["run"]
+            .as_str()
+            .unwrap()
+            .to_owned();
         let undo = estate.prov(["undo", &run, "--wait", "60"]).start();
         std::thread::sleep(std::time::Duration::from_millis(milliseconds));
         undo.kill();
         let again = estate.prov(["undo", &run, "--wait", "60"]).run();
         again.exits(0);
-        assert_eq!(estate.on("one", MANY), before, "killed after {milliseconds} ms\n{}", again.told());
+        assert_eq!(
+            estate.on("one", MANY),
+            before,
+            "killed after {milliseconds} ms\n{}",
+            again.told()
+        );
         let left = estate.on(
             "one",
             "find / -xdev -name '.prov.*' -not -path '/proc/*'; ls -A /var/lib/prov/undo 2>/dev/null || :; cat /var/lib/prov/pending 2>/dev/null || :",

@@ -318,8 +318,35 @@ mod tests {
 
     /// What is put into plans.
     const PARTS: &[&str] = &[
-        "", "\0", "\n", "{", "}", "[", "]", "\"", ",", ":", "\\", "\\u0000", "\\ud800", "null", "true", "-1", "1e999", "18446744073709551616", "3",
-        "2", "00ff", "\u{202e}", "\"hosts\":", "\"steps\": \"cc\",", "\"version\": 3,", "[[[[[[[[[[[[[[[[", "{\"a\":{\"a\":", "/", "..",
+        "",
+        "\0",
+        "\n",
+        "{",
+        "}",
+        "[",
+        "]",
+        "\"",
+        ",",
+        ":",
+        "\\",
+        "\\u0000",
+        "\\ud800",
+        "null",
+        "true",
+        "-1",
+        "1e999",
+        "18446744073709551616",
+        "3",
+        "2",
+        "00ff",
+        "\u{202e}",
+        "\"hosts\":",
+        "\"steps\": \"cc\",",
+        "\"version\": 3,",
+        "[[[[[[[[[[[[[[[[",
+        "{\"a\":{\"a\":",
+        "/",
+        "..",
     ];
 
     #[test]
@@ -327,23 +354,31 @@ mod tests {
         let (mut plans, mut refused) = (0_u64, 0_u64);
         for run in chance::runs(RUNS) {
             let text = Chance::of(run).mutated(PLAN, PARTS);
-            chance::make(run, &[&text], || match SavedPlan::parse(&text, "plan.json") {
-                Ok(plan) => {
-                    assert_eq!(plan.version, VERSION);
-                    // What is written again is what was read.
-                    let again = serde_json::to_string(&plan).unwrap();
-                    let again = SavedPlan::parse(&again, "plan.json").unwrap();
-                    assert_eq!(serde_json::to_value(&again).unwrap(), serde_json::to_value(&plan).unwrap());
-                    plans += 1;
-                }
-                Err(failure) => {
-                    assert!(failure.cause.starts_with("plan.json "), "{failure:?}");
-                    refused += 1;
+            chance::make(run, &[&text], || {
+                match SavedPlan::parse(&text, "plan.json") {
+                    Ok(plan) => {
+                        assert_eq!(plan.version, VERSION);
+                        // What is written again is what was read.
+                        let again = serde_json::to_string(&plan).unwrap();
+                        let again = SavedPlan::parse(&again, "plan.json").unwrap();
+                        assert_eq!(
+                            serde_json::to_value(&again).unwrap(),
+                            serde_json::to_value(&plan).unwrap()
+                        );
+                        plans += 1;
+                    }
+                    Err(failure) => {
+                        assert!(failure.cause.starts_with("plan.json "), "{failure:?}");
+                        refused += 1;
+                    }
                 }
             });
         }
         chance::told("saved plans", chance::count(RUNS));
-        assert!(plans > 0 && refused > 0, "{plans} were read, {refused} refused");
+        assert!(
+            plans > 0 && refused > 0,
+            "{plans} were read, {refused} refused"
+        );
     }
 
     #[test]

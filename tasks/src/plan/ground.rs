@@ -71,8 +71,18 @@ const GROUNDS: &[Ground] = &[
     folder("/usr/sbin", PROGRAMS),
     folder("/usr/lib", PROGRAMS),
     ground("/usr/bin/sh", "runs every script, prov's too", 0o111, 0o022),
-    ground("/usr/bin/dash", "runs every script, prov's too", 0o111, 0o022),
-    ground("/usr/bin/bash", "is the shell that people log in with", 0o111, 0o022),
+    ground(
+        "/usr/bin/dash",
+        "runs every script, prov's too",
+        0o111,
+        0o022,
+    ),
+    ground(
+        "/usr/bin/bash",
+        "is the shell that people log in with",
+        0o111,
+        0o022,
+    ),
     program("/usr/bin/systemctl", "looks after services"),
     program("/usr/bin/dpkg", "looks after packages"),
     program("/usr/bin/apt-get", "looks after packages"),
@@ -136,8 +146,12 @@ pub(super) fn taken_away(change: &Change, facts: &Facts) -> Option<Planned> {
         let path = step.path()?;
         if holds(OWN, path.as_str()) {
             return Some(Planned::Impossible {
-                cause: format!("{path} is where prov keeps its locks, records and copies on the host"),
-                hint: format!("choose another path: what is in {OWN} is made and taken away by prov alone"),
+                cause: format!(
+                    "{path} is where prov keeps its locks, records and copies on the host"
+                ),
+                hint: format!(
+                    "choose another path: what is in {OWN} is made and taken away by prov alone"
+                ),
             });
         }
         match step {
@@ -222,7 +236,10 @@ fn shut_or_opened(path: &HostPath, wanted: &Attributes) -> Option<Planned> {
     Some(Planned::Impossible {
         cause: problem,
         hint: if ground.needs == 0 {
-            format!("leave it to root with a mode that has none of the bits {:04o}", ground.never)
+            format!(
+                "leave it to root with a mode that has none of the bits {:04o}",
+                ground.never
+            )
         } else {
             format!(
                 "leave it to root with a mode that has the bits {:04o} and none of {:04o}",
@@ -276,7 +293,10 @@ mod tests {
             assert!(removing(ground.path).is_some(), "{}", ground.path);
         }
         for (gone, says) in [
-            ("/", "/ has /bin in it, which holds the programs of the host"),
+            (
+                "/",
+                "/ has /bin in it, which holds the programs of the host",
+            ),
             ("/etc", "/etc holds the configuration"),
             ("/bin/sh", "/bin/sh runs every script"),
             ("/home", "with the home of admin"),
@@ -287,9 +307,21 @@ mod tests {
             assert!(cause.contains(says), "{gone}: {cause}");
         }
         for other in [
-            "/srv", "/home/anna", "/home/administrator", "/etc/motd", "/etc/sudoers.d/team", "/etc/ssh/ssh_host_ecdsa_key",
-            "/etc/ssh/ssh_host_dsa_key", "/etc/ssh/sshd_config.d/own.conf", "/usr/local/bin/tool", "/usr/local", "/var/lib/mysql", "/opt",
-            "/var/www", "/etcetera", "/root/notes",
+            "/srv",
+            "/home/anna",
+            "/home/administrator",
+            "/etc/motd",
+            "/etc/sudoers.d/team",
+            "/etc/ssh/ssh_host_ecdsa_key",
+            "/etc/ssh/ssh_host_dsa_key",
+            "/etc/ssh/sshd_config.d/own.conf",
+            "/usr/local/bin/tool",
+            "/usr/local",
+            "/var/lib/mysql",
+            "/opt",
+            "/var/www",
+            "/etcetera",
+            "/root/notes",
         ] {
             assert_eq!(removing(other), None, "{other}");
         }
@@ -312,7 +344,10 @@ mod tests {
             ("/usr/bin/sudo", "root", 0o755),
             ("/root", "root", 0o770),
         ] {
-            assert!(with(place, owner, mode).is_some(), "{place} {owner} {mode:o}");
+            assert!(
+                with(place, owner, mode).is_some(),
+                "{place} {owner} {mode:o}"
+            );
         }
         for (place, owner, mode) in [
             ("/", "root", 0o755),

@@ -206,7 +206,9 @@ pub(super) fn leaving_service(service: &ServiceName, left: Left, facts: &Facts) 
         return None;
     }
     if NEEDED.contains(&name) {
-        let problem = format!("{name} is what a host boots, logs in or looks after services by, and is neither stopped nor disabled nor masked");
+        let problem = format!(
+            "{name} is what a host boots, logs in or looks after services by, and is neither stopped nor disabled nor masked"
+        );
         return Some(refused(problem, "take this resource out"));
     }
     let (why, _) = ONE_OF.iter().find(|(_, names)| names.contains(&name))?;
@@ -217,7 +219,10 @@ pub(super) fn leaving_service(service: &ServiceName, left: Left, facts: &Facts) 
     if stands_in {
         return None;
     }
-    let others: Vec<_> = stand_ins(service).iter().map(ServiceName::to_string).collect();
+    let others: Vec<_> = stand_ins(service)
+        .iter()
+        .map(ServiceName::to_string)
+        .collect();
     Some(Planned::Impossible {
         cause: format!("{name} {why}, and nothing else on the host would"),
         hint: format!(
@@ -229,8 +234,30 @@ pub(super) fn leaving_service(service: &ServiceName, left: Left, facts: &Facts) 
 
 /// Folders over which nothing is mounted while the host runs: what is in them would be hidden from it, from prov or from those who log in.
 const NOT_HIDDEN: [&str; 24] = [
-    "/", "/bin", "/boot", "/dev", "/etc", "/lib", "/lib64", "/proc", "/root", "/run", "/sbin", "/sys", "/usr", "/usr/bin", "/usr/lib",
-    "/usr/sbin", "/usr/share", "/var", "/var/cache", "/var/lib", "/var/lib/apt", "/var/lib/dpkg", "/var/lib/systemd", "/var/run",
+    "/",
+    "/bin",
+    "/boot",
+    "/dev",
+    "/etc",
+    "/lib",
+    "/lib64",
+    "/proc",
+    "/root",
+    "/run",
+    "/sbin",
+    "/sys",
+    "/usr",
+    "/usr/bin",
+    "/usr/lib",
+    "/usr/sbin",
+    "/usr/share",
+    "/var",
+    "/var/cache",
+    "/var/lib",
+    "/var/lib/apt",
+    "/var/lib/dpkg",
+    "/var/lib/systemd",
+    "/var/run",
 ];
 
 /// Refuses to mount something over what the host or prov stands on, or to unmount it.

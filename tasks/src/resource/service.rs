@@ -19,8 +19,9 @@ use crate::value::ServiceName;
 /// is not compared there, and timers, sockets and the like are left out. Sockets, timers, paths, mounts, slices and targets are named in full: `apt-daily.timer`. A unit that
 /// cannot be enabled, because others start it, is as it should be with `enabled: false` and refused otherwise; so is one
 /// that does something and ends (`Type=oneshot` without `RemainAfterExit`), with `running`. A service that does not start is
-/// an error with its exit code or signal and the last lines of its journal. What is refused here keeps nothing else on the
-/// host from being done.
+/// an error with its exit code or signal and the last lines of its journal. What a host boots, is reached or brings its network up by is
+/// not stopped, disabled or masked, unless what takes its place runs and starts at boot; nor is a target started that ends what runs.
+/// What else is refused here keeps nothing else on the host from being done.
 ///
 /// ```yaml
 /// service: {name: dnsmasq}

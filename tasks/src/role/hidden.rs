@@ -55,7 +55,9 @@ mod tests {
     fn what_is_made_before_a_mount_over_its_folder_is_a_mistake() {
         assert_eq!(
             found(&["file: {path: /srv/data/x, content: x}", MOUNT]),
-            ["host h: mount /srv/data (role r) would hide file /srv/data/x (role r), which is made before it"]
+            [
+                "host h: mount /srv/data (role r) would hide file /srv/data/x (role r), which is made before it"
+            ]
         );
         let inner = "mount: {path: /srv/data/in, source: /dev/vdc, fstype: ext4}";
         assert_eq!(found(&[inner, MOUNT]).len(), 1);
@@ -67,7 +69,10 @@ mod tests {
             &[MOUNT, "file: {path: /srv/data/x, content: x}"][..],
             &["directory: {path: /srv/data}", MOUNT],
             &["file: {path: /srv/database, content: x}", MOUNT],
-            &["file: {path: /srv/data/x, content: x}", "mount: {path: /srv/data, state: absent}"],
+            &[
+                "file: {path: /srv/data/x, content: x}",
+                "mount: {path: /srv/data, state: absent}",
+            ],
         ] {
             assert!(found(texts).is_empty(), "{texts:?}");
         }

@@ -19,8 +19,8 @@ mod declarations;
 pub(crate) mod dns;
 pub(crate) mod dns_api;
 mod dns_client;
-mod hidden;
 pub(crate) mod dynamic_dns;
+mod hidden;
 pub(crate) mod mail;
 pub(crate) mod mail_certificates;
 pub(crate) mod mail_external;
@@ -45,7 +45,7 @@ pub use dns_client::name_servers;
 pub use mta::{ConfigType, MailServer, Takes};
 pub use own::OwnRole;
 pub(crate) use own::{BESIDE, BESIDE_CHECK, For, Hosted, from_folder};
-pub use relied::{Reliance, relied_on, taken_from_under};
+pub use relied::{relied_on, taken_from_under};
 pub use served::{Served, served};
 
 use crate::diagnostic::Diagnostic;

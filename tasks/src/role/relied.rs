@@ -7,6 +7,7 @@ use serde::Deserialize;
 use super::name_servers;
 use crate::diagnostic::Diagnostic;
 use crate::estate::{Estate, Host};
+use crate::leaving::Reliance;
 use crate::resource::{Declared, Resource, State};
 
 /// The part of `mta_smarthost` that names a host.
@@ -15,23 +16,17 @@ struct Smarthost {
     hostname: String,
 }
 
-/// What other hosts have of one.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reliance {
-    /// Who they are.
-    pub hosts: BTreeSet<String>,
-    /// What it does for them, before their names.
-    pub does: &'static str,
-    /// The variable in which they name it.
-    pub variable: &'static str,
-}
-
 /// Gives the roles by which a host serves other hosts of its estate, each with what it does for whom.
 ///
 /// What they could not be decided about without is a mistake of the estate already (`prov check`), and not among them.
 #[must_use]
 pub fn relied_on(estate: &Estate, host: &Host) -> BTreeMap<&'static str, Reliance> {
-    let others = || estate.hosts().iter().filter(|other| other.name() != host.name());
+    let others = || {
+        estate
+            .hosts()
+            .iter()
+            .filter(|other| other.name() != host.name())
+    };
     let names = |of: &dyn Fn(&Host) -> bool| -> BTreeSet<String> {
         let those = others().filter(|other| of(other));
         those.map(|other| other.name().to_owned()).collect()
@@ -112,9 +107,15 @@ mod tests {
 
     fn relied(variables: &str, name: &str) -> Vec<(&'static str, Vec<String>)> {
         let estate = estate(variables);
-        let host = estate.hosts().iter().find(|host| host.name() == name).unwrap();
+        let host = estate
+            .hosts()
+            .iter()
+            .find(|host| host.name() == name)
+            .unwrap();
         let relied = relied_on(&estate, host).into_iter();
-        relied.map(|(role, by)| (role, by.hosts.into_iter().collect())).collect()
+        relied
+            .map(|(role, by)| (role, by.hosts.into_iter().collect()))
+            .collect()
     }
 
     #[test]
@@ -135,7 +136,10 @@ mod tests {
         };
         let used = [
             declared("wordpress", "mariadb_database: {name: shop}"),
-            declared("wordpress", "mariadb_user: {account: shop@10.0.0.8, password: x}"),
+            declared(
+                "wordpress",
+                "mariadb_user: {account: shop@10.0.0.8, password: x}",
+            ),
             declared("store", "postgresql_user: {name: shop}"),
         ];
         for taking in [
@@ -153,7 +157,11 @@ mod tests {
             "mariadb_database: {name: shop}",
             "postgresql_database: {name: shop, state: absent}",
         ] {
-            assert_eq!(taken_from_under("db", &[declared("task", other)], &used), [], "{other}");
+            assert_eq!(
+                taken_from_under("db", &[declared("task", other)], &used),
+                [],
+                "{other}"
+            );
         }
     }
 }

@@ -42,7 +42,10 @@ fn watch() {
                 thread::sleep(Duration::from_secs(1));
                 let hangs = |under: &&Under| !under.is_over && under.since.elapsed() > DEADLINE;
                 if let Some(under) = under_way().values().find(hangs) {
-                    eprintln!("run {} hangs: it has taken {DEADLINE:?} and is not over", under.run);
+                    eprintln!(
+                        "run {} hangs: it has taken {DEADLINE:?} and is not over",
+                        under.run
+                    );
                     std::process::abort();
                 }
             }

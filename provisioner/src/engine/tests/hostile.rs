@@ -14,15 +14,73 @@ const RUNS: u64 = 300;
 
 /// What is put into answers.
 const PARTS: &[&str] = &[
-    "", "\0", "\n", "\t", " ", ":", ",", "/", "..", "=", "-1", "0", "00777", "99999999999999999999", "1e999", "[", "]", "{", "}", "\"",
-    "\u{202e}", "\u{fffd}", "ü", "root", "root:x:0:0:root:/root:/bin/bash\n", "user ", "pkg ", "run ", "down ", "ready", "done", "E: x\n",
-    "Inst x [1] (2 a [b])\n", "Remv sudo\n", "null", "%", "\\", "$(x)", "2106-02-07T06:28:16Z", "yes", "masked", "::", "207",
+    "",
+    "\0",
+    "\n",
+    "\t",
+    " ",
+    ":",
+    ",",
+    "/",
+    "..",
+    "=",
+    "-1",
+    "0",
+    "00777",
+    "99999999999999999999",
+    "1e999",
+    "[",
+    "]",
+    "{",
+    "}",
+    "\"",
+    "\u{202e}",
+    "\u{fffd}",
+    "ü",
+    "root",
+    "root:x:0:0:root:/root:/bin/bash\n",
+    "user ",
+    "pkg ",
+    "run ",
+    "down ",
+    "ready",
+    "done",
+    "E: x\n",
+    "Inst x [1] (2 a [b])\n",
+    "Remv sudo\n",
+    "null",
+    "%",
+    "\\",
+    "$(x)",
+    "2106-02-07T06:28:16Z",
+    "yes",
+    "masked",
+    "::",
+    "207",
 ];
 
 /// What is put into the stream that the answers come in.
 const MARKS: &[&str] = &[
-    "", "@", "@prov0", "@prov0 ", "@prov0 + a\n", "@prov0 - 0\n", "@prov0 - 99999999999999999999\n", "@prov0 = ", "\n", "=", "==", "A", "*",
-    "\0", "\u{202e}", "@prov0 x\n", " ", "-", "+", "@other + a\n",
+    "",
+    "@",
+    "@prov0",
+    "@prov0 ",
+    "@prov0 + a\n",
+    "@prov0 - 0\n",
+    "@prov0 - 99999999999999999999\n",
+    "@prov0 = ",
+    "\n",
+    "=",
+    "==",
+    "A",
+    "*",
+    "\0",
+    "\u{202e}",
+    "@prov0 x\n",
+    " ",
+    "-",
+    "+",
+    "@other + a\n",
 ];
 
 /// Writes answers as they come.
@@ -36,7 +94,11 @@ fn stream(answered: &[Frame]) -> String {
             format!("@{NONCE} = {encoded}\n")
         };
         // Writing to a string cannot fail.
-        let _ = write!(text, "@{NONCE} + {name}\n{part}@{NONCE} - {}\n", encoded.len());
+        let _ = write!(
+            text,
+            "@{NONCE} + {name}\n{part}@{NONCE} - {}\n",
+            encoded.len()
+        );
     }
     text
 }
@@ -84,7 +146,10 @@ fn no_answer_makes_prov_panic_or_hang() {
         });
     }
     chance::told("answers of hosts", chance::count(RUNS));
-    assert!(facts > 0 && refused > 0, "{facts} were read, {refused} refused");
+    assert!(
+        facts > 0 && refused > 0,
+        "{facts} were read, {refused} refused"
+    );
 }
 
 #[test]
@@ -111,7 +176,10 @@ fn no_stream_of_answers_makes_prov_panic_or_hang() {
         });
     }
     chance::told("streams of answers", chance::count(RUNS));
-    assert!(told > 0 && refused > 0, "{told} were read, {refused} refused");
+    assert!(
+        told > 0 && refused > 0,
+        "{told} were read, {refused} refused"
+    );
 }
 
 #[test]
