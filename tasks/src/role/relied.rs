@@ -27,9 +27,9 @@ pub fn relied_on(estate: &Estate, host: &Host) -> BTreeMap<&'static str, Relianc
             .iter()
             .filter(|other| other.name() != host.name())
     };
-    let names = |of: &dyn Fn(&Host) -> bool| -> BTreeSet<String> {
-        let those = others().filter(|other| of(other));
-        those.map(|other| other.name().to_owned()).collect()
+    let those_who = |of: &dyn Fn(&Host) -> bool| -> BTreeSet<String> {
+        let hosts = others().filter(|other| of(other));
+        hosts.map(|other| other.name().to_owned()).collect()
     };
     let asks = |other: &Host| name_servers(estate, other).contains(host.name());
     let sends = |other: &Host| {
@@ -39,8 +39,18 @@ pub fn relied_on(estate: &Estate, host: &Host) -> BTreeMap<&'static str, Relianc
             && named.is_some_and(|name| name.split('.').next() == Some(host.name()))
     };
     [
-        ("dns", names(&asks), "resolves names for", "dns_resolvers"),
-        ("mta", names(&sends), "takes the mail of", "mta_smarthost"),
+        (
+            "dns",
+            those_who(&asks),
+            "resolves names for",
+            "dns_resolvers",
+        ),
+        (
+            "mta",
+            those_who(&sends),
+            "takes the mail of",
+            "mta_smarthost",
+        ),
     ]
     .into_iter()
     .filter(|(_, hosts, ..)| !hosts.is_empty())
