@@ -270,10 +270,10 @@ mod tests {
             }),
             ..Facts::default()
         };
-        match taken_away(&change, &facts)? {
-            Planned::Impossible { cause, .. } => Some(cause),
-            other => panic!("{other:?}"),
-        }
+        let Planned::Impossible { cause, .. } = taken_away(&change, &facts)? else {
+            panic!("it is done, or waits for something");
+        };
+        Some(cause)
     }
 
     fn removing(text: &str) -> Option<String> {
