@@ -17,6 +17,9 @@ pub const NAME: &str = "bench";
 /// The host of the sample estate that simulated ones are like.
 pub const MODEL: &str = "caldav";
 
+/// The only host of the smallest estate.
+pub const ONE: &str = "one";
+
 /// The domains of the sample estate.
 pub const DOMAINS: [&str; 2] = ["customer.com", "home.com"];
 
@@ -123,6 +126,21 @@ impl Estate {
             }
         }
         Ok(())
+    }
+
+    /// Makes an estate of one container with one role, and no variables of others. The container is removed when the value is dropped.
+    pub fn of_one(prov: &Path, role: &str) -> Result<Self> {
+        let mut estate = Self::empty(prov)?;
+        let text = format!(
+            "name: {NAME}-one\ncontainers: {{network: {NETWORK}0/24}}\nconnection: {{user: user, password: for-benchmarks, sudo: password}}\n\
+             hosts:\n  {ONE}: {{address: {NETWORK}105, location: internal}}\nroles:\n  {role}: all\n"
+        );
+        std::fs::write(estate.folder().join("estate.yml"), text)?;
+        let all = "home_domain: home.com\ndns_upstream_nameservers: []\n";
+        std::fs::write(estate.folder().join("groups/all.yml"), all)?;
+        estate.down = true;
+        estate.prov(&["down"])?;
+        Ok(estate)
     }
 
     /// Makes an estate of this many servers on loopback addresses, with groups and variables like the sample's.

@@ -9,6 +9,7 @@ mod converged;
 mod delay;
 mod first_apply;
 mod many;
+mod own;
 mod peers;
 mod prepared;
 
@@ -51,6 +52,12 @@ const BENCHMARKS: &[Benchmark] = &[
         name: "converged",
         shows: "previews and applies of a converged estate against the floor, memory, size",
         run: Run::Converged(converged::run),
+        quick: true,
+    },
+    Benchmark {
+        name: "own-roles",
+        shows: "previews of one host by a role of the estate's own and by one of prov's",
+        run: Run::Alone(own::run),
         quick: true,
     },
     Benchmark {
