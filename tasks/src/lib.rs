@@ -9,6 +9,7 @@ mod diagnostic;
 pub mod domain;
 pub mod estate;
 pub mod exposed;
+pub mod graph;
 pub mod health;
 pub mod history;
 mod input;

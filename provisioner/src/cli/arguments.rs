@@ -139,6 +139,8 @@ impl Global {
 pub(super) enum Command {
     /// Validate the estate and its templates, offline
     Check,
+    /// Draw the estate: its hosts with their roles, and who relies on whom; offline
+    Graph(super::graph::Options),
     /// Make a small estate to begin with, for containers on this machine or for servers
     Init(Init),
     /// Add a role or a host to the estate

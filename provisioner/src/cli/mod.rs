@@ -12,6 +12,7 @@ mod diff;
 mod domain;
 mod domains;
 mod dropbox;
+mod graph;
 mod history;
 mod jobs;
 mod limit;
@@ -139,6 +140,7 @@ async fn dispatch(arguments: Arguments) -> Result<u8, Problem> {
         }
         Command::Template(action) => template::run(&action, global.output),
         Command::Check => check::run(&global),
+        Command::Graph(options) => graph::run(&global, &options),
         Command::Init(options) => starter::init(&options, global.output),
         Command::New(action) => starter::new(&global, &action),
         Command::Schema { of } => starter::schema(&global, of),

@@ -2,6 +2,7 @@
 
 pub mod changes;
 pub mod checks;
+pub mod graph;
 pub mod health;
 pub mod json;
 mod page;

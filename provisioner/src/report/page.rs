@@ -21,11 +21,17 @@ pub(super) const SCRIPT: &str = include_str!("page.js");
 
 /// Makes a whole page of its title and its body.
 pub(super) fn page(title: &str, body: &Markup) -> String {
+    page_with(title, body, "")
+}
+
+/// Makes a whole page that needs a style of its own, too.
+pub(super) fn page_with(title: &str, body: &Markup, more_style: &str) -> String {
+    let style = format!("{STYLE}{more_style}");
     let digest = |text: &str| format!("'sha256-{}'", BASE64.encode(Sha256::digest(text)));
     let policy = format!(
         "default-src 'none'; img-src data:; script-src {}; style-src {}; base-uri 'none'; form-action 'none'",
         digest(SCRIPT),
-        digest(STYLE)
+        digest(&style)
     );
     let page = html! {
         (DOCTYPE)
@@ -36,7 +42,7 @@ pub(super) fn page(title: &str, body: &Markup) -> String {
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="referrer" content="no-referrer";
                 title { (said(title)) }
-                style { (PreEscaped(STYLE)) }
+                style { (PreEscaped(&style)) }
             }
             body {
                 (body)

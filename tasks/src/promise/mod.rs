@@ -13,6 +13,7 @@ mod dns;
 mod dynamic_dns;
 mod mail;
 mod muttrc;
+mod need;
 mod port;
 mod web;
 
@@ -34,6 +35,7 @@ pub use mail::{
     OfficeMail, SMTP, SMTP_NAME, SUBMISSION, SUBMISSIONS,
 };
 pub use muttrc::{MailClient, MailRoute};
+pub use need::{Need, NeedKind, Needed};
 pub(crate) use port::is_exposed;
 pub use port::{Audience, DNS, HTTP, HTTPS, OpenPort, Protocol};
 pub use web::{DatabaseServer, SiteAccount, SiteFront, SiteServer};
@@ -105,6 +107,8 @@ pub struct Promises {
     pub database_servers: Vec<DatabaseServer>,
     /// Ports at which roles that are part of prov serve somebody; those of other roles follow from what they have checked.
     pub open_ports: Vec<OpenPort>,
+    /// On whom hosts rely.
+    pub needs: Vec<Need>,
     /// What roles of the estate's own have checked.
     pub own_checks: Vec<Arc<OwnCheck>>,
 }

@@ -6,7 +6,9 @@ use serde::Deserialize;
 use super::{Declarations, HostContext, backup, fixed};
 use crate::Secret;
 use crate::diagnostic::Diagnostic;
-use crate::promise::{Audience, FILE_DAEMON_PORT, FileDaemon, Promises, Protocol};
+use crate::promise::{
+    Audience, FILE_DAEMON_PORT, FileDaemon, NeedKind, Needed, Promises, Protocol,
+};
 use crate::quote::{bacula, bacula_name};
 use crate::resource::{Declared, File, Handler, Packages, Resource, Service};
 use crate::value::Mode;
@@ -38,7 +40,10 @@ pub(super) fn promises(
         address: cx.host.address(),
         name: backup::file_daemon(cx.host),
     });
-    let directors = Audience::hosts(cx.estate.hosts_with_role("backup_director"));
+    let directors = cx.estate.hosts_with_role("backup_director");
+    let by = directors.iter().map(|host| Needed::host(host));
+    promises.relies((cx.host, "backup_client"), NeedKind::Backup, by);
+    let directors = Audience::hosts(directors);
     promises.opens(
         (cx.host, "backup_client"),
         &directors,

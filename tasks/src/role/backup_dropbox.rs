@@ -10,6 +10,7 @@ use super::backup::{COMMANDS, HOME};
 use super::backup_storage;
 use super::{Declarations, HostContext, backup, fixed};
 use crate::diagnostic::Diagnostic;
+use crate::promise::{NeedKind, Needed, Promises};
 use crate::quote;
 use crate::resource::{
     Command, Cron, Declared, Directory, Download, File, Packages, Resource, Special,
@@ -34,6 +35,19 @@ pub(super) struct Variables {
     /// Folder in the synchronised one that receives the copies; the others of the account are left out.
     #[serde(default = "backup_storage::folder")]
     backup_copy_folder: String,
+}
+
+/// The service that the daemon speaks to, whatever its archive is fetched from.
+const SERVICE: &str = "Dropbox";
+
+pub(super) fn promises(
+    cx: &HostContext<'_>,
+    promises: &mut Promises,
+) -> Result<(), Vec<Diagnostic>> {
+    let _: Variables = cx.vars.typed("backup_dropbox")?;
+    let service = Needed::Outside(SERVICE.to_owned());
+    promises.relies((cx.host, "backup_dropbox"), NeedKind::Service, [service]);
+    Ok(())
 }
 
 const ARCHIVE: &str = "/usr/local/src/dropbox.tar.gz";

@@ -9,7 +9,9 @@ use serde::{Deserialize, Serialize};
 use super::{Declarations, HostContext, fixed};
 use crate::diagnostic::Diagnostic;
 use crate::estate::{Estate, Host, Vars};
-use crate::promise::{Audience, DNS, NameServer, Promises, Protocol, Server};
+use crate::promise::{
+    Audience, DNS, NameServer, NeedKind, Needed, Promises, Protocol, Server,
+};
 use crate::resource::{Declared, Directory, File, Handler, Packages, Resource, Service};
 use crate::value::{DomainName, HostPath};
 
@@ -182,6 +184,14 @@ pub(super) fn promises(
         &Audience::around(cx.host),
         &[(Protocol::Udp, DNS), (Protocol::Tcp, DNS)],
     );
+    let asked = variables.dns_upstream_nameservers.iter();
+    let asked = asked.filter_map(|server| match server {
+        Upstream::Address(address) => Needed::at(cx.estate, *address),
+        Upstream::ResolverWord(ResolverWord::ContainerHost) => Some(Needed::Outside(
+            "resolvers of the containers' machine".to_owned(),
+        )),
+    });
+    promises.relies((cx.host, "dns"), NeedKind::Names, asked);
     Ok(())
 }
 

@@ -13,6 +13,7 @@ use super::{Declarations, HostContext, checked, dns, fixed};
 use crate::content::Content;
 use crate::diagnostic::Diagnostic;
 use crate::estate::{Estate, Host};
+use crate::promise::{NeedKind, Needed, Promises};
 use crate::resource::{Command, Declared, File, Line, Resource};
 use crate::value::DomainName;
 
@@ -42,6 +43,17 @@ fn resolvers(cx: &HostContext<'_>, own: Vec<IpAddr>) -> Vec<IpAddr> {
         resolvers.truncate(MOST);
     }
     resolvers
+}
+
+pub(super) fn promises(
+    cx: &HostContext<'_>,
+    promises: &mut Promises,
+) -> Result<(), Vec<Diagnostic>> {
+    let variables: Variables = cx.vars.typed("dns_client")?;
+    let asked = variables.dns_resolvers.into_iter();
+    let asked = asked.filter_map(|address| Needed::at(cx.estate, address));
+    promises.relies((cx.host, "dns_client"), NeedKind::Names, asked);
+    Ok(())
 }
 
 /// Names the other hosts of the estate that a host with this role asks for names.

@@ -10,7 +10,7 @@ use super::{Declarations, HostContext, dns_api, fixed};
 use crate::content::Content;
 use crate::diagnostic::Diagnostic;
 use crate::estate::Vars;
-use crate::promise::{KeptRecords, Promises, RecordKeeper, Server};
+use crate::promise::{KeptRecords, NeedKind, Needed, Promises, RecordKeeper, Server};
 use crate::quote::word;
 use crate::resource::{Cron, Declared, Directory, File, Packages, Resource, TimeField};
 use crate::value::{DomainName, HostPath, Mode};
@@ -115,10 +115,13 @@ pub(super) fn promises(
 ) -> Result<(), Vec<Diagnostic>> {
     let variables: Variables = cx.vars.typed("dynamic_dns")?;
     let Minutes(stride) = variables.dynamic_dns_crontab_stride;
+    let api = dns_api::address(cx, "dynamic_dns")?;
+    let provider = Needed::Outside(api.clone());
+    promises.relies((cx.host, "dynamic_dns"), NeedKind::Service, [provider]);
     promises.record_keepers.push(RecordKeeper {
         server: Server::of(cx.host),
         stride,
-        api: dns_api::address(cx, "dynamic_dns")?,
+        api,
     });
     let domains = variables.dynamic_dns_domains.iter();
     promises

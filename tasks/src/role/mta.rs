@@ -17,7 +17,9 @@ pub(super) use smarthost::{Smarthost, Verification};
 use super::{Capability, Declarations, HostContext, fixed};
 use crate::content::Content;
 use crate::diagnostic::Diagnostic;
-use crate::promise::{Audience, Promises, Protocol, SMTP, SUBMISSION, SUBMISSIONS, is_exposed};
+use crate::promise::{
+    Audience, NeedKind, Needed, Promises, Protocol, SMTP, SUBMISSION, SUBMISSIONS, is_exposed,
+};
 use crate::quote::{exim_password, exim_user};
 use crate::resource::{
     Block, Declared, File, Handler, Line, Packages, Resource, Service, TlsAuthority,
@@ -271,10 +273,20 @@ pub(super) fn promises(
     promises: &mut Promises,
 ) -> Result<(), Vec<Diagnostic>> {
     let variables: Variables = cx.vars.typed("mta")?;
-    if is_exposed(&Settings::of(cx, &variables)?.local_interfaces) {
+    let settings = Settings::of(cx, &variables)?;
+    if is_exposed(&settings.local_interfaces) {
         let around = Audience::around(cx.host);
         promises.opens((cx.host, "mta"), &around, &[(Protocol::Tcp, SMTP)]);
     }
+    let through = match settings.kind {
+        ConfigType::Smarthost | ConfigType::Satellite => variables.mta_smarthost.as_ref(),
+        ConfigType::Internet | ConfigType::Local | ConfigType::None => None,
+    };
+    let through = through.map(|smarthost| match smarthost.host(cx) {
+        Some(host) => Needed::host(host),
+        None => Needed::Outside(smarthost.hostname.to_string()),
+    });
+    promises.relies((cx.host, "mta"), NeedKind::Mail, through);
     Ok(())
 }
 

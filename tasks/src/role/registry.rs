@@ -214,7 +214,7 @@ const BUILT_IN: &[Role] = &[
         variables: || schemars::schema_for!(backup_dropbox::Variables),
         backup: |_| Ok(paths(&["/usr/local/lib/bacula"])),
         resources: backup_dropbox::resources,
-        promises: nothing,
+        promises: backup_dropbox::promises,
     },
     Role {
         name: "dns_client",
@@ -224,7 +224,7 @@ const BUILT_IN: &[Role] = &[
         variables: || schemars::schema_for!(dns_client::Variables),
         backup: |_| Ok(paths(&["/etc/hosts", "/etc/resolv.conf"])),
         resources: dns_client::resources,
-        promises: nothing,
+        promises: dns_client::promises,
     },
 ];
 

@@ -6,6 +6,8 @@ use serde::Deserialize;
 use super::{DomainContext, DomainDeclarations};
 use crate::content::{Content, Segment};
 use crate::diagnostic::Diagnostic;
+use crate::estate::Host;
+use crate::promise::{NeedKind, Needed, Promises};
 use crate::quote::fetchmail;
 use crate::resource::{File, Handler, Resource};
 use crate::role::{fixed, mta};
@@ -40,9 +42,26 @@ pub(super) fn resources(cx: &DomainContext<'_>, made: &mut DomainDeclarations) {
         .notifies(&Handler::restart(fixed("fetchmail")).validated_by(VALIDATION));
 }
 
-fn configuration(cx: &DomainContext<'_>) -> Result<Content, Diagnostic> {
+/// Names the server from which the mail is fetched.
+fn server<'e>(cx: &DomainContext<'e>) -> Option<&'e Host> {
     let outside = cx.on.estate.hosts_with_role("mail_external");
-    let Some(server) = outside.first() else {
+    outside.first().copied()
+}
+
+pub(super) fn promises(
+    cx: &DomainContext<'_>,
+    promises: &mut Promises,
+) -> Result<(), Vec<Diagnostic>> {
+    if cx.is_home() && cx.domain.has_mail() {
+        let fetched = format!("mail of {}", cx.domain.name());
+        let from = server(cx).map(Needed::host);
+        promises.relies((cx.on.host, &fetched), NeedKind::Mail, from);
+    }
+    Ok(())
+}
+
+fn configuration(cx: &DomainContext<'_>) -> Result<Content, Diagnostic> {
+    let Some(server) = server(cx) else {
         return Err(Diagnostic::new(format!(
             "mail of {} is fetched from outside, but no host of the estate has the role mail_external",
             cx.domain.name()

@@ -108,7 +108,7 @@ pub const DOMAIN_ROLES: &[DomainRole] = &[
         on: &["mail_internal"],
         variables: || schemars::schema_for!(mail_internal::Variables),
         resources: mail_internal::resources,
-        promises: nothing,
+        promises: mail_internal::promises,
     },
     DomainRole {
         name: "domain_wordpress_database",

@@ -21,7 +21,7 @@ use serde::Deserialize;
 use super::{Audience, OpenPort, Protocol, Server};
 use crate::Diagnostic;
 use crate::diagnostic::Place;
-use crate::estate::{Estate, Location, Mark, Node, from_mapping};
+use crate::estate::{Estate, Host, Location, Mark, Node, from_mapping};
 use crate::pattern::{LinePattern, TextPattern};
 use crate::secret::Secret;
 use crate::value::{PeerName, Timespan};
@@ -398,6 +398,23 @@ impl OwnCheck {
             to: to.clone(),
         };
         Ok(answering.protocols.iter().map(port).collect())
+    }
+
+    /// Names the other host that the check asks from its own host: what a role has checked there, it relies on.
+    pub(crate) fn asks<'e>(&self, estate: &'e Estate) -> Option<(&'e Host, u16)> {
+        if self.from != Vantage::Host {
+            return None;
+        }
+        let answering = self.check.answers_at(&self.host)?;
+        let server = answering.server.as_str();
+        let label = server.split('.').next().unwrap_or(server);
+        let address = server.parse::<IpAddr>().ok();
+        let mut hosts = estate.hosts().iter();
+        let other = hosts.find(|host| match address {
+            Some(address) => host.address() == address,
+            None => host.name() == label,
+        })?;
+        (other.name() != self.host.name).then_some((other, answering.port))
     }
 
     /// Tells whether a name or an address by which other hosts ask is the host's own.

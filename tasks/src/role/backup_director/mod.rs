@@ -19,8 +19,8 @@ use crate::diagnostic::Diagnostic;
 use crate::estate::{Host, Location};
 use crate::probe::Catalogue;
 use crate::promise::{
-    Audience, CLIENT_AUTHORITY, Copies, DIRECTOR_PORT, Director, FILE_DAEMON_PORT, Promises,
-    Protocol, STORAGE_DAEMON_PORT,
+    Audience, CLIENT_AUTHORITY, Copies, DIRECTOR_PORT, Director, FILE_DAEMON_PORT, NeedKind, Needed,
+    Promises, Protocol, STORAGE_DAEMON_PORT,
 };
 use crate::quote::{bacula, bacula_name};
 use crate::resource::{
@@ -171,7 +171,7 @@ pub(super) fn promises(
         host: cx.host.name().to_owned(),
         name: variables.backup_director_name,
         console,
-        catalogue_host: variables.backup_database_host,
+        catalogue_host: variables.backup_database_host.clone(),
         catalogue: Catalogue {
             options: fixed(CATALOGUE),
             database: variables.backup_database_name,
@@ -189,6 +189,11 @@ pub(super) fn promises(
         &Audience::inside(),
         &[(Protocol::Tcp, DIRECTOR_PORT)],
     );
+    let role = (cx.host, "backup_director");
+    let storage = cx.estate.hosts_with_role("backup_storage").into_iter();
+    promises.relies(role, NeedKind::Backup, storage.map(Needed::host));
+    let database = cx.estate.host(&variables.backup_database_host);
+    promises.relies(role, NeedKind::Database, database.map(Needed::host));
     Ok(())
 }
 
