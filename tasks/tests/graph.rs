@@ -92,7 +92,7 @@ checks:
     to: [other, 10.0.0.0/24]
   - tcp: {port: 6380}
     from: host
-    to: [other]
+    to: [10.0.0.0/24]
 ";
 
 #[test]
@@ -111,9 +111,13 @@ fn roles_of_an_estates_own_rely_on_whom_they_ask_and_serve_whom_they_name() {
     assert_eq!(mistakes, []);
     assert_eq!(
         lines(&graph),
-        "other -> db: a port [store: tcp/6380]\nweb -> db: a port [site: port 5432]\n"
+        "other -> db: a port [store: tcp/6379]\nweb -> db: a port [site: port 5432]\n"
     );
     assert_eq!(graph.hosts[0].roles, ["site"]);
-    let summaries: Vec<_> = graph.roles.iter().map(|(_, summary)| summary.as_str()).collect();
+    let summaries: Vec<_> = graph
+        .roles
+        .iter()
+        .map(|(_, summary)| summary.as_str())
+        .collect();
     assert_eq!(summaries, ["A site.", "A store."]);
 }

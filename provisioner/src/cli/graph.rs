@@ -39,12 +39,8 @@ pub(super) fn run(global: &Global, options: &Options) -> Result<u8, Problem> {
         authority: None,
         container_host_resolvers: Vec::new(),
     };
-    let (mut graph, mut mistakes) = Graph::of(
-        &loaded.estate,
-        &loaded.domains,
-        &loaded.templates,
-        &inputs,
-    );
+    let (mut graph, mut mistakes) =
+        Graph::of(&loaded.estate, &loaded.domains, &loaded.templates, &inputs);
     // What cannot be decrypted is seldom what says who relies on whom.
     let all = mistakes.len();
     mistakes.retain(|mistake| !loaded.is_unseen(mistake));
@@ -62,7 +58,9 @@ pub(super) fn run(global: &Global, options: &Options) -> Result<u8, Problem> {
             .estate
             .limit(&super::limit::expanded(limit)?)
             .map_err(Problem::Usage)?;
-        limited(&mut graph, |name| chosen.iter().any(|host| host.name() == name));
+        limited(&mut graph, |name| {
+            chosen.iter().any(|host| host.name() == name)
+        });
     }
     if global.output == Output::Json {
         jsonln!("{:#}", serde_json::json!(graph));
@@ -86,8 +84,16 @@ pub(super) fn run(global: &Global, options: &Options) -> Result<u8, Problem> {
 fn limited(graph: &mut Graph, chosen: impl Fn(&str) -> bool) {
     graph.needs.retain(|need| chosen(&need.host));
     let needs = &graph.needs;
-    let is_needed = |name: &str| needs.iter().any(|need| matches!(&need.of, Needed::Host(of) if of == name));
-    graph.hosts.retain(|host| chosen(&host.name) || is_needed(&host.name));
+    let is_needed = |name: &str| {
+        needs
+            .iter()
+            .any(|need| matches!(&need.of, Needed::Host(of) if of == name))
+    };
+    graph
+        .hosts
+        .retain(|host| chosen(&host.name) || is_needed(&host.name));
     let hosts = &graph.hosts;
-    graph.roles.retain(|(role, _)| hosts.iter().any(|host| host.roles.contains(role)));
+    graph
+        .roles
+        .retain(|(role, _)| hosts.iter().any(|host| host.roles.contains(role)));
 }

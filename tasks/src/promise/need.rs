@@ -111,8 +111,7 @@ impl Promises {
         on: impl IntoIterator<Item = Needed>,
     ) {
         let others = on.into_iter();
-        let others =
-            others.filter(|of| !matches!(of, Needed::Host(other) if other == host.name()));
+        let others = others.filter(|of| !matches!(of, Needed::Host(other) if other == host.name()));
         self.needs.extend(others.map(|of| Need {
             host: host.name().to_owned(),
             of,

@@ -9,9 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::{Declarations, HostContext, fixed};
 use crate::diagnostic::Diagnostic;
 use crate::estate::{Estate, Host, Vars};
-use crate::promise::{
-    Audience, DNS, NameServer, NeedKind, Needed, Promises, Protocol, Server,
-};
+use crate::promise::{Audience, DNS, NameServer, NeedKind, Needed, Promises, Protocol, Server};
 use crate::resource::{Declared, Directory, File, Handler, Packages, Resource, Service};
 use crate::value::{DomainName, HostPath};
 

@@ -278,10 +278,8 @@ pub(super) fn promises(
         let around = Audience::around(cx.host);
         promises.opens((cx.host, "mta"), &around, &[(Protocol::Tcp, SMTP)]);
     }
-    let through = match settings.kind {
-        ConfigType::Smarthost | ConfigType::Satellite => variables.mta_smarthost.as_ref(),
-        ConfigType::Internet | ConfigType::Local | ConfigType::None => None,
-    };
+    let through = variables.mta_smarthost.as_ref();
+    let through = through.filter(|_| settings.kind.needs_smarthost());
     let through = through.map(|smarthost| match smarthost.host(cx) {
         Some(host) => Needed::host(host),
         None => Needed::Outside(smarthost.hostname.to_string()),

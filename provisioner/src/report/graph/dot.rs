@@ -18,22 +18,39 @@ pub fn dot(graph: &Graph, marks: &Marks) -> String {
         quoted(&graph.estate)
     );
     for location in Location::EVERY {
-        let mut hosts = graph.hosts.iter().filter(|host| host.location == location).peekable();
+        let mut hosts = graph
+            .hosts
+            .iter()
+            .filter(|host| host.location == location)
+            .peekable();
         if hosts.peek().is_none() {
             continue;
         }
-        let _ = writeln!(text, "  subgraph cluster_{location} {{\n    label={};", quoted(location.as_str()));
+        let _ = writeln!(
+            text,
+            "  subgraph cluster_{location} {{\n    label={};",
+            quoted(location.as_str())
+        );
         for host in hosts {
             let _ = writeln!(text, "    {};", node(host, marks));
         }
         text.push_str("  }\n");
     }
-    let outside: BTreeSet<&str> = graph.needs.iter().filter_map(|need| match &need.of {
-        Needed::Outside(name) => Some(name.as_str()),
-        Needed::Host(_) => None,
-    }).collect();
+    let outside: BTreeSet<&str> = graph
+        .needs
+        .iter()
+        .filter_map(|need| match &need.of {
+            Needed::Outside(name) => Some(name.as_str()),
+            Needed::Host(_) => None,
+        })
+        .collect();
     for name in outside {
-        let _ = writeln!(text, "  {} [label={}, style=dashed];", quoted(&format!("outside: {name}")), quoted(name));
+        let _ = writeln!(
+            text,
+            "  {} [label={}, style=dashed];",
+            quoted(&format!("outside: {name}")),
+            quoted(name)
+        );
     }
     for need in &graph.needs {
         let to = match &need.of {
@@ -54,7 +71,9 @@ pub fn dot(graph: &Graph, marks: &Marks) -> String {
 }
 
 fn node(host: &GraphHost, marks: &Marks) -> String {
-    let label = [host.name.as_str(), &host.address].into_iter().chain(host.roles.iter().map(String::as_str));
+    let label = [host.name.as_str(), &host.address]
+        .into_iter()
+        .chain(host.roles.iter().map(String::as_str));
     // Within quotes, `\n` begins a line.
     let label: Vec<_> = label.map(escaped).collect();
     let mut text = format!("{} [label=\"{}\"", quoted(&host.name), label.join("\\n"));
@@ -76,7 +95,10 @@ fn quoted(text: &str) -> String {
 }
 
 fn escaped(text: &str) -> String {
-    printable(text).to_string().replace('\\', "\\\\").replace('"', "\\\"")
+    printable(text)
+        .to_string()
+        .replace('\\', "\\\\")
+        .replace('"', "\\\"")
 }
 
 const fn colour(kind: NeedKind) -> &'static str {

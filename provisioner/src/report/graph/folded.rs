@@ -51,24 +51,52 @@ pub(super) struct Folded<'g> {
 
 impl<'g> Folded<'g> {
     pub(super) fn of(graph: &'g Graph) -> Self {
-        let names: BTreeMap<&str, Node> = graph.hosts.iter().enumerate().map(|(at, host)| (host.name.as_str(), at)).collect();
-        let outside: BTreeSet<&str> = graph.needs.iter().filter_map(|need| outside_name(&need.of)).collect();
+        let names: BTreeMap<&str, Node> = graph
+            .hosts
+            .iter()
+            .enumerate()
+            .map(|(at, host)| (host.name.as_str(), at))
+            .collect();
+        let outside: BTreeSet<&str> = graph
+            .needs
+            .iter()
+            .filter_map(|need| outside_name(&need.of))
+            .collect();
         let outside: Vec<&str> = outside.into_iter().collect();
         let node = |needed: &Needed| match needed {
             Needed::Host(name) => names.get(name.as_str()).copied(),
-            Needed::Outside(name) => outside.binary_search(&name.as_str()).ok().map(|at| graph.hosts.len() + at),
+            Needed::Outside(name) => outside
+                .binary_search(&name.as_str())
+                .ok()
+                .map(|at| graph.hosts.len() + at),
         };
         let mut lines: BTreeMap<(Node, Node, NeedKind), Vec<String>> = BTreeMap::new();
         for need in &graph.needs {
             // A limited graph has needs of hosts that it does not have.
             if let (Some(from), Some(to)) = (names.get(need.host.as_str()), node(&need.of)) {
-                lines.entry((*from, to, need.kind)).or_default().push(need.detail.clone());
+                lines
+                    .entry((*from, to, need.kind))
+                    .or_default()
+                    .push(need.detail.clone());
             }
         }
-        let mut folded = Self { graph, outside, edges: Vec::new(), stars: Vec::new() };
+        let mut folded = Self {
+            graph,
+            outside,
+            edges: Vec::new(),
+            stars: Vec::new(),
+        };
         folded.fold(&mut lines, true);
         folded.fold(&mut lines, false);
-        folded.edges = lines.into_iter().map(|((from, to, kind), details)| Edge { from, to, kind, details }).collect();
+        folded.edges = lines
+            .into_iter()
+            .map(|((from, to, kind), details)| Edge {
+                from,
+                to,
+                kind,
+                details,
+            })
+            .collect();
         folded
     }
 
@@ -77,10 +105,18 @@ impl<'g> Folded<'g> {
         let mut stars: BTreeMap<(Node, Option<Location>, NeedKind), Vec<Node>> = BTreeMap::new();
         for (from, to, kind) in lines.keys() {
             let (centre, other) = if inward { (*to, *from) } else { (*from, *to) };
-            stars.entry((centre, self.location(other), *kind)).or_default().push(other);
+            stars
+                .entry((centre, self.location(other), *kind))
+                .or_default()
+                .push(other);
         }
         for ((centre, location, kind), mut others) in stars {
-            let there = self.graph.hosts.iter().filter(|host| Some(host.location) == location).count();
+            let there = self
+                .graph
+                .hosts
+                .iter()
+                .filter(|host| Some(host.location) == location)
+                .count();
             let is_most = inward && others.len() > MOST && others.len() * 2 > there;
             if others.len() < MANY && !is_most {
                 continue;
@@ -88,10 +124,20 @@ impl<'g> Folded<'g> {
             others.sort_unstable();
             others.dedup();
             for other in &others {
-                let (from, to) = if inward { (*other, centre) } else { (centre, *other) };
+                let (from, to) = if inward {
+                    (*other, centre)
+                } else {
+                    (centre, *other)
+                };
                 lines.remove(&(from, to, kind));
             }
-            self.stars.push(Star { centre, location, kind, inward, others });
+            self.stars.push(Star {
+                centre,
+                location,
+                kind,
+                inward,
+                others,
+            });
         }
     }
 
@@ -103,7 +149,11 @@ impl<'g> Folded<'g> {
     pub(super) fn name(&self, node: Node) -> &str {
         match self.graph.hosts.get(node) {
             Some(host) => &host.name,
-            None => self.outside.get(node - self.graph.hosts.len()).copied().unwrap_or_default(),
+            None => self
+                .outside
+                .get(node - self.graph.hosts.len())
+                .copied()
+                .unwrap_or_default(),
         }
     }
 
@@ -118,7 +168,12 @@ impl<'g> Folded<'g> {
         let place = star.location.map_or("outside", Location::as_str);
         let what = star.kind.as_str();
         if star.inward {
-            let all = self.graph.hosts.iter().filter(|host| Some(host.location) == star.location).count();
+            let all = self
+                .graph
+                .hosts
+                .iter()
+                .filter(|host| Some(host.location) == star.location)
+                .count();
             let rest = all - usize::from(self.location(star.centre) == star.location);
             let whole = if count == rest { "all " } else { "" };
             format!("{what} for {whole}{count} {place}")

@@ -92,27 +92,50 @@ impl<'g> Layout<'g> {
         let longest = hosts.map(|host| width_of(&host.name, NAME));
         let width = longest.fold(NARROW, f64::max).min(WIDE);
         let common = common(folded.graph);
-        let rows: Vec<_> = folded.nodes().map(|node| rows(&folded, &common, node, width)).collect();
+        let rows: Vec<_> = folded
+            .nodes()
+            .map(|node| rows(&folded, &common, node, width))
+            .collect();
         let mut boxes: Vec<Rect> = rows.iter().map(|rows| size(rows, width)).collect();
         let mut bands = Vec::new();
         let mut bottom = MARGIN;
         for location in Location::EVERY.into_iter().map(Some).chain([None]) {
-            let members: Vec<Node> = folded.nodes().filter(|node| folded.location(*node) == location).collect();
+            let members: Vec<Node> = folded
+                .nodes()
+                .filter(|node| folded.location(*node) == location)
+                .collect();
             if members.is_empty() {
                 continue;
             }
             let groups = groups(&folded, &members, &boxes);
             let inner = place(groups, &mut boxes, (MARGIN * 2.0, bottom + TITLE));
-            let rect = Rect { x: MARGIN, y: bottom, width: inner.0 + MARGIN * 2.0, height: TITLE + inner.1 + MARGIN };
+            let rect = Rect {
+                x: MARGIN,
+                y: bottom,
+                width: inner.0 + MARGIN * 2.0,
+                height: TITLE + inner.1 + MARGIN,
+            };
             bottom += rect.height + MARGIN * 2.5;
             bands.push(Band { location, rect });
         }
-        let widest = bands.iter().map(|band| band.rect.width).fold(NARROW * 2.0, f64::max);
+        let widest = bands
+            .iter()
+            .map(|band| band.rect.width)
+            .fold(NARROW * 2.0, f64::max);
         for band in &mut bands {
             band.rect.width = widest;
         }
         let curves = curves(&folded.edges, &boxes);
-        Self { width: widest + MARGIN * 2.0, height: bottom - MARGIN, folded, common, bands, boxes, rows, curves }
+        Self {
+            width: widest + MARGIN * 2.0,
+            height: bottom - MARGIN,
+            folded,
+            common,
+            bands,
+            boxes,
+            rows,
+            curves,
+        }
     }
 }
 
@@ -140,15 +163,27 @@ pub(super) fn fitting(text: &str, size: f64, width: f64) -> String {
 
 /// Lists the roles that every host has, unless there are so few hosts that nothing is gained.
 fn common(graph: &Graph) -> Vec<&str> {
-    let everywhere = |role: &&str| graph.hosts.iter().all(|host| host.roles.iter().any(|it| it == role));
+    let everywhere = |role: &&str| {
+        graph
+            .hosts
+            .iter()
+            .all(|host| host.roles.iter().any(|it| it == role))
+    };
     let roles = graph.roles.iter().map(|(name, _)| name.as_str());
-    roles.filter(|role| graph.hosts.len() > FEW && everywhere(role)).collect()
+    roles
+        .filter(|role| graph.hosts.len() > FEW && everywhere(role))
+        .collect()
 }
 
 fn rows(folded: &Folded<'_>, common: &[&str], node: Node, width: f64) -> Vec<Row> {
     let mut rows = Vec::new();
     let mut line: Vec<String> = Vec::new();
-    let roles = folded.graph.hosts.get(node).into_iter().flat_map(|host| &host.roles);
+    let roles = folded
+        .graph
+        .hosts
+        .get(node)
+        .into_iter()
+        .flat_map(|host| &host.roles);
     for role in roles.filter(|role| !common.contains(&role.as_str())) {
         let longer = line.join(" ") + " " + role;
         if !line.is_empty() && width_of(&longer, TEXT) > width {
@@ -160,13 +195,21 @@ fn rows(folded: &Folded<'_>, common: &[&str], node: Node, width: f64) -> Vec<Row
         rows.push(Row::Roles(line));
     }
     let stars = folded.stars.iter().enumerate();
-    rows.extend(stars.filter(|(_, star)| star.centre == node).map(|(number, _)| Row::Star(number)));
+    rows.extend(
+        stars
+            .filter(|(_, star)| star.centre == node)
+            .map(|(number, _)| Row::Star(number)),
+    );
     rows
 }
 
 fn size(rows: &[Row], width: f64) -> Rect {
     let rows = f64::from(u32::try_from(rows.len()).unwrap_or(u32::MAX));
-    Rect { width, height: PADDING * 2.0 + LINE * (rows + 2.0) - 4.0, ..Rect::default() }
+    Rect {
+        width,
+        height: PADDING * 2.0 + LINE * (rows + 2.0) - 4.0,
+        ..Rect::default()
+    }
 }
 
 /// Hosts that lines connect, with their places in a group of its own size.
@@ -177,23 +220,51 @@ struct Group {
 }
 
 fn groups(folded: &Folded<'_>, members: &[Node], boxes: &[Rect]) -> Vec<Group> {
-    let pairs: BTreeSet<(Node, Node)> = folded.edges.iter().map(|edge| (edge.from, edge.to)).collect();
-    let within = |(from, to): &&(Node, Node)| members.contains(from) && members.contains(to) && from != to;
+    let pairs: BTreeSet<(Node, Node)> = folded
+        .edges
+        .iter()
+        .map(|edge| (edge.from, edge.to))
+        .collect();
+    let within =
+        |(from, to): &&(Node, Node)| members.contains(from) && members.contains(to) && from != to;
     let number = |node: Node| u32::try_from(node).unwrap_or(u32::MAX);
-    let lines: Vec<(u32, u32)> = pairs.iter().filter(within).map(|(from, to)| (number(*from), number(*to))).collect();
+    let lines: Vec<(u32, u32)> = pairs
+        .iter()
+        .filter(within)
+        .map(|(from, to)| (number(*from), number(*to)))
+        .collect();
     let connected: BTreeSet<u32> = lines.iter().flat_map(|(from, to)| [*from, *to]).collect();
     let sizes: Vec<(u32, (f64, f64))> = connected
         .iter()
         .map(|node| (*node, boxes[*node as usize]))
         .map(|(node, rect)| (node, (rect.width, rect.height)))
         .collect();
-    let config = Config { vertex_spacing: GAP, ..Config::default() };
-    let laid = if sizes.is_empty() { Vec::new() } else { rust_sugiyama::from_vertices_and_edges(&sizes, &lines, &config) };
+    let config = Config {
+        vertex_spacing: GAP,
+        ..Config::default()
+    };
+    let laid = if sizes.is_empty() {
+        Vec::new()
+    } else {
+        rust_sugiyama::from_vertices_and_edges(&sizes, &lines, &config)
+    };
     let ids: Vec<Node> = connected.iter().map(|node| *node as usize).collect();
-    let mut groups: Vec<Group> = laid.into_iter().map(|(places, _, _)| group(&places, &ids, boxes)).collect();
+    let mut groups: Vec<Group> = laid
+        .into_iter()
+        .map(|(places, _, _)| group(&places, &ids, boxes))
+        .collect();
     let alone = members.iter().filter(|node| !ids.contains(node));
-    groups.extend(alone.map(|node| Group { places: vec![(*node, 0.0, 0.0)], width: boxes[*node].width, height: boxes[*node].height }));
-    groups.sort_by_key(|group| (turned(folded, group), group.places.iter().map(|place| place.0).min()));
+    groups.extend(alone.map(|node| Group {
+        places: vec![(*node, 0.0, 0.0)],
+        width: boxes[*node].width,
+        height: boxes[*node].height,
+    }));
+    groups.sort_by_key(|group| {
+        (
+            turned(folded, group),
+            group.places.iter().map(|place| place.0).min(),
+        )
+    });
     groups
 }
 
@@ -207,7 +278,10 @@ fn turned(folded: &Folded<'_>, group: &Group) -> u8 {
         })
     };
     let [above, below] = Location::EVERY.map(Some);
-    let here = group.places.first().and_then(|place| folded.location(place.0));
+    let here = group
+        .places
+        .first()
+        .and_then(|place| folded.location(place.0));
     if here == above {
         u8::from(leads_to(below)) + 2 * u8::from(leads_to(None))
     } else if leads_to(above) {
@@ -222,15 +296,40 @@ fn group(places: &[(usize, (f64, f64))], ids: &[Node], boxes: &[Rect]) -> Group 
     // The library counts what it was given.
     let places = places.iter().map(|(index, middle)| (ids[*index], middle));
     let corners: Vec<(Node, f64, f64)> = places
-        .map(|(node, (x, y))| (node, x - boxes[node].width / 2.0, y - boxes[node].height / 2.0))
+        .map(|(node, (x, y))| {
+            (
+                node,
+                x - boxes[node].width / 2.0,
+                y - boxes[node].height / 2.0,
+            )
+        })
         .collect();
-    let left = corners.iter().map(|place| place.1).fold(f64::INFINITY, f64::min);
-    let top = corners.iter().map(|place| place.2).fold(f64::INFINITY, f64::min);
-    let mut places: Vec<_> = corners.into_iter().map(|(node, x, y)| (node, x - left, y - top)).collect();
+    let left = corners
+        .iter()
+        .map(|place| place.1)
+        .fold(f64::INFINITY, f64::min);
+    let top = corners
+        .iter()
+        .map(|place| place.2)
+        .fold(f64::INFINITY, f64::min);
+    let mut places: Vec<_> = corners
+        .into_iter()
+        .map(|(node, x, y)| (node, x - left, y - top))
+        .collect();
     places.sort_by_key(|place| place.0);
-    let width = places.iter().map(|(node, x, _)| x + boxes[*node].width).fold(0.0, f64::max);
-    let height = places.iter().map(|(node, _, y)| y + boxes[*node].height).fold(0.0, f64::max);
-    Group { places, width, height }
+    let width = places
+        .iter()
+        .map(|(node, x, _)| x + boxes[*node].width)
+        .fold(0.0, f64::max);
+    let height = places
+        .iter()
+        .map(|(node, _, y)| y + boxes[*node].height)
+        .fold(0.0, f64::max);
+    Group {
+        places,
+        width,
+        height,
+    }
 }
 
 /// Puts groups side by side, in as many rows as it takes; gives the size of all.
@@ -262,11 +361,18 @@ enum Side {
 
 /// Draws lines from the side that faces the other box, spread along it.
 fn curves(edges: &[Edge], boxes: &[Rect]) -> Vec<Curve> {
-    let sides: Vec<(Side, Side)> = edges.iter().map(|edge| sides(boxes[edge.from], boxes[edge.to])).collect();
+    let sides: Vec<(Side, Side)> = edges
+        .iter()
+        .map(|edge| sides(boxes[edge.from], boxes[edge.to]))
+        .collect();
     let mut ends: BTreeMap<(Node, Side), Vec<(usize, bool)>> = BTreeMap::new();
     for (number, (edge, (from, to))) in edges.iter().zip(&sides).enumerate() {
-        ends.entry((edge.from, *from)).or_default().push((number, true));
-        ends.entry((edge.to, *to)).or_default().push((number, false));
+        ends.entry((edge.from, *from))
+            .or_default()
+            .push((number, true));
+        ends.entry((edge.to, *to))
+            .or_default()
+            .push((number, false));
     }
     let mut points = vec![[(0.0, 0.0); 2]; edges.len()];
     for ((node, side), mut here) in ends {
@@ -289,7 +395,15 @@ fn curves(edges: &[Edge], boxes: &[Rect]) -> Vec<Curve> {
     curves
         .map(|(edge, ([start, end], (from, to)))| {
             let reach = (f64::abs(end.1 - start.1) * 0.45).clamp(24.0, 160.0);
-            Curve { edge, points: [start, towards(start, from, reach), towards(end, to, reach), end] }
+            Curve {
+                edge,
+                points: [
+                    start,
+                    towards(start, from, reach),
+                    towards(end, to, reach),
+                    end,
+                ],
+            }
         })
         .collect()
 }

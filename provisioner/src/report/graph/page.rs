@@ -48,7 +48,11 @@ pub fn page(graph: &Graph, reference: Option<&str>) -> String {
 }
 
 fn host(graph: &Graph, host: &GraphHost) -> Markup {
-    let relies: Vec<_> = graph.needs.iter().filter(|need| need.host == host.name).collect();
+    let relies: Vec<_> = graph
+        .needs
+        .iter()
+        .filter(|need| need.host == host.name)
+        .collect();
     let serves: Vec<_> = graph
         .needs
         .iter()

@@ -93,12 +93,30 @@ fn band(layout: &Layout<'_>, band: &Band) -> Markup {
         .filter(|node| folded.location(*node) == band.location)
         .count();
     let (name, counted) = match band.location {
-        Some(Location::Internal) => ("internal", counted(count, "host in the office", "hosts in the office")),
-        Some(Location::External) => ("external", counted(count, "host on the Internet", "hosts on the Internet")),
-        None => ("outside", "what the estate relies on and does not hold".to_owned()),
+        Some(Location::Internal) => (
+            "internal",
+            counted(count, "host in the office", "hosts in the office"),
+        ),
+        Some(Location::External) => (
+            "external",
+            counted(count, "host on the Internet", "hosts on the Internet"),
+        ),
+        None => (
+            "outside",
+            "what the estate relies on and does not hold".to_owned(),
+        ),
     };
-    let network = folded.graph.network.as_deref().filter(|_| band.location.is_some());
-    let Rect { x, y, width, height } = band.rect;
+    let network = folded
+        .graph
+        .network
+        .as_deref()
+        .filter(|_| band.location.is_some());
+    let Rect {
+        x,
+        y,
+        width,
+        height,
+    } = band.rect;
     html! {
         g.band {
             rect x=(pixels(x)) y=(pixels(y)) width=(pixels(width)) height=(pixels(height)) rx="10" {}
@@ -112,7 +130,9 @@ fn band(layout: &Layout<'_>, band: &Band) -> Markup {
 
 fn line(layout: &Layout<'_>, curve: &Curve) -> Markup {
     let edge = &layout.folded.edges[curve.edge];
-    let [start, one, two, end] = curve.points.map(|(x, y)| format!("{} {}", pixels(x), pixels(y)));
+    let [start, one, two, end] = curve
+        .points
+        .map(|(x, y)| format!("{} {}", pixels(x), pixels(y)));
     html! {
         path class={ "edge e" (edge.from) " e" (edge.to) " " (class(edge.kind)) } marker-end={ "url(#end-" (class(edge.kind)) ")" }
             d={ "M" (start) " C" (one) " " (two) " " (end) } {
@@ -124,7 +144,11 @@ fn line(layout: &Layout<'_>, curve: &Curve) -> Markup {
 /// Says of a line what it means.
 fn sentence(layout: &Layout<'_>, edge: &Edge) -> String {
     let (from, to) = (layout.folded.name(edge.from), layout.folded.name(edge.to));
-    format!("{from} relies on {to}: {} ({})", edge.kind.as_str(), edge.details.join(", "))
+    format!(
+        "{from} relies on {to}: {} ({})",
+        edge.kind.as_str(),
+        edge.details.join(", ")
+    )
 }
 
 fn host(layout: &Layout<'_>, marks: &Marks, node: Node) -> Markup {
@@ -138,8 +162,13 @@ fn host(layout: &Layout<'_>, marks: &Marks, node: Node) -> Markup {
         None => "unknown",
     };
     let x = rect.x + PADDING;
-    let below = host.map_or_else(|| "outside of the estate".to_owned(), |host| format!("{} · {}", host.address, host.release));
-    let link = host.and_then(|_| marks.host_base.as_ref()).map(|base| format!("{base}{name}"));
+    let below = host.map_or_else(
+        || "outside of the estate".to_owned(),
+        |host| format!("{} · {}", host.address, host.release),
+    );
+    let link = host
+        .and_then(|_| marks.host_base.as_ref())
+        .map(|base| format!("{base}{name}"));
     html! {
         g class={ "host n" (node) " " (standing) @if host.is_none() { " other" } } {
             title { (said(&told(layout, node))) }
@@ -202,14 +231,26 @@ fn linked(to: Option<&str>, shown: &Markup) -> Markup {
 fn told(layout: &Layout<'_>, node: Node) -> String {
     let folded = &layout.folded;
     let mut told = folded.name(node).to_owned();
-    for edge in folded.edges.iter().filter(|edge| edge.from == node || edge.to == node) {
+    for edge in folded
+        .edges
+        .iter()
+        .filter(|edge| edge.from == node || edge.to == node)
+    {
         told.push('\n');
         told.push_str(&sentence(layout, edge));
     }
     for star in &folded.stars {
-        let names: Vec<_> = star.others.iter().map(|other| folded.name(*other)).collect();
+        let names: Vec<_> = star
+            .others
+            .iter()
+            .map(|other| folded.name(*other))
+            .collect();
         let (one, kind) = (folded.name(star.centre), star.kind.as_str());
-        let _ = match (star.inward, star.centre == node, star.others.contains(&node)) {
+        let _ = match (
+            star.inward,
+            star.centre == node,
+            star.others.contains(&node),
+        ) {
             (true, true, _) => write!(told, "\n{kind} for {}", names.join(", ")),
             (true, false, true) => write!(told, "\n{} relies on {one}: {kind}", folded.name(node)),
             (false, true, _) => write!(told, "\n{one} relies on {}: {kind}", names.join(", ")),

@@ -27,7 +27,10 @@ fn need(host: &str, of: &str, kind: NeedKind) -> Need {
 
 /// A firm with a server of names and `others` hosts that ask it, in a chain of databases of three.
 fn firm(others: usize) -> Graph {
-    let mut hosts = vec![host("dns", Location::Internal), host("db", Location::External)];
+    let mut hosts = vec![
+        host("dns", Location::Internal),
+        host("db", Location::External),
+    ];
     let mut needs = vec![need("dns", "db", NeedKind::Database)];
     for number in 0..others {
         let name = format!("host{number:02}");
@@ -69,12 +72,27 @@ fn no_box_hides_another_and_all_are_in_their_bands() {
         let graph = firm(others);
         let layout = Layout::of(Folded::of(&graph));
         for (number, one) in layout.boxes.iter().enumerate() {
-            let hidden = layout.boxes.iter().skip(number + 1).find(|two| overlap(one, two));
+            let hidden = layout
+                .boxes
+                .iter()
+                .skip(number + 1)
+                .find(|two| overlap(one, two));
             assert_eq!(hidden, None, "{others} hosts: box {number}");
             let location = layout.folded.location(number);
-            let band = layout.bands.iter().find(|band| band.location == location).unwrap().rect;
-            assert!(one.x >= band.x && one.x + one.width <= band.x + band.width, "{number}");
-            assert!(one.y >= band.y && one.y + one.height <= band.y + band.height, "{number}");
+            let band = layout
+                .bands
+                .iter()
+                .find(|band| band.location == location)
+                .unwrap()
+                .rect;
+            assert!(
+                one.x >= band.x && one.x + one.width <= band.x + band.width,
+                "{number}"
+            );
+            assert!(
+                one.y >= band.y && one.y + one.height <= band.y + band.height,
+                "{number}"
+            );
         }
         assert!(layout.width < 1400.0, "{others} hosts: {}", layout.width);
     }
@@ -145,7 +163,10 @@ fn hosts_that_failed_are_told_by_more_than_a_colour() {
     let text = svg(&graph, &marks);
     assert!(text.contains("✗ dns"), "{text}");
     assert!(text.contains("✓ db"), "{text}");
-    assert!(!text.contains("✓ host00") && !text.contains("✗ host00"), "{text}");
+    assert!(
+        !text.contains("✓ host00") && !text.contains("✗ host00"),
+        "{text}"
+    );
 }
 
 #[test]

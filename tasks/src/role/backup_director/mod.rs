@@ -19,8 +19,8 @@ use crate::diagnostic::Diagnostic;
 use crate::estate::{Host, Location};
 use crate::probe::Catalogue;
 use crate::promise::{
-    Audience, CLIENT_AUTHORITY, Copies, DIRECTOR_PORT, Director, FILE_DAEMON_PORT, NeedKind, Needed,
-    Promises, Protocol, STORAGE_DAEMON_PORT,
+    Audience, CLIENT_AUTHORITY, Copies, DIRECTOR_PORT, Director, FILE_DAEMON_PORT, NeedKind,
+    Needed, Promises, Protocol, STORAGE_DAEMON_PORT,
 };
 use crate::quote::{bacula, bacula_name};
 use crate::resource::{
