@@ -184,12 +184,9 @@ pub(super) fn promises(
         }),
         common_folder: COMMON_FOLDER,
     });
-    promises.opens(
-        (cx.host, "backup_director"),
-        &Audience::inside(),
-        &[(Protocol::Tcp, DIRECTOR_PORT)],
-    );
     let role = (cx.host, "backup_director");
+    let port = (Protocol::Tcp, DIRECTOR_PORT);
+    promises.opens(role, &Audience::inside(), &[port]);
     let storage = cx.estate.hosts_with_role("backup_storage").into_iter();
     promises.relies(role, NeedKind::Backup, storage.map(Needed::host));
     let database = cx.estate.host(&variables.backup_database_host);
