@@ -48,6 +48,10 @@ fn server<'e>(cx: &DomainContext<'e>) -> Option<&'e Host> {
     outside.first().copied()
 }
 
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "the signature is that of the registry's rows"
+)]
 pub(super) fn promises(
     cx: &DomainContext<'_>,
     promises: &mut Promises,
