@@ -95,10 +95,7 @@ fn quoted(text: &str) -> String {
 }
 
 fn escaped(text: &str) -> String {
-    printable(text)
-        .to_string()
-        .replace('\\', "\\\\")
-        .replace('"', "\\\"")
+    printable(text).replace('\\', "\\\\").replace('"', "\\\"")
 }
 
 const fn colour(kind: NeedKind) -> &'static str {

@@ -147,7 +147,7 @@ pub(super) fn width_of(text: &str, size: f64) -> f64 {
 
 /// Shortens a text to what fits into a box.
 pub(super) fn fitting(text: &str, size: f64, width: f64) -> String {
-    let text = printable(text).to_string();
+    let text = printable(text);
     if width_of(&text, size) <= width {
         return text;
     }

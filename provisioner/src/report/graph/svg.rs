@@ -167,7 +167,7 @@ fn host(layout: &Layout<'_>, marks: &Marks, node: Node) -> Markup {
         |host| format!("{} · {}", host.address, host.release),
     );
     let link = host
-        .and_then(|_| marks.host_base.as_ref())
+        .and(marks.host_base.as_ref())
         .map(|base| format!("{base}{name}"));
     html! {
         g class={ "host n" (node) " " (standing) @if host.is_none() { " other" } } {
