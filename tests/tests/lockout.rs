@@ -211,4 +211,18 @@ fn whatever_locks_prov_out_is_put_back() {
         !estate.holds("one", "test -e /var/lib/prov/guard")
     });
     assert_same("killed", &before, &estate.on("one", STATE));
+
+    // The host's own end of the session dies with it, in the middle of a step: nobody is left who would shorten the hour that a step may take.
+    let before = estate.on("one", STATE);
+    let running = servers.prov(["--timeout", "5", "apply"]).start();
+    until("the slow step runs again", || estate.holds("one", SLOW));
+    running.kill();
+    estate.on(
+        "one",
+        &format!("slow=$({SLOW}); kill -9 $(cut -d ' ' -f 1 /run/prov.guard/session) $slow"),
+    );
+    until("the host has put it back by itself", || {
+        !estate.holds("one", "test -e /var/lib/prov/guard")
+    });
+    assert_same("cut off", &before, &estate.on("one", STATE));
 }

@@ -74,6 +74,7 @@ prov_guard_arm() { # seconds holder run, and addresses of name servers that may 
   printf '%s\n' $4 >"$new/servers"
   printf %s "$rollback" | base64 -d >"$new/rollback"; printf '%s\n' "$2" >"$new/holder"; printf %s "$3" >"$new/run"
   prov_guard_born $$ && printf '%s %s\n' $$ "$began" >"$clock/session"
+  printf '%s\n' "$1" >"$clock/patience"
   prov_guard_now && printf '%s\n' $((now + $1)) >"$clock/deadline" && mv -T -- "$new" "$guard" || return
   if prov_guard_systemd; then
     # Should the host be started again meanwhile, this does it; being new in /etc, it goes with what is put back.
@@ -152,6 +153,9 @@ prov_guard_put_back() {
   mv -f -- "$put_back.new" "$put_back" || { rm -f -- "$put_back.new"; : >"$put_back"; }
   ! command -v logger >/dev/null || logger -t prov -- "nobody has confirmed the changes of $(cat -- "$guard/holder"): what was there before is there again"
   prov_guard_forget; }
+prov_guard_left() { # a session that has ended at work, killed or cut off, does nothing more: what is left is the time to confirm
+  ! prov_guard_lives "$clock/session" && read -r patience 2>/dev/null <"$clock/patience" && [ "$deadline" -gt $((now + patience)) ] &&
+    prov_guard_hold "$patience"; }
 prov_guard_watch() { # the process outside the session; with `now`, for one that died
   LC_ALL=C; export LC_ALL
   [ -d "$guard" ] && mkdir -p -m 0700 -- "$clock" || exit 0
@@ -159,7 +163,7 @@ prov_guard_watch() { # the process outside the session; with `now`, for one that
   if [ "$1" = now ]; then
     mkdir -- "$clock/decided" 2>/dev/null || [ -e "$clock/decided/back" ] || { rm -rf -- "$clock/process"; prov_guard_disarm; exit 0; }
   else
-    while prov_guard_now && read -r deadline <"$clock/deadline" && [ "$now" -lt "$deadline" ]; do sleep 1; done
+    while prov_guard_now && read -r deadline <"$clock/deadline" && [ "$now" -lt "$deadline" ]; do prov_guard_left; sleep 1; done
     [ -d "$guard" ] && mkdir -- "$clock/decided" 2>/dev/null || exit 0
   fi
   : >"$clock/decided/back"; rm -f -- "$clock/deadline"; prov_guard_put_back; }
