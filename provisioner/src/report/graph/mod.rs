@@ -1,7 +1,7 @@
 //! The estate as a picture: a drawing, the text of a graph for other programs, and a page.
 //!
-//! What is to be drawn is decided by [`Folded`], which leaves out no need: what many hosts rely on in the same way is said in words,
-//! because nobody can read fifty lines that meet in one box. Where boxes stand is decided by [`layout`].
+//! What is to be drawn is decided by `Folded`, which leaves out no need: what many hosts rely on in the same way is said in words,
+//! because nobody can read fifty lines that meet in one box. Where boxes stand is decided by `layout`.
 
 mod dot;
 mod folded;
