@@ -21,7 +21,7 @@ use crate::value::{PackageName, PackageVersion};
 pub use names::{Names, Terms};
 pub(super) use remedy::remedy;
 pub(super) use run::{apt, repair, stale, update};
-use run::{as_removal, keeps_the_way_in, known_names};
+use run::{as_removal, keeps_the_way_in, known_names, without_holds};
 use terms::Marks;
 
 /// Manages Debian packages: that they are installed, or not.
@@ -233,7 +233,7 @@ impl Packages {
                 let words = words.chain(away);
                 steps.push(keeps_the_way_in("install", words).into());
             }
-            steps.push(self.transaction(wanted).into());
+            steps.push(without_holds(&wanted.marks.changing, self.transaction(wanted)).into());
         }
         if !wanted.marked.is_empty() {
             let mut run = Run::new(["apt-mark", "-qq", "manual", "--"]);

@@ -61,6 +61,20 @@ pub(in crate::resource) fn stale(lists: Option<&ListsFact>) -> Option<String> {
     }
 }
 
+/// Lets packages that are held go while a command runs, however that ends: nobody else may upgrade them afterwards.
+pub(super) fn without_holds(held: &[&PackageName], run: Run) -> Run {
+    const SCRIPT: &str = r#"held=$1; shift; trap 'apt-mark -qq hold -- $held' EXIT; trap 'exit 1' HUP INT TERM
+apt-mark -qq unhold -- $held && "$@""#;
+    if held.is_empty() {
+        return run;
+    }
+    let names: Vec<_> = held.iter().map(|name| name.as_str()).collect();
+    let mut argv: Vec<_> = ["sh", "-c", SCRIPT, "sh"].map(str::to_owned).into();
+    argv.push(names.join(" "));
+    argv.extend(run.argv);
+    Run { argv, ..run }
+}
+
 /// Refuses, once new lists are there, what apt would take for something else than a package of just this name.
 pub(super) fn known_names(names: &[&PackageName]) -> Run {
     const SCRIPT: &str = r#"for name do

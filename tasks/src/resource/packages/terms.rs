@@ -51,15 +51,17 @@ fn pins(names: &Names, state: State) -> Vec<(&PackageName, File)> {
 /// What is to be done about holds and pins.
 #[derive(Default)]
 pub(super) struct Marks<'a> {
-    /// Packages that are held and should not be, for now or for good.
+    /// Packages that are held and should not be.
     pub(super) unhold: Vec<&'a PackageName>,
     pub(super) hold: Vec<&'a PackageName>,
+    /// Packages that are held and stay so, whose version changes.
+    pub(super) changing: Vec<&'a PackageName>,
     pub(super) pinned: Vec<&'a PackageName>,
     pub(super) files: Vec<Step>,
 }
 
 impl Marks<'_> {
-    /// Lets packages go that are held.
+    /// Lets packages go that should not be held.
     pub(super) fn release(&self) -> Option<Step> {
         mark("unhold", &self.unhold, false)
     }
@@ -71,8 +73,7 @@ impl Marks<'_> {
 
     /// Says in words what is done besides installing and removing.
     pub(super) fn words(&self) -> impl Iterator<Item = String> {
-        let lasting = self.unhold.iter().filter(|name| !self.hold.contains(name));
-        let unhold = lasting.map(|name| format!("unhold:{name}"));
+        let unhold = self.unhold.iter().map(|name| format!("unhold:{name}"));
         let hold = self.hold.iter().map(|name| format!("hold:{name}"));
         let pinned = self.pinned.iter().map(|name| format!("pin:{name}"));
         unhold.chain(hold).chain(pinned)
@@ -104,12 +105,12 @@ impl Packages {
             };
             let is_held = facts.is_held(name)?;
             let is_changing = changing.contains(&name);
-            if is_held && (!hold || is_changing) {
-                marks.unhold.push(name);
-            }
             let stays = self.state == State::Present && hold;
-            if stays && (!is_held || is_changing) {
-                marks.hold.push(name);
+            match (is_held, stays) {
+                (true, true) if is_changing => marks.changing.push(name),
+                (true, false) if !hold || is_changing => marks.unhold.push(name),
+                (false, true) => marks.hold.push(name),
+                (true | false, true | false) => {}
             }
             if is_held != hold {
                 wanted.reasons.insert(Reason::HoldDiffers);
