@@ -92,6 +92,7 @@ fn what_a_server_is_configured_by_is_applied_repaired_and_removed() {
         "{told}"
     );
     changed_by_hand(&server);
+    removed_half_way(&server);
     refused(&server);
     removed(&server);
 }
@@ -126,6 +127,50 @@ fn changed_by_hand(server: &Server) {
         "2147483648\n"
     );
     assert_eq!(server.process("page"), process);
+}
+
+/// A unit that is to be gone is, wherever a run came to its end before.
+fn removed_half_way(server: &Server) {
+    let on = |script: &str| server.estate.on("one", script);
+    let task = |more: &[&str]| {
+        let task = ["--output", "json", "task", "unit", "name=leaves"];
+        server.servers.prov(task).args(more).run()
+    };
+    let present =
+        "content=[Service]\nExecStart=/bin/sleep 1000\n[Install]\nWantedBy=multi-user.target\n";
+    for half_way in [
+        "systemctl stop leaves",
+        "systemctl -q disable --now leaves",
+        // As after a failure, systemd still has it although nothing of it runs.
+        "systemctl kill --signal=SEGV leaves; systemctl -q disable leaves; rm /etc/systemd/system/leaves.service",
+        "systemctl -q disable --now leaves; rm /etc/systemd/system/leaves.service",
+        // Somebody took the file away, and it still runs.
+        "rm /etc/systemd/system/leaves.service",
+        "rm /etc/systemd/system/leaves.service; systemctl daemon-reload",
+    ] {
+        task(&[present]).exits(0);
+        on("systemctl -q enable --now leaves");
+        on(half_way);
+        task(&["state=absent"]).exits(0);
+        task(&["state=absent"]).exits(0).unchanged("one");
+        let left = on("systemctl show -p LoadState,ActiveState leaves");
+        assert_eq!(
+            left, "LoadState=not-found\nActiveState=inactive\n",
+            "{half_way}"
+        );
+        on(
+            "systemctl -q disable leaves 2>/dev/null || rm -f /etc/systemd/system/multi-user.target.wants/leaves.service",
+        );
+    }
+    // A drop-in of which systemd has not heard that it has gone.
+    on(
+        "mkdir -p /etc/systemd/system/cron.service.d; printf '[Service]\\nNice=3\\n' >/etc/systemd/system/cron.service.d/nice.conf; \
+        systemctl daemon-reload; rm /etc/systemd/system/cron.service.d/nice.conf",
+    );
+    let gone = ["unit", "name=cron", "drop_in=nice", "state=absent"];
+    let gone = server.servers.prov(["--output", "json", "task"]).args(gone);
+    gone.run().exits(0);
+    assert_eq!(on("systemctl show -P Nice cron"), "0\n");
 }
 
 /// What systemd, the kernel or the C library does not accept is kept nowhere.

@@ -65,6 +65,11 @@ said=$(systemd-analyze verify --man=no --recursive-errors=no "$folder/$unit" 2>&
 [ $status = 0 ] || printf '%s\n' "$said" | sed "s|$folder/||g"
 exit $status"#;
 
+/// Has systemd read its files again; what it still runs of a unit that has no file any more ends.
+const LEFT_OVER: &str = r#"systemctl daemon-reload || exit; [ "$(systemctl show -P LoadState -- "$1")" = not-found ] || exit 0
+case $(systemctl show -P ActiveState -- "$1") in (inactive|failed) ;; (*) systemctl -q stop -- "$1" || exit;; esac
+systemctl reset-failed -- "$1" 2>/dev/null || :"#;
+
 /// Has systemd read its files again, and forget that a unit which has gone had failed.
 const FORGET: &str = r#"[ -z "$2" ] || rmdir --ignore-fail-on-non-empty -- "$2" || exit
 [ -n "$1" ] || exit 0; systemctl daemon-reload || exit
@@ -96,6 +101,11 @@ impl Unit {
     /// Gives the unit of that name that a package may bring.
     fn packaged(&self) -> HostPath {
         HostPath::packaged_unit(&self.name)
+    }
+
+    /// Tells whether it is a unit that no package brings, and no drop-in.
+    fn is_own(&self, facts: &Facts) -> Result<bool, NotAsked> {
+        Ok(self.drop_in.is_none() && *facts.path(&self.packaged())? == PathFact::Missing)
     }
 
     fn fact<'f>(&self, facts: &'f Facts) -> Result<Option<&'f ServiceFact>, NotAsked> {
@@ -199,15 +209,40 @@ impl Unit {
         Ok(change.into())
     }
 
+    /// Ends what is left of a unit whose file is gone: a removal that did not come to its end, or a file that somebody took away.
+    fn plan_left_over(&self, facts: &Facts) -> Result<Planned, NotAsked> {
+        let Some(fact) = self.fact(facts)? else {
+            return Ok(Planned::Unchanged);
+        };
+        let is_own = self.is_own(facts)?;
+        let runs = is_own && !fact.known && (fact.running || fact.looping);
+        let reason = match (fact.outdated, runs) {
+            (true, _) => Reason::NotRead,
+            (false, true) => Reason::Running,
+            (false, false) => return Ok(Planned::Unchanged),
+        };
+        let run = if is_own {
+            let mut run = Run::new(["sh", "-c", LEFT_OVER, "sh", &self.name.unit()]);
+            run.effects = self.becomes(&ServiceFact::default());
+            run
+        } else {
+            self.reload(Some(fact))
+        };
+        Ok(Change::new(Action::Remove, vec![reason], vec![run.into()]).into())
+    }
+
     fn plan_absent(&self, facts: &Facts) -> Result<Planned, NotAsked> {
         let planned = self.file().plan(facts)?;
+        if planned == Planned::Unchanged {
+            return self.plan_left_over(facts);
+        }
         let Planned::Change(mut change) = planned else {
             return Ok(planned);
         };
         let runs = facts.manager == ServiceManager::Systemd;
         let unit = self.name.unit();
         let mut steps = Vec::new();
-        let is_own = self.drop_in.is_none() && *facts.path(&self.packaged())? == PathFact::Missing;
+        let is_own = self.is_own(facts)?;
         if runs && is_own {
             let systemctl = |verb| Run::new(["systemctl", "-q", verb, "--", &unit]);
             if let Some(fact) = self.fact(facts)? {
