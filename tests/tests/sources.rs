@@ -209,6 +209,16 @@ fn packages_come_in_a_version(estate: &Estate) {
         .run();
     back.changed("one", &["packages e2e-tool"]);
     assert_eq!(installed(), "1.0-1 hi ");
+    // What cannot be installed stays held.
+    let there = "/srv/packages/e2e-tool_1.1-1_all.deb";
+    estate.on("one", &format!("mv {there} /root/kept; apt-get clean"));
+    let newer = tool("version: 1.1-1, hold: true");
+    let failed = estate.task(["packages", &newer]).run();
+    failed.exits(1).failed("one", &["e2e-tool"]);
+    assert_eq!(installed(), "1.0-1 hi ");
+    estate.on("one", &format!("mv /root/kept {there}"));
+    estate.settles(&["packages", &newer]);
+    assert_eq!(installed(), "1.1-1 hi ");
     estate.settles(&["packages", &tool("hold: false, pin: version 1.1*")]);
     assert!(
         estate
@@ -284,6 +294,8 @@ done
 cd /root; tar -czf /srv/tool-1.tar.gz tool-1; tar -cf /srv/tool-2.tar tool-2; zip -qry /srv/tool-2.zip tool-2
 echo x >/root/outside; cd /root/tool-1; tar -cPf /srv/outside.tar ../outside; mkfifo /root/pipe; tar -C /root -cf /srv/pipe.tar pipe
 python3 -c 'import zipfile; zipfile.ZipFile("/srv/outside.zip", "w").writestr("../outside", "x")'
+mkdir -p /root/parts/a/bin /root/parts/b/bin; echo one >/root/parts/a/bin/one; echo two >/root/parts/b/bin/-two; echo top >/root/parts/top
+cd /root/parts; zip -qr /srv/parts.zip a b top; tar -cf /srv/parts.tar a b top
 busybox httpd -p 127.0.0.1:8099 -h /srv
 "#;
 
@@ -352,6 +364,16 @@ fn archives_are_unpacked_once_and_replaced_as_a_whole() {
     estate.task(["packages", "names=[unzip]"]).run().exits(0);
     settles(&zip);
     assert_eq!(estate.on("one", shown), one.replace("1\n.prov", "2\n.prov"));
+    // What several folders have in common comes together when their names are left out, as with tar.
+    for name in ["parts.tar", "parts.zip"] {
+        let (url, sha256) = (url(name), sha256(name));
+        estate.settles(&["archive", "path=/opt/parts", &url, &sha256, "strip=1"]);
+        assert_eq!(
+            estate.on("one", "cd /opt/parts; find . -type f | sort; cat bin/*"),
+            "./.prov-archive\n./bin/-two\n./bin/one\ntwo\none\n"
+        );
+        estate.settles(&["archive", "path=/opt/parts", "state=absent"]);
+    }
     what_does_not_belong_there_is_refused(&estate, &archive);
     // From this machine, more than one part of it.
     let big = estate.path_text("big.tar");

@@ -6,9 +6,12 @@ prov_members() { # form; refuses what would leave the folder, and devices, befor
   ! out=$(grep -E -m 1 '^/|(^|/)\.\.(/|$)' ./names) || { printf '%s\n' "the archive has a member outside of its folder: $out"; return 1; }
   [ "$1" = zip ] || ! tar -tvf ./file | grep -q '^[bcp]' || { printf '%s\n' "the archive has a device or a pipe among its members"; return 1; }; }
 prov_members_to() { # form strip; unpacks them to ./new, without owners and without bits for user and group
-  if [ "$1" = zip ]; then depth=$(($2 + 1))
-    unzip -qq -d ./raw ./file && find ./raw -mindepth $depth -maxdepth $depth -exec mv -t ./new -- {} + && rm -rf -- ./raw
-  else tar -xf ./file -C ./new --no-same-owner --no-same-permissions "--strip-components=$2"; fi; }
+  members=./file
+  if [ "$1" = zip ]; then members=./packed
+    # unzip leaves no parts of names out, and what was in several folders comes together.
+    unzip -qq -d ./raw ./file && ( cd ./raw && find . -mindepth 1 -maxdepth 1 -printf '%P\0' ) >./names &&
+      tar -cf ./packed -C ./raw --null -T - <./names && rm -rf -- ./raw || return
+  fi; tar -xf "$members" -C ./new --no-same-owner --no-same-permissions "--strip-components=$2"; }
 prov_exchange() { # puts ./new in its place; at no time is there neither, where mv knows how (coreutils 9.5)
   if [ ! -e "../$name" ]; then mv -T -- new "../$name"
   elif mv --exchange --version >/dev/null 2>&1; then mv --exchange -T -- new "../$name"
@@ -22,6 +25,6 @@ prov_unpack() { # path owner group mode digest form strip record creates url; wi
       ( cd ./new && find . -mindepth 1 -printf '%P\n' ) >./names && { printf '%s\n' "$8" && cat ./names; } >./record && mv -fT -- ./record ./new/.prov-archive &&
       chown -hR -- "$2:$3" ./new && chmod -- "0$4" ./new &&
       { ! prov_mounted_in "$(cd .. && pwd -P)/$name" || { printf '%s\n' "something is mounted in $1: unmount it first"; ! :; }; } && prov_exchange
-    status=$?; rm -rf -- ./new ./raw ./names ./record
+    status=$?; rm -rf -- ./new ./raw ./packed ./names ./record
     if [ -d ./before ] && [ ! -e "../$name" ]; then keep=yes; printf '%s\n' "what $folder/$name held is in $folder/$staging/before"; else rm -rf -- ./before; fi
     ( exit $status ); prov_leave_staging; }; }
