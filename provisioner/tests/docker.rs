@@ -9,7 +9,7 @@
     reason = "clippy allows them in test functions, but not in the functions that tests share"
 )]
 
-use std::{fs::File, future::Future, process::Command, time::Duration};
+use std::{collections::HashMap, fs::File, future::Future, process::Command, time::Duration};
 
 use futures_util::StreamExt;
 use prov::docker::{
@@ -188,7 +188,7 @@ async fn an_estate_goes_through_its_life() {
         asks_the_estates_dns_server(&estate).await;
         a_killed_daemon_comes_back(&estate).await;
         let log: Vec<String> = estate
-            .logs(&["dns".to_owned()], false, None, 0)
+            .logs(&["dns".to_owned()], false, None, &HashMap::new())
             .await
             .unwrap()
             .map(|line| line.unwrap().line)

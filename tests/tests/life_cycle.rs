@@ -177,6 +177,17 @@ fn logs_are_those_of_the_containers_that_there_are() {
         .run()
         .exits(1)
         .says("prov deploy two");
+    // A time is one of the host's own clock, which is not that of this machine.
+    let zone = ["timezone", "name=Pacific/Kiritimati"];
+    estate.task(zone).args(["--limit", "one"]).run().exits(0);
+    let at = |when: &str| {
+        let ask = format!("date -d '{when}' '+%Y-%m-%d %H:%M:%S'");
+        estate.on("one", &ask).trim().to_owned()
+    };
+    let shown = |when: &str| estate.prov(["logs", "one", "--since", &at(when)]).run();
+    let line = "Server listening";
+    shown("1 hour ago").exits(0).says(line);
+    shown("1 hour").exits(0).never_says(line);
 }
 
 #[test]

@@ -631,7 +631,7 @@ pub(super) struct Logs {
     /// Go on showing new lines
     #[arg(long, short)]
     pub(super) follow: bool,
-    /// Show what was printed since then: `30min`, `2h`, `3d`, or a time such as `2026-01-31 17:45`
+    /// Show what was printed since then: `30min`, `2h`, `3d`, or a time by the host's clock such as `2026-01-31 17:45`
     #[arg(long, value_name = "TIME")]
     pub(super) since: Option<String>,
     /// Show this many lines of each log before; 100 when not given, and all of them with `--since`

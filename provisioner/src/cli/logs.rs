@@ -1,6 +1,6 @@
 //! `prov logs`: what services print and write to files, on containers and servers alike.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use futures_util::StreamExt as _;
@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 use super::app::App;
 use super::arguments::{Logs, Names};
 use super::signals;
-use crate::docker::{HostState, Mode};
+use crate::docker::{EstateContainers, HostState, Mode};
 use crate::engine::{self, CommandSession, Failure};
 use crate::report::print::{self, err, jsonln, outln};
 use crate::report::problem::{Problem, exit};
@@ -292,6 +292,35 @@ async fn on_host(
     Ok(())
 }
 
+/// Gives from when on what each container prints is shown, in seconds since 1970. A time is one of the host's own clock, so the host
+/// is asked; one that does not run has the clock of a new container.
+async fn begin(
+    containers: &EstateContainers,
+    hosts: &[String],
+    since: Option<&Since>,
+) -> HashMap<String, u64> {
+    let Some(since) = since else {
+        return HashMap::new();
+    };
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    let in_utc = since.in_utc(now.map_or(0, |now| now.as_secs()));
+    let of_host = async |host: &String| {
+        let Since::At(time) = since else {
+            return in_utc;
+        };
+        let asked = containers
+            .exec(host, &["date", "-d", time, "+%s"], b"")
+            .await;
+        let said = asked.ok().and_then(|said| said.text().trim().parse().ok());
+        said.unwrap_or(in_utc)
+    };
+    let mut begin = HashMap::new();
+    for host in hosts {
+        begin.insert(host.clone(), of_host(host).await);
+    }
+    begin
+}
+
 /// Shows what containers print, and the files of those whose services run.
 async fn of_containers(
     app: &App,
@@ -341,10 +370,8 @@ async fn of_containers(
         if hosts.is_empty() {
             return Ok::<_, Problem>(());
         }
-        let now = SystemTime::now().duration_since(UNIX_EPOCH);
-        let now = now.map_or(0, |now| now.as_secs());
-        let since = wanted.since.as_ref().map_or(0, |since| since.in_utc(now));
-        let lines = containers.logs(&hosts, wanted.follow, wanted.tail, since);
+        let since = begin(&containers, &hosts, wanted.since.as_ref()).await;
+        let lines = containers.logs(&hosts, wanted.follow, wanted.tail, &since);
         let mut lines = Box::pin(lines.await?);
         while let Some(line) = lines.next().await {
             if print::closed() {

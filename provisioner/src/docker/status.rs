@@ -108,14 +108,14 @@ impl EstateContainers {
         Ok(answer.text().lines().filter_map(service_status).collect())
     }
 
-    /// Streams the logs of hosts from a time on, in seconds since 1970; all hosts of the estate if none are named. With `follow` it
-    /// ends only with them.
+    /// Streams the logs of hosts; all hosts of the estate if none are named. With `follow` it ends only with them. From when on, in
+    /// seconds since 1970, is said for each host; from its beginning where it is not.
     pub async fn logs(
         &self,
         hosts: &[String],
         follow: bool,
         tail: Option<usize>,
-        since: u64,
+        since: &HashMap<String, u64>,
     ) -> Result<impl Stream<Item = Result<LogLine, DockerError>> + Send + 'static, DockerError>
     {
         let mut containers: HashMap<String, String> = self
@@ -141,7 +141,10 @@ impl EstateContainers {
         let tail = tail.map_or_else(|| "all".to_owned(), |lines| lines.to_string());
         let streams: Vec<_> = chosen
             .into_iter()
-            .map(|(host, id)| self.log_of(host, &id, follow, &tail, since).boxed())
+            .map(|(host, id)| {
+                let since = since.get(&host).copied().unwrap_or(0);
+                self.log_of(host, &id, follow, &tail, since).boxed()
+            })
             .collect();
         Ok(stream::select_all(streams))
     }
