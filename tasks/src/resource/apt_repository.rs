@@ -475,6 +475,43 @@ fn fixed_folder(path: &'static str) -> HostPath {
     fixed(path)
 }
 
+impl AptRepository {
+    /// Reads what the check of the key says, and what apt says of it; where the key is from decides what is to be corrected.
+    fn remedy_of_key(&self, output: &str) -> Option<Remedy> {
+        let says = |words: &[&str]| words.iter().any(|words| output.contains(words));
+        let other_form = says(&["is not in ASCII armour", "is not in binary form"]);
+        let not_signed = says(&[
+            "NO_PUBKEY",
+            "Missing key",
+            "is not signed",
+            "BADSIG",
+            "EXPKEYSIG",
+            "signatures were invalid",
+        ]);
+        Some(match &self.signed_by {
+            Some(path) if other_form => Remedy::from(format!(
+                "apt tells by the name of a keyring what is in it, .asc for ASCII armour and .gpg for binary form: correct {path} on the host, or name another one in `signed_by`"
+            )),
+            Some(path) if says(&["there is no key "]) => Remedy::from(format!(
+                "{path} is empty: name another keyring in `signed_by`"
+            )),
+            Some(path) if not_signed => Remedy::from(format!(
+                "the repository is not signed by a key of {path}: name another keyring in `signed_by`, or give the key of whoever publishes the repository by `key` or `key_url` in its place, and see whether it has ended; nothing was put in place"
+            )),
+            None if says(&["is not in ASCII armour"]) => Remedy::from(
+                "what is at `key_url` is no key in ASCII armour: look at it, and set `key_binary: true` if it is a key in binary form",
+            ),
+            None if says(&["is not in binary form"]) => Remedy::from(
+                "what is at `key_url` is no key in binary form: look at it, and leave out `key_binary` if it is a key in ASCII armour",
+            ),
+            None if not_signed => Remedy::from(
+                "the repository is not signed by this key: take the key from whoever publishes the repository, and see whether it has ended; nothing was put in place",
+            ),
+            Some(_) | None => return None,
+        })
+    }
+}
+
 impl Manage for AptRepository {
     fn kind(&self) -> &'static str {
         "apt_repository"
@@ -517,7 +554,7 @@ impl Manage for AptRepository {
         {
             return Ok(Planned::Impossible {
                 cause: format!("the keyring {path} is not on the host"),
-                hint: "correct the path, or give the key itself as `key`".to_owned(),
+                hint: "correct the path, or give the key itself by `key` or `key_url` in the place of `signed_by`: repositories come before packages and files, so a keyring that one of those brings is not there in time".to_owned(),
             });
         }
         self.combine(facts)
@@ -552,27 +589,16 @@ impl Manage for AptRepository {
     }
 
     fn remedy(&self, output: &str) -> Option<Remedy> {
-        remedy(output).or_else(|| packages::remedy(output))
+        self.remedy_of_key(output)
+            .or_else(|| remedy(output))
+            .or_else(|| packages::remedy(output))
     }
 }
 
-/// Reads what apt says of the source, and what the check of its key says.
+/// Reads what apt says of the source.
 fn remedy(output: &str) -> Option<Remedy> {
     let says = |words: &[&str]| words.iter().any(|words| output.contains(words));
-    if says(&["is not in ASCII armour"]) {
-        Some("what is at `key_url` is no key in ASCII armour: look at it, and set `key_binary: true` if it is a key in binary form".into())
-    } else if says(&["is not in binary form"]) {
-        Some("what is at `key_url` is no key in binary form: look at it, and leave out `key_binary` if it is a key in ASCII armour".into())
-    } else if says(&[
-        "NO_PUBKEY",
-        "Missing key",
-        "is not signed",
-        "BADSIG",
-        "EXPKEYSIG",
-        "signatures were invalid",
-    ]) {
-        Some("the repository is not signed by this key: take the key from whoever publishes the repository, and see whether it has ended; nothing was put in place".into())
-    } else if says(&["does not have a Release file", "doesn't have the component"]) {
+    if says(&["does not have a Release file", "doesn't have the component"]) {
         Some("the repository has no such suite or component: look at its folder `dists`; nothing was put in place".into())
     } else if says(&["Hash Sum mismatch"]) {
         Some("the address of the key has a file with another digest: take `key_sha256` from whoever publishes the repository".into())
