@@ -190,7 +190,7 @@ resources:
     only: nobody
   - directory: {path: '/a/{{ item }}'}
     each: page_title
-  - directory: {path: '/b/{{ host.nmae }}'}
+  - directory: {path: '/b/{{ page_title.nmae | upper }}'}
 ";
     let variables = "page_title: Home\npage_token: hunter2\npage_tokn: x\n";
     assert_snapshot!(check(&sources(role, variables)));

@@ -30,15 +30,21 @@ pub(super) struct Compiler<'c> {
 }
 
 impl<'c> Compiler<'c> {
-    /// Begins with what every expression of the role may name.
+    /// Begins with what every expression of the role may name: what prov gives, and the role's variables.
     pub(super) fn new(
-        known: BTreeSet<String>,
+        given: &[&str],
+        variables: impl IntoIterator<Item = String>,
         secret: BTreeSet<String>,
         mistakes: &'c mut Vec<Diagnostic>,
     ) -> Self {
         Self {
-            engine: Engine::new(),
-            known,
+            engine: Engine::new(given),
+            known: given
+                .iter()
+                .copied()
+                .map(str::to_owned)
+                .chain(variables)
+                .collect(),
             secret,
             mistakes,
         }

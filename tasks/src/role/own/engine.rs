@@ -4,12 +4,14 @@
 //! is given; what a rendering may cost is the business of [`super::toll`].
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::sync::Arc;
 
 use serde_json::Value;
 use tera::{Context, Error, ErrorKind, Tera};
 
-use super::guard::{self, EACH, KEEP, OUT};
+use super::guard::{self, EACH, Field, Guarded, KEEP, OUT};
+use super::hosted;
 use super::inventory::{self, Inventory};
 use super::ports;
 use super::toll::{self, Bounded, MOST_BYTES};
@@ -41,6 +43,8 @@ impl Stands {
 
 struct Compiled {
     stands: Stands,
+    /// The text as it was compiled.
+    source: String,
     added: Vec<(usize, usize, usize)>,
 }
 
@@ -61,6 +65,8 @@ pub(super) struct Engine {
     asks: bool,
     /// Whether any of them asks for the ports that a host's roles serve.
     asks_open_ports: bool,
+    /// The fields of what prov gives.
+    fields: Vec<(&'static str, &'static [&'static str])>,
     /// What is wrong with texts of which nobody knows yet whether they are used.
     broken: BTreeMap<String, Diagnostic>,
 }
@@ -72,7 +78,8 @@ impl std::fmt::Debug for Engine {
 }
 
 impl Engine {
-    pub(super) fn new() -> Self {
+    /// Begins with nothing but names that prov gives the texts.
+    pub(super) fn new(given: &[&str]) -> Self {
         let mut tera = Tera::default();
         tera.autoescape_on(Vec::<&str>::new());
         toll::register(&mut tera);
@@ -85,6 +92,10 @@ impl Engine {
             inventory,
             asks: false,
             asks_open_ports: false,
+            fields: hosted::FIELDS
+                .into_iter()
+                .filter(|(of, _)| given.contains(of))
+                .collect(),
             broken: BTreeMap::new(),
         }
     }
@@ -134,20 +145,18 @@ impl Engine {
             ];
         }
         // Parted from what is put around it, so that the guard sees what people wrote.
-        if let Err(refusal) = guard::guarded(&format!("{{{{ {text} }}}}"), names.secret) {
-            return vec![Diagnostic::at(stands.place(1, 1), refusal.message)];
-        }
-        let wrapped = format!("{{{{ {OUT}(v={text}) }}}}");
-        self.add(
-            name,
-            &wrapped,
-            &BTreeSet::new(),
-            Compiled {
-                stands,
-                added: Vec::new(),
-            },
-            names,
-        )
+        let guarded = match guard::guarded(&format!("{{{{ {text} }}}}"), names.secret) {
+            Ok(guarded) => guarded,
+            Err(refusal) => return vec![Diagnostic::at(stands.place(1, 1), refusal.message)],
+        };
+        let mut mistakes = self.unknown_fields(&guarded, &stands);
+        let compiled = Compiled {
+            stands,
+            source: format!("{{{{ {OUT}(v={text}) }}}}"),
+            added: Vec::new(),
+        };
+        mistakes.extend(self.add(name, &BTreeSet::new(), compiled, names));
+        mistakes
     }
 
     /// Compiles a condition.
@@ -185,11 +194,14 @@ impl Engine {
     ) -> Vec<Diagnostic> {
         match guard::guarded(text, names.secret) {
             Ok(guarded) => {
+                let mut mistakes = self.unknown_fields(&guarded, &stands);
                 let compiled = Compiled {
                     stands,
+                    source: guarded.text,
                     added: guarded.added,
                 };
-                self.add(name, &guarded.text, &guarded.sets, compiled, names)
+                mistakes.extend(self.add(name, &guarded.sets, compiled, names));
+                mistakes
             }
             Err(refusal) => {
                 let place = stands.place(refusal.line, refusal.column);
@@ -201,14 +213,14 @@ impl Engine {
     fn add(
         &mut self,
         name: &str,
-        text: &str,
         sets: &BTreeSet<String>,
         compiled: Compiled,
         names: &Names<'_>,
     ) -> Vec<Diagnostic> {
-        self.asks |= inventory::asks(text);
-        self.asks_open_ports |= ports::asks(text);
-        let added = self.tera.add_raw_template(name, text);
+        let text = compiled.source.clone();
+        self.asks |= inventory::asks(&text);
+        self.asks_open_ports |= ports::asks(&text);
+        let added = self.tera.add_raw_template(name, &text);
         self.texts.insert(name.to_owned(), compiled);
         if let Err(error) = added {
             return vec![self.mistake(name, &error)];
@@ -222,7 +234,7 @@ impl Engine {
             .collect();
         unknown.sort();
         let place = |unknown: &str| match self.texts.get(name).map(|text| &text.stands) {
-            Some(Stands::File(file)) => found(file, text, unknown),
+            Some(Stands::File(file)) => found(file, &text, unknown),
             Some(Stands::At(mark)) => mark.place(),
             None => Place::file(name),
         };
@@ -274,12 +286,37 @@ impl Engine {
         self.texts.contains_key(name)
     }
 
+    /// Names the fields that a template asks of what prov gives and that it does not have.
+    fn unknown_fields(&self, guarded: &Guarded, stands: &Stands) -> Vec<Diagnostic> {
+        let unknown = guarded.fields.iter().filter_map(|field| {
+            let (_, known) = self.fields.iter().find(|(of, _)| *of == field.of)?;
+            (!known.contains(&field.name.as_str())).then_some((field, known))
+        });
+        let mistake = |(field, known): (&Field, &&[&str])| {
+            let Field { of, name, .. } = field;
+            let place = stands.place(field.line, field.column);
+            let mistake = Diagnostic::at(place, format!("there is no variable '{of}.{name}'"));
+            match nearest(name, known.iter().copied()) {
+                Some(near) => mistake.hint(format!("did you mean '{of}.{near}'?")),
+                None => mistake.hint(format!("'{of}' has {}", known.join(", "))),
+            }
+        };
+        unknown.map(mistake).collect()
+    }
+
     fn mistake(&self, name: &str, error: &Error) -> Diagnostic {
+        let compiled = self.texts.get(name);
         let (message, line, column) = if let ErrorKind::SyntaxError(report)
         | ErrorKind::RenderingError(report) = error.kind()
         {
             let span = report.span();
-            (report.message().to_owned(), span.start_line, span.start_col)
+            let source = compiled.filter(|_| says_undefined(report.message()));
+            let source = source.and_then(|text| as_written(&text.source, &span.range));
+            let message = match source {
+                Some(source) => format!("there is no such value: `{source}`"),
+                None => report.message().to_owned(),
+            };
+            (message, span.start_line, span.start_col)
         } else {
             (error.to_string(), 1, 0)
         };
@@ -292,7 +329,7 @@ impl Engine {
         let message = ["%}", "}}"].iter().fold(message, |message, end| {
             message.replace(&format!("Found `{end}`"), "Found the end")
         });
-        let Some(compiled) = self.texts.get(name) else {
+        let Some(compiled) = compiled else {
             return Diagnostic::new(message);
         };
         // What was put in before the place on its line does not count.
@@ -306,6 +343,26 @@ impl Engine {
             .place(line, (column + 1).saturating_sub(shift).max(1));
         Diagnostic::at(place, message)
     }
+}
+
+/// Tells whether Tera stumbled over a value that is not there, without saying what there would be.
+fn says_undefined(message: &str) -> bool {
+    let says = |words: &str| message.contains(words);
+    (says("undefined") || says("not defined")) && !says("Available")
+}
+
+/// Gives a part of a compiled text as people wrote it, with all of the names and dots that it stands in.
+fn as_written<'s>(source: &'s str, range: &Range<usize>) -> Option<&'s str> {
+    let part = source.get(range.clone())?;
+    if [EACH, KEEP, OUT].iter().any(|own| part.starts_with(own)) {
+        let (_, inside) = part.split_once("v=")?;
+        return inside.strip_suffix(')').map(str::trim);
+    }
+    let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '.';
+    let rest = &source[range.end..];
+    let after = rest.find(|c| !is_name(c)).unwrap_or(rest.len());
+    let before = source[..range.start].trim_end_matches(is_name).len();
+    Some(source[before..range.end + after].trim())
 }
 
 /// Finds where a name stands first in a template.
@@ -342,7 +399,7 @@ mod tests {
             known: &known,
             secret: &BTreeSet::new(),
         };
-        let mut engine = Engine::new();
+        let mut engine = Engine::new(&["host", "domain"]);
         let mistakes = engine.text("t", text, Stands::File("t".to_owned()), &names);
         if let Some(mistake) = mistakes.first() {
             return Err(format!(
@@ -382,6 +439,36 @@ mod tests {
         assert!(mistake.starts_with("t:2:2"), "{mistake}");
         let mistake = render("{% for n in names %}").unwrap_err();
         assert!(mistake.starts_with("t:"), "{mistake}");
+    }
+
+    #[test]
+    fn a_value_that_is_not_there_is_named_as_it_was_written() {
+        let known = |text: &str| render(text).unwrap_err();
+        assert_eq!(
+            known("a\n{{ domain.nam | upper }}"),
+            "t:2:4: there is no variable 'domain.nam' (did you mean 'domain.name'?)"
+        );
+        assert_eq!(
+            known("{% if host.xyz %}{% endif %}"),
+            "t:1:7: there is no variable 'host.xyz' ('host' has name, address, location, groups, services, roles, is_container, port)"
+        );
+        for (text, value) in [
+            ("{% for n in names %}{{ n.x | upper }}{% endfor %}", "n.x"),
+            ("{% for n in names %}{{ n.x }}{% endfor %}", "n.x"),
+            ("{% for n in names %}{{ n.x.y }}{% endfor %}", "n.x"),
+            ("{% for n in name.x %}{% endfor %}", "name.x"),
+            ("{% set a = name.x %}", "name.x"),
+        ] {
+            let mistake = known(text);
+            assert!(
+                mistake.contains("there is no such value: `") && mistake.contains(value),
+                "{text}: {mistake}"
+            );
+        }
+        // What a template calls so itself is its own.
+        let own =
+            render("{% for host in names %}{% if host.x is defined %}{% endif %}{% endfor %}");
+        assert_eq!(own.unwrap(), "");
     }
 
     #[test]

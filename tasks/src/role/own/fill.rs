@@ -14,7 +14,7 @@ use super::{Acts, For, Item, Notified, OwnRole, Said, TEMPLATE, Variable, below}
 use crate::authority::Authority;
 use crate::content::{Content, Placeholders};
 use crate::diagnostic::Diagnostic;
-use crate::estate::{Key, Mark, Node, Value, from_node};
+use crate::estate::{Estate, Host, Key, Mark, Node, Value, from_node};
 use crate::promise::OpenPort;
 use crate::raw;
 use crate::resource::{Declared, Handler};
@@ -161,19 +161,7 @@ impl<'r> Filling<'r> {
             filling.context.insert(name.clone(), &value);
         }
         let host = vars.host();
-        filling.context.insert(
-            "host",
-            &json!({
-                "name": host.name(),
-                "address": host.address(),
-                "location": host.location().as_str(),
-                "groups": host.groups(),
-                "services": host.services(),
-                "roles": host.roles(),
-                "is_container": estate.network().is_some(),
-                "port": host.connection().port.unwrap_or(SSH),
-            }),
-        );
+        filling.context.insert("host", &host_json(estate, host));
         if let Some(domain) = domain {
             filling.context.insert(OF_DOMAIN, domain);
         }
@@ -493,6 +481,20 @@ impl<'r> Filling<'r> {
     }
 }
 
+/// Gives what expressions may ask of a host ([`hosted::FIELDS`](super::hosted::FIELDS)).
+fn host_json(estate: &Estate, host: &Host) -> Json {
+    json!({
+        "name": host.name(),
+        "address": host.address(),
+        "location": host.location().as_str(),
+        "groups": host.groups(),
+        "services": host.services(),
+        "roles": host.roles(),
+        "is_container": estate.network().is_some(),
+        "port": host.connection().port.unwrap_or(SSH),
+    })
+}
+
 /// Reads a command: a program with its arguments.
 fn argv(node: &Node) -> Result<Vec<String>, Diagnostic> {
     let argv: Vec<String> = from_node(node)?;
@@ -503,4 +505,35 @@ fn argv(node: &Node) -> Result<Vec<String>, Diagnostic> {
         ));
     }
     Ok(argv)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::estate::Sources;
+    use crate::role::own::hosted::{FIELDS, Hosted};
+
+    #[test]
+    fn hosts_and_domains_have_the_fields_that_may_be_asked_of_them() {
+        let inventory = "name: e\nhosts: {web: {address: 10.0.0.8, location: internal}}\n";
+        let sources = Sources::new("e").with("estate.yml", inventory);
+        let estate = Estate::load(&sources, &[]).unwrap();
+        let domain = Hosted {
+            name: String::new(),
+            organisation: String::new(),
+            is_home: false,
+            file: String::new(),
+        };
+        let domain = serde_json::to_value(domain).unwrap();
+        for (of, value) in [
+            ("host", host_json(&estate, &estate.hosts()[0])),
+            (OF_DOMAIN, domain),
+        ] {
+            let has: BTreeMap<_, _> = value.as_object().unwrap().iter().collect();
+            let (_, may) = FIELDS.iter().find(|(name, _)| *name == of).unwrap();
+            let mut may = may.to_vec();
+            may.sort_unstable();
+            assert_eq!(has.keys().copied().collect::<Vec<_>>(), may, "{of}");
+        }
+    }
 }

@@ -36,6 +36,17 @@ pub(super) struct Guarded {
     pub(super) sets: BTreeSet<String>,
     /// What was put in: line, column from 0, characters.
     pub(super) added: Vec<(usize, usize, usize)>,
+    /// The fields that it asks of names which it gives no value itself.
+    pub(super) fields: Vec<Field>,
+}
+
+/// A field that a template asks of a name: what stands around the dot in `host.name`, and where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Field {
+    pub(super) of: String,
+    pub(super) name: String,
+    pub(super) line: usize,
+    pub(super) column: usize,
 }
 
 /// What is wrong with a template, and where: line from 1, column from 1.
@@ -58,6 +69,8 @@ struct Guard<'t> {
     done: Guarded,
     /// Where the costs of the loops that are open stand in the result, and where the loops began in the source.
     loops: Vec<(usize, usize)>,
+    /// Names that loops give values.
+    turns: BTreeSet<String>,
 }
 
 /// Guards a template in which these names stand for secrets.
@@ -67,12 +80,18 @@ pub(super) fn guarded(source: &str, secrets: &BTreeSet<String>) -> Result<Guarde
         secrets: secrets.clone(),
         done: Guarded::default(),
         loops: Vec::new(),
+        turns: BTreeSet::new(),
     };
     if source.len() > LONGEST {
         return Err(guard.refuse(0, &format!("a template has at most {LONGEST} bytes")));
     }
     guard.walk()?;
-    Ok(guard.done)
+    let Guard {
+        mut done, turns, ..
+    } = guard;
+    done.fields
+        .retain(|field| !done.sets.contains(&field.of) && !turns.contains(&field.of));
+    Ok(done)
 }
 
 /// Finds the end of a tag: what comes first outside of a text.
@@ -252,6 +271,7 @@ impl Guard<'_> {
             .iter()
             .map(|token| token.text)
             .filter(|it| is_word(it));
+        self.turns.extend(names.clone().map(str::to_owned));
         if is_secret {
             self.secrets.extend(names.map(str::to_owned));
         }
@@ -311,7 +331,8 @@ impl Guard<'_> {
     }
 
     /// Looks through an expression; tells whether it speaks of a secret.
-    fn inside(&self, tokens: &[Token<'_>], open: usize) -> Result<bool, Refusal> {
+    fn inside(&mut self, tokens: &[Token<'_>], open: usize) -> Result<bool, Refusal> {
+        self.note_fields(tokens, open);
         let words = tokens.iter().map(|token| token.text);
         if words.clone().any(|word| word == "for") {
             return Err(self.refuse(
@@ -351,6 +372,22 @@ impl Guard<'_> {
             }
         }
         Ok(true)
+    }
+
+    fn note_fields(&mut self, tokens: &[Token<'_>], open: usize) {
+        for (at, parts) in tokens.windows(3).enumerate() {
+            let [of, dot, name] = parts else { continue };
+            let is_first = at == 0 || tokens[at - 1].text != ".";
+            if is_first && dot.text == "." && is_word(of.text) && is_word(name.text) {
+                let (line, column) = self.position(open + 2 + of.at);
+                self.done.fields.push(Field {
+                    of: of.text.to_owned(),
+                    name: name.text.to_owned(),
+                    line,
+                    column,
+                });
+            }
+        }
     }
 
     fn position(&self, at: usize) -> (usize, usize) {

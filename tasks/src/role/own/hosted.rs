@@ -2,8 +2,27 @@
 
 use serde::Serialize;
 
+use super::read::OF_DOMAIN;
 use crate::diagnostic::{Diagnostic, Place};
 use crate::estate::{Estate, Vars};
+
+/// What expressions may ask of the host and of the domain that a role decides for.
+pub(super) const FIELDS: [(&str, &[&str]); 2] = [
+    (
+        "host",
+        &[
+            "name",
+            "address",
+            "location",
+            "groups",
+            "services",
+            "roles",
+            "is_container",
+            "port",
+        ],
+    ),
+    (OF_DOMAIN, &["name", "organisation", "is_home"]),
+];
 
 /// For whom a role decides.
 #[derive(Clone, Copy)]

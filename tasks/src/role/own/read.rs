@@ -157,9 +157,8 @@ impl Reader {
         let backup = find("backup")
             .map_or(&[] as &[Node], |node| self.list(node))
             .to_vec();
-        let known = variables.keys().cloned();
-        let known = known.chain(given.into_iter().map(str::to_owned)).collect();
-        let mut compiler = Compiler::new(known, secret, &mut self.mistakes);
+        let own = variables.keys().cloned();
+        let mut compiler = Compiler::new(&given, own, secret, &mut self.mistakes);
         for handler in handlers.values() {
             compiler.texts(&handler.node);
             if let Some(node) = &handler.validate {
@@ -208,8 +207,7 @@ impl Reader {
         let handlers = self.handlers(node.get("handlers"));
         let items = self.items(node.get("resources"), &handlers);
         let checks = self.checks(node.get("checks"));
-        let known = GIVEN.map(str::to_owned).into();
-        let mut compiler = Compiler::new(known, BTreeSet::new(), &mut self.mistakes);
+        let mut compiler = Compiler::new(&GIVEN, [], BTreeSet::new(), &mut self.mistakes);
         for handler in handlers.values() {
             compiler.texts(&handler.node);
             if let Some(node) = &handler.validate {
