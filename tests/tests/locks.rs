@@ -148,6 +148,23 @@ fn ctrl_c_finishes_the_running_step_and_says_what_was_done() {
 }
 
 #[test]
+fn a_second_ctrl_c_ends_at_once_and_says_where_work_goes_on() {
+    let estate = Estate::deployed(&["one"]);
+    let slow = ["command", "argv=[sleep, '8']", "creates=/srv/never"];
+    let run = estate.task(slow).start();
+    until("the step runs", || estate.holds("one", "pgrep -x sleep"));
+    run.interrupt();
+    until("prov says that it stops", || {
+        run.errors_so_far().contains("once more to stop at once")
+    });
+    run.interrupt();
+    run.wait()
+        .exits(1)
+        .says("what was running goes on on one, locked until it has ended");
+    assert!(estate.holds("one", "pgrep -x sleep"));
+}
+
+#[test]
 fn ctrl_c_ends_the_wait_for_another_installation() {
     let estate = Estate::deployed(&["one"]);
     hold_dpkg(&estate);

@@ -64,7 +64,7 @@ async fn listen(stop: watch::Sender<bool>) {
             if !at_work.is_empty() {
                 let hosts: Vec<_> = at_work.iter().map(String::as_str).collect();
                 errln!(
-                    "stopped at once: what was running goes on on {}, which stay locked until it has ended",
+                    "stopped at once: what was running goes on on {}, locked until it has ended",
                     hosts.join(", ")
                 );
             }

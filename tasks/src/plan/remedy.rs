@@ -204,8 +204,13 @@ pub fn after_failed_step(
         && let Some(path) = place
     {
         let folder = path.parent();
+        let inside = if says(&["rm: cannot remove"]) {
+            format!(", or with `lsattr -aR {path}` whether something in it,")
+        } else {
+            String::new()
+        };
         Remedy::again_after(format!(
-            "see with `lsattr -d {path} {folder}` whether one of them is immutable (i) or append-only (a), and take that away (`chattr -ia`); a file system of another kind, such as vfat or NFS, may know no owners"
+            "see with `lsattr -d {path} {folder}` whether one of them{inside} is immutable (i) or append-only (a), and take that away (`chattr -ia`); a file system of another kind, such as vfat or NFS, may know no owners"
         ))
     } else {
         of_resource
@@ -250,6 +255,9 @@ mod tests {
         let immutable = "mv: cannot move 'file' to '../f': Operation not permitted";
         assert!(remedy(immutable).contains("`lsattr -d /srv/a/f /srv/a`"));
         assert!(remedy(immutable).contains("`chattr -ia`"));
+        assert!(!remedy(immutable).contains("-aR"));
+        let inside = "rm: cannot remove './f/g': Operation not permitted";
+        assert!(remedy(inside).contains("`lsattr -aR /srv/a/f`"));
         assert!(
             after_failed_step(None, None, full)
                 .to_string()

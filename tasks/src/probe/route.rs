@@ -106,10 +106,16 @@ impl Planted {
                 "give the path that is meant without the link, or have root own it: `chown -h root: {}`",
                 self.link
             ),
-            Maker::Writers { .. } => format!(
-                "if it is meant, give the path that it leads to ({}); links are followed where only root writes to their folder",
-                self.target
-            ),
+            Maker::Writers { folder, .. } => {
+                let leads_to = if self.target.starts_with('/') {
+                    self.target.clone()
+                } else {
+                    format!("{}/{}", folder.trim_end_matches('/'), self.target)
+                };
+                format!(
+                    "if it is meant, give the path that it leads to ({leads_to}); links are followed where only root writes to their folder"
+                )
+            }
             Maker::Circle => format!("look at {} on the host and correct it", self.link),
         }
     }
@@ -399,4 +405,28 @@ fn folders(folder: &str) -> impl Iterator<Item = &str> {
 fn parts(path: &str) -> impl DoubleEndedIterator<Item = &str> {
     path.split('/')
         .filter(|part| !part.is_empty() && *part != ".")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::value::Mode;
+
+    #[test]
+    fn the_path_that_a_link_leads_to_is_a_whole_one() {
+        let hint = |target: &str| {
+            let planted = Planted {
+                link: "/srv/app/current".to_owned(),
+                target: target.to_owned(),
+                last: false,
+                by: Maker::Writers {
+                    folder: "/srv/app".to_owned(),
+                    attributes: Attributes::new("app", "app", Mode::new(0o755)),
+                },
+            };
+            planted.hint()
+        };
+        assert!(hint("r1").contains("(/srv/app/r1)"));
+        assert!(hint("/opt/r1").contains("(/opt/r1)"));
+    }
 }
