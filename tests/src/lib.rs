@@ -26,7 +26,7 @@ pub use estate::{Estate, Folder};
 pub use prov::{Prov, Ran, Running, binary};
 pub use sampled::Sampled;
 pub use sender::{Sender, Sent};
-pub use server::Server;
+pub use server::{Killed, Server};
 
 use std::time::{Duration, Instant};
 
@@ -36,8 +36,13 @@ pub fn release() -> String {
 }
 
 /// Waits until something holds; fails the test after a minute.
-pub fn until(what: &str, mut holds: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(60);
+pub fn until(what: &str, holds: impl FnMut() -> bool) {
+    until_within(Duration::from_secs(60), what, holds);
+}
+
+/// Waits until something holds; fails the test after this time.
+pub fn until_within(limit: Duration, what: &str, mut holds: impl FnMut() -> bool) {
+    let deadline = Instant::now() + limit;
     while !holds() {
         assert!(Instant::now() < deadline, "waited in vain until {what}");
         std::thread::sleep(Duration::from_millis(50));

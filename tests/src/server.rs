@@ -12,6 +12,15 @@ use crate::prov::Ran;
 /// Where cgroup v1 keeps the hierarchy that systemd needs.
 const HIERARCHY: &str = "/sys/fs/cgroup/systemd";
 
+/// What of an upgrade is killed on a host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Killed {
+    /// All that runs in prov's session.
+    Session,
+    /// Also the installation of packages, which does not belong to a session.
+    Everything,
+}
+
 /// Hosts whose first process is systemd, and an estate that knows them as servers.
 pub struct Server {
     /// The estate of servers.
@@ -118,6 +127,22 @@ impl Server {
                 "ssh",
             ])
         })
+    }
+
+    /// Kills what works for prov on a host, with a signal that cannot be noticed.
+    pub fn kill_work(&self, host: &str, killed: Killed) {
+        // What sudo(8) has started, and all below it; the installation is below it, too, and leads a session of its own.
+        let below = "ps axww -o pid=,ppid=,comm= | awk -v spared=\"$spared\" '{ parent[$1] = $2; name[$1] = $3 }
+            END { for (one in parent) { at = one
+                while (at > 1 && at != spared && name[at] != \"sudo\") at = parent[at]
+                if (at > 1 && at != spared) print one } }' | xargs -r kill -KILL 2>/dev/null || :";
+        let installation = "spared=$(cat /run/prov-upgrade.pid 2>/dev/null || :)";
+        let rest = match killed {
+            Killed::Session => "",
+            Killed::Everything => "[ -z \"$spared\" ] || pkill -KILL -s \"$spared\" || :",
+        };
+        self.estate
+            .on(host, &format!("{installation}\n{below}\n{rest}"));
     }
 
     /// Gives the number of a unit's main process.

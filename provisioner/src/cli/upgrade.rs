@@ -120,23 +120,18 @@ pub(super) async fn run(mut app: App, options: &Options) -> Result<u8, Problem> 
         started: Instant::now(),
     };
     let mut code = exit::DONE;
-    let mut done = 0;
-    for group in &groups {
+    let mut left: Vec<&str> = groups.iter().flatten().map(|host| host.name()).collect();
+    for group in groups {
         if signals::asked() {
             break;
         }
-        code = run.group(group).await?;
+        let group = run.group(group).await?;
+        left.retain(|name| group.hosts.iter().all(|host| host.name() != *name));
+        code = group.code;
         if code != exit::DONE {
             break;
         }
-        done += 1;
     }
-    let left: Vec<_> = groups
-        .iter()
-        .skip(done)
-        .flatten()
-        .map(|host| host.name())
-        .collect();
     if let Some(rehearsal) = rehearsal {
         return rehearsal.end(app, &left).await;
     }
@@ -158,47 +153,68 @@ struct Run<'a> {
     started: Instant,
 }
 
+/// Hosts of a group that have come to their end so far, and how the others ended.
+struct Group<'h> {
+    hosts: Vec<&'h Host>,
+    code: u8,
+}
+
+impl Group<'_> {
+    fn names(&self) -> Vec<&str> {
+        self.hosts.iter().map(|host| host.name()).collect()
+    }
+
+    /// Takes note of hosts that have failed: they are left behind, and the others go on.
+    fn fail(&mut self, code: u8, is_failed: impl Fn(&str) -> bool) {
+        self.hosts.retain(|host| !is_failed(host.name()));
+        // Of two reasons the one counts that more was done about.
+        if code != exit::DONE && self.code != exit::FAILED {
+            self.code = code;
+        }
+    }
+}
+
 impl Run<'_> {
-    /// Brings the hosts of a group to the end, or to where one of them fails.
-    async fn group(&mut self, hosts: &[&Host]) -> Result<u8, Problem> {
-        let names: Vec<_> = hosts.iter().map(|host| host.name()).collect();
+    /// Brings each host of a group to the end, or to where it fails. Without its roles a host of another release is left
+    /// half-way, so whatever fails beside it is no reason not to apply them.
+    async fn group<'h>(&mut self, hosts: Vec<&'h Host>) -> Result<Group<'h>, Problem> {
+        let mut group = Group {
+            hosts,
+            code: exit::DONE,
+        };
         if !self.app.json() {
-            outln!(
-                "{}",
-                paint(style::STRONG, &format!("== {}", names.join(", ")))
-            );
+            let names = group.names().join(", ");
+            outln!("{}", paint(style::STRONG, &format!("== {names}")));
         }
-        let mut code = self
-            .stage("upgrade", hosts, Work::Upgrade(self.declared))
+        self.stage("upgrade", &mut group, Work::Upgrade(self.declared))
             .await?;
-        // Without its roles a host of another release is left half-way, so they are applied where it came to its end.
-        if code == exit::DONE && self.options.to.is_some() {
-            code = self.roles(hosts).await?;
+        if self.options.to.is_some() {
+            self.roles(&mut group).await?;
         }
-        if code == exit::DONE {
-            let restarts = [Declared::new(
-                "upgrade",
-                Resource::Restarts(Restarts::default()),
-            )];
-            code = self
-                .stage("restart", hosts, Work::Upgrade(&restarts))
-                .await?;
-        }
-        if code == exit::DONE && self.options.reboot {
-            code = self.reboot(hosts).await?;
+        let restarts = [Declared::new(
+            "upgrade",
+            Resource::Restarts(Restarts::default()),
+        )];
+        self.stage("restart", &mut group, Work::Upgrade(&restarts))
+            .await?;
+        if self.options.reboot {
+            self.reboot(&mut group).await?;
         }
         // A rehearsal makes all checks at its end.
-        if code == exit::DONE && !self.options.rehearse && !self.options.without_checks {
-            code = self.checks(hosts).await?;
+        if !self.options.rehearse && !self.options.without_checks {
+            self.checks(&mut group).await?;
         }
-        Ok(code)
+        Ok(group)
     }
 
     /// Sees whether what should run on the hosts does, and in containers whether the services that they have a part in work.
-    async fn checks(&self, hosts: &[&Host]) -> Result<u8, Problem> {
-        let broken = working::broken(self.app, hosts).await?;
+    async fn checks(&self, group: &mut Group<'_>) -> Result<(), Problem> {
+        if group.hosts.is_empty() {
+            return Ok(());
+        }
+        let broken = working::broken(self.app, &group.hosts).await?;
         if broken.is_empty() {
-            return Ok(exit::DONE);
+            return Ok(());
         }
         if !self.app.json() {
             let failure = Failure::new(
@@ -212,58 +228,70 @@ impl Run<'_> {
             let failure = Problem::Failed(failure.output(&found.join("\n")));
             crate::report::print::err(format_args!("{}", failure.text()));
         }
-        Ok(exit::FAILED)
+        group.fail(exit::FAILED, |host| broken.contains_key(host));
+        Ok(())
     }
 
-    async fn roles(&mut self, hosts: &[&Host]) -> Result<u8, Problem> {
+    async fn roles(&mut self, group: &mut Group<'_>) -> Result<(), Problem> {
         let all = DomainWork::setup(&self.app.domains);
-        let work = match domains::phase(self.app, hosts).await? {
+        let work = match domains::phase(self.app, &group.hosts).await? {
             Phase::Completion => Work::RolesAndDomains(Phase::Completion, &all),
             Phase::Apply => Work::Roles(Phase::Apply),
         };
-        self.stage("roles", hosts, work).await
+        self.stage("roles", group, work).await
     }
 
-    async fn reboot(&mut self, hosts: &[&Host]) -> Result<u8, Problem> {
+    async fn reboot(&mut self, group: &mut Group<'_>) -> Result<(), Problem> {
         if self.app.estate.network().is_some() {
             if !self.app.json() {
                 outln!("containers have no kernel of their own: nothing is started again");
             }
-            return Ok(exit::DONE);
+            return Ok(());
         }
-        let reboots = Reboots::of(self.app, hosts, self.options.to.is_some()).await?;
-        if let Some((host, failure)) = reboots.carry_out(self.app).await.into_iter().next() {
-            return Err(Problem::Failed(Failure {
+        let reboots = Reboots::of(self.app, &group.hosts, self.options.to.is_some()).await?;
+        let failed = reboots.carry_out(self.app).await;
+        for (host, failure) in &failed {
+            let failure = Failure {
                 cause: format!("{host}: {}", failure.cause),
-                ..failure
-            }));
+                ..failure.clone()
+            };
+            crate::report::print::err(format_args!("{}", Problem::Failed(failure).text()));
+        }
+        if !failed.is_empty() {
+            let is_failed = |name: &str| failed.iter().any(|(host, _)| host == name);
+            group.fail(exit::FAILED, is_failed);
         }
         // What does not come up by itself is seen now, not at night.
         if self.options.to.is_some() {
-            return self.roles(hosts).await;
+            self.roles(group).await?;
         }
-        Ok(exit::DONE)
+        Ok(())
     }
 
-    /// Applies, and takes note of what came of it.
+    /// Applies, takes note of what came of it, and leaves behind the hosts that failed.
     async fn stage(
         &mut self,
         name: &'static str,
-        hosts: &[&Host],
+        group: &mut Group<'_>,
         work: Work<'_>,
-    ) -> Result<u8, Problem> {
-        let jobs = Jobs::gather(self.app, hosts, work).await?;
+    ) -> Result<(), Problem> {
+        if group.hosts.is_empty() {
+            return Ok(());
+        }
+        let jobs = Jobs::gather(self.app, &group.hosts, work).await?;
         let outcome =
             jobs::apply(self.app, jobs, self.options.waiting.wait, None, Show::Later).await;
-        let code = jobs::code(&outcome);
         if !self.app.json() {
             crate::report::print::out(format_args!(
                 "{name}: {}",
                 text::summary(&outcome, Tense::Did)
             ));
         }
+        let failed = outcome.hosts.iter().filter(|host| host.failed.is_some());
+        let failed: Vec<_> = failed.map(|host| host.host.as_str()).collect();
+        group.fail(jobs::code(&outcome), |name| failed.contains(&name));
         self.stages.push((name, outcome));
-        Ok(code)
+        Ok(())
     }
 
     fn recap(&self, left: &[&str], code: u8) {

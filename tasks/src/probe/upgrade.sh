@@ -2,8 +2,11 @@
 # to go to, or nothing; NAMES are those of earlier releases in apt's sources, as alternatives of a regular expression.
 # Nothing is written but into a folder in memory: sources, lists, and apt's settings without the commands of others.
 prov_upgrade() {
+  for left in /dev/shm/prov.?????????? /run/prov.??????????; do # by a session that was killed
+    [ -O "$left" ] && [ ! -L "$left" ] && [ -f "$left/process" ] && ! kill -0 "$(cat "$left/process")" 2>/dev/null && rm -rf -- "$left"
+  done
   room=$(mktemp -d -p /dev/shm prov.XXXXXXXXXX 2>/dev/null || mktemp -d -p /run prov.XXXXXXXXXX) || return
-  ( trap 'rm -rf "$room"' EXIT; prov_upgrade_in "$@" )
+  ( trap 'rm -rf "$room"' EXIT; sh -c 'echo $PPID' >"$room/process"; prov_upgrade_in "$@" )
 }
 
 # Writes a list of sources (sources.list(5), in both forms) or preferences (apt_preferences(5)) for another release.

@@ -7,6 +7,7 @@ mkdir -p -m 0700 "$state"
 # nobody can be asked, unless it is being tested.
 if dpkg-query -W 'bacula-director-*' >/dev/null 2>&1; then export PIUPARTS_PHASE=upgrade; fi
 setsid sh -c 'run=/run/prov-upgrade policy=/usr/sbin/policy-rc.d
+echo $$ >$run.pid
 [ ! -d /run/systemd/system ] || [ -e $run.ran ] || systemctl list-units --plain --no-legend --type=service --state=running | sed "s/ .*//" >$run.ran
 
 # A daemon that does not start with the configuration of the release before must not keep its package from being installed: it
@@ -58,7 +59,9 @@ for service in /run/service/*; do
   started=$(($(date +%s) - $(ps -o etimes= -p "$pid")))
   if [ -e "$program" ] && [ "$(stat -Lc %Z "$program")" -gt "$started" ]; then sv -w 30 restart "${service##*/}"; fi
 done
-exit $code' sh "$1" "$2" >"$state/upgrade.log" 2>&1 </dev/null &
+# Nobody is left to read the log where the session was killed.
+kill -0 "$3" 2>/dev/null || rm -f $run.pid "$4"
+exit $code' sh "$1" "$2" $$ "$state/upgrade.log" >"$state/upgrade.log" 2>&1 </dev/null &
 echo $! >/run/prov-upgrade.pid
 wait $!
 code=$?
