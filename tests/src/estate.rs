@@ -255,13 +255,13 @@ impl Estate {
         self.write("estate.yml", &(text + more));
     }
 
-    /// Writes `estate.yml` with the stand-in for Linode's API at [`Self::stand_in`].
-    pub fn inventory_with_stand_in(&self, more: &str) {
+    /// Writes `estate.yml` with a stand-in at [`Self::stand_in`].
+    pub fn inventory_with_stand_in(&self, name: &str, more: &str) {
         self.inventory(more);
         let path = self.path("estate/estate.yml");
         let text = must(fs::read_to_string(&path), "reading estate.yml");
         let network = format!("10.97.{}.0/24", self.number);
-        let section = format!("{network}, stand_ins: {{linode: {}}}", self.stand_in());
+        let section = format!("{network}, stand_ins: {{{name}: {}}}", self.stand_in());
         self.write("estate.yml", &text.replace(&network, &section));
     }
 

@@ -74,6 +74,7 @@ fn names_are_proved_at_linode_and_what_prevents_it_is_said() {
     let estate = Estate::new(&["one"]);
     let token = secret();
     estate.inventory_with_stand_in(
+        "linode",
         "roles: {dns_api: [one], dynamic_dns: [one], mail_certificates: [one]}\n",
     );
     estate.write(

@@ -37,7 +37,7 @@ fn changed(estate: &Estate, from: &str, record: &str, domain: &str) -> String {
 fn records_follow_the_host_and_a_fault_does_not_keep_the_others_from_it() {
     let estate = Estate::new(&["one"]);
     let token = secret();
-    estate.inventory_with_stand_in("roles: {dns_api: [one], dynamic_dns: [one]}\n");
+    estate.inventory_with_stand_in("linode", "roles: {dns_api: [one], dynamic_dns: [one]}\n");
     estate.write(
         "hosts/one.private.yml",
         &format!("dns_linode_key: '{token}'\n"),
@@ -46,6 +46,7 @@ fn records_follow_the_host_and_a_fault_does_not_keep_the_others_from_it() {
         "hosts/one.yml",
         &format!(
             "dns_linode_base_url: http://{}/v4/domains\ndynamic_dns_crontab_stride: 59\n\
+             dynamic_dns_address_urls: ['http://127.0.0.1:8097/', 'http://127.0.0.1:8098/']\n\
              dynamic_dns_domains:\n  a.test: {{id: 1, records: [11, 12]}}\n  b.test: {{id: 2, records: [21]}}\n",
             estate.stand_in()
         ),
@@ -68,6 +69,8 @@ fn records_follow_the_host_and_a_fault_does_not_keep_the_others_from_it() {
     assert_eq!(check(&estate), expected);
     assert_eq!(check(&estate), [STARTED, FINISHED]);
 
+    what_the_api_does_not_see_is_asked_elsewhere(&estate);
+    a_new_failure_is_printed_once(&estate);
     what_is_unknown_or_malformed_is_passed_over(&estate);
     a_wrong_token_is_said_for_every_record(&estate, &token);
     an_answer_that_makes_no_sense_is_said(&estate);
@@ -134,6 +137,66 @@ fn an_answer_that_makes_no_sense_is_said(estate: &Estate) {
     assert_eq!(said.last().unwrap(), FINISHED);
     estate.on("one", "pkill -f /root/nonsense");
     estate.prov(["apply"]).run().exits(0);
+}
+
+/// A host that reaches the API by IPv4 has an IPv6 address, too; one of two services for that is down.
+fn what_the_api_does_not_see_is_asked_elsewhere(estate: &Estate) {
+    let six = "{\"type\": \"AAAA\", \"name\": \"six\", \"target\": \"2001:db8::1\"}";
+    let answer = estate.linode("one", "POST", "2/records", six);
+    let (_, number) = answer.split_once("\"id\": ").unwrap();
+    let number: String = number.chars().take_while(char::is_ascii_digit).collect();
+    estate.on(
+        "one",
+        &format!(
+            "printf 'domain = b.test\nid = 2\nrecord = {number}\n' >/usr/local/etc/dynamic-dns-domains/six.conf"
+        ),
+    );
+    let refused = "Could not set the target of record six in domain b.test: the API answered 400 Bad Request: Invalid IPv6 address; \
+                   http://127.0.0.1:8097/ gives no address of that kind; http://127.0.0.1:8098/ gives no address of that kind";
+    assert_eq!(check(estate), [STARTED, refused, FINISHED]);
+    estate.on(
+        "one",
+        "cat >/root/seen <<'X'\n\
+         use IO::Socket::INET;\n\
+         my $s = IO::Socket::INET->new(Listen => 5, LocalAddr => '127.0.0.1:8098', ReuseAddr => 1) or die;\n\
+         while (my $c = $s->accept) { while (<$c>) { last if /^\\r?$/ }\n\
+         print $c \"HTTP/1.0 200 OK\\r\\nContent-Length: 12\\r\\n\\r\\n2001:db8::9\\n\"; close $c }\n\
+         X\n\
+         perl /root/seen >/dev/null 2>&1 & echo $! >/root/seen.pid",
+    );
+    until("the service listens", || {
+        estate.holds("one", "/usr/local/lib/prov/listening tcp 8098")
+    });
+    let changed =
+        "The target was changed from 2001:db8::1 to 2001:db8::9 for record six in domain b.test";
+    assert_eq!(check(estate), [STARTED, changed, FINISHED]);
+    assert_eq!(check(estate), [STARTED, FINISHED]);
+    estate.on(
+        "one",
+        "kill $(cat /root/seen.pid); rm /usr/local/etc/dynamic-dns-domains/six.conf",
+    );
+}
+
+/// What is printed is what cron sends to root.
+fn a_new_failure_is_printed_once(estate: &Estate) {
+    let printed = || estate.on("one", "/usr/local/sbin/dynamic-dns || :");
+    assert_eq!(printed(), "");
+    let file = "/usr/local/etc/dynamic-dns-domains/0.test.conf";
+    estate.on("one", &format!("echo 'no setting' >{file}"));
+    let first = format!("Could not read {file}: line 1 is not 'name = value'\n");
+    assert_eq!(printed(), first);
+    assert_eq!(printed(), "");
+    // Another one beside it is told alone.
+    let other = file.replace("0.test", "1.test");
+    estate.on("one", &format!("echo 'no setting' >{other}"));
+    assert_eq!(printed(), first.replace("0.test", "1.test"));
+    // One that comes back after it was gone is new.
+    estate.on("one", &format!("rm {file} {other}"));
+    assert_eq!(printed(), "");
+    estate.on("one", &format!("echo 'no setting' >{file}"));
+    assert_eq!(printed(), first);
+    estate.on("one", &format!("rm {file}"));
+    assert_eq!(printed(), "");
 }
 
 fn checks_do_not_overlap(estate: &Estate) {

@@ -13,7 +13,7 @@ use crate::estate::Vars;
 use crate::promise::{KeptRecords, NeedKind, Needed, Promises, RecordKeeper, Server};
 use crate::quote::word;
 use crate::resource::{Cron, Declared, Directory, File, Packages, Resource, TimeField};
-use crate::value::{DomainName, HostPath, Mode};
+use crate::value::{DomainName, HostPath, HttpUrl, Mode};
 
 /// Variables of the role.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -28,6 +28,10 @@ pub(super) struct Variables {
     /// Folder of the domains, one file for each.
     #[serde(default = "folder")]
     dynamic_dns_domains_dir: HostPath,
+    /// Services that answer with nothing but the address that they see the host at, asked one after the other where Linode
+    /// refuses to take the one that it sees, as for an AAAA record over IPv4.
+    #[serde(default)]
+    dynamic_dns_address_urls: Vec<HttpUrl>,
     /// Domains whose records are kept up to date besides those of the domain files.
     #[serde(default)]
     dynamic_dns_domains: BTreeMap<DomainName, Domain>,
@@ -143,6 +147,7 @@ pub(super) fn resources(cx: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagn
         .render("dynamic_dns/dynamic-dns.conf")
         .set("base_url", &api)
         .set("credentials", dns_api::CREDENTIALS)
+        .set("address_urls", &variables.dynamic_dns_address_urls)
         .quoted("domains_dir", word, folder.as_str())
         .finish();
     if let Some(content) = role.take(configuration) {
