@@ -62,7 +62,7 @@ async fn servers(app: &App, hosts: &[&Host]) -> Result<Vec<Row>, Problem> {
         let domains = work.resources(&app.estate, host, &app.inputs, &app.templates)?;
         let mut one = Watched::of(&context, &domains)?;
         let mut backed_up = promises.file_daemons.iter();
-        one.is_backed_up = backed_up.any(|it| it.host == host.name());
+        one.is_backed_up = backed_up.any(|it| it.scheduled && it.host == host.name());
         one.catalogue = catalogue(director, host);
         watched.push(one);
     }

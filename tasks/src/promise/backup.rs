@@ -66,4 +66,6 @@ pub struct FileDaemon {
     pub address: IpAddr,
     /// Its name, with which it answers.
     pub name: String,
+    /// Whether its host is backed up by itself, and not only when somebody asks for it.
+    pub scheduled: bool,
 }

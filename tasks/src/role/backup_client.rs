@@ -6,12 +6,13 @@ use serde::Deserialize;
 use super::{Declarations, HostContext, backup, fixed};
 use crate::Secret;
 use crate::diagnostic::Diagnostic;
+use crate::estate::Vars;
 use crate::promise::{
     Audience, FILE_DAEMON_PORT, FileDaemon, NeedKind, Needed, Promises, Protocol,
 };
 use crate::quote::{bacula, bacula_name};
 use crate::resource::{Declared, File, Handler, Packages, Resource, Service};
-use crate::value::Mode;
+use crate::value::{HostPath, Mode};
 
 /// Variables of the role.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -28,14 +29,40 @@ pub(super) struct Variables {
     backup_director_name: String,
     /// Name of the monitor, as in its own configuration.
     backup_monitor_name: String,
+    /// Files and folders that are backed up besides those of the host's roles.
+    #[expect(dead_code, reason = "described here, read by `backup`")]
+    #[serde(default)]
+    backup_client_paths: Vec<HostPath>,
+    /// Whether the host is backed up by itself, by the director's schedules; otherwise when somebody asks for it.
+    #[serde(default = "yes")]
+    backup_client_scheduled: bool,
+}
+
+const fn yes() -> bool {
+    true
+}
+
+/// Gives what is worth a backup beside what the other roles of the host name: its own configuration, and what an estate adds.
+pub(super) fn backup(vars: &Vars<'_>) -> Result<Vec<HostPath>, Diagnostic> {
+    let own: Option<Vec<HostPath>> = vars.value("backup_client_paths")?;
+    let mut paths = own.unwrap_or_default();
+    paths.push(fixed(CONFIGURATION));
+    Ok(paths)
+}
+
+/// Tells whether a host is backed up by itself.
+pub(super) fn is_scheduled(vars: &Vars<'_>) -> Result<bool, Diagnostic> {
+    let scheduled: Option<_> = vars.value("backup_client_scheduled")?;
+    Ok(scheduled.unwrap_or_else(yes))
 }
 
 pub(super) fn promises(
     cx: &HostContext<'_>,
     promises: &mut Promises,
 ) -> Result<(), Vec<Diagnostic>> {
-    let _: Variables = cx.vars.typed("backup_client")?;
+    let variables: Variables = cx.vars.typed("backup_client")?;
     promises.file_daemons.push(FileDaemon {
+        scheduled: variables.backup_client_scheduled,
         host: cx.host.name().to_owned(),
         address: cx.host.address(),
         name: backup::file_daemon(cx.host),

@@ -25,7 +25,7 @@ const BUILT_IN: &[Role] = &[
         offers: &[Capability::Authority],
         releases: &Release::EVERY,
         variables: || schemars::schema_for!(backup_client::Variables),
-        backup: |_| Ok(paths(&["/etc/bacula/bacula-fd.conf"])),
+        backup: backup_client::backup,
         resources: backup_client::resources,
         promises: backup_client::promises,
     },

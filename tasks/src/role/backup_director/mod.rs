@@ -11,8 +11,10 @@ use std::net::IpAddr;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use plan::Retention;
+
 use super::backup::{self, COMMANDS, COMMON_FOLDER, HOME, file_daemon};
-use super::{Declarations, HostContext, database, fixed};
+use super::{Declarations, HostContext, backup_client, backup_storage, database, fixed};
 use crate::Secret;
 use crate::content::{Content, Segment};
 use crate::diagnostic::Diagnostic;
@@ -22,7 +24,7 @@ use crate::promise::{
     Audience, CLIENT_AUTHORITY, Copies, DIRECTOR_PORT, Director, FILE_DAEMON_PORT, NeedKind,
     Needed, Promises, Protocol, STORAGE_DAEMON_PORT,
 };
-use crate::quote::{bacula, bacula_name};
+use crate::quote::{self, bacula, bacula_name};
 use crate::resource::{
     Command, Debconf, DebconfType, Declared, Directory, File, Handler, Packages, Resource, Service,
 };
@@ -48,6 +50,22 @@ pub(super) struct Variables {
     /// the host with the role `backup_storage`.
     #[serde(default)]
     backup_storage_host: Option<String>,
+    /// How long backups and their copies are kept.
+    #[serde(default)]
+    backup_director_retention: Retention,
+    /// Whether only jobs that fail are told by mail to root; otherwise all are.
+    #[serde(default)]
+    backup_director_mails_errors_only: bool,
+    /// Name of the monitor, as the file daemons know it.
+    #[serde(default)]
+    backup_monitor_name: Option<String>,
+    /// Password with which the monitor identifies itself to the director: it may ask for the status there, and nothing else.
+    /// Without it, the director knows no monitor.
+    #[serde(default)]
+    backup_monitor_director_password: Option<Secret>,
+    /// Folder in the synchronised one that receives the copies, where the host has the role `backup_dropbox`.
+    #[serde(default = "backup_storage::folder")]
+    backup_copy_folder: String,
     /// Host whose database server keeps the catalogue; it has the role `database`.
     backup_database_host: String,
     /// Name of the catalogue's database.
@@ -94,6 +112,8 @@ pub(super) fn resources(cx: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagn
         Content::plain("false"),
     )));
     role.add(Resource::Packages(Packages::new([
+        // Reads volumes into a catalogue that was lost.
+        fixed("bacula-bscan"),
         fixed("bacula-console"),
         fixed("bacula-director"),
         fixed("bacula-director-mysql"),
@@ -117,7 +137,7 @@ pub(super) fn resources(cx: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagn
         return role.finish();
     };
     role.add(private(CATALOGUE, options)).notifies(&restart);
-    commands(cx, &variables, &mut role, &restart);
+    commands(cx, &variables, &mut role, &restart, database_address);
     let unit = cx
         .render("backup_director/service.conf")
         .set("director", &format!("{COMMANDS}/director"))
@@ -177,7 +197,7 @@ pub(super) fn promises(
             database: variables.backup_database_name,
         },
         archive: plan::ARCHIVE,
-        catalogue_job: plan::CATALOGUE.0,
+        catalogue_job: plan::CATALOGUE,
         copies: cx.host.has_role("backup_dropbox").then_some(Copies {
             storage: plan::COPIES_STORAGE,
             catalogue_job: plan::COPY_CATALOGUE,
@@ -258,26 +278,39 @@ fn catalogue_address(cx: &HostContext<'_>, variables: &Variables) -> Result<IpAd
     })
 }
 
-/// Declares the commands that start the director, wait for it, and dump the catalogue.
+/// Declares the commands that start the director, wait for it, dump the catalogue, and have it outlive the director.
 fn commands(
     cx: &HostContext<'_>,
     variables: &Variables,
     role: &mut Declarations,
     restart: &Handler,
+    catalogue: IpAddr,
 ) {
     // The name of a database has no character that ends these quotes.
     let database = format!("'{}'", variables.backup_database_name);
-    let templates = [
+    let mut templates = vec![
         ("director", "backup_director/director"),
         ("director-answers", "backup_director/director-answers"),
         ("dump-catalogue", "backup_director/dump-catalogue"),
     ];
+    let mut folder = String::new();
+    if cx.host.has_role("backup_dropbox") {
+        templates.extend([
+            ("bootstrap", "backup_director/bootstrap"),
+            ("read-copies", "backup_director/read-copies"),
+        ]);
+        let copies = role.take(backup::copies(&variables.backup_copy_folder));
+        folder = copies.map_or(folder, |path| quote::sh(path.as_str()));
+    }
     for (name, template) in templates {
         let content = cx
             .render(template)
             .set("options", CATALOGUE)
             .set("waiting", WAITING)
             .set("database", &database)
+            .set("address", &catalogue)
+            .set("user", &quote::sh(&variables.backup_database_username))
+            .set("folder", &folder)
             .set("dump", &dump(variables))
             .finish();
         if let Some(content) = role.take(content) {
@@ -330,7 +363,9 @@ fn configuration(
         .unwrap_or_else(|| storage.address().to_string());
     let dump = dump(variables);
     let scheduled = variables.backup_director_schedules_active;
-    let plan = plan::Plan::new(copied, scheduled).map_err(|problem| vec![problem.into()])?;
+    let plan = plan::Plan::new(copied, scheduled, &variables.backup_director_retention);
+    let plan = plan.map_err(|problem| vec![problem.into()])?;
+    let monitor = monitor(cx, variables).map_err(|mistake| vec![mistake])?;
     let main = cx
         .render("backup_director/bacula-dir.conf")
         .set("port", &DIRECTOR_PORT)
@@ -379,12 +414,14 @@ fn configuration(
         .set("sites", &plan::SITES)
         .set("copies", &plan.copies)
         .set("scheduled", &scheduled)
+        .set("errors_only", &variables.backup_director_mails_errors_only)
+        .quoted("bootstrap", bacula, &bootstrap(copied))
         .finish();
     let mut mistakes = Vec::new();
     let mut segments: Vec<Segment> = Vec::new();
     let clients = cx.estate.hosts_with_role("backup_client");
-    let clients = clients.into_iter().map(|host| client(cx, host));
-    for part in std::iter::once(main).chain(clients) {
+    let clients = clients.into_iter().map(|host| client(cx, variables, host));
+    for part in std::iter::once(main).chain(monitor.map(Ok)).chain(clients) {
         match part {
             Ok(content) => segments.extend(content.segments().iter().cloned()),
             Err(mistake) => mistakes.push(mistake),
@@ -397,8 +434,36 @@ fn configuration(
     }
 }
 
+/// Says where a job writes down which parts of which volumes hold what it has saved: `%n` is its name (Bacula, "Job Resource").
+fn bootstrap(copied: bool) -> String {
+    if copied {
+        format!("|{COMMANDS}/bootstrap %n")
+    } else {
+        format!("{HOME}/%n.bsr")
+    }
+}
+
+/// Gives the console of the monitor, if it has one.
+fn monitor(cx: &HostContext<'_>, variables: &Variables) -> Result<Option<Content>, Diagnostic> {
+    let Some(password) = &variables.backup_monitor_director_password else {
+        return Ok(None);
+    };
+    let Some(name) = &variables.backup_monitor_name else {
+        return Err(Diagnostic::new(
+            "'backup_monitor_director_password' is set, but 'backup_monitor_name' is not",
+        )
+        .hint("name the monitor, or leave out its password"));
+    };
+    cx.render("backup_director/monitor.conf")
+        .set("tls", &backup::tls(cx.host.release()))
+        .quoted("monitor", bacula_name, name)
+        .quoted_secret("password", bacula, password)
+        .finish()
+        .map(Some)
+}
+
 /// Gives the client, the file set and the job of a host.
-fn client(cx: &HostContext<'_>, host: &Host) -> Result<Content, Diagnostic> {
+fn client(cx: &HostContext<'_>, variables: &Variables, host: &Host) -> Result<Content, Diagnostic> {
     let variable = "backup_client_director_password";
     let password: Option<Secret> = cx.estate.vars(host).value(variable)?;
     let Some(password) = password else {
@@ -412,6 +477,8 @@ fn client(cx: &HostContext<'_>, host: &Host) -> Result<Content, Diagnostic> {
         Location::Internal => plan::SITES[0],
         Location::External => plan::SITES[1],
     };
+    let scheduled = variables.backup_director_schedules_active
+        && backup_client::is_scheduled(&cx.estate.vars(host))?;
     let before = host.has_role("database").then(|| bacula(database::DUMP));
     cx.render("backup_director/client.conf")
         .set("port", &FILE_DAEMON_PORT)
@@ -421,6 +488,8 @@ fn client(cx: &HostContext<'_>, host: &Host) -> Result<Content, Diagnostic> {
         .quoted("address", bacula, &host.address().to_string())
         .quoted("site", bacula, site)
         .set("paths", &paths(cx, host)?)
+        .set("scheduled", &scheduled)
+        .set("days", &variables.backup_director_retention.longest())
         .set("before", &before.transpose()?)
         .quoted_secret("password", bacula, &password)
         .finish()

@@ -7,7 +7,10 @@
 //! Every volume takes one job, so it can be used again as soon as that job's retention is over. Copies of full backups
 //! are kept for less than a week: each Saturday's takes the place of the last.
 
-use serde::Serialize;
+use std::num::NonZeroU32;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use super::COMMANDS;
 use crate::quote::{Inexpressible, bacula};
@@ -22,12 +25,63 @@ pub(super) const COPIES_STORAGE: &str = "copies";
 /// The job that copies what the catalogue's job has written.
 pub(super) const COPY_CATALOGUE: &str = "copy-catalogue";
 
+/// Days for which each kind of backup is kept, and its copies.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Retention {
+    /// Backups of Sundays to Fridays: what has changed.
+    daily: NonZeroU32,
+    /// Full backups of all Saturdays but a month's first.
+    weekly: NonZeroU32,
+    /// Full backups of a month's first Saturday.
+    monthly: NonZeroU32,
+    /// Backups of the catalogue.
+    catalogue: NonZeroU32,
+    /// Copies of daily backups.
+    copies_daily: NonZeroU32,
+    /// Copies of full backups, weekly and monthly ones.
+    copies_weekly: NonZeroU32,
+    /// Copies of the catalogue's backups.
+    copies_catalogue: NonZeroU32,
+}
+
+const fn days<const N: u32>() -> NonZeroU32 {
+    match NonZeroU32::new(N) {
+        Some(days) => days,
+        None => NonZeroU32::MIN,
+    }
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Self {
+            daily: days::<10>(),
+            weekly: days::<30>(),
+            monthly: days::<90>(),
+            catalogue: days::<3>(),
+            copies_daily: days::<10>(),
+            copies_weekly: days::<6>(),
+            copies_catalogue: days::<3>(),
+        }
+    }
+}
+
+impl Retention {
+    /// Gives the days for which the catalogue must know what was saved.
+    pub(super) fn longest(&self) -> NonZeroU32 {
+        let saved = [self.daily, self.weekly, self.monthly, self.catalogue];
+        let copies = [self.copies_daily, self.copies_weekly, self.copies_catalogue];
+        let all = saved.into_iter().chain(copies);
+        all.fold(NonZeroU32::MIN, NonZeroU32::max)
+    }
+}
+
 /// Holds volumes that are treated alike.
 #[derive(Debug, Serialize)]
 pub(super) struct Pool {
     name: String,
     storage: &'static str,
-    days: u32,
+    days: NonZeroU32,
     next: Option<&'static str>,
 }
 
@@ -77,24 +131,23 @@ const COPIES: [(&str, &str, &str, &str); 4] = [
     ),
     (
         COPY_CATALOGUE,
-        CATALOGUE.0,
+        CATALOGUE,
         "copies-catalogue",
         "sun-sat at 07:05",
     ),
 ];
 
-/// Pools of the archive besides those of the sites, and pools of the copies, with the days for which they keep a job.
-pub(super) const CATALOGUE: (&str, u32) = ("catalogue", 3);
-const OF_COPIES: [(&str, u32); 3] = [
-    ("copies-daily", 10),
-    ("copies-weekly", 6),
-    ("copies-catalogue", 3),
-];
+/// The pool of the archive besides those of the sites; its job and its schedule have that name, too.
+pub(super) const CATALOGUE: &str = "catalogue";
 
 impl Plan {
-    pub(super) fn new(copied: bool, scheduled: bool) -> Result<Self, Inexpressible> {
+    pub(super) fn new(
+        copied: bool,
+        scheduled: bool,
+        retention: &Retention,
+    ) -> Result<Self, Inexpressible> {
         Ok(Self {
-            pools: pools(copied),
+            pools: pools(copied, retention),
             schedules: if scheduled {
                 schedules(copied)
             } else {
@@ -105,12 +158,16 @@ impl Plan {
     }
 }
 
-fn pools(copied: bool) -> Vec<Pool> {
+fn pools(copied: bool, retention: &Retention) -> Vec<Pool> {
     let of_sites = SITES.iter().flat_map(|site| {
-        [("daily", 10), ("weekly", 30), ("monthly", 90)]
-            .map(|(kind, days)| (format!("{site}-{kind}"), days))
+        [
+            ("daily", retention.daily),
+            ("weekly", retention.weekly),
+            ("monthly", retention.monthly),
+        ]
+        .map(|(kind, days)| (format!("{site}-{kind}"), days))
     });
-    let archive = of_sites.chain([(CATALOGUE.0.to_owned(), CATALOGUE.1)]);
+    let archive = of_sites.chain([(CATALOGUE.to_owned(), retention.catalogue)]);
     let mut pools: Vec<Pool> = archive
         .map(|(name, days)| {
             let copy = COPIES.iter().find(|(_, from, ..)| copied && *from == name);
@@ -123,7 +180,12 @@ fn pools(copied: bool) -> Vec<Pool> {
         })
         .collect();
     if copied {
-        pools.extend(OF_COPIES.map(|(name, days)| Pool {
+        let of_copies = [
+            ("copies-daily", retention.copies_daily),
+            ("copies-weekly", retention.copies_weekly),
+            ("copies-catalogue", retention.copies_catalogue),
+        ];
+        pools.extend(of_copies.map(|(name, days)| Pool {
             name: name.to_owned(),
             storage: COPIES_STORAGE,
             days,
@@ -152,7 +214,7 @@ fn schedules(copied: bool) -> Vec<Schedule> {
             runs: vec![run.to_owned()],
         });
     };
-    add(CATALOGUE.0, "Level=Full sun-sat at 01:10");
+    add(CATALOGUE, "Level=Full sun-sat at 01:10");
     if copied {
         for (name, _, _, when) in COPIES {
             add(name, when);
@@ -182,15 +244,19 @@ fn copies() -> Result<Vec<Copy>, Inexpressible> {
 mod tests {
     use super::*;
 
+    fn plan(copied: bool, scheduled: bool) -> Plan {
+        Plan::new(copied, scheduled, &Retention::default()).unwrap()
+    }
+
     #[test]
     fn without_schedules_nothing_runs_by_itself() {
-        assert!(Plan::new(true, false).unwrap().schedules.is_empty());
-        assert_eq!(Plan::new(true, true).unwrap().schedules.len(), 8);
+        assert!(plan(true, false).schedules.is_empty());
+        assert_eq!(plan(true, true).schedules.len(), 8);
     }
 
     #[test]
     fn monthly_backups_go_to_the_monthly_pools() {
-        let plan = Plan::new(true, true).unwrap();
+        let plan = plan(true, true);
         for site in SITES {
             let run = format!("Level=Full FullPool={site}-monthly ");
             let runs = plan.schedules.iter().flat_map(|schedule| &schedule.runs);
@@ -200,7 +266,7 @@ mod tests {
 
     #[test]
     fn only_what_is_on_site_is_copied() {
-        let plan = Plan::new(true, true).unwrap();
+        let plan = plan(true, true);
         let copied: Vec<_> = plan
             .pools
             .iter()
@@ -214,7 +280,7 @@ mod tests {
 
     #[test]
     fn without_synchronisation_there_are_no_copies() {
-        let plan = Plan::new(false, true).unwrap();
+        let plan = plan(false, true);
         assert!(plan.copies.is_empty());
         assert_eq!(plan.pools.len(), 7);
         assert_eq!(plan.schedules.len(), 3);
