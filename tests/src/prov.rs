@@ -245,6 +245,11 @@ impl Ran {
         self
     }
 
+    /// Fails the test if a change had another effect than the preview's model of the host says; for runs with `-vv`.
+    pub fn as_the_model(&self) -> &Self {
+        self.never_says("not as the model")
+    }
+
     /// Reads what was printed for programs.
     #[must_use]
     pub fn json(&self) -> Value {

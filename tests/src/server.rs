@@ -163,9 +163,12 @@ impl Server {
         self.servers.write("groups/all.yml", &text);
     }
 
-    /// Runs `prov apply`, for programs to read.
+    /// Runs `prov apply`, for programs to read. What it changes is then as the model of the preview.
     pub fn apply(&self) -> Ran {
-        self.servers.prov(["--output", "json", "apply"]).run()
+        let apply = ["--output", "json", "-vv", "apply"];
+        let ran = self.servers.prov(apply).run();
+        ran.as_the_model();
+        ran
     }
 }
 

@@ -56,8 +56,9 @@ fn a_calendar_is_made_once_and_belongs_to_its_user_then() {
         request(&estate, "-X DELETE", "/first.last/calendar/"),
         "200"
     );
-    let ran = estate.prov(["--output", "json", "complete"]).run();
-    ran.exits(0).changed("one", &[STAFF]);
+    let complete = ["--output", "json", "-vv", "complete"];
+    let ran = estate.prov(complete).run();
+    ran.as_the_model().changed("one", &[STAFF]);
     assert!(estate.holds("one", &format!("grep -q Ours {PROPERTIES}")));
 
     a_configuration_that_radicale_refuses_is_put_back(&estate);

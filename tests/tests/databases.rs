@@ -227,7 +227,7 @@ fn a_password_of_any_characters_logs_in(estate: &Estate) {
         ran.exits(0).never_says(AWKWARD);
         ran
     };
-    make(&["mariadb_database", "name=a_b"]);
+    estate.settles(&["mariadb_database", "name=a_b"]);
     sql(estate, "CREATE DATABASE aXb;");
     let password = format!("password={AWKWARD}");
     let user = [
@@ -241,12 +241,18 @@ fn a_password_of_any_characters_logs_in(estate: &Estate) {
     assert!(can_log_in(estate, "wp", AWKWARD, "a_b"));
     assert!(!can_log_in(estate, "wp", AWKWARD, "aXb"));
     assert!(!can_log_in(estate, "wp", "other", "a_b"));
-    make(&["mariadb_user", "account=wp@%", "state=absent"]).changed("one", &["mariadb_user wp@%"]);
-    make(&["mariadb_user", "account=wp@%", "state=absent"]).unchanged("one");
+    for grants in [
+        "grants={a_b: [SELECT]}",
+        "grants={a_b: [create view, UPDATE], mysql: [SELECT]}",
+        "grants={}",
+    ] {
+        estate.settles(&["mariadb_user", "account=wp@%", &password, grants]);
+    }
+    estate.settles(&["mariadb_user", "account=wp@%", "password=another"]);
+    estate.settles(&["mariadb_user", "account=wp@%", "state=absent"]);
     assert!(!can_log_in(estate, "wp", AWKWARD, "a_b"));
     sql(estate, "DROP DATABASE aXb;");
-    make(&["mariadb_database", "name=a_b", "state=absent"])
-        .changed("one", &["mariadb_database a_b"]);
+    estate.settles(&["mariadb_database", "name=a_b", "state=absent"]);
 }
 
 fn a_stop_is_clean_and_a_crash_is_got_over(estate: &Estate) {

@@ -127,6 +127,7 @@ fn sites_come_keep_what_is_written_in_them_and_every_check_sees_what_it_is_for()
     assert_eq!(failed(&estate), Vec::<String>::new());
     the_same_is_seen_on_servers(&estate);
     what_is_sent_to_a_site_is_never_run(&estate);
+    a_site_goes_to_the_next_stage_and_back(&estate);
     every_check_sees_what_it_is_for(&estate);
     it_goes_and_comes_again(&estate);
     what_is_purged_is_gone(&estate);
@@ -275,6 +276,69 @@ fn what_is_sent_to_a_site_is_never_run(estate: &Estate) {
             "{path} {name}: {answer}"
         );
     }
+}
+
+/// What was written in one stage is in the next, with the addresses there; what was there comes back.
+fn a_site_goes_to_the_next_stage_and_back(estate: &Estate) {
+    const TEST: &str = "test.1st-customer.test";
+    const WWW: &str = "www.1st-customer.test";
+    let site = |arguments: &[&str], code: i32| {
+        let ran = estate.prov(["site"]).args(arguments).run();
+        ran.exits(code).never_says("\u{2603}");
+        ran
+    };
+    let probe = |host: &str, label: &str| {
+        let program = "echo json_encode(get_option('probe'), JSON_UNESCAPED_SLASHES), file_exists(WP_CONTENT_DIR . '/uploads/p.png') ? ' picture' : '';";
+        php(estate, host, label, program)
+    };
+    php(
+        estate,
+        "stack",
+        "test",
+        "$at = WP_HOME; file_put_contents(WP_CONTENT_DIR . '/uploads/p.png', 'picture');
+         update_option('probe', ['list' => [\"$at/x\", serialize([\"$at/y\"])], 'json' => json_encode(\"$at/z\"),
+             'path' => WP_CONTENT_DIR, 'other' => \"{$at}ing/ a@test.1st-customer.test $at:8443\"]);",
+    );
+    let written = |at: &str, name: &str, length: usize| {
+        format!(
+            r#"{{"list":["{at}/x","a:1:{{i:0;s:{length}:\"{at}/y\";}}"],"json":"\"{}\\/z\"","path":"/var/lib/wordpress/sites/{name}","other":"http://{TEST}ing/ a@{TEST} http://{TEST}:8443"}} picture"#,
+            at.replace('/', r"\\/")
+        )
+    };
+    let (of_test, of_www) = (
+        written(&format!("http://{TEST}"), TEST, 31),
+        written(&format!("https://{WWW}"), WWW, 31),
+    );
+    assert_eq!(probe("stack", "test"), of_test);
+    site(&["copy", TEST, WWW, "--diff"], 0).says("would be as");
+    assert_eq!(probe("sites", "www"), "false");
+    site(&["copy", TEST, WWW], 0).says("prov site undo");
+    assert_eq!(probe("sites", "www"), of_www);
+    assert_eq!(failed(estate), Vec::<String>::new());
+    site(&["copy", TEST, WWW], 1).says("prov site confirm");
+    site(&["undo", WWW], 0);
+    assert_eq!(probe("sites", "www"), "false");
+    site(&["undo", WWW], 0);
+    assert_eq!(probe("sites", "www"), of_www);
+
+    // Back again by a file; half of one changes nothing.
+    let file = estate.path_text("site.tar.gz");
+    site(&["export", WWW, &file], 0);
+    site(&["export", WWW, &file], 64);
+    site(&["undo", WWW], 0);
+    site(&["confirm", WWW], 0);
+    site(&["undo", WWW], 1).says("nothing is kept");
+    assert!(is_kept(estate));
+    php(estate, "stack", "test", "delete_option('probe'); unlink(WP_CONTENT_DIR . '/uploads/p.png');");
+    let half = estate.path_text("half.tar.gz");
+    let bytes = std::fs::read(&file).unwrap_or_default();
+    assert!(std::fs::write(&half, &bytes[..bytes.len() / 2]).is_ok());
+    site(&["import", &half, TEST], 1).says("the site is as it was");
+    assert_eq!(probe("stack", "test"), "false");
+    site(&["import", &file, TEST], 0);
+    assert_eq!(probe("stack", "test"), of_test);
+    site(&["confirm", TEST], 0);
+    unchanged(&domain(estate, &[]));
 }
 
 /// Breaks things, several at once where they are far from each other.

@@ -23,7 +23,7 @@ also in, globs (`dns-*`), `~REGEX`, and `@FILE` for the names in a file. Where a
 
 /// Provision small Debian estates over SSH, and try them in containers first
 #[derive(Debug, Parser)]
-#[command(name = "prov", version, about, after_help = EXIT_CODES, max_term_width = 110)]
+#[command(name = "prov", version = env!("PROV_VERSION"), about, after_help = EXIT_CODES, max_term_width = 110)]
 pub(super) struct Arguments {
     #[command(flatten)]
     pub(super) global: Global,
@@ -186,6 +186,9 @@ pub(super) enum Command {
     Client(Client),
     /// Link the synchronisation of the backup's copies to an account, or narrow it to their folder
     Dropbox(Dropbox),
+    /// Show a web site, take it to another place, or back
+    #[command(subcommand)]
+    Site(Site),
     /// Run a command as root on hosts
     Run(Run),
     /// Preview or apply one resource that no role declares
@@ -559,6 +562,50 @@ pub(super) enum SchemaOf {
     Role,
     /// domains/NAME/domain.yml
     Domain,
+}
+
+/// What is done with web sites. SITE is the whole name, such as www.customer.com.
+#[derive(Debug, Subcommand)]
+pub(super) enum Site {
+    /// Say what is in a web site, and whether what was replaced is kept
+    Show {
+        /// Name of the site
+        site: String,
+    },
+    /// Write files and database of a web site to an archive
+    Export {
+        /// Name of the site
+        site: String,
+        /// Write this file, which must not be there yet
+        file: PathBuf,
+    },
+    /// Put an archive in the place of a web site, with addresses as they are there; what is replaced is kept
+    Import {
+        /// Read this file, which `prov site export` made
+        file: PathBuf,
+        /// Name of the site
+        site: String,
+    },
+    /// Put a web site in the place of another, with addresses as they are there; what is replaced is kept
+    Copy {
+        /// Name of the site that is copied, and stays
+        from: String,
+        /// Name of the site that is replaced
+        to: String,
+        /// Show only what would be replaced by what
+        #[arg(long)]
+        diff: bool,
+    },
+    /// Exchange what is kept of a web site with what is there
+    Undo {
+        /// Name of the site
+        site: String,
+    },
+    /// Delete what is kept of a web site
+    Confirm {
+        /// Name of the site
+        site: String,
+    },
 }
 
 #[derive(Debug, Args)]

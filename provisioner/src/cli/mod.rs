@@ -30,6 +30,7 @@ mod run;
 mod scope;
 mod secrets;
 mod signals;
+mod site;
 mod ssh;
 mod stand_ins;
 mod starter;
@@ -52,6 +53,12 @@ use clap::Parser as _;
 use crate::report::problem::{Problem, exit};
 use app::App;
 use arguments::{Arguments, Command, Output};
+
+/// Gives the whole command line, for what is written about it.
+#[must_use]
+pub fn command() -> clap::Command {
+    arguments::command()
+}
 
 /// Parses the command line, runs the command, renders what went wrong; gives the process's exit code.
 #[must_use]
@@ -166,6 +173,7 @@ async fn dispatch(arguments: Arguments) -> Result<u8, Problem> {
         }
         Command::Client(options) => client::run(&App::load(global)?, &options).await,
         Command::Dropbox(options) => dropbox::run(&App::load(global)?, &options).await,
+        Command::Site(action) => site::run(&App::load(global)?, &action).await,
         Command::Run(options) => run::run(&App::load(global)?, &options).await,
         Command::History(options) => history::run(&App::load(global)?, &options).await,
         Command::Undo(options) => history::undo(&App::load(global)?, &options).await,

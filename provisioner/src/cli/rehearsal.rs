@@ -39,10 +39,10 @@ impl Rehearsal {
         let began = Instant::now();
         let scopes = Scopes::of(app);
         let promises = scopes.promises()?;
-        let bench = verify::bench(app, &scopes, keepsake::clients(promises)).await?;
-        let word = bench.run.clone();
-        let left = keepsake::leave(promises, &bench, &word).await;
-        bench.close().await?;
+        let testbed = verify::testbed(app, &scopes, keepsake::clients(promises)).await?;
+        let word = testbed.run.clone();
+        let left = keepsake::leave(promises, &testbed, &word).await;
+        testbed.close().await?;
         let (left, checks) = left?;
         if !app.json() {
             for keepsake in &left {
@@ -73,12 +73,12 @@ impl Rehearsal {
         let services = verify::services(app, &Names::default())?;
         let mut checks = verify::checks(app, &services, None).await?;
         let scopes = Scopes::of(app);
-        let bench = verify::bench(app, &scopes, keepsake::clients(scopes.promises()?)).await?;
+        let testbed = verify::testbed(app, &scopes, keepsake::clients(scopes.promises()?)).await?;
         let mut found = Vec::new();
         for keepsake in &self.left {
-            found.push(keepsake.find(&bench, &self.word).await);
+            found.push(keepsake.find(&testbed, &self.word).await);
         }
-        bench.close().await?;
+        testbed.close().await?;
         let found = found.into_iter().collect::<Result<Vec<_>, _>>()?;
         if !app.json() {
             self.table(app, not_done, &services, &checks, &found);

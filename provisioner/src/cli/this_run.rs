@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
-use tasks::history::Run;
+use tasks::history::RecordedRun;
 use tokio::process::Command;
 
 use super::app::App;
@@ -13,7 +13,7 @@ use super::app::App;
 const GIT: Duration = Duration::from_secs(5);
 
 /// Describes the run of this process, for the hosts that it changes.
-pub(super) async fn described(app: &App, holder: &str) -> Run {
+pub(super) async fn described(app: &App, holder: &str) -> RecordedRun {
     let letters = std::process::id();
     let now = jiff::Timestamp::now();
     let random = now.subsec_nanosecond().unsigned_abs() ^ letters;
@@ -24,7 +24,7 @@ pub(super) async fn described(app: &App, holder: &str) -> Run {
         Some(_) => git(folder, &["status", "--porcelain", "--", "."]).await,
         None => None,
     };
-    Run {
+    RecordedRun {
         run: format!("{time}-{:04x}", random & 0xffff),
         who: holder.to_owned(),
         command: command(std::env::args().skip(1)),

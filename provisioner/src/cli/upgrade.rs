@@ -112,7 +112,7 @@ pub(super) async fn run(mut app: App, options: &Options) -> Result<u8, Problem> 
         errln!("{NO_WAY_BACK}");
     }
     let groups = app.estate.upgrade_groups(&chosen, options.serial);
-    let mut run = Run {
+    let mut run = Upgrading {
         app,
         options,
         declared: &declared,
@@ -144,7 +144,7 @@ pub(super) async fn run(mut app: App, options: &Options) -> Result<u8, Problem> 
 }
 
 /// An upgrade that is under way.
-struct Run<'a> {
+struct Upgrading<'a> {
     app: &'a App,
     options: &'a Options,
     declared: &'a [Declared],
@@ -174,7 +174,7 @@ impl Group<'_> {
     }
 }
 
-impl Run<'_> {
+impl Upgrading<'_> {
     /// Brings each host of a group to the end, or to where it fails. Without its roles a host of another release is left
     /// half-way, so whatever fails beside it is no reason not to apply them.
     async fn group<'h>(&mut self, hosts: Vec<&'h Host>) -> Result<Group<'h>, Problem> {

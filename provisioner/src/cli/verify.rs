@@ -25,8 +25,8 @@ use crate::report::checks::{self as report, failed};
 use crate::report::print::{jsonln, outln};
 use crate::report::problem::{Problem, exit};
 use crate::verify::{
-    Acceptance, Bench, BenchError, Check, Client, EvidenceKind, Missing, NotChecked, OwnChecks,
-    Results, SERVICES, Servers, Service, Surroundings, Sweep, Writes,
+    Acceptance, Check, Client, EvidenceKind, Missing, NotChecked, OwnChecks, Results, SERVICES,
+    Servers, Service, Surroundings, Sweep, Testbed, TestbedError, Writes,
 };
 
 /// Folder of the current one in which pictures of pages are kept.
@@ -255,25 +255,25 @@ async fn made(
     ground: &Ground,
 ) -> Result<Results, Unmade> {
     let clients = acceptance.clients();
-    let bench = match ground {
-        Ground::Containers => bench(app, scopes, clients).await?,
+    let testbed = match ground {
+        Ground::Containers => testbed(app, scopes, clients).await?,
         Ground::Servers(servers) => {
             let clients = clients.into_iter();
             let clients = clients.map(|client| (client, acceptance.stands_on(client)));
-            Bench::on_servers(servers, run_word(), clients.collect())?
+            Testbed::on_servers(servers, run_word(), clients.collect())?
         }
     };
-    let results = unless_stopped(acceptance.make(&bench)).await;
+    let results = unless_stopped(acceptance.make(&testbed)).await;
     let sweep = match &results {
         Ok(results) => (failed(&results.checks) > 0).then_some(Sweep::Failed),
         Err(_) => Some(Sweep::GivenUp),
     };
     let swept = match sweep {
-        Some(why) => acceptance.sweep(&bench, why).await,
+        Some(why) => acceptance.sweep(&testbed, why).await,
         None => Ok(()),
     };
     // The clients' containers must go, also when the user has seen enough.
-    let closed = bench.close().await;
+    let closed = testbed.close().await;
     let mut results = results?;
     swept.map_err(unmade)?;
     closed?;
@@ -282,11 +282,11 @@ async fn made(
 }
 
 /// Opens clients to make checks with; whoever gets them closes them again.
-pub(super) async fn bench(
+pub(super) async fn testbed(
     app: &App,
     scopes: &Scopes<'_>,
     clients: Vec<Client>,
-) -> Result<Bench, Problem> {
+) -> Result<Testbed, Problem> {
     let standing = |client: Client| {
         let scope = scopes.client(client.name, client.location)?;
         Ok((client, scope))
@@ -296,9 +296,9 @@ pub(super) async fn bench(
     let containers = app.containers().await?;
     let shown = Shown::new(app);
     let progress = |host: &str, doing: &str| shown.show(host, doing);
-    let bench = Bench::in_containers(containers, run_word(), clients, &progress).await;
+    let testbed = Testbed::in_containers(containers, run_word(), clients, &progress).await;
     shown.clear();
-    Ok(bench?)
+    Ok(testbed?)
 }
 
 /// Turns what kept a service's checks from being made into one that failed, unless it keeps all others, too.
@@ -330,7 +330,7 @@ fn run_word() -> String {
 
 /// Makes checks until the user has seen enough.
 async fn unless_stopped(
-    results: impl Future<Output = Result<Results, BenchError>>,
+    results: impl Future<Output = Result<Results, TestbedError>>,
 ) -> Result<Results, Unmade> {
     tokio::select! {
         results = results => results.map_err(unmade),
@@ -342,10 +342,10 @@ async fn unless_stopped(
 }
 
 /// Tells what cannot be seen from what went wrong.
-fn unmade(error: BenchError) -> Unmade {
+fn unmade(error: TestbedError) -> Unmade {
     match error {
-        BenchError::NoVantage(_) => Unmade::NoVantage(error.to_string()),
-        BenchError::Docker(_) | BenchError::Server { .. } => Unmade::Problem(error.into()),
+        TestbedError::NoVantage(_) => Unmade::NoVantage(error.to_string()),
+        TestbedError::Docker(_) | TestbedError::Server { .. } => Unmade::Problem(error.into()),
     }
 }
 

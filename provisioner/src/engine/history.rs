@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use tasks::history::{self, Changes, Run};
+use tasks::history::{self, Changes, RecordedRun};
 use tasks::probe::{Facts, PathFact, Query, QuerySet};
 use tasks::value::HostPath;
 
@@ -14,7 +14,7 @@ use crate::ssh::{SshError, Target};
 #[derive(Debug, Clone)]
 pub struct Remembered {
     /// The run.
-    pub run: Run,
+    pub run: RecordedRun,
     /// What it changed.
     pub changes: Changes,
 }

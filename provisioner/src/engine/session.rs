@@ -159,7 +159,7 @@ pub struct Lock {
     /// Seconds to wait for another holder; 0 refuses at once.
     pub wait: u64,
     /// What hosts that are changed remember of the run.
-    pub run: history::Run,
+    pub run: history::RecordedRun,
     /// Addresses of the estate's hosts: a name server among them may come up in the same run.
     pub hosts: Arc<[IpAddr]>,
 }

@@ -203,7 +203,7 @@ fn line(value: &impl serde::Serialize) -> String {
 
 /// Writes the commands that record a change on the host: before it is made, and once it is.
 #[must_use]
-pub(super) fn history(run: &history::Run, record: &history::Record) -> (String, String) {
+pub(super) fn history(run: &history::RecordedRun, record: &history::Record) -> (String, String) {
     let name = quote(&run.run);
     let keep = |later| {
         let kept = record.keeps(later).into_iter();

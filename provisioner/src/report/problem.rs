@@ -10,7 +10,7 @@ use tasks::{Diagnostic, Place};
 use super::style::{self, paint};
 use crate::docker::DockerError;
 use crate::engine::{Failure, RunOutcome};
-use crate::verify::BenchError;
+use crate::verify::TestbedError;
 
 /// Exit codes, which are documented API.
 pub mod exit {
@@ -59,15 +59,15 @@ impl From<DockerError> for Problem {
     }
 }
 
-impl From<BenchError> for Problem {
-    fn from(error: BenchError) -> Self {
+impl From<TestbedError> for Problem {
+    fn from(error: TestbedError) -> Self {
         match error {
-            BenchError::Docker(error) => error.into(),
-            BenchError::Server { host, mut failure } => {
+            TestbedError::Docker(error) => error.into(),
+            TestbedError::Server { host, mut failure } => {
                 failure.cause = format!("{host}: {}", failure.cause);
                 Self::Failed(*failure)
             }
-            BenchError::NoVantage(_) => Self::usage(
+            TestbedError::NoVantage(_) => Self::usage(
                 error.to_string(),
                 "give a host at that location the role, and apply it",
             ),

@@ -153,6 +153,8 @@ pub enum SshError {
     Silent { doing: String, seconds: u64 },
     #[error("the host was not done after {seconds} s while {doing}")]
     TooLong { doing: String, seconds: u64 },
+    #[error("a file of this machine cannot be read or written: {cause}")]
+    Local { cause: String },
     #[error("SSH: {0}")]
     Protocol(#[from] russh::Error),
 }
@@ -198,6 +200,7 @@ impl SshError {
             | Self::Answer(_)
             | Self::Silent { .. }
             | Self::TooLong { .. }
+            | Self::Local { .. }
             | Self::NotRoot { .. }
             | Self::NoRootShell { .. }
             | Self::Protocol(_) => false,
@@ -296,6 +299,7 @@ impl SshError {
             Self::Closed { .. } | Self::Protocol(_) => {
                 return Remedy::again(": what was done is kept, and the rest is made up for");
             }
+            Self::Local { .. } => "see that there is space left where it is (`df -h`)".into(),
             Self::Answer(_) => {
                 "check what the login shell of the user prints, and that /bin/sh on the host is a POSIX shell".into()
             }

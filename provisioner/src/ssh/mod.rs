@@ -13,6 +13,7 @@ mod greeting;
 mod host_key;
 mod known_hosts;
 mod obstacle;
+mod pipe;
 mod proxy;
 mod received;
 mod root;
@@ -28,6 +29,7 @@ pub use error::SshError;
 pub use host_key::HostKeys;
 pub use known_hosts::KeyName;
 pub use obstacle::Obstacle;
+pub use pipe::{Piped, piped};
 pub use received::Frame;
 #[cfg(test)]
 pub(crate) use received::frames;

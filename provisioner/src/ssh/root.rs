@@ -113,32 +113,49 @@ impl AtTerminal {
             Some(command) => command.as_str(),
             None => "cd && exec \"$(getent passwd 0 | cut -d: -f7)\" -l",
         };
-        let reads = if Terminal::of_process().is_tty() {
-            ""
-        } else {
-            "-S "
-        };
-        Ok(match sudo {
-            Sudo::No => Self::as_user(command),
+        let at_terminal = Terminal::of_process().is_tty();
+        match sudo {
+            Sudo::No => Ok(Self::as_user(command)),
             Sudo::Free => {
                 let what = tasks::quote::sh(what);
-                Self::as_user(Some(format!("exec sudo -n -H -- /bin/sh -c {what}")))
+                let command = format!("exec sudo -n -H -- /bin/sh -c {what}");
+                Ok(Self::as_user(Some(command)))
             }
-            Sudo::Password(password) => {
-                let nonce = nonce()?;
-                let (prompt, begun) = (format!("[{nonce}?]"), format!("[{nonce}!]"));
-                let what = tasks::quote::sh(&format!("printf %s '{begun}'; {what}"));
-                Self {
-                    command: Some(format!(
-                        "exec sudo -k -H {reads}-p '{prompt}' -- /bin/sh -c {what}"
-                    )),
-                    question: Some(Question {
-                        prompt,
-                        begun,
-                        password: password.clone(),
-                    }),
-                }
-            }
+            Sudo::Password(password) => Self::asking(what, sudo, password.clone(), at_terminal),
+        }
+    }
+
+    /// Runs this as root; what it prints is known to begin after a word of its own, whatever a login prints before.
+    pub(super) fn piped(command: &str, sudo: &Sudo) -> Result<Self, SshError> {
+        let password = match sudo {
+            Sudo::Password(password) => password.clone(),
+            Sudo::No | Sudo::Free => Secret::new(""),
+        };
+        Self::asking(command, sudo, password, false)
+    }
+
+    fn asking(
+        what: &str,
+        sudo: &Sudo,
+        password: Secret,
+        at_terminal: bool,
+    ) -> Result<Self, SshError> {
+        let nonce = nonce()?;
+        let (prompt, begun) = (format!("[{nonce}?]"), format!("[{nonce}!]"));
+        let what = tasks::quote::sh(&format!("printf %s '{begun}'; {what}"));
+        let reads = if at_terminal { "" } else { "-S " };
+        let becomes = match sudo {
+            Sudo::No => String::new(),
+            Sudo::Free => "sudo -n -H -- ".to_owned(),
+            Sudo::Password(_) => format!("sudo -k -H {reads}-p '{prompt}' -- "),
+        };
+        Ok(Self {
+            command: Some(format!("exec {becomes}/bin/sh -c {what}")),
+            question: Some(Question {
+                prompt,
+                begun,
+                password,
+            }),
         })
     }
 }

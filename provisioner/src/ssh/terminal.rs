@@ -95,12 +95,12 @@ pub async fn interactive(
     })
 }
 
-fn line(password: &Secret) -> Vec<u8> {
+pub(super) fn line(password: &Secret) -> Vec<u8> {
     format!("{}\n", password.expose()).into_bytes()
 }
 
 /// The beginning of a session, in which a password may be asked for. What is typed waits until it is over.
-struct Beginning {
+pub(super) struct Beginning {
     question: Option<Question>,
     /// Whether the question was answered; asked once more it is the person's to answer.
     answered: bool,
@@ -109,7 +109,7 @@ struct Beginning {
 }
 
 impl Beginning {
-    const fn new(question: Option<Question>) -> Self {
+    pub(super) const fn new(question: Option<Question>) -> Self {
         Self {
             question,
             answered: false,
@@ -121,8 +121,13 @@ impl Beginning {
         self.answered || self.question.is_none()
     }
 
+    /// Tells whether the command itself runs now.
+    pub(super) const fn is_begun(&self) -> bool {
+        self.question.is_none()
+    }
+
     /// Takes output; gives what is to be shown of it, and the answer if that was the question.
-    fn look(&mut self, output: &[u8]) -> (Vec<u8>, Option<Secret>) {
+    pub(super) fn look(&mut self, output: &[u8]) -> (Vec<u8>, Option<Secret>) {
         let mut seen = std::mem::take(&mut self.held);
         seen.extend_from_slice(output);
         let Some(question) = &self.question else {

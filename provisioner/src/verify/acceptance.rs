@@ -4,7 +4,7 @@ use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use tasks::estate::{Marks, StandIn};
 
-use super::{Bench, BenchError, Client, Results};
+use super::{Client, Results, Testbed, TestbedError};
 
 /// What checks may know besides the promises.
 #[derive(Debug, Clone, Copy)]
@@ -107,14 +107,14 @@ pub trait Acceptance: Send + Sync {
     }
 
     /// Makes the checks.
-    fn make<'b>(&'b self, bench: &'b Bench) -> BoxFuture<'b, Result<Results, BenchError>>;
+    fn make<'b>(&'b self, testbed: &'b Testbed) -> BoxFuture<'b, Result<Results, TestbedError>>;
 
     /// Takes away what the checks may have left behind; nothing, unless a service says otherwise.
     fn sweep<'b>(
         &'b self,
-        _bench: &'b Bench,
+        _bench: &'b Testbed,
         _why: Sweep,
-    ) -> BoxFuture<'b, Result<(), BenchError>> {
+    ) -> BoxFuture<'b, Result<(), TestbedError>> {
         async { Ok(()) }.boxed()
     }
 }

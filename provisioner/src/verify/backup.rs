@@ -11,8 +11,8 @@ use tasks::promise::{Director, FileDaemon, Promises, StorageDaemon};
 
 use super::round::Round;
 use super::{
-    Acceptance, Bench, BenchError, Check, Checks, Client, Missing, Open, Results, Seat,
-    Surroundings, Sweep,
+    Acceptance, Check, Checks, Client, Missing, Open, Results, Seat, Surroundings, Sweep, Testbed,
+    TestbedError,
 };
 
 pub(super) const SERVICE: &str = plain::SERVICE;
@@ -72,22 +72,22 @@ impl Acceptance for Backup {
         Some(&self.director.host)
     }
 
-    fn make<'b>(&'b self, bench: &'b Bench) -> BoxFuture<'b, Result<Results, BenchError>> {
+    fn make<'b>(&'b self, testbed: &'b Testbed) -> BoxFuture<'b, Result<Results, TestbedError>> {
         async move {
-            let running = self.running(bench).await?;
+            let running = self.running(testbed).await?;
             if running.is_empty() {
                 let why = "no host with a file daemon runs in test mode; bring the service up with `prov up backup`";
                 return Ok(vec![Check::not_made(SERVICE, why.to_owned())].into());
             }
-            let console = bench.client(CONSOLE)?;
+            let console = testbed.client(CONSOLE)?;
             let subject = self.subject(&running);
-            let mut round = Round::new(SERVICE, bench);
+            let mut round = Round::new(SERVICE, testbed);
             if subject.is_none()
                 && let Some(refusal) = self.refusals.iter().flatten().next()
             {
                 round.leave(refusal, self.writing());
             }
-            round.add(async move { self.checks(&running, subject, console, bench).await });
+            round.add(async move { self.checks(&running, subject, console, testbed).await });
             round.make(1).await
         }
         .boxed()
@@ -95,20 +95,24 @@ impl Acceptance for Backup {
 
     /// Takes away what checks that were given up have left on the host. A restore that the director has begun may still
     /// bring it back, so it is looked for some seconds long.
-    fn sweep<'b>(&'b self, bench: &'b Bench, why: Sweep) -> BoxFuture<'b, Result<(), BenchError>> {
+    fn sweep<'b>(
+        &'b self,
+        testbed: &'b Testbed,
+        why: Sweep,
+    ) -> BoxFuture<'b, Result<(), TestbedError>> {
         async move {
             match why {
                 Sweep::Failed => return Ok(()),
                 Sweep::GivenUp => {}
             }
-            let running = self.running(bench).await?;
+            let running = self.running(testbed).await?;
             let Some(subject) = self.subject(&running) else {
                 return Ok(());
             };
             let sweep = "for i in 1 2 3 4 5; do rm -f \"$1\"; sleep 1; done; rm -f \"$1\"";
             let marker = self.marker();
             let argv = ["sh", "-c", sweep, "sh", &marker];
-            match bench.on(&subject.host, &argv, b"").await {
+            match testbed.on(&subject.host, &argv, b"").await {
                 // On a host that does not run there is nobody to take it away.
                 Err(error) if !error.is_away() => Err(error),
                 Ok(_) | Err(_) => Ok(()),
@@ -119,13 +123,13 @@ impl Acceptance for Backup {
 }
 
 /// A check that passed, or what is to be told instead.
-type Step = Result<Check, BenchError>;
+type Step = Result<Check, TestbedError>;
 
 impl Backup {
     /// Lists the file daemons of the hosts that run in test mode: a service can be tried without all hosts of the estate.
-    async fn running(&self, bench: &Bench) -> Result<Vec<&FileDaemon>, BenchError> {
+    async fn running(&self, testbed: &Testbed) -> Result<Vec<&FileDaemon>, TestbedError> {
         let hosts = self.file_daemons.iter().map(|it| it.host.as_str());
-        let serving = bench.serving(hosts).await?;
+        let serving = testbed.serving(hosts).await?;
         let runs = |daemon: &&FileDaemon| serving.contains(daemon.host.as_str());
         Ok(self.file_daemons.iter().filter(runs).collect())
     }
@@ -161,8 +165,8 @@ impl Backup {
         running: &[&FileDaemon],
         subject: Option<&FileDaemon>,
         console: &Seat,
-        bench: &Bench,
-    ) -> Result<Vec<Check>, BenchError> {
+        testbed: &Testbed,
+    ) -> Result<Vec<Check>, TestbedError> {
         let Self {
             director, storage, ..
         } = self;
@@ -215,10 +219,10 @@ impl Backup {
             return Ok(checks);
         };
         let marker = self.marker();
-        let lost = lose_and_restore(subject, &marker, console, bench).await;
+        let lost = lose_and_restore(subject, &marker, console, testbed).await;
         // Whatever came of it, the file must go.
         let removed = ["rm", "-f", &marker];
-        bench.on(&subject.host, &removed, b"").await?;
+        testbed.on(&subject.host, &removed, b"").await?;
         checks.extend(lost?);
         let run = |job: &str| format!("run job={job} yes");
         let shows = "the catalogue is dumped and backed up".to_owned();
@@ -297,8 +301,8 @@ async fn lose_and_restore(
     daemon: &FileDaemon,
     marker: &str,
     console: &Seat,
-    bench: &Bench,
-) -> Result<Vec<Check>, BenchError> {
+    testbed: &Testbed,
+) -> Result<Vec<Check>, TestbedError> {
     let (host, client) = (daemon.host.as_str(), daemon.name.as_str());
     let write = [
         "sh",
@@ -307,12 +311,12 @@ async fn lose_and_restore(
         "sh",
         marker,
     ];
-    let before = bench.on(host, &write, b"").await?.text();
+    let before = testbed.on(host, &write, b"").await?.text();
     let shows = format!("{host} is backed up");
     let (id, check) = job(console, &format!("run job={host} yes"), shows).await?;
     let backed_up = check.passed;
     let mut checks = vec![check];
-    bench.on(host, &["rm", "-f", marker], b"").await?;
+    testbed.on(host, &["rm", "-f", marker], b"").await?;
     let Some(id) = id.filter(|_| backed_up) else {
         return Ok(checks);
     };
@@ -334,7 +338,7 @@ async fn lose_and_restore(
         format!("cat {marker}; stat {marker}"),
         one_line(&before),
     );
-    let after = bench.on(host, &read, b"").await?;
+    let after = testbed.on(host, &read, b"").await?;
     let came = if after.code == 0 {
         one_line(&after.text())
     } else {
@@ -356,9 +360,9 @@ pub(super) struct Lost {
 /// Backs up a file with a word in it, and deletes it.
 pub(super) async fn leave(
     promises: &Promises,
-    bench: &Bench,
+    testbed: &Testbed,
     word: &str,
-) -> Result<Option<Lost>, BenchError> {
+) -> Result<Option<Lost>, TestbedError> {
     let Some(director) = promises.directors.first() else {
         return Ok(None);
     };
@@ -368,11 +372,11 @@ pub(super) async fn leave(
     };
     let path = format!("{}/prov-{word}", director.common_folder);
     let write = ["sh", "-c", "cat >\"$1\"", "sh", &path];
-    bench.on(&daemon.host, &write, word.as_bytes()).await?;
+    testbed.on(&daemon.host, &write, word.as_bytes()).await?;
     let shows = format!("{} is backed up", daemon.host);
-    let console = bench.client(CONSOLE)?;
+    let console = testbed.client(CONSOLE)?;
     let (id, _) = job(console, &format!("run job={} yes", daemon.host), shows).await?;
-    bench.on(&daemon.host, &["rm", "-f", &path], b"").await?;
+    testbed.on(&daemon.host, &["rm", "-f", &path], b"").await?;
     Ok(id.map(|job| Lost {
         daemon: daemon.clone(),
         job,
@@ -386,8 +390,8 @@ pub(super) async fn restored(
     id: u64,
     path: &str,
     word: &str,
-    bench: &Bench,
-) -> Result<Check, BenchError> {
+    testbed: &Testbed,
+) -> Result<Check, TestbedError> {
     let command = format!(
         "restore client={} jobid={id} file={path} where=/ replace=always done yes",
         daemon.name
@@ -396,9 +400,9 @@ pub(super) async fn restored(
         "a file of {} is restored from the backup of before",
         daemon.host
     );
-    let (_, mut check) = job(bench.client(CONSOLE)?, &command, shows).await?;
+    let (_, mut check) = job(testbed.client(CONSOLE)?, &command, shows).await?;
     let read = ["sh", "-c", "cat \"$1\"; rm -f \"$1\"", "sh", path];
-    let found = bench.on(&daemon.host, &read, b"").await?;
+    let found = testbed.on(&daemon.host, &read, b"").await?;
     if check.passed && found.text() != word {
         check.passed = false;
         check.came = found.text() + &found.errors();
@@ -411,7 +415,7 @@ async fn job(
     console: &Seat,
     command: &str,
     shows: String,
-) -> Result<(Option<u64>, Check), BenchError> {
+) -> Result<(Option<u64>, Check), TestbedError> {
     let open = Open::new(
         SERVICE,
         shows,
@@ -440,7 +444,7 @@ async fn job(
     Ok((Some(id), open.close(came, passed)))
 }
 
-async fn ask(console: &Seat, command: &str) -> Result<String, BenchError> {
+async fn ask(console: &Seat, command: &str) -> Result<String, TestbedError> {
     let output = console
         .run_with_input(&[], format!("{command}\n").as_bytes())
         .await?;

@@ -8,8 +8,8 @@ use tasks::resource::Component;
 
 use super::round::Round;
 use super::{
-    Acceptance, Bench, BenchError, Check, Checks, Client, Missing, Open, Results, Seat,
-    Surroundings, Sweep, Writes,
+    Acceptance, Check, Checks, Client, Missing, Open, Results, Seat, Surroundings, Sweep, Testbed,
+    TestbedError, Writes,
 };
 
 pub(super) const SERVICE: &str = "calendar";
@@ -72,11 +72,11 @@ impl Acceptance for Calendars {
         vec![CADAVER]
     }
 
-    fn make<'b>(&'b self, bench: &'b Bench) -> BoxFuture<'b, Result<Results, BenchError>> {
+    fn make<'b>(&'b self, testbed: &'b Testbed) -> BoxFuture<'b, Result<Results, TestbedError>> {
         async {
             let Self { server, marks } = self;
-            let run = bench.run.as_str();
-            let mut round = Round::new(SERVICE, bench);
+            let run = testbed.run.as_str();
+            let mut round = Round::new(SERVICE, testbed);
             let user = move |seat| User {
                 server: &server.url,
                 session: seat,
@@ -110,16 +110,20 @@ impl Acceptance for Calendars {
     }
 
     /// Takes away the events that checks which were given up have left.
-    fn sweep<'b>(&'b self, bench: &'b Bench, why: Sweep) -> BoxFuture<'b, Result<(), BenchError>> {
+    fn sweep<'b>(
+        &'b self,
+        testbed: &'b Testbed,
+        why: Sweep,
+    ) -> BoxFuture<'b, Result<(), TestbedError>> {
         async move {
             match why {
                 Sweep::Failed => return Ok(()),
                 Sweep::GivenUp => {}
             }
-            if bench.find(CADAVER).is_none() {
+            if testbed.find(CADAVER).is_none() {
                 return Ok(());
             }
-            let user = User::of(&self.server, bench)?;
+            let user = User::of(&self.server, testbed)?;
             for (calendar, (refusal, _)) in self.server.calendars.iter().zip(&self.marks) {
                 if refusal.is_none() {
                     let delete = format!("delete {}", user.path(&calendar.user));
@@ -167,17 +171,20 @@ pub(super) struct User<'s> {
 }
 
 impl<'s> User<'s> {
-    pub(super) fn of(server: &'s CalendarServer, bench: &'s Bench) -> Result<Self, BenchError> {
+    pub(super) fn of(
+        server: &'s CalendarServer,
+        testbed: &'s Testbed,
+    ) -> Result<Self, TestbedError> {
         Ok(Self {
             server: &server.url,
-            session: bench.client(CADAVER)?,
-            run: &bench.run,
+            session: testbed.client(CADAVER)?,
+            run: &testbed.run,
         })
     }
 
     /// Gives cadaver one command as the user of a calendar, or as a stranger; returns what it printed, without the echo of the
     /// command.
-    async fn ask(&self, whose: Option<&Calendar>, command: &str) -> Result<String, BenchError> {
+    async fn ask(&self, whose: Option<&Calendar>, command: &str) -> Result<String, TestbedError> {
         Ok(self.ask_with(whose, &[command], "").await?.concat())
     }
 
@@ -188,7 +195,7 @@ impl<'s> User<'s> {
         whose: Option<&Calendar>,
         commands: &[&str],
         event: &str,
-    ) -> Result<Vec<String>, BenchError> {
+    ) -> Result<Vec<String>, TestbedError> {
         let url = format!("{}/", self.server);
         let argv = ["sh", "-c", SCRIPT, "sh", MARK, &url, event];
         let argv = [argv.as_slice(), commands].concat();
@@ -216,7 +223,7 @@ impl<'s> User<'s> {
         format!("cadaver {}/: {command}", self.server)
     }
 
-    async fn collections(&self, calendars: &[Calendar]) -> Result<Check, BenchError> {
+    async fn collections(&self, calendars: &[Calendar]) -> Result<Check, TestbedError> {
         let names: Vec<&str> = calendars.iter().map(|it| it.user.as_str()).collect();
         let open = Open::new(
             SERVICE,
@@ -238,7 +245,7 @@ impl<'s> User<'s> {
         Ok(open.close(came, passed))
     }
 
-    async fn strangers(&self, calendars: &[Calendar]) -> Result<Check, BenchError> {
+    async fn strangers(&self, calendars: &[Calendar]) -> Result<Check, TestbedError> {
         let user = calendars.first().map_or("", |it| it.user.as_str());
         let command = format!("propget {user}/calendar");
         let open = Open::new(
@@ -252,7 +259,7 @@ impl<'s> User<'s> {
         Ok(open.close(said(&printed), passed))
     }
 
-    async fn properties(&self, calendar: &Calendar) -> Result<Check, BenchError> {
+    async fn properties(&self, calendar: &Calendar) -> Result<Check, TestbedError> {
         let user = &calendar.user;
         let wanted = properties(calendar);
         let command = format!("propget {user}/calendar");
@@ -288,7 +295,7 @@ impl<'s> User<'s> {
     }
 
     /// Stores an event under a name and leaves it there.
-    pub(super) async fn leave(&self, calendar: &Calendar, name: &str) -> Result<(), BenchError> {
+    pub(super) async fn leave(&self, calendar: &Calendar, name: &str) -> Result<(), TestbedError> {
         let put = format!("put event.ics {}/calendar/{name}.ics", calendar.user);
         let event = event(name).1;
         self.ask_with(Some(calendar), &[&put], &event)
@@ -301,7 +308,7 @@ impl<'s> User<'s> {
         &self,
         calendar: &Calendar,
         name: &str,
-    ) -> Result<Result<String, String>, BenchError> {
+    ) -> Result<Result<String, String>, TestbedError> {
         let path = format!("{}/calendar/{name}.ics", calendar.user);
         let printed = self.ask(Some(calendar), &format!("cat {path}")).await?;
         // A refusal names the path, and so the event.
@@ -314,7 +321,7 @@ impl<'s> User<'s> {
     }
 
     /// Stores an event, reads it back, removes it, and sees that it is gone.
-    async fn event(&self, calendar: &Calendar) -> Result<Check, BenchError> {
+    async fn event(&self, calendar: &Calendar) -> Result<Check, TestbedError> {
         let user = &calendar.user;
         let uid = self.uid();
         let (summary, event) = event(&uid);

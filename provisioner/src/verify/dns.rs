@@ -10,8 +10,8 @@ use tasks::promise::{KnownFrom, MailExchanger, NameServer, Promises, PublishedNa
 
 use super::round::Round;
 use super::{
-    Acceptance, Bench, BenchError, Check, Checks, Client, Evidence, Missing, Open, Results, Seat,
-    Surroundings,
+    Acceptance, Check, Checks, Client, Evidence, Missing, Open, Results, Seat, Surroundings,
+    Testbed, TestbedError,
 };
 
 pub(super) const SERVICE: &str = "dns";
@@ -63,9 +63,9 @@ impl Acceptance for Dns {
         sides.map(|(_, client)| client).collect()
     }
 
-    fn make<'b>(&'b self, bench: &'b Bench) -> BoxFuture<'b, Result<Results, BenchError>> {
+    fn make<'b>(&'b self, testbed: &'b Testbed) -> BoxFuture<'b, Result<Results, TestbedError>> {
         async {
-            let mut round = Round::new(SERVICE, bench);
+            let mut round = Round::new(SERVICE, testbed);
             for question in self.questions() {
                 let (server, client) = self.side(question.location);
                 if let Some(server) = server {
@@ -197,7 +197,7 @@ impl Dns {
     }
 }
 
-async fn ask(seat: &Seat, server: IpAddr, question: Question) -> Result<Check, BenchError> {
+async fn ask(seat: &Seat, server: IpAddr, question: Question) -> Result<Check, TestbedError> {
     let Question {
         location,
         name,

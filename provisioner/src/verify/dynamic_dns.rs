@@ -10,8 +10,8 @@ use tasks::Secret;
 use tasks::promise::{Promises, RecordKeeper};
 
 use super::{
-    Acceptance, Bench, BenchError, Check, Checks, Client, Missing, Open, Results, Seat,
-    Surroundings,
+    Acceptance, Check, Checks, Client, Missing, Open, Results, Seat, Surroundings, Testbed,
+    TestbedError,
 };
 
 pub(super) const SERVICE: &str = "dynamic_dns";
@@ -89,10 +89,10 @@ impl Acceptance for DynamicDns {
         vec![CURL]
     }
 
-    fn make<'b>(&'b self, bench: &'b Bench) -> BoxFuture<'b, Result<Results, BenchError>> {
+    fn make<'b>(&'b self, testbed: &'b Testbed) -> BoxFuture<'b, Result<Results, TestbedError>> {
         async {
-            let curl = bench.client(CURL)?;
-            Ok(self.checks(bench, curl).await?.into())
+            let curl = testbed.client(CURL)?;
+            Ok(self.checks(testbed, curl).await?.into())
         }
         .boxed()
     }
@@ -106,14 +106,14 @@ struct Record {
 }
 
 impl DynamicDns {
-    async fn checks(&self, bench: &Bench, curl: &Seat) -> Result<Vec<Check>, BenchError> {
+    async fn checks(&self, testbed: &Testbed, curl: &Seat) -> Result<Vec<Check>, TestbedError> {
         let portal = Portal {
             expected: self,
             curl,
         };
         between_checks().await;
         let host = &self.keeper.server.name;
-        let before = bench.on(host, &["wc", "-l", LOG], b"").await?;
+        let before = testbed.on(host, &["wc", "-l", LOG], b"").await?;
         let before = before.text();
         let before = before
             .split(' ')
@@ -127,7 +127,7 @@ impl DynamicDns {
         // What an earlier run of these checks has caused proves nothing about this one.
         let log = Log {
             host,
-            bench,
+            testbed,
             skipped: before.unwrap_or(0),
         };
         let patience = if corrected.passed {
@@ -159,7 +159,7 @@ struct Portal<'e> {
 
 impl Portal<'_> {
     /// Makes a request; gives the record, or what came instead.
-    async fn request(&self, more: &str) -> Result<Result<Record, String>, BenchError> {
+    async fn request(&self, more: &str) -> Result<Result<Record, String>, TestbedError> {
         // The token is on standard input, not in the process list.
         let configuration = format!(
             "url = \"{}\"\nheader = \"Authorization: Bearer {}\"\nsilent\nshow-error\nmax-time = 20\n{more}",
@@ -179,7 +179,7 @@ impl Portal<'_> {
     }
 
     /// Changes the record; gives the check and the record's name.
-    async fn change(&self) -> Result<(Check, String), BenchError> {
+    async fn change(&self) -> Result<(Check, String), TestbedError> {
         let open = Open::new(
             SERVICE,
             "a record can be changed at the API's stand-in".to_owned(),
@@ -203,7 +203,7 @@ impl Portal<'_> {
         Ok((open.close(came, passed), name))
     }
 
-    async fn corrected(&self) -> Result<Check, BenchError> {
+    async fn corrected(&self) -> Result<Check, TestbedError> {
         let stride = u64::from(self.expected.keeper.stride);
         let open = Open::new(
             SERVICE,
@@ -230,15 +230,15 @@ impl Portal<'_> {
 /// The log of a host from a line on.
 struct Log<'c> {
     host: &'c str,
-    bench: &'c Bench,
+    testbed: &'c Testbed,
     skipped: usize,
 }
 
 impl Log<'_> {
-    async fn text(&self) -> Result<String, BenchError> {
+    async fn text(&self) -> Result<String, TestbedError> {
         let from = format!("+{}", self.skipped + 1);
         let command = ["tail", "-n", &from, LOG];
-        let output = self.bench.on(self.host, &command, b"").await?;
+        let output = self.testbed.on(self.host, &command, b"").await?;
         Ok(output.text())
     }
 
@@ -248,7 +248,7 @@ impl Log<'_> {
         expected: &DynamicDns,
         record: &str,
         patience: Duration,
-    ) -> Result<Vec<Check>, BenchError> {
+    ) -> Result<Vec<Check>, TestbedError> {
         let (address, domain) = (expected.keeper.server.address, &expected.domain);
         let change = format!(
             "The target was changed from {ELSEWHERE} to {address} for record {record} in domain {domain}"

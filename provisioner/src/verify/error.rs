@@ -8,7 +8,7 @@ use crate::engine::Failure;
 
 /// Why a program of checks could not be run.
 #[derive(Debug, thiserror::Error)]
-pub enum BenchError {
+pub enum TestbedError {
     /// The container engine, or something in it, failed.
     #[error(transparent)]
     Docker(#[from] DockerError),
@@ -25,7 +25,7 @@ pub enum BenchError {
     NoVantage(Location),
 }
 
-impl BenchError {
+impl TestbedError {
     /// Tells whether the host of which something was asked does not run.
     #[must_use]
     pub const fn is_away(&self) -> bool {

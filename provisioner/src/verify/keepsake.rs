@@ -8,7 +8,7 @@ use tasks::promise::{Calendar, FileDaemon, MailDomain, Mailbox, Promises, SiteFr
 
 use super::calendar::User;
 use super::mail::client::imap_login;
-use super::{Bench, BenchError, Check, Client, Open, backup, calendar, mail, web};
+use super::{Check, Client, Open, Testbed, TestbedError, backup, calendar, mail, web};
 
 const MAIL: Client = Client::outside("mail");
 const MAIL_INSIDE: Client = Client::inside("mail");
@@ -73,9 +73,9 @@ pub fn clients(promises: &Promises) -> Vec<Client> {
 /// Leaves one of each kind that the estate promises, with a word in it; the checks say whether it is there.
 pub async fn leave(
     promises: &Promises,
-    bench: &Bench,
+    testbed: &Testbed,
     word: &str,
-) -> Result<(Vec<Keepsake>, Vec<Check>), BenchError> {
+) -> Result<(Vec<Keepsake>, Vec<Check>), TestbedError> {
     let mut left = Vec::new();
     for domain in &promises.mail_domains {
         let home = promises.office_mail.first().map(|it| &it.server);
@@ -87,7 +87,7 @@ pub async fn leave(
                 mailbox.address
             );
             let send = ["/usr/sbin/sendmail", "-oi", "--", mailbox.address.as_str()];
-            bench.on(&server.name, &send, message.as_bytes()).await?;
+            testbed.on(&server.name, &send, message.as_bytes()).await?;
             left.push(Keepsake::Message {
                 domain: domain.clone(),
                 mailbox: mailbox.clone(),
@@ -96,7 +96,7 @@ pub async fn leave(
     }
     for server in &promises.calendar_servers {
         if let Some(calendar) = server.calendars.first() {
-            User::of(server, bench)?.leave(calendar, word).await?;
+            User::of(server, testbed)?.leave(calendar, word).await?;
             left.push(Keepsake::Event {
                 server: server.clone(),
                 calendar: calendar.clone(),
@@ -106,14 +106,14 @@ pub async fn leave(
     for site in &promises.site_fronts {
         let host = promises.site_servers.iter().find(|it| it.name == site.name);
         if let Some(host) = host {
-            let id = post(&host.server.name, &site.name, word, bench).await?;
+            let id = post(&host.server.name, &site.name, word, testbed).await?;
             left.push(Keepsake::Post {
                 site: site.clone(),
                 id,
             });
         }
     }
-    let lost = backup::leave(promises, bench, word).await?;
+    let lost = backup::leave(promises, testbed, word).await?;
     left.extend(lost.map(|lost| Keepsake::File {
         daemon: lost.daemon,
         job: lost.job,
@@ -121,14 +121,14 @@ pub async fn leave(
     }));
     let mut checks = Vec::new();
     for keepsake in &left {
-        let mut check = keepsake.find(bench, word).await?;
+        let mut check = keepsake.find(testbed, word).await?;
         // A message takes its time.
         for _ in 0..TRIES {
             if check.passed || !matches!(keepsake, Keepsake::Message { .. }) {
                 break;
             }
             tokio::time::sleep(Duration::from_secs(1)).await;
-            check = keepsake.find(bench, word).await?;
+            check = keepsake.find(testbed, word).await?;
         }
         checks.push(check);
     }
@@ -136,7 +136,12 @@ pub async fn leave(
 }
 
 /// Publishes a post, as somebody who writes for the site would; gives its number.
-async fn post(host: &str, site: &str, word: &str, bench: &Bench) -> Result<String, BenchError> {
+async fn post(
+    host: &str,
+    site: &str,
+    word: &str,
+    testbed: &Testbed,
+) -> Result<String, TestbedError> {
     const PROGRAM: &str = r#"<?php
 [$site, $word] = array_slice($argv, 1);
 $_SERVER = ["HTTP_HOST" => $site, "SERVER_NAME" => $site, "REQUEST_URI" => "/", "REQUEST_METHOD" => "GET", "SERVER_PROTOCOL" => "HTTP/1.1"] + $_SERVER;
@@ -144,7 +149,7 @@ require "/usr/share/wordpress/wp-load.php";
 echo wp_insert_post(["post_title" => $word, "post_content" => "A post from before: $word", "post_status" => "publish", "post_author" => 1]);
 "#;
     let argv = ["runuser", "-u", "www-data", "--", "php", "--", site, word];
-    let output = bench.on(host, &argv, PROGRAM.as_bytes()).await?;
+    let output = testbed.on(host, &argv, PROGRAM.as_bytes()).await?;
     Ok(output.text().trim().to_owned())
 }
 
@@ -163,7 +168,7 @@ impl Keepsake {
     }
 
     /// Looks for it, as its owner would.
-    pub async fn find(&self, bench: &Bench, word: &str) -> Result<Check, BenchError> {
+    pub async fn find(&self, testbed: &Testbed, word: &str) -> Result<Check, TestbedError> {
         let open = |service: &str, asked: String, expected: &str| {
             Open::new(
                 service,
@@ -181,7 +186,7 @@ impl Keepsake {
                     "* SEARCH with a number",
                 );
                 let client = if domain.home { MAIL_INSIDE } else { MAIL };
-                let client = bench.client(client)?;
+                let client = testbed.client(client)?;
                 let output =
                     imap_login(client, &url, &mailbox.login, mailbox.password.expose()).await?;
                 let came = output.text() + &output.errors();
@@ -200,7 +205,7 @@ impl Keepsake {
                     ),
                     word,
                 );
-                let found = User::of(server, bench)?.read(calendar, word).await?;
+                let found = User::of(server, testbed)?.read(calendar, word).await?;
                 let passed = found.is_ok();
                 let (Ok(came) | Err(came)) = found;
                 Ok(open.close(came, passed))
@@ -208,7 +213,7 @@ impl Keepsake {
             Self::Post { site, id } => {
                 let url = format!("{}/?p={id}", web::address(site));
                 let open = open(web::SERVICE, format!("curl {url}"), word);
-                let client = bench.client(Client {
+                let client = testbed.client(Client {
                     name: web::CURL,
                     location: web::location(site),
                 })?;
@@ -224,7 +229,7 @@ impl Keepsake {
                 Ok(open.close(came, found))
             }
             Self::File { daemon, job, path } => {
-                backup::restored(daemon, *job, path, word, bench).await
+                backup::restored(daemon, *job, path, word, testbed).await
             }
         }
     }

@@ -4,7 +4,6 @@
 
 mod acceptance;
 mod backup;
-mod bench;
 mod calendar;
 mod client;
 mod dns;
@@ -20,6 +19,7 @@ mod own;
 mod round;
 mod servers;
 mod service;
+mod testbed;
 mod web;
 
 use std::time::{Duration, Instant};
@@ -27,9 +27,8 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 pub use acceptance::{Acceptance, Checks, Missing, Surroundings, Sweep, Writes};
-pub use bench::{Bench, Seat};
 pub use client::{Client, VANTAGE};
-pub use error::BenchError;
+pub use error::TestbedError;
 pub use evidence::{Evidence, EvidenceKind};
 pub use junit::junit;
 pub use keepsake::Keepsake;
@@ -38,6 +37,7 @@ pub use metrics::metrics;
 pub use own::OwnChecks;
 pub use servers::Servers;
 pub use service::{SERVICES, Service};
+pub use testbed::{Seat, Testbed};
 
 /// One acceptance check with its result.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -172,10 +172,10 @@ impl Open {
 
     /// Ends a check that could not be made because a server could not be asked; other errors keep more than this check
     /// from being made.
-    fn unasked(self, error: BenchError) -> Result<Check, BenchError> {
+    fn unasked(self, error: TestbedError) -> Result<Check, TestbedError> {
         match error {
-            BenchError::Server { .. } => Ok(self.close(error.to_string(), false)),
-            BenchError::Docker(_) | BenchError::NoVantage(_) => Err(error),
+            TestbedError::Server { .. } => Ok(self.close(error.to_string(), false)),
+            TestbedError::Docker(_) | TestbedError::NoVantage(_) => Err(error),
         }
     }
 

@@ -10,7 +10,7 @@ use tasks::promise::Promises;
 use tasks::promise::check::{OwnCheck, Reply, Verdict};
 
 use super::round::Round;
-use super::{Acceptance, Bench, BenchError, Check, Client, Evidence, Open, Results, VANTAGE};
+use super::{Acceptance, Check, Client, Evidence, Open, Results, Testbed, TestbedError, VANTAGE};
 use crate::docker::ExecOutput;
 
 /// How many checks are under way at once.
@@ -58,14 +58,16 @@ impl Acceptance for OwnChecks {
         used.map(vantage).collect()
     }
 
-    fn make<'b>(&'b self, bench: &'b Bench) -> BoxFuture<'b, Result<Results, BenchError>> {
+    fn make<'b>(&'b self, testbed: &'b Testbed) -> BoxFuture<'b, Result<Results, TestbedError>> {
         async {
-            let mut round = Round::new(&self.role, bench);
+            let mut round = Round::new(&self.role, testbed);
             for check in &self.checks {
                 match check.from.location() {
-                    None => round.add(async { Ok(vec![self.until_it_holds(check, bench).await?]) }),
+                    None => {
+                        round.add(async { Ok(vec![self.until_it_holds(check, testbed).await?]) })
+                    }
                     Some(location) => {
-                        round.ask(vantage(location), |_| self.until_it_holds(check, bench));
+                        round.ask(vantage(location), |_| self.until_it_holds(check, testbed));
                     }
                 }
             }
@@ -84,12 +86,16 @@ const fn vantage(location: Location) -> Client {
 }
 
 impl OwnChecks {
-    async fn until_it_holds(&self, check: &OwnCheck, bench: &Bench) -> Result<Check, BenchError> {
+    async fn until_it_holds(
+        &self,
+        check: &OwnCheck,
+        testbed: &Testbed,
+    ) -> Result<Check, TestbedError> {
         let open = Open::new(&self.role, check.shows(), check.typed(), check.expected());
         let started = Instant::now();
         let mut tries = Tries::default();
         loop {
-            let (verdict, reply) = match once(check, bench).await {
+            let (verdict, reply) = match once(check, testbed).await {
                 Ok(came) => came,
                 Err(error) => return open.unasked(error),
             };
@@ -134,13 +140,18 @@ fn closed(open: Open, check: &OwnCheck, verdict: Verdict, reply: &Reply) -> Chec
 }
 
 /// Runs the program of a check where it is to be run.
-async fn once(check: &OwnCheck, bench: &Bench) -> Result<(Verdict, Reply), BenchError> {
+async fn once(check: &OwnCheck, testbed: &Testbed) -> Result<(Verdict, Reply), TestbedError> {
     let ask = check.ask();
     let argv: Vec<_> = ask.argv.iter().map(String::as_str).collect();
     let stdin = ask.stdin.expose().as_bytes();
     let output = match check.from.location() {
-        None => bench.on(&check.host.name, &argv, stdin).await?,
-        Some(location) => bench.client(vantage(location))?.other(&argv, stdin).await?,
+        None => testbed.on(&check.host.name, &argv, stdin).await?,
+        Some(location) => {
+            testbed
+                .client(vantage(location))?
+                .other(&argv, stdin)
+                .await?
+        }
     };
     let reply = reply(&output);
     Ok((check.judge(&reply), reply))

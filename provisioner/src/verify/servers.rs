@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use tasks::estate::Location;
 use tokio::sync::{Mutex, Semaphore};
 
-use super::BenchError;
+use super::TestbedError;
 use crate::docker::ExecOutput;
 use crate::engine::{AskSession, Asker, Failure};
 use crate::ssh::Target;
@@ -74,9 +74,9 @@ impl Servers {
         argv: &[&str],
         stdin: &[u8],
         who: As,
-    ) -> Result<ExecOutput, BenchError> {
+    ) -> Result<ExecOutput, TestbedError> {
         let ran = self.ran(host, argv, stdin, who).await;
-        ran.map_err(|failure| BenchError::Server {
+        ran.map_err(|failure| TestbedError::Server {
             host: host.to_owned(),
             failure: Box::new(failure),
         })

@@ -15,8 +15,8 @@ use tasks::promise::{DatabaseServer, Promises, SiteAccount, SiteFront, SiteServe
 
 use super::round::Round;
 use super::{
-    Acceptance, Bench, BenchError, Check, Checks, Client, Evidence, Missing, Open, Results, Seat,
-    Surroundings, Sweep, Writes, mail,
+    Acceptance, Check, Checks, Client, Evidence, Missing, Open, Results, Seat, Surroundings, Sweep,
+    Testbed, TestbedError, Writes, mail,
 };
 use crate::docker::{BROWSER, ClientSession};
 
@@ -149,7 +149,7 @@ impl Web {
     }
 
     /// Chooses the checks of what sites write to people.
-    fn letters<'b>(&'b self, bench: &'b Bench, round: &mut Round<'b>) {
+    fn letters<'b>(&'b self, testbed: &'b Testbed, round: &mut Round<'b>) {
         for (number, (site, server)) in self.mailing().enumerate() {
             for (at, reader) in self.readers.iter().enumerate() {
                 if !self.may_write {
@@ -157,16 +157,17 @@ impl Web {
                     continue;
                 }
                 let own = location(site);
-                let (Some(curl), Some(mailboxes)) = (bench.find(curl(own)), bench.find(MAILBOXES))
+                let (Some(curl), Some(mailboxes)) =
+                    (testbed.find(curl(own)), testbed.find(MAILBOXES))
                 else {
-                    round.leave(BenchError::NoVantage(own).to_string(), 1);
+                    round.leave(TestbedError::NoVantage(own).to_string(), 1);
                     continue;
                 };
-                let token = format!("{}web{number}{at}", bench.run);
+                let token = format!("{}web{number}{at}", testbed.run);
                 let view = View::of(curl, own);
                 round.add(async move {
                     let site = (site, server);
-                    let check = letters::arrives(site, (reader, mailboxes), view, (bench, token));
+                    let check = letters::arrives(site, (reader, mailboxes), view, (testbed, token));
                     Ok(vec![check.await?])
                 });
             }
@@ -174,7 +175,7 @@ impl Web {
     }
 
     /// Chooses the checks of a site.
-    fn site<'b>(&'b self, site: &'b SiteFront, bench: &'b Bench, round: &mut Round<'b>) {
+    fn site<'b>(&'b self, site: &'b SiteFront, testbed: &'b Testbed, round: &mut Round<'b>) {
         let (own, inside) = (location(site), Location::Internal);
         let sides = [Some(own), site.outside.then_some(inside)];
         for side in sides.into_iter().flatten() {
@@ -196,14 +197,14 @@ impl Web {
             round.ask(curl(inside), move |seat| {
                 past_the_proxy(server, View::of(seat, inside))
             });
-            round.add(async { Ok(vec![unreadable(server, bench).await?]) });
-            round.add(async { Ok(vec![installed(server, bench).await?]) });
+            round.add(async { Ok(vec![unreadable(server, testbed).await?]) });
+            round.add(async { Ok(vec![installed(server, testbed).await?]) });
         }
         for account in self.accounts.iter().filter(|it| it.site == site.name) {
-            round.add(async { Ok(vec![only_from(account, bench).await?]) });
+            round.add(async { Ok(vec![only_from(account, testbed).await?]) });
         }
         if self.is_pictured(site) {
-            match bench.find(browser(site)).map(Seat::container) {
+            match testbed.find(browser(site)).map(Seat::container) {
                 Some(Some(container)) => {
                     round.add(async { Ok(vec![picture(site, container).await?]) });
                 }
@@ -231,11 +232,11 @@ impl Acceptance for Web {
         clients
     }
 
-    fn make<'b>(&'b self, bench: &'b Bench) -> BoxFuture<'b, Result<Results, BenchError>> {
+    fn make<'b>(&'b self, testbed: &'b Testbed) -> BoxFuture<'b, Result<Results, TestbedError>> {
         async {
-            let mut round = Round::new(SERVICE, bench);
+            let mut round = Round::new(SERVICE, testbed);
             for site in &self.fronts {
-                self.site(site, bench, &mut round);
+                self.site(site, testbed, &mut round);
             }
             let inside = Location::Internal;
             for server in &self.databases {
@@ -243,14 +244,18 @@ impl Acceptance for Web {
                     closed(server, View::of(seat, inside))
                 });
             }
-            self.letters(bench, &mut round);
+            self.letters(testbed, &mut round);
             round.make(AT_ONCE).await
         }
         .boxed()
     }
 
     /// Takes away what a run may have left where a check of it failed: accounts in sites, and messages.
-    fn sweep<'b>(&'b self, bench: &'b Bench, _: Sweep) -> BoxFuture<'b, Result<(), BenchError>> {
+    fn sweep<'b>(
+        &'b self,
+        testbed: &'b Testbed,
+        _: Sweep,
+    ) -> BoxFuture<'b, Result<(), TestbedError>> {
         async {
             if !self.may_write || self.readers.is_empty() {
                 return Ok(());
@@ -258,12 +263,12 @@ impl Acceptance for Web {
             for (_, server) in self.mailing() {
                 let host = &server.server.name;
                 let mut command: Vec<&str> = server.gone.iter().map(String::as_str).collect();
-                command.push(&bench.run);
-                bench.on(host, &command, b"").await?;
-                mail::sweep(bench, host, &[]).await?;
+                command.push(&testbed.run);
+                testbed.on(host, &command, b"").await?;
+                mail::sweep(testbed, host, &[]).await?;
             }
             for reader in &self.readers {
-                mail::sweep(bench, &reader.server, &[reader.login().to_owned()]).await?;
+                mail::sweep(testbed, &reader.server, &[reader.login().to_owned()]).await?;
             }
             Ok(())
         }
@@ -302,7 +307,7 @@ impl Answer {
 const MARK: &str = "@answer ";
 const CERTIFICATES: &str = "@certificates";
 
-async fn ask(curl: &Seat, more: &[&str], url: &str) -> Result<Answer, BenchError> {
+async fn ask(curl: &Seat, more: &[&str], url: &str) -> Result<Answer, TestbedError> {
     let format = format!(
         "%{{stderr}}\n{MARK}%{{http_code}} %{{remote_ip}} %{{redirect_url}}\n{CERTIFICATES}\n%{{certs}}"
     );
@@ -330,7 +335,7 @@ fn read(body: String, said: &str) -> Answer {
 }
 
 /// Shows that a site is reached by its name through its proxy.
-async fn reached(site: &SiteFront, view: View<'_>) -> Result<Check, BenchError> {
+async fn reached(site: &SiteFront, view: View<'_>) -> Result<Check, TestbedError> {
     let url = format!("{}/", address(site));
     let how = if site.uses_ssl {
         "with TLS by its proxy"
@@ -350,7 +355,7 @@ async fn reached(site: &SiteFront, view: View<'_>) -> Result<Check, BenchError> 
 }
 
 /// Shows that a site is the one.
-async fn titled(site: &SiteFront, view: View<'_>) -> Result<Check, BenchError> {
+async fn titled(site: &SiteFront, view: View<'_>) -> Result<Check, TestbedError> {
     let url = format!("{}/", address(site));
     let open = Open::new(
         SERVICE,
@@ -377,7 +382,7 @@ fn is_titled(title: &str, site: &SiteFront) -> bool {
 }
 
 /// Shows for whom the certificate is. Whether it can be trusted is shown by every request that is answered.
-async fn certificate(site: &SiteFront, view: View<'_>) -> Result<Check, BenchError> {
+async fn certificate(site: &SiteFront, view: View<'_>) -> Result<Check, TestbedError> {
     let mut names: Vec<_> = [&site.name].into_iter().chain(&site.bare).collect();
     names.sort_unstable();
     let names = names.into_iter().map(String::as_str);
@@ -426,7 +431,7 @@ fn redirections(site: &SiteFront) -> Vec<(String, String)> {
     from.into_iter().map(|from| (from, to.clone())).collect()
 }
 
-async fn redirection(view: View<'_>, from: String, to: String) -> Result<Check, BenchError> {
+async fn redirection(view: View<'_>, from: String, to: String) -> Result<Check, TestbedError> {
     let address = from.split("/some").next().unwrap_or(&from);
     let open = Open::new(
         SERVICE,
@@ -440,7 +445,7 @@ async fn redirection(view: View<'_>, from: String, to: String) -> Result<Check, 
 }
 
 /// Shows that the web server behind answers the proxy alone: it believes what it is told of the visitor.
-async fn past_the_proxy(site: &SiteServer, inside: View<'_>) -> Result<Check, BenchError> {
+async fn past_the_proxy(site: &SiteServer, inside: View<'_>) -> Result<Check, TestbedError> {
     let url = format!("http://{}:{}/", site.server.address, site.port);
     let open = Open::new(
         SERVICE,
@@ -456,7 +461,7 @@ async fn past_the_proxy(site: &SiteServer, inside: View<'_>) -> Result<Check, Be
 }
 
 /// Shows a page as a browser does.
-async fn picture(site: &SiteFront, browser: &ClientSession) -> Result<Check, BenchError> {
+async fn picture(site: &SiteFront, browser: &ClientSession) -> Result<Check, TestbedError> {
     let url = format!("{}/", address(site));
     let open = Open::new(
         SERVICE,

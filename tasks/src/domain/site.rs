@@ -130,6 +130,12 @@ impl<'e> Site<'e> {
         format!("/var/lib/wordpress/sites/{}", self.name)
     }
 
+    /// Gives the folder of what an import has replaced, until that is confirmed.
+    #[must_use]
+    pub fn kept(&self) -> String {
+        format!("/var/lib/wordpress/sites/.{}.old", self.name)
+    }
+
     /// Gives the file of the site's configuration, which Debian's `WordPress` finds by the name that a visitor asks for.
     #[must_use]
     pub fn configuration(&self) -> String {

@@ -34,7 +34,7 @@ pub const MOST_RUNS: usize = 50;
 
 /// A run, as every host that it changed remembers it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Run {
+pub struct RecordedRun {
     /// Its name: the time in UTC and a few random letters, so names are in the order of the runs.
     pub run: String,
     /// Who, on which machine, in which process, since when.

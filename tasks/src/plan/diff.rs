@@ -71,7 +71,7 @@ impl Diff {
         let mut lines = Vec::new();
         for hunk in diff.unified_diff().context_radius(CONTEXT).iter_hunks() {
             lines.push(header(hunk.ops(), skipped));
-            let mut hidden = Run::default();
+            let mut hidden = HiddenLines::default();
             for change in hunk.iter_changes() {
                 let shown = match (change.tag(), change.new_index()) {
                     (ChangeTag::Delete, _) | (_, None) => {
@@ -267,12 +267,12 @@ fn header(ops: &[DiffOp], skipped: usize) -> String {
 
 /// Counts lines of one kind that follow each other and are not shown.
 #[derive(Default)]
-struct Run {
+struct HiddenLines {
     sign: char,
     count: usize,
 }
 
-impl Run {
+impl HiddenLines {
     fn add(&mut self, sign: char, lines: &mut Vec<String>) {
         if self.sign != sign {
             self.flush(lines);

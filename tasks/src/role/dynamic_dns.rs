@@ -34,13 +34,13 @@ pub(super) struct Variables {
     dynamic_dns_address_urls: Vec<HttpUrl>,
     /// Domains whose records are kept up to date besides those of the domain files.
     #[serde(default)]
-    dynamic_dns_domains: BTreeMap<DomainName, Domain>,
+    dynamic_dns_domains: BTreeMap<DomainName, LinodeDomain>,
 }
 
 /// A domain at Linode.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Domain {
+struct LinodeDomain {
     /// Its number.
     id: NonZeroU64,
     /// The numbers of the records that are to point at the host.

@@ -35,6 +35,7 @@ pub(crate) mod reverse_proxy;
 mod served;
 pub(crate) mod wordpress;
 
+pub use wordpress::COPIER as SITE_COPIER;
 pub use arrange::arrange;
 pub use capability::Capability;
 pub use catalogue::{Catalogue, Entry, HostContext, Inputs, Role, resources};

@@ -29,6 +29,9 @@ pub(super) struct Variables {
 /// Sets sites up; its text says how.
 pub(crate) const PROGRAM: &str = "/usr/local/sbin/wordpress-site";
 
+/// Takes sites from one place to another; its text says how.
+pub const COPIER: &str = "/usr/local/sbin/wordpress-copy";
+
 /// Folder of the themes that come with packages.
 pub(crate) const THEMES: &str = "/usr/share/wordpress/wp-content/themes";
 
@@ -98,10 +101,15 @@ pub(super) fn resources(cx: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagn
             .notifies(&restart);
     }
     role.add(Resource::Directory(Directory::new(fixed(SITES))));
-    if let Some(content) = role.take(cx.render("wordpress/wordpress-site").finish()) {
-        let mut program = File::new(fixed(PROGRAM), content);
-        program.mode = Mode::new(0o755);
-        role.add(Resource::File(program));
+    for (template, path) in [
+        ("wordpress/wordpress-site", PROGRAM),
+        ("wordpress/wordpress-copy", COPIER),
+    ] {
+        if let Some(content) = role.take(cx.render(template).finish()) {
+            let mut program = File::new(fixed(path), content);
+            program.mode = Mode::new(0o755);
+            role.add(Resource::File(program));
+        }
     }
     role.add(Resource::Service(Service::new(fixed("apache2"))));
     role.finish()

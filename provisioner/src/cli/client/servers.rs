@@ -12,7 +12,7 @@ use crate::cli::verify::vantage_points;
 use crate::docker::client_program;
 use crate::engine::{Asker, at_terminal};
 use crate::report::problem::Problem;
-use crate::verify::BenchError;
+use crate::verify::TestbedError;
 
 /// Runs a client with this process's standard streams; gives its exit code.
 pub(super) async fn run(app: &App, options: &Client) -> Result<u8, Problem> {
@@ -48,7 +48,7 @@ pub(super) async fn run(app: &App, options: &Client) -> Result<u8, Problem> {
     let points = vantage_points(app);
     let Some(host) = points.get(&location) else {
         return Err(Problem::usage(
-            BenchError::NoVantage(location).to_string(),
+            TestbedError::NoVantage(location).to_string(),
             format!("give a host whose location is {location} the role, and `prov apply`"),
         ));
     };

@@ -4,12 +4,12 @@ use std::net::{IpAddr, SocketAddr};
 
 use tasks::promise::{FILE_DAEMON_PORT, STORAGE_DAEMON_PORT};
 
-use crate::verify::{BenchError, Check, Open, Seat};
+use crate::verify::{Check, Open, Seat, TestbedError};
 
 pub(super) const SERVICE: &str = "backup";
 
 /// Shows that the director takes no console that does not encrypt.
-pub(super) async fn console(console: &Seat, director: &str) -> Result<Check, BenchError> {
+pub(super) async fn console(console: &Seat, director: &str) -> Result<Check, TestbedError> {
     let open = Open::new(
         SERVICE,
         "a console without TLS is refused".to_owned(),
@@ -61,7 +61,7 @@ impl<'d> Daemon<'d> {
         self,
         console: &Seat,
         director: &str,
-    ) -> Result<Check, BenchError> {
+    ) -> Result<Check, TestbedError> {
         // As Bacula sends a name with blanks.
         let hello = format!(
             "{} {} calling",

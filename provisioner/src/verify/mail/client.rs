@@ -8,7 +8,7 @@ use tasks::Secret;
 
 use super::Mailbox;
 use crate::docker::ExecOutput;
-use crate::verify::{BenchError, Seat};
+use crate::verify::{Seat, TestbedError};
 
 /// A conversation with an SMTP server.
 #[derive(Debug, Clone)]
@@ -20,7 +20,7 @@ pub(super) struct Smtp {
 
 /// What came of it.
 #[derive(Debug)]
-pub(super) struct Told {
+pub(super) struct Dialogue {
     /// What both sides said; passwords are hidden.
     pub(super) transcript: String,
     /// swaks' exit code: 0 where the server took everything, otherwise by what it refused.
@@ -87,7 +87,7 @@ impl Smtp {
     }
 
     /// Has the conversation.
-    pub(super) async fn run(&self, client: &Seat) -> Result<Told, BenchError> {
+    pub(super) async fn run(&self, client: &Seat) -> Result<Dialogue, TestbedError> {
         let mut command = vec!["swaks", "--timeout", "15"];
         command.extend(self.arguments.iter().map(String::as_str));
         let mut input = Vec::new();
@@ -100,14 +100,14 @@ impl Smtp {
         let output = client.other(&command, &input).await?;
         let said = output.text();
         let said = said.strip_prefix("Password: ").unwrap_or(&said);
-        Ok(Told {
+        Ok(Dialogue {
             transcript: format!("{said}{}\n", output.errors()),
             code: output.code,
         })
     }
 }
 
-impl Told {
+impl Dialogue {
     /// Gives the server's last answer that is an error, or the last thing that was said.
     pub(super) fn refusal(&self) -> String {
         let answer = |line: &str| {
@@ -164,7 +164,7 @@ impl Folder {
         client: &Seat,
         token: &str,
         patience: Duration,
-    ) -> Result<Result<String, Missing>, BenchError> {
+    ) -> Result<Result<String, Missing>, TestbedError> {
         let seconds = patience.as_secs().to_string();
         let login = login(&self.mailbox.login, self.mailbox.password.expose());
         let arguments = [self.url.as_str(), token, &seconds];
@@ -195,7 +195,7 @@ pub(in crate::verify) async fn imap_login(
     url: &str,
     user: &str,
     password: &str,
-) -> Result<ExecOutput, BenchError> {
+) -> Result<ExecOutput, TestbedError> {
     let configuration = login(user, password);
     let command = [
         "curl",
@@ -212,7 +212,7 @@ pub(in crate::verify) async fn imap_login(
 }
 
 /// Says lines to a server in the clear; gives what it answered.
-pub(super) async fn say(client: &Seat, server: &str, lines: &str) -> Result<String, BenchError> {
+pub(super) async fn say(client: &Seat, server: &str, lines: &str) -> Result<String, TestbedError> {
     let url = format!("telnet://{server}");
     let command = [
         "curl",
@@ -233,7 +233,7 @@ pub(super) async fn certificate(
     authorities: &str,
     (name, port): (&str, u16),
     starttls: Option<&str>,
-) -> Result<ExecOutput, BenchError> {
+) -> Result<ExecOutput, TestbedError> {
     let server = format!("{name}:{port}");
     // Nobody but these authorities is trusted, and no other name is good.
     let mut command = vec![
@@ -269,8 +269,8 @@ fn login(user: &str, password: &str) -> String {
 mod tests {
     use super::*;
 
-    fn told(transcript: &str) -> Told {
-        Told {
+    fn told(transcript: &str) -> Dialogue {
+        Dialogue {
             transcript: transcript.to_owned(),
             code: 0,
         }

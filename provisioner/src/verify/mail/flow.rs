@@ -7,9 +7,9 @@ use tasks::promise::{SMTP, SUBMISSIONS, Server};
 
 use super::client::{Folder, Missing, Smtp};
 use super::received::{Head, Hop, Sender, Transfer};
-use super::{Correspondence, Domain, INSIDE, OUTSIDE, OfficeMail, People, SERVICE};
+use super::{CheckedDomain, Correspondence, INSIDE, OUTSIDE, OfficeMail, People, SERVICE};
 use crate::verify::round::Round;
-use crate::verify::{BenchError, Cell, Check, Client, Evidence, Open, Seat};
+use crate::verify::{Cell, Check, Client, Evidence, Open, Seat, TestbedError};
 
 /// How long a message may take.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -36,7 +36,7 @@ impl Scope {
 /// Who sends or receives: a domain of the estate's, or everybody else.
 #[derive(Clone, Copy)]
 enum Party<'e> {
-    Ours(&'e Domain),
+    Ours(&'e CheckedDomain),
     Other,
 }
 
@@ -105,7 +105,7 @@ impl<'e> Correspondence<'e> {
 
     /// Finds a client; the error says that nobody stands at its side.
     fn seat(self, client: Client) -> Result<&'e Seat, String> {
-        let seat = self.bench.client(client);
+        let seat = self.testbed.client(client);
         seat.map_err(|error| error.to_string())
     }
 
@@ -153,7 +153,7 @@ impl<'e> Correspondence<'e> {
         })
     }
 
-    fn people(domain: &Domain) -> Result<&People, String> {
+    fn people(domain: &CheckedDomain) -> Result<&People, String> {
         domain.people.as_ref().map_err(Clone::clone)
     }
 
@@ -196,12 +196,12 @@ impl<'e> Correspondence<'e> {
     }
 
     /// A message that a customer outside hands to the own server.
-    pub(super) fn submission(self, domain: &Domain, from: &str, to: &str) -> Smtp {
+    pub(super) fn submission(self, domain: &CheckedDomain, from: &str, to: &str) -> Smtp {
         let server = &domain.promised.smtp;
         let message = Smtp::new(server, SUBMISSIONS, from, to);
         let message = message.with(&["--tls-on-connect", "--tls-sni", server]);
         if domain.certified {
-            let (authorities, _) = self.bench.authorities();
+            let (authorities, _) = self.testbed.authorities();
             message.with(&["--tls-verify", "--tls-ca-path", authorities])
         } else {
             message
@@ -210,7 +210,7 @@ impl<'e> Correspondence<'e> {
 
     /// A message that somebody in the world hands to the own server. Where nobody stands for the world, it comes from the client itself,
     /// and without a sender, so no report about it goes anywhere.
-    pub(super) fn strange(self, domain: &Domain, to: &str) -> Smtp {
+    pub(super) fn strange(self, domain: &CheckedDomain, to: &str) -> Smtp {
         match &self.mail.others {
             Ok(others) => {
                 let gateway = &others.gateway;
@@ -251,7 +251,7 @@ impl<'e> Correspondence<'e> {
 
     /// Gives what a message of this run has in its subject.
     pub(super) fn token(self, number: usize) -> String {
-        format!("{}{number:02}", self.bench.run)
+        format!("{}{number:02}", self.testbed.run)
     }
 
     /// Gives the stations of a message.
@@ -302,7 +302,7 @@ impl<'e> Correspondence<'e> {
 }
 
 /// Gives a folder of a customer's recipient.
-pub(super) fn customers_folder(domain: &Domain, people: &People, folder: &str) -> Folder {
+pub(super) fn customers_folder(domain: &CheckedDomain, people: &People, folder: &str) -> Folder {
     Folder {
         url: format!("imaps://{}/{folder}", domain.promised.imap),
         mailbox: people.recipient.clone(),
@@ -310,7 +310,7 @@ pub(super) fn customers_folder(domain: &Domain, people: &People, folder: &str) -
 }
 
 impl Flow<'_> {
-    async fn check(self) -> Result<Check, BenchError> {
+    async fn check(self) -> Result<Check, TestbedError> {
         let told = self.message.run(self.sent_by).await?;
         if told.code != 0 {
             let said = Evidence::text("what was said while it was sent", &*told.transcript);

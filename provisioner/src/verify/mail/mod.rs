@@ -17,7 +17,8 @@ use tasks::promise::{HostedMail, Issuer, MailDomain, MailGateway, Mailbox, Offic
 
 use super::round::Round;
 use super::{
-    Acceptance, Bench, BenchError, Checks, Client, Missing, Results, Surroundings, Sweep, Writes,
+    Acceptance, Checks, Client, Missing, Results, Surroundings, Sweep, Testbed, TestbedError,
+    Writes,
 };
 
 pub(super) const SERVICE: &str = "mail";
@@ -43,7 +44,7 @@ struct Mail {
     /// Everybody else, or why nobody can write to them and read what arrived.
     others: Result<Others, String>,
     /// The domains: the firm's own, if it has mail, and that of a customer; among servers, those that have accounts for checks.
-    domains: Vec<Domain>,
+    domains: Vec<CheckedDomain>,
 }
 
 /// Everybody else.
@@ -55,7 +56,7 @@ struct Others {
 }
 
 /// A domain with mail.
-struct Domain {
+struct CheckedDomain {
     /// What is promised of it.
     promised: MailDomain,
     /// Who sends and receives, or why nobody may.
@@ -78,7 +79,7 @@ struct People {
 #[derive(Clone, Copy)]
 struct Correspondence<'e> {
     mail: &'e Mail,
-    bench: &'e Bench,
+    testbed: &'e Testbed,
 }
 
 fn marked(marks: &Marks) -> &[String] {
@@ -115,7 +116,7 @@ pub(super) fn checks(promises: &Promises, surroundings: &Surroundings<'_>) -> Ch
         .or_else(|| customers().next());
     let domains = home.into_iter().chain(customer);
     let domains: Vec<_> = domains
-        .filter_map(|domain| Domain::of(domain, external, promises, writes))
+        .filter_map(|domain| CheckedDomain::of(domain, external, promises, writes))
         .collect();
     if domains.is_empty() {
         return Err(Missing::new(
@@ -194,7 +195,7 @@ fn known(promises: &Promises, writes: Writes<'_>) -> Result<(), Missing> {
     Ok(())
 }
 
-impl Domain {
+impl CheckedDomain {
     /// Chooses who writes and who receives in a domain.
     fn of(
         domain: &MailDomain,
@@ -236,15 +237,18 @@ impl Acceptance for Mail {
         vec![INSIDE, OUTSIDE]
     }
 
-    fn make<'b>(&'b self, bench: &'b Bench) -> BoxFuture<'b, Result<Results, BenchError>> {
+    fn make<'b>(&'b self, testbed: &'b Testbed) -> BoxFuture<'b, Result<Results, TestbedError>> {
         async {
-            let correspondence = Correspondence { mail: self, bench };
-            let mut round = Round::new(SERVICE, bench);
+            let correspondence = Correspondence {
+                mail: self,
+                testbed,
+            };
+            let mut round = Round::new(SERVICE, testbed);
             flow::choose(correspondence, &mut round);
             refusal::choose(correspondence, &mut round);
             let mut results = round.make(AT_ONCE).await?;
             // Dovecot lets everybody wait at whose address a wrong password came from.
-            let mut wrong = Round::new(SERVICE, bench);
+            let mut wrong = Round::new(SERVICE, testbed);
             refusal::choose_wrong_passwords(correspondence, &mut wrong);
             results.append(wrong.make(AT_ONCE).await?);
             Ok(results)
@@ -254,7 +258,11 @@ impl Acceptance for Mail {
 
     /// Takes away what a run may have left where a check of it failed: messages in queues, reports about them, and what
     /// has arrived late or somewhere else.
-    fn sweep<'b>(&'b self, bench: &'b Bench, _: Sweep) -> BoxFuture<'b, Result<(), BenchError>> {
+    fn sweep<'b>(
+        &'b self,
+        testbed: &'b Testbed,
+        _: Sweep,
+    ) -> BoxFuture<'b, Result<(), TestbedError>> {
         async {
             let people = self.domains.iter().filter_map(|it| it.people.as_ref().ok());
             let people = people.flat_map(|it| [&it.sender, &it.recipient]);
@@ -269,7 +277,7 @@ impl Acceptance for Mail {
             // In the order in which they hand messages on, and the first one again: reports come back to it.
             let servers = [internal, Some(&self.external.server), other, internal];
             for server in servers.into_iter().flatten() {
-                sweep(bench, &server.name, &logins).await?;
+                sweep(testbed, &server.name, &logins).await?;
             }
             Ok(())
         }
@@ -279,13 +287,13 @@ impl Acceptance for Mail {
 
 /// Takes away from a server what this run has sent: from its queue, and from the mailboxes of those with these logins.
 pub(super) async fn sweep(
-    bench: &Bench,
+    testbed: &Testbed,
     server: &str,
     logins: &[String],
-) -> Result<(), BenchError> {
-    let mut command = vec!["sh", "-s", "--", &bench.run];
+) -> Result<(), TestbedError> {
+    let mut command = vec!["sh", "-s", "--", &testbed.run];
     command.extend(logins.iter().map(String::as_str));
-    match bench.on(server, &command, SWEEP).await {
+    match testbed.on(server, &command, SWEEP).await {
         // A server that does not run is one of the things that the checks have told.
         Err(error) if !error.is_away() => Err(error),
         Ok(_) | Err(_) => Ok(()),
@@ -358,7 +366,7 @@ mod tests {
     fn people(writes: Writes<'_>) -> Result<(String, String), String> {
         let promises = promises();
         let (domain, external) = (&promises.mail_domains[0], &promises.hosted_mail[0]);
-        let domain = Domain::of(domain, external, &promises, writes).unwrap();
+        let domain = CheckedDomain::of(domain, external, &promises, writes).unwrap();
         domain
             .people
             .map(|people| (people.sender.address, people.recipient.address))

@@ -8,9 +8,9 @@ use tasks::promise::{IMAP, IMAPS, MailDomain, SMTP, SUBMISSION, SUBMISSIONS};
 
 use super::client::{self, Missing, NO_LOGIN, NO_RECIPIENT, Smtp};
 use super::flow::customers_folder;
-use super::{ANYBODY, Correspondence, Domain, INSIDE, MADE_UP, OUTSIDE, People, SERVICE};
+use super::{ANYBODY, CheckedDomain, Correspondence, INSIDE, MADE_UP, OUTSIDE, People, SERVICE};
 use crate::verify::round::Round;
-use crate::verify::{BenchError, Check, Evidence, Open, Seat};
+use crate::verify::{Check, Evidence, Open, Seat, TestbedError};
 
 /// How long a message may take.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -22,7 +22,7 @@ const SPAM: usize = 90;
 pub(super) fn choose<'e>(correspondence: Correspondence<'e>, round: &mut Round<'e>) {
     let mail = correspondence.mail;
     let domains = || mail.domains.iter();
-    let authorities = correspondence.bench.authorities();
+    let authorities = correspondence.testbed.authorities();
     for domain in domains().filter(|domain| domain.certified) {
         let MailDomain { imap, smtp, .. } = &domain.promised;
         // Where TLS does not begin with the connection, the protocol in which it is asked for.
@@ -72,7 +72,7 @@ fn strangers<'e>(correspondence: Correspondence<'e>, somebody: &str, round: &mut
     let domains = || mail.domains.iter();
     let external = &mail.external.server.name;
     // People call the server by the names of their domains; its own need not be known outside.
-    let called = |domain: &Domain| domain.promised.smtp.clone();
+    let called = |domain: &CheckedDomain| domain.promised.smtp.clone();
     let customers = domains().filter(|domain| !domain.promised.home);
     let senders = customers.filter_map(|domain| {
         let sender = domain.promised.mailboxes.first()?;
@@ -123,7 +123,7 @@ async fn certificate(
     (authorities, whose): (&str, &str),
     (name, port): (&str, u16),
     starttls: Option<&str>,
-) -> Result<Check, BenchError> {
+) -> Result<Check, TestbedError> {
     let open = Open::new(
         SERVICE,
         format!("{name}:{port} presents its own certificate"),
@@ -150,7 +150,7 @@ async fn certificate(
 }
 
 /// Checks that a server refuses any password in the clear; the one that it is told is nobody's.
-async fn imap_in_the_clear(outside: &Seat, domain: &Domain) -> Result<Check, BenchError> {
+async fn imap_in_the_clear(outside: &Seat, domain: &CheckedDomain) -> Result<Check, TestbedError> {
     let server = format!("{}:{IMAP}", domain.promised.imap);
     let open = Open::new(
         SERVICE,
@@ -171,9 +171,9 @@ const REFUSED: &str = "a NO [PRIVACYREQUIRED]";
 
 async fn smtp_in_the_clear(
     outside: &Seat,
-    domain: &Domain,
+    domain: &CheckedDomain,
     port: u16,
-) -> Result<Check, BenchError> {
+) -> Result<Check, TestbedError> {
     let server = &domain.promised.smtp;
     let message = Smtp::new(server, port, "<>", ANYBODY)
         .with(&["--quit-after", "AUTH"])
@@ -197,7 +197,7 @@ async fn smtp_in_the_clear(
 }
 
 /// Checks that a recipient is refused at once.
-async fn recipient(client: &Seat, shows: String, message: Smtp) -> Result<Check, BenchError> {
+async fn recipient(client: &Seat, shows: String, message: Smtp) -> Result<Check, TestbedError> {
     let message = message.with(&["--quit-after", "RCPT"]);
     let open = Open::new(SERVICE, shows, message.typed(), "550 after RCPT".to_owned());
     let told = message.run(client).await?;
@@ -222,9 +222,9 @@ fn conversation(open: Open, transcript: &str, passed: bool) -> Open {
 async fn spam(
     outside: &Seat,
     correspondence: Correspondence<'_>,
-    domain: &Domain,
+    domain: &CheckedDomain,
     people: &People,
-) -> Result<Check, BenchError> {
+) -> Result<Check, TestbedError> {
     let token = correspondence.token(SPAM);
     let subject = format!("Subject: {token}");
     let message = correspondence.strange(domain, &people.recipient.address);
@@ -251,9 +251,9 @@ async fn spam(
 
 async fn wrong_at_imap(
     outside: &Seat,
-    domain: &Domain,
+    domain: &CheckedDomain,
     people: &People,
-) -> Result<Check, BenchError> {
+) -> Result<Check, TestbedError> {
     let url = format!("imaps://{}/", domain.promised.imap);
     let mailbox = &people.recipient;
     let open = Open::new(
@@ -277,9 +277,9 @@ async fn wrong_at_imap(
 async fn wrong_at_smtp(
     outside: &Seat,
     correspondence: Correspondence<'_>,
-    domain: &Domain,
+    domain: &CheckedDomain,
     people: &People,
-) -> Result<Check, BenchError> {
+) -> Result<Check, TestbedError> {
     let mailbox = &people.sender;
     let wrong = mailbox.password.map(|right| format!("{right}x"));
     let message = correspondence.submission(domain, &mailbox.address, &mailbox.address);

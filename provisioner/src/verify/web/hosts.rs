@@ -3,10 +3,13 @@
 use tasks::promise::{DatabaseServer, SiteAccount, SiteServer};
 
 use super::{SERVICE, View};
-use crate::verify::{Bench, BenchError, Check, Open};
+use crate::verify::{Check, Open, Testbed, TestbedError};
 
 /// Shows that an account of the host without rights cannot read the site's password.
-pub(super) async fn unreadable(site: &SiteServer, bench: &Bench) -> Result<Check, BenchError> {
+pub(super) async fn unreadable(
+    site: &SiteServer,
+    testbed: &Testbed,
+) -> Result<Check, TestbedError> {
     const SCRIPT: &str = "for file; do \
         printf '%s ' \"$(stat -c '%U:%G %a' -- \"$file\" 2>&1)\"; \
         if runuser -u nobody -- cat -- \"$file\" >/dev/null 2>&1; then echo 'anybody reads it'; else echo; fi; done";
@@ -25,7 +28,7 @@ pub(super) async fn unreadable(site: &SiteServer, bench: &Bench) -> Result<Check
         site.private_access.clone(),
     );
     let command = [&["sh", "-c", SCRIPT, "sh"], files.as_slice()].concat();
-    let output = bench.on(host, &command, b"").await?;
+    let output = testbed.on(host, &command, b"").await?;
     let text = output.text();
     let mut lines: Vec<_> = text.lines().map(str::trim).collect();
     let passed =
@@ -35,7 +38,7 @@ pub(super) async fn unreadable(site: &SiteServer, bench: &Bench) -> Result<Check
 }
 
 /// Shows that the site is installed in its database.
-pub(super) async fn installed(site: &SiteServer, bench: &Bench) -> Result<Check, BenchError> {
+pub(super) async fn installed(site: &SiteServer, testbed: &Testbed) -> Result<Check, TestbedError> {
     let host = &site.server.name;
     let command: Vec<&str> = site.installed.iter().map(String::as_str).collect();
     let open = Open::new(
@@ -47,7 +50,7 @@ pub(super) async fn installed(site: &SiteServer, bench: &Bench) -> Result<Check,
         format!("{} on {host}", command.join(" ")),
         "it does".to_owned(),
     );
-    let output = bench.on(host, &command, b"").await?;
+    let output = testbed.on(host, &command, b"").await?;
     let came = match (output.code, output.errors()) {
         (0, _) => "it does".to_owned(),
         (_, said) if said.is_empty() => "the site is not installed".to_owned(),
@@ -57,7 +60,10 @@ pub(super) async fn installed(site: &SiteServer, bench: &Bench) -> Result<Check,
 }
 
 /// Shows that the account of a site's database is for the site's host alone.
-pub(super) async fn only_from(account: &SiteAccount, bench: &Bench) -> Result<Check, BenchError> {
+pub(super) async fn only_from(
+    account: &SiteAccount,
+    testbed: &Testbed,
+) -> Result<Check, TestbedError> {
     let server = &account.server.name;
     let open = Open::new(
         SERVICE,
@@ -77,7 +83,7 @@ pub(super) async fn only_from(account: &SiteAccount, bench: &Bench) -> Result<Ch
         "--batch",
         "--skip-column-names",
     ];
-    let output = bench.on(server, &command, query.as_bytes()).await?;
+    let output = testbed.on(server, &command, query.as_bytes()).await?;
     let text = output.text();
     let from: Vec<_> = text.lines().collect();
     let came = match (from.as_slice(), output.code) {
@@ -93,7 +99,7 @@ pub(super) async fn only_from(account: &SiteAccount, bench: &Bench) -> Result<Ch
 pub(super) async fn closed(
     database: &DatabaseServer,
     inside: View<'_>,
-) -> Result<Check, BenchError> {
+) -> Result<Check, TestbedError> {
     // A server greets whom it would let in; whom it would not gets one message.
     // A firewall lets nobody come as far as that.
     const SCRIPT: &str = "exec 2>&1\ntimeout 5 bash -c ': <>\"/dev/tcp/$0/$1\"' \"$1\" \"$2\" 2>/dev/null; [ $? -ne 124 ] || { echo 'no answer'; exit; }\n\

@@ -6,7 +6,7 @@ use tasks::promise::{Promises, SiteFront, SiteServer};
 
 use super::{SERVICE, View, address, ask};
 use crate::verify::mail::client::{Folder, Missing};
-use crate::verify::{Bench, BenchError, Check, Open, Seat};
+use crate::verify::{Check, Open, Seat, Testbed, TestbedError};
 
 /// How long a message may take.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -62,8 +62,8 @@ pub(super) async fn arrives(
     (site, server): (&SiteFront, &SiteServer),
     (reader, mailboxes): (&Reader, &Seat),
     view: View<'_>,
-    (bench, token): (&Bench, String),
-) -> Result<Check, BenchError> {
+    (testbed, token): (&Testbed, String),
+) -> Result<Check, TestbedError> {
     let url = format!("{}/wp-login.php?action=lostpassword", address(site));
     let recipient = &reader.folder.mailbox.address;
     let open = Open::new(
@@ -82,7 +82,7 @@ pub(super) async fn arrives(
     };
     let on = async |command: Vec<String>| {
         let words: Vec<_> = command.iter().map(String::as_str).collect();
-        bench.on(&server.server.name, &words, b"").await
+        testbed.on(&server.server.name, &words, b"").await
     };
     let made = on(with(&server.visitor, &[&token, recipient])).await?;
     if made.code != 0 {
@@ -107,7 +107,7 @@ async fn forgotten(
     mailboxes: &Seat,
     view: View<'_>,
     (url, token): (&str, &str),
-) -> Result<(String, bool), BenchError> {
+) -> Result<(String, bool), TestbedError> {
     let form = format!("user_login={token}");
     let answer = ask(view.curl, &["--data", &form], url).await?;
     if answer.status != 302 || !answer.redirection.contains("checkemail=confirm") {

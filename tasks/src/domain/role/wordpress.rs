@@ -114,6 +114,8 @@ fn folders(made: &mut DomainDeclarations, site: &Site<'_>) -> Result<(), Diagnos
         let path = checked(format!("{folder}{part}"))?;
         made.data(Resource::Directory(Directory::new(path)));
     }
+    // What an import has replaced, until it is confirmed.
+    made.leftover_data(Resource::Directory(Directory::new(checked(site.kept())?)));
     let theme = checked(format!("{folder}/themes/{THEME}"))?;
     made.data(Resource::Symlink(Symlink::new(
         theme,

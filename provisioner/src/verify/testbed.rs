@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::servers::As;
-use super::{BenchError, Client, Servers};
+use super::{Client, Servers, TestbedError};
 use crate::docker::{
     AUTHORITY, ClientScope, ClientSession, DockerError, EstateContainers, ExecOutput, HostState,
     Mode, Progress, client_program,
@@ -13,7 +13,7 @@ use crate::docker::{
 use crate::engine::TRUSTED;
 
 /// What checks are made with.
-pub struct Bench {
+pub struct Testbed {
     hosts: Hosts,
     /// A word of letters and digits by which what this run leaves behind is known.
     pub run: String,
@@ -43,7 +43,7 @@ pub struct Vantage {
     who: As,
 }
 
-impl Bench {
+impl Testbed {
     /// Opens clients in containers; those that are open already are closed again where one cannot be opened.
     pub async fn in_containers(
         containers: EstateContainers,
@@ -62,16 +62,16 @@ impl Bench {
                 }
             }
         }
-        let bench = Self {
+        let testbed = Self {
             hosts: Hosts::Containers(containers),
             run,
             seats,
         };
         if let Err(error) = opened {
-            bench.close().await?;
+            testbed.close().await?;
             return Err(error);
         }
-        Ok(bench)
+        Ok(testbed)
     }
 
     /// Puts clients onto vantage points, as far as there are any at their sides, or onto the hosts that are named.
@@ -109,9 +109,9 @@ impl Bench {
     }
 
     /// Finds a client without which nothing of a service can be checked.
-    pub fn client(&self, client: Client) -> Result<&Seat, BenchError> {
+    pub fn client(&self, client: Client) -> Result<&Seat, TestbedError> {
         self.find(client)
-            .ok_or(BenchError::NoVantage(client.location))
+            .ok_or(TestbedError::NoVantage(client.location))
     }
 
     /// Runs a program as root on a host and waits for its end; what is secret belongs into the input.
@@ -120,7 +120,7 @@ impl Bench {
         host: &str,
         argv: &[&str],
         stdin: &[u8],
-    ) -> Result<ExecOutput, BenchError> {
+    ) -> Result<ExecOutput, TestbedError> {
         match &self.hosts {
             Hosts::Containers(containers) => Ok(containers.exec(host, argv, stdin).await?),
             Hosts::Servers(servers) => servers.run(host, argv, stdin, As::Root).await,
@@ -139,7 +139,7 @@ impl Bench {
     pub async fn serving<'h>(
         &self,
         hosts: impl Iterator<Item = &'h str>,
-    ) -> Result<BTreeSet<&'h str>, BenchError> {
+    ) -> Result<BTreeSet<&'h str>, TestbedError> {
         let containers = match &self.hosts {
             Hosts::Containers(containers) => containers.list().await?,
             Hosts::Servers(_) => return Ok(hosts.collect()),
@@ -169,7 +169,7 @@ impl Bench {
 
 impl Seat {
     /// Runs the client with arguments and waits for its end.
-    pub async fn run(&self, args: &[&str]) -> Result<ExecOutput, BenchError> {
+    pub async fn run(&self, args: &[&str]) -> Result<ExecOutput, TestbedError> {
         self.run_with_input(args, b"").await
     }
 
@@ -178,7 +178,7 @@ impl Seat {
         &self,
         args: &[&str],
         stdin: &[u8],
-    ) -> Result<ExecOutput, BenchError> {
+    ) -> Result<ExecOutput, TestbedError> {
         match self {
             Self::Container(session) => Ok(session.run_with_input(args, stdin).await?),
             Self::Vantage(vantage) => {
@@ -198,7 +198,7 @@ impl Seat {
     }
 
     /// Runs another program where the client is.
-    pub async fn other(&self, argv: &[&str], stdin: &[u8]) -> Result<ExecOutput, BenchError> {
+    pub async fn other(&self, argv: &[&str], stdin: &[u8]) -> Result<ExecOutput, TestbedError> {
         match self {
             Self::Container(session) => Ok(session.other(argv, stdin).await?),
             Self::Vantage(vantage) => vantage.run(argv, stdin).await,
@@ -207,7 +207,7 @@ impl Seat {
 }
 
 impl Vantage {
-    async fn run(&self, argv: &[&str], stdin: &[u8]) -> Result<ExecOutput, BenchError> {
+    async fn run(&self, argv: &[&str], stdin: &[u8]) -> Result<ExecOutput, TestbedError> {
         self.servers.run(&self.host, argv, stdin, self.who).await
     }
 }
