@@ -24,7 +24,7 @@ fn packed(into: &Path) -> String {
     let names = files
         .flatten()
         .map(|file| file.file_name().to_string_lossy().into_owned());
-    let packages: Vec<_> = names.filter(|name| name.ends_with(".deb")).collect();
+    let packages: Vec<_> = names.filter(|name| name.starts_with("prov_")).collect();
     let [package] = packages.as_slice() else {
         panic!("not one package: {packages:?}\n{said}");
     };

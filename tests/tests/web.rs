@@ -329,7 +329,12 @@ fn a_site_goes_to_the_next_stage_and_back(estate: &Estate) {
     site(&["confirm", WWW], 0);
     site(&["undo", WWW], 1).says("nothing is kept");
     assert!(is_kept(estate));
-    php(estate, "stack", "test", "delete_option('probe'); unlink(WP_CONTENT_DIR . '/uploads/p.png');");
+    php(
+        estate,
+        "stack",
+        "test",
+        "delete_option('probe'); unlink(WP_CONTENT_DIR . '/uploads/p.png');",
+    );
     let half = estate.path_text("half.tar.gz");
     let bytes = std::fs::read(&file).unwrap_or_default();
     assert!(std::fs::write(&half, &bytes[..bytes.len() / 2]).is_ok());

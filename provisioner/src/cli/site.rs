@@ -71,7 +71,10 @@ pub(super) async fn run(app: &App, action: &Site) -> Result<u8, Problem> {
             let place = Place::find(app, site).await?;
             let content = place.show().await?;
             if app.json() {
-                jsonln!("{:#}", json!({ "site": place.name, "host": place.host, "content": content }));
+                jsonln!(
+                    "{:#}",
+                    json!({ "site": place.name, "host": place.host, "content": content })
+                );
             } else {
                 outln!("{}", side_by_side(&[(&place.name, &content)]));
             }
@@ -87,7 +90,10 @@ pub(super) async fn run(app: &App, action: &Site) -> Result<u8, Problem> {
                 return Err(problem);
             }
             let size = to.metadata().map_or(0, |file| file.len());
-            done(app, &format!("{} is in {} ({})", place.name, file.display(), bytes(size)));
+            done(
+                app,
+                &format!("{} is in {} ({})", place.name, file.display(), bytes(size)),
+            );
         }
         Site::Import { file, site } => {
             let from = File::open(file).map_err(|error| unusable(file, &error))?;
@@ -99,12 +105,20 @@ pub(super) async fn run(app: &App, action: &Site) -> Result<u8, Problem> {
         Site::Undo { site } => {
             let place = Place::find(app, site).await?;
             place.ask("undo").await?;
-            done(app, &format!("{site} is as it was before the last import; `prov site undo {site}` exchanges them once more"));
+            done(
+                app,
+                &format!(
+                    "{site} is as it was before the last import; `prov site undo {site}` exchanges them once more"
+                ),
+            );
         }
         Site::Confirm { site } => {
             let place = Place::find(app, site).await?;
             place.ask("confirm").await?;
-            done(app, &format!("{site} stays as it is; what it replaced is deleted"));
+            done(
+                app,
+                &format!("{site} stays as it is; what it replaced is deleted"),
+            );
         }
     }
     Ok(exit::DONE)
@@ -120,7 +134,10 @@ async fn copy(app: &App, from: &str, to: &str, diff: bool) -> Result<u8, Problem
     let (from, to) = (Place::find(app, from).await?, Place::find(app, to).await?);
     let (new, old) = (from.show().await?, to.show().await?);
     if !new.installed {
-        return Err(from.failed("is not installed, so there is nothing to copy", "set it up with `prov domain`"));
+        return Err(from.failed(
+            "is not installed, so there is nothing to copy",
+            "set it up with `prov domain`",
+        ));
     }
     if old.kept.is_some() {
         return Err(to.failed(
@@ -133,15 +150,25 @@ async fn copy(app: &App, from: &str, to: &str, diff: bool) -> Result<u8, Problem
     }
     if diff {
         if app.json() {
-            jsonln!("{:#}", json!({ "from": from.name, "to": to.name, "before": old, "after": new }));
+            jsonln!(
+                "{:#}",
+                json!({ "from": from.name, "to": to.name, "before": old, "after": new })
+            );
         } else {
-            outln!("{} would be as {} is, with its own addresses", to.name, from.name);
+            outln!(
+                "{} would be as {} is, with its own addresses",
+                to.name,
+                from.name
+            );
         }
         return Ok(exit::DONE);
     }
-    let mut archive = tempfile::tempfile_in("/var/tmp").map_err(|error| unusable(Path::new("/var/tmp"), &error))?;
+    let mut archive = tempfile::tempfile_in("/var/tmp")
+        .map_err(|error| unusable(Path::new("/var/tmp"), &error))?;
     from.export(&archive).await?;
-    archive.rewind().map_err(|error| unusable(Path::new("/var/tmp"), &error))?;
+    archive
+        .rewind()
+        .map_err(|error| unusable(Path::new("/var/tmp"), &error))?;
     let content = to.import(archive).await?;
     imported(app, &to, &content, &from.name);
     Ok(exit::DONE)
@@ -153,7 +180,8 @@ impl Place {
         let mut names = Vec::new();
         for domain in app.domains.iter() {
             for (label, webhost) in &domain.settings().webhosts {
-                let site = SiteOf::find(&app.estate, domain, label, webhost).map_err(Problem::Usage)?;
+                let site =
+                    SiteOf::find(&app.estate, domain, label, webhost).map_err(Problem::Usage)?;
                 if site.name.as_str() == name {
                     return Self::connected(app, &site, site.wordpress).await;
                 }
@@ -165,13 +193,19 @@ impl Place {
             None if names.is_empty() => "no domain has 'webhosts'".to_owned(),
             None => format!("there are: {}", names.join(", ")),
         };
-        Err(Problem::usage(format!("there is no web site '{name}'"), hint))
+        Err(Problem::usage(
+            format!("there is no web site '{name}'"),
+            hint,
+        ))
     }
 
     async fn connected(app: &App, site: &SiteOf<'_>, host: &Host) -> Result<Self, Problem> {
         let targets = app.targets(&[host]).await?;
         let Some((_, target)) = targets.into_iter().next() else {
-            return Err(Problem::usage(format!("there is no host {}", host.name()), "check estate.yml"));
+            return Err(Problem::usage(
+                format!("there is no host {}", host.name()),
+                "check estate.yml",
+            ));
         };
         let target = target?;
         Ok(Self {
@@ -190,15 +224,30 @@ impl Place {
 
     /// Runs the program of sites.
     async fn call(&self, words: &[&str], input: &File, output: &File) -> Result<(), Problem> {
-        let command = [tasks::role::SITE_COPIER].into_iter().chain(words.iter().copied());
+        let command = [tasks::role::SITE_COPIER]
+            .into_iter()
+            .chain(words.iter().copied());
         let command = quote_all(command);
         let copied = |file: &File| file.try_clone().map(tokio::fs::File::from_std);
         let (input, output) = match (copied(input), copied(output)) {
             (Ok(input), Ok(output)) => (input, output),
-            (Err(error), _) | (_, Err(error)) => return Err(unusable(Path::new("/dev/null"), &error)),
+            (Err(error), _) | (_, Err(error)) => {
+                return Err(unusable(Path::new("/dev/null"), &error));
+            }
         };
-        let ended = piped(&self.connection, (&command, &self.sudo), MOST, input, output).await;
-        let ended = ended.map_err(|error| Problem::Failed(Failure::from(error).of(format!("{}: web site {}", self.host, self.name))))?;
+        let ended = piped(
+            &self.connection,
+            (&command, &self.sudo),
+            MOST,
+            input,
+            output,
+        )
+        .await;
+        let ended = ended.map_err(|error| {
+            Problem::Failed(
+                Failure::from(error).of(format!("{}: web site {}", self.host, self.name)),
+            )
+        })?;
         if ended.code == 0 {
             return Ok(());
         }
@@ -217,20 +266,27 @@ impl Place {
 
     /// Has the program of sites do something, and reads what it then says of the site.
     async fn ask_with(&self, word: &str, input: &File) -> Result<Content, Problem> {
-        let mut answer = tempfile::tempfile().map_err(|error| unusable(&std::env::temp_dir(), &error))?;
+        let mut answer =
+            tempfile::tempfile().map_err(|error| unusable(&std::env::temp_dir(), &error))?;
         self.call(&[word, &self.name], input, &answer).await?;
-        let read = answer.rewind().and_then(|()| std::io::read_to_string(&answer));
+        let read = answer
+            .rewind()
+            .and_then(|()| std::io::read_to_string(&answer));
         let text = read.map_err(|error| unusable(&std::env::temp_dir(), &error))?;
         serde_json::from_str(&text).map_err(|error| {
             self.failed(
                 &format!("is described by its host in a way that makes no sense: {error}"),
-                format!("run `prov apply --limit {}`: the program there may be of another prov", self.host),
+                format!(
+                    "run `prov apply --limit {}`: the program there may be of another prov",
+                    self.host
+                ),
             )
         })
     }
 
     async fn ask(&self, word: &str) -> Result<Content, Problem> {
-        let nothing = File::open("/dev/null").map_err(|error| unusable(Path::new("/dev/null"), &error))?;
+        let nothing =
+            File::open("/dev/null").map_err(|error| unusable(Path::new("/dev/null"), &error))?;
         self.ask_with(word, &nothing).await
     }
 
@@ -239,8 +295,11 @@ impl Place {
     }
 
     async fn export(&self, to: &File) -> Result<(), Problem> {
-        let nothing = File::open("/dev/null").map_err(|error| unusable(Path::new("/dev/null"), &error))?;
-        let words = ["export", self.name.as_str()].into_iter().chain(self.bare.as_deref());
+        let nothing =
+            File::open("/dev/null").map_err(|error| unusable(Path::new("/dev/null"), &error))?;
+        let words = ["export", self.name.as_str()]
+            .into_iter()
+            .chain(self.bare.as_deref());
         self.call(&words.collect::<Vec<_>>(), &nothing, to).await
     }
 
@@ -266,12 +325,24 @@ fn done(app: &App, what: &str) {
 
 fn imported(app: &App, place: &Place, content: &Content, from: &str) {
     if app.json() {
-        jsonln!("{:#}", json!({ "from": from, "to": place.name, "places": content.places, "content": content }));
+        jsonln!(
+            "{:#}",
+            json!({ "from": from, "to": place.name, "places": content.places, "content": content })
+        );
         return;
     }
     let name = &place.name;
-    outln!("{name} is now as {from} was; {} had addresses of before", counted(usize::try_from(content.places).unwrap_or(usize::MAX), "text", "texts"));
-    outln!("what was there is kept: `prov site undo {name}` has it back, `prov site confirm {name}` deletes it");
+    outln!(
+        "{name} is now as {from} was; {} had addresses of before",
+        counted(
+            usize::try_from(content.places).unwrap_or(usize::MAX),
+            "text",
+            "texts"
+        )
+    );
+    outln!(
+        "what was there is kept: `prov site undo {name}` has it back, `prov site confirm {name}` deletes it"
+    );
 }
 
 /// Shows one site, or what is there beside what would come.
@@ -292,7 +363,17 @@ fn side_by_side(sites: &[(&String, &Content)]) -> String {
         row("comments", &|it| it.comments.to_string()),
         row("users", &|it| it.users.to_string()),
         row("last change", &|it| it.newest.clone()),
-        row("uploads", &|it| format!("{}, {}", counted(usize::try_from(it.files).unwrap_or(usize::MAX), "file", "files"), bytes(it.bytes))),
+        row("uploads", &|it| {
+            format!(
+                "{}, {}",
+                counted(
+                    usize::try_from(it.files).unwrap_or(usize::MAX),
+                    "file",
+                    "files"
+                ),
+                bytes(it.bytes)
+            )
+        }),
         row("theme", &|it| it.theme.clone()),
         row("themes", &|it| listed(&it.themes)),
         row("plugins", &|it| listed(&it.plugins)),
@@ -304,7 +385,10 @@ fn side_by_side(sites: &[(&String, &Content)]) -> String {
         }),
     ];
     let cells = rows.iter().filter_map(|(_, cells)| cells.first());
-    let widest = cells.map(|cell| cell.chars().count()).chain(sites.first().map(|(name, _)| name.len())).max();
+    let widest = cells
+        .map(|cell| cell.chars().count())
+        .chain(sites.first().map(|(name, _)| name.len()))
+        .max();
     let width = widest.unwrap_or(0);
     let mut text = String::new();
     let mut line = |title: &str, cells: &[String]| {
@@ -314,7 +398,11 @@ fn side_by_side(sites: &[(&String, &Content)]) -> String {
             None => writeln!(text, "  {title:<12} {first}"),
         };
     };
-    let names: Vec<_> = sites.iter().map(|(name, _)| paint(style::STRONG, name).to_string()).collect();
+    // Colours have no width.
+    let names = sites
+        .iter()
+        .map(|(name, _)| paint(style::STRONG, &format!("{name:width$}")));
+    let names: Vec<_> = names.collect();
     line("", &names);
     for (title, cells) in &rows {
         line(title, cells);

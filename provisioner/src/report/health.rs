@@ -272,6 +272,7 @@ fn hundredths(value: u64) -> String {
 }
 
 /// Puts a number of bytes into words.
+#[must_use]
 pub fn bytes(bytes: u64) -> String {
     const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
     let (mut tenths, mut unit) = (bytes.saturating_mul(10) / 1024, 0);

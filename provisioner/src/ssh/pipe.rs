@@ -6,11 +6,11 @@ use russh::ChannelMsg;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::time::{Instant, timeout_at};
 
+use super::Sudo;
 use super::connect::Connection;
 use super::error::SshError;
 use super::root::AtTerminal;
 use super::terminal::{Beginning, line};
-use super::Sudo;
 
 /// Bytes of what a command says on its standard error that are kept.
 const MOST_SAID: usize = 16 * 1024;
@@ -44,7 +44,9 @@ pub async fn piped(
     let opening = timeout_at(deadline, connection.handle.channel_open_session());
     let channel = opening.await.map_err(|_| late())??;
     let (mut reader, writer) = channel.split();
-    writer.exec(true, session.command.unwrap_or_default()).await?;
+    writer
+        .exec(true, session.command.unwrap_or_default())
+        .await?;
     let mut beginning = Beginning::new(session.question);
     let (mut code, mut said) = (None, Vec::new());
     let mut chunk = vec![0; CHUNK];
@@ -86,7 +88,9 @@ pub async fn piped(
             }
         }
     }
-    output.flush().await.map_err(|error| SshError::Local { cause: error.to_string() })?;
+    output.flush().await.map_err(|error| SshError::Local {
+        cause: error.to_string(),
+    })?;
     let said = String::from_utf8_lossy(&said).trim().to_owned();
     match code {
         Some(code) => Ok(Piped { code, said }),

@@ -64,7 +64,7 @@ impl Acceptance for OwnChecks {
             for check in &self.checks {
                 match check.from.location() {
                     None => {
-                        round.add(async { Ok(vec![self.until_it_holds(check, testbed).await?]) })
+                        round.add(async { Ok(vec![self.until_it_holds(check, testbed).await?]) });
                     }
                     Some(location) => {
                         round.ask(vantage(location), |_| self.until_it_holds(check, testbed));

@@ -35,7 +35,6 @@ pub(crate) mod reverse_proxy;
 mod served;
 pub(crate) mod wordpress;
 
-pub use wordpress::COPIER as SITE_COPIER;
 pub use arrange::arrange;
 pub use capability::Capability;
 pub use catalogue::{Catalogue, Entry, HostContext, Inputs, Role, resources};
@@ -48,6 +47,7 @@ pub use own::OwnRole;
 pub(crate) use own::{BESIDE, BESIDE_CHECK, For, Hosted, from_folder};
 pub use relied::{relied_on, taken_from_under};
 pub use served::{Served, served};
+pub use wordpress::COPIER as SITE_COPIER;
 
 use crate::diagnostic::Diagnostic;
 pub(crate) use crate::value::fixed;
