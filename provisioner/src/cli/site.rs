@@ -141,7 +141,7 @@ async fn copy(app: &App, from: &str, to: &str, diff: bool) -> Result<u8, Problem
     }
     if old.kept.is_some() {
         return Err(to.failed(
-            "still keeps what an earlier import replaced",
+            "what an earlier import replaced is still kept",
             format!("run `prov site confirm {0}` to delete that, or `prov site undo {0}` to have it back", to.name),
         ));
     }
@@ -218,7 +218,7 @@ impl Place {
     }
 
     fn failed(&self, what: &str, hint: impl Into<Remedy>) -> Problem {
-        let failure = Failure::new(format!("{} {what}", self.name), hint);
+        let failure = Failure::new(what, hint);
         Problem::Failed(failure.of(format!("{}: web site {}", self.host, self.name)))
     }
 
@@ -251,14 +251,19 @@ impl Place {
         if ended.code == 0 {
             return Ok(());
         }
-        let said = ended.said.trim_start_matches("wordpress-copy: ");
+        // What went wrong first is said first, what that means last.
+        let said = ended
+            .said
+            .lines()
+            .map(|line| visible(line.trim_start_matches("wordpress-copy: ")));
+        let said = said.collect::<Vec<_>>().join("; ");
         Err(match ended.code {
             127 => self.failed(
-                "cannot be copied: its host does not have the program for it yet",
+                "its host does not have the program that copies sites yet",
                 format!("run `prov apply --limit {}` first", self.host),
             ),
             _ => self.failed(
-                &format!("cannot be worked on: {}", visible(said)),
+                &said,
                 "mend what is said, then run the same command again: it begins anew, or ends what was begun",
             ),
         })
@@ -275,7 +280,7 @@ impl Place {
         let text = read.map_err(|error| unusable(&std::env::temp_dir(), &error))?;
         serde_json::from_str(&text).map_err(|error| {
             self.failed(
-                &format!("is described by its host in a way that makes no sense: {error}"),
+                &format!("what its host says of it makes no sense: {error}"),
                 format!(
                     "run `prov apply --limit {}`: the program there may be of another prov",
                     self.host
