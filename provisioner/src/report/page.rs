@@ -46,7 +46,7 @@ pub(super) fn page_with(title: &str, body: &Markup, more_style: &str) -> String 
             }
             body {
                 (body)
-                footer { "Written by prov " (env!("PROV_VERSION")) ". Nothing on this page is loaded from anywhere else." }
+                footer { "Written by prov " (env!("CARGO_PKG_VERSION")) ". Nothing on this page is loaded from anywhere else." }
                 script { (PreEscaped(SCRIPT)) }
             }
         }
