@@ -41,16 +41,6 @@ fn has_inventory(folder: &Path) -> bool {
     INVENTORIES.iter().any(|name| folder.join(name).is_file())
 }
 
-/// Refuses what no file may be put in the place of: a device such as `/dev/null`, a pipe, a folder.
-pub(crate) fn may_be_replaced(path: &Path) -> std::io::Result<()> {
-    match std::fs::metadata(path) {
-        Ok(found) if !found.is_file() => {
-            Err(std::io::Error::other("there is something that is no file"))
-        }
-        Ok(_) | Err(_) => Ok(()),
-    }
-}
-
 /// Tells whether others than this user and root could have written a file.
 pub(crate) fn others_may_write(path: &Path) -> bool {
     let Ok(found) = std::fs::metadata(path) else {
@@ -298,17 +288,6 @@ fn walk(
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_device_is_not_replaced_by_a_file() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("plan");
-        assert!(may_be_replaced(&path).is_ok());
-        let _listens = std::os::unix::net::UnixListener::bind(&path).unwrap();
-        assert!(may_be_replaced(&path).is_err());
-        assert!(crate::state::write_private(&path, b"text").is_err());
-        assert!(!path.is_file());
-    }
 
     fn none<'a>(estate: &'a Path, keys: &'a secrets::Keys) -> Opener<'a> {
         Opener {

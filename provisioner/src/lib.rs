@@ -7,6 +7,7 @@ pub mod cli;
 pub mod docker;
 pub mod engine;
 mod files;
+mod replacing;
 pub mod report;
 mod secrets;
 pub mod ssh;

@@ -100,7 +100,7 @@ pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> Result<(), Problem> {
             "check that the folder may be written to and the disk is not full",
         )
     };
-    crate::files::may_be_replaced(path).map_err(failed)?;
+    crate::replacing::may_be_replaced(path).map_err(failed)?;
     let folder = path
         .parent()
         .filter(|folder| !folder.as_os_str().is_empty());

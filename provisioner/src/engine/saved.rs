@@ -179,7 +179,7 @@ impl SavedPlan {
                 "choose another file with `--out`",
             )
         };
-        crate::files::may_be_replaced(path).map_err(failure)?;
+        crate::replacing::may_be_replaced(path).map_err(failure)?;
         let folder = path
             .parent()
             .filter(|folder| !folder.as_os_str().is_empty());
