@@ -2,9 +2,11 @@
 
 use serde::Serialize;
 
-use super::read::OF_DOMAIN;
 use crate::diagnostic::{Diagnostic, Place};
 use crate::estate::{Estate, Vars};
+
+/// What an expression of a role that domains have may name besides.
+pub(super) const OF_DOMAIN: &str = "domain";
 
 /// What expressions may ask of the host and of the domain that a role decides for.
 pub(super) const FIELDS: [(&str, &[&str]); 2] = [

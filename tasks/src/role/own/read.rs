@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 
 use super::compile::{Compiler, OF_EACH};
 use super::engine::Engine;
+use super::hosted::OF_DOMAIN;
 use super::types::Type;
 use super::{Acts, Item, Notified, On, OwnRole, Variable};
 use crate::content::Placeholders;
@@ -31,9 +32,6 @@ const SECTIONS: [&str; 9] = [
 
 /// What every expression may name besides the role's variables.
 pub(super) const GIVEN: [&str; 3] = ["host", "release", "estate"];
-
-/// What an expression of a role that domains have may name besides.
-pub(super) const OF_DOMAIN: &str = "domain";
 
 /// Words of the language of templates.
 const WORDS: [&str; 17] = [
