@@ -163,8 +163,13 @@ impl Server {
         self.servers.write("groups/all.yml", &text);
     }
 
-    /// Runs `prov apply`, for programs to read. What it changes is then as the model of the preview.
+    /// Runs `prov apply`, for programs to read.
     pub fn apply(&self) -> Ran {
+        self.servers.prov(["--output", "json", "apply"]).run()
+    }
+
+    /// The same; what it changes must then be as the model of the preview.
+    pub fn apply_as_the_model(&self) -> Ran {
         let apply = ["--output", "json", "-vv", "apply"];
         let ran = self.servers.prov(apply).run();
         ran.as_the_model();

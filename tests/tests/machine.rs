@@ -91,7 +91,7 @@ fn changed_by_hand(server: &Server) {
         ),
     ] {
         on(broken);
-        let applied = server.apply();
+        let applied = server.apply_as_the_model();
         assert_eq!(
             applied.changes("one"),
             [repaired],
