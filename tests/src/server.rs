@@ -167,14 +167,6 @@ impl Server {
     pub fn apply(&self) -> Ran {
         self.servers.prov(["--output", "json", "apply"]).run()
     }
-
-    /// The same; what it changes must then be as the model of the preview.
-    pub fn apply_as_the_model(&self) -> Ran {
-        let apply = ["--output", "json", "-vv", "apply"];
-        let ran = self.servers.prov(apply).run();
-        ran.as_the_model();
-        ran
-    }
 }
 
 impl Drop for Server {

@@ -91,7 +91,7 @@ fn changed_by_hand(server: &Server) {
         ),
     ] {
         on(broken);
-        let applied = server.apply_as_the_model();
+        let applied = server.apply();
         assert_eq!(
             applied.changes("one"),
             [repaired],
