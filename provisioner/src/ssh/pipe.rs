@@ -47,7 +47,7 @@ pub async fn piped(
     writer
         .exec(true, session.command.unwrap_or_default())
         .await?;
-    let mut beginning = Beginning::new(session.question);
+    let mut beginning = Beginning::new(session.question).alone();
     let (mut code, mut said) = (None, Vec::new());
     let mut chunk = vec![0; CHUNK];
     let mut open = true;

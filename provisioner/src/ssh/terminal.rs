@@ -106,6 +106,8 @@ pub(super) struct Beginning {
     answered: bool,
     /// What looks like the first part of something that is not shown.
     held: Vec<u8>,
+    /// Whether only the command's own output counts.
+    alone: bool,
 }
 
 impl Beginning {
@@ -114,7 +116,14 @@ impl Beginning {
             question,
             answered: false,
             held: Vec::new(),
+            alone: false,
         }
+    }
+
+    /// Has nothing shown that came before the command itself.
+    pub(super) const fn alone(mut self) -> Self {
+        self.alone = true;
+        self
     }
 
     const fn is_over(&self) -> bool {
@@ -143,6 +152,7 @@ impl Beginning {
             Some((at..at + word.len(), Some(*word) == asked))
         });
         if let Some((range, is_question)) = found {
+            let at = range.start;
             seen.drain(range);
             if is_question {
                 self.answered = true;
@@ -151,6 +161,9 @@ impl Beginning {
                 return (rest, Some(password));
             }
             self.question = None;
+            if self.alone {
+                seen.drain(..at);
+            }
             return (seen, None);
         }
         let begins = |length: &usize| words.iter().any(|word| seen.ends_with(&word[..*length]));
