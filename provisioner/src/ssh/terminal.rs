@@ -221,6 +221,19 @@ mod tests {
     }
 
     #[test]
+    fn what_a_login_prints_first_is_not_the_commands() {
+        let question = Question {
+            prompt: "[ask?]".to_owned(),
+            begun: "[ask!]".to_owned(),
+            password: Secret::new(""),
+        };
+        let mut beginning = Beginning::new(Some(question)).alone();
+        assert_eq!(beginning.look(b"welcome[ask!]out").0, b"out");
+        assert!(beginning.is_begun());
+        assert_eq!(beginning.look(b"put").0, b"put");
+    }
+
+    #[test]
     fn a_session_is_ended_at_the_start_of_a_line_only() {
         let ends = |typed: &[&[u8]]| {
             let mut escape = Escape::default();
