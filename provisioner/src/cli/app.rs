@@ -8,6 +8,7 @@ use tasks::domain::Domains;
 use tasks::estate::{Estate, Given, KNOWN_HOSTS, Reference, Sources, is_misplaced_secret};
 use tasks::role::{Catalogue, Inputs};
 use tasks::template::Templates;
+use tokio::sync::OnceCell;
 
 use super::arguments::{Global, Output};
 use super::passphrase;
@@ -29,6 +30,8 @@ pub(super) struct App {
     pub(super) templates: Templates,
     pub(super) inputs: Inputs,
     pub(super) user_config: UserConfig,
+    /// The container engine, once it was needed.
+    engine: OnceCell<Engine>,
 }
 
 impl App {
@@ -103,6 +106,7 @@ impl App {
             templates,
             inputs,
             user_config,
+            engine: OnceCell::new(),
         })
     }
 
@@ -138,7 +142,8 @@ impl App {
         let Some(network) = self.estate.network() else {
             return Err(self.not_containers(instead));
         };
-        Ok(Engine::connect().await?.estate(self.estate.name(), network))
+        let engine = self.engine.get_or_try_init(Engine::connect).await?;
+        Ok(engine.estate(self.estate.name(), network))
     }
 
     /// Says that hosts are servers, and what is done there instead.

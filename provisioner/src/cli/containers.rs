@@ -134,8 +134,11 @@ pub(super) async fn deploy_hosts(
     let progress = |host: &str, doing: &str| shown.show(host, doing);
     let options = DeployOptions { renew_volumes };
     let work = async {
-        stand_ins::ensure(app, &containers, &progress).await?;
-        Ok::<_, Problem>(containers.deploy(&specs, options, &progress).await?)
+        let stand_ins = stand_ins::ensure(app, &containers, &progress);
+        let deployed = containers.deploy(&specs, options, &progress);
+        let (stand_ins, deployed) = tokio::join!(stand_ins, deployed);
+        stand_ins?;
+        Ok::<_, Problem>(deployed?)
     };
     let results = work.await;
     shown.clear();

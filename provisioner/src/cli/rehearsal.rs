@@ -7,6 +7,7 @@ use tasks::estate::Host;
 
 use super::app::App;
 use super::arguments::Names;
+use super::containers::Shown;
 use super::scope::Scopes;
 use super::{domains, verify};
 use crate::engine::Failure;
@@ -14,7 +15,7 @@ use crate::report::print::{jsonln, outln};
 use crate::report::problem::{Problem, exit};
 use crate::report::style::{self, paint};
 use crate::report::text::{printable, seconds};
-use crate::verify::{Check, Keepsake, keepsake};
+use crate::verify::{Check, Keepsake, Testbed, keepsake};
 
 /// A rehearsal that has begun.
 pub(super) struct Rehearsal {
@@ -24,6 +25,15 @@ pub(super) struct Rehearsal {
     /// The hosts with the releases that they had.
     hosts: Vec<(String, String)>,
     began: Instant,
+}
+
+/// Opens the clients with which things are left and looked for.
+async fn testbed(app: &App, scopes: &Scopes<'_>) -> Result<Testbed, Problem> {
+    let shown = Shown::new(app);
+    let clients = keepsake::clients(scopes.promises()?);
+    let testbed = verify::testbed(app, scopes, clients, &shown).await;
+    shown.clear();
+    testbed
 }
 
 impl Rehearsal {
@@ -39,7 +49,7 @@ impl Rehearsal {
         let began = Instant::now();
         let scopes = Scopes::of(app);
         let promises = scopes.promises()?;
-        let testbed = verify::testbed(app, &scopes, keepsake::clients(promises)).await?;
+        let testbed = testbed(app, &scopes).await?;
         let word = testbed.run.clone();
         let left = keepsake::leave(promises, &testbed, &word).await;
         testbed.close().await?;
@@ -73,7 +83,7 @@ impl Rehearsal {
         let services = verify::services(app, &Names::default())?;
         let mut checks = verify::checks(app, &services, None).await?;
         let scopes = Scopes::of(app);
-        let testbed = verify::testbed(app, &scopes, keepsake::clients(scopes.promises()?)).await?;
+        let testbed = testbed(app, &scopes).await?;
         let mut found = Vec::new();
         for keepsake in &self.left {
             found.push(keepsake.find(&testbed, &self.word).await);

@@ -4,6 +4,7 @@
 //! is gone on with by running it again; nothing is remembered that could be wrong.
 
 use crate::report::print::{jsonln, outln};
+use std::convert::Infallible;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
@@ -48,10 +49,30 @@ impl Phases<'_> {
 }
 
 pub(super) async fn run(app: &App, options: &Up) -> Result<u8, Problem> {
-    let started = Instant::now();
     options.reports.ready()?;
     app.check()?;
     let hosts = app.named(&options.names)?;
+    let services = services(app, &options.names)?;
+    tokio::select! {
+        code = Box::pin(phases(app, options, &hosts, &services)) => code,
+        never = made_meanwhile(app, &services) => match never {},
+    }
+}
+
+/// Makes what the checks need as soon as hosts are at work, and never ends.
+async fn made_meanwhile(app: &App, services: &Subjects) -> Infallible {
+    // The checks tell why, as they need it.
+    let _ = verify::make_clients(app, services).await;
+    std::future::pending().await
+}
+
+async fn phases(
+    app: &App,
+    options: &Up,
+    hosts: &[&Host],
+    services: &Subjects,
+) -> Result<u8, Problem> {
+    let started = Instant::now();
     let mut phases = Phases {
         app,
         done: Vec::new(),
@@ -89,19 +110,19 @@ pub(super) async fn run(app: &App, options: &Up) -> Result<u8, Problem> {
     phases.end("deploy");
 
     phases.begin("apply", "what the roles say");
-    applied(app, &hosts, Work::Roles(Phase::Apply), "applying").await?;
+    applied(app, hosts, Work::Roles(Phase::Apply), "applying").await?;
     phases.end("apply");
 
     phases.begin("test", "the same hosts with real daemons");
-    containers::all_well(containers::test_hosts(app, &hosts, false, DEADLINE).await?)?;
+    containers::all_well(containers::test_hosts(app, hosts, false, DEADLINE).await?)?;
     phases.end("test");
 
     phases.begin("complete", "what had to wait");
-    completed(app, &hosts, Work::Roles(Phase::Completion), "completing").await?;
+    completed(app, hosts, Work::Roles(Phase::Completion), "completing").await?;
     phases.end("complete");
 
     let work = DomainWork::setup(&app.domains);
-    let on = domains::concerned(app, &work, &hosts)?;
+    let on = domains::concerned(app, &work, hosts)?;
     if !on.is_empty() {
         let names: Vec<_> = app.domains.names().collect();
         phases.begin("domains", &names.join(", "));
@@ -110,7 +131,7 @@ pub(super) async fn run(app: &App, options: &Up) -> Result<u8, Problem> {
     }
 
     phases.begin("converged", "planning once more must find nothing");
-    let roles = (hosts.as_slice(), Work::Roles(Phase::Completion));
+    let roles = (hosts, Work::Roles(Phase::Completion));
     for (hosts, work) in [roles, (on.as_slice(), Work::Domains(&work))] {
         if let Some((outcome, failure)) = converged(app, hosts, work).await? {
             return Ok(jobs::print_failed(app, &outcome, Tense::Would, failure));
@@ -119,8 +140,7 @@ pub(super) async fn run(app: &App, options: &Up) -> Result<u8, Problem> {
     phases.end("converged");
 
     phases.begin("verify", "with real clients");
-    let services = services(app, &options.names)?;
-    let checks = verify::checks(app, &services, None).await?;
+    let checks = verify::checks(app, services, None).await?;
     phases.end("verify");
     let took = phases.started.elapsed();
     options

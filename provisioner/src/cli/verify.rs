@@ -8,6 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use futures_util::FutureExt as _;
 use serde_json::json;
 use tasks::role::OwnRole;
 
@@ -140,7 +141,9 @@ async fn results(
         Some(_) => Ground::Containers,
         None => Ground::Servers(servers::gather(app).await?),
     };
-    let results = on(app, &scopes, subjects, upstream_name, &ground).await;
+    let shown = Shown::new(app);
+    let results = on(app, &scopes, subjects, upstream_name, &ground, &shown).await;
+    shown.clear();
     match ground {
         Ground::Containers => {}
         Ground::Servers(servers) => servers.close().await,
@@ -166,6 +169,7 @@ async fn on(
     }: &Subjects,
     upstream_name: Option<&str>,
     ground: &Ground,
+    shown: &Shown,
 ) -> Result<Results, Problem> {
     let promises = scopes.promises()?;
     let upstream_name = upstream_name.map(str::to_owned).or_else(archive_host);
@@ -178,51 +182,87 @@ async fn on(
             Ground::Servers(_) => Writes::Nothing(app.estate.marks()),
         },
     };
-    let mut results = Results::default();
-    for service in services {
-        if let (Ground::Servers(_), Some(why)) = (ground, service.not_on_servers) {
-            results.not_checked.push(NotChecked {
-                service: service.name.to_owned(),
-                checks: None,
-                why: why.to_owned(),
-            });
-            continue;
-        }
-        match (service.checks)(promises, &surroundings) {
-            Ok(acceptance) => {
-                let made = made(app, scopes, acceptance.as_ref(), ground).await;
-                results.append(settled(service.name, made)?);
+    let services = services.iter().map(|service| {
+        let work = async move {
+            if let (Ground::Servers(_), Some(why)) = (ground, service.not_on_servers) {
+                return Ok(NotChecked {
+                    service: service.name.to_owned(),
+                    checks: None,
+                    why: why.to_owned(),
+                }
+                .into());
             }
-            Err(missing) => results.extend(missed(service.name, &missing, *by_name)),
-        }
-    }
-    for role in own {
-        let own = OwnChecks::of(role, promises);
-        if own.is_empty() {
+            match (service.checks)(promises, &surroundings) {
+                Ok(acceptance) => {
+                    let made = made(app, scopes, acceptance.as_ref(), ground, shown).await;
+                    settled(service.name, made)
+                }
+                Err(missing) => Ok(missed(service.name, &missing, *by_name).into()),
+            }
+        };
+        work.boxed()
+    });
+    let own = own.iter().map(|role| {
+        let work = async move {
+            let own = OwnChecks::of(role, promises);
+            if !own.is_empty() {
+                return settled(role, made(app, scopes, &own, ground, shown).await);
+            }
             let missing = Missing::nothing_promised(
                 format!("no host has a check of '{role}'"),
                 "give a host the role, and see its `only` and `when`",
             );
-            results.extend(missed(role, &missing, *by_name));
-            continue;
-        }
-        results.append(settled(role, made(app, scopes, &own, ground).await)?);
+            Ok(missed(role, &missing, *by_name).into())
+        };
+        work.boxed()
+    });
+    // One waits for cron, another for the delay after a wrong password, a third for a job: together they take as long as
+    // the longest. Each is waited for, so that its clients are closed.
+    let made: Vec<_> = futures_util::future::join_all(services.chain(own)).await;
+    let mut results = Results::default();
+    for made in made {
+        results.append(made?);
     }
     Ok(results)
+}
+
+/// Makes the images of the clients that the checks of services need, while hosts are at work. What keeps one from being made
+/// is told by the checks.
+pub(super) async fn make_clients(app: &App, subjects: &Subjects) -> Result<(), Problem> {
+    let scopes = Scopes::of(app);
+    let promises = scopes.promises()?;
+    let surroundings = Surroundings {
+        stand_ins: app.estate.stand_ins(),
+        upstream_name: None,
+        writes: Writes::Everything,
+    };
+    let services = subjects.services.iter();
+    let services = services.filter_map(|service| (service.checks)(promises, &surroundings).ok());
+    let own = subjects.own.iter();
+    let own = own.map(|role| OwnChecks::of(role, promises).clients());
+    let clients = services.map(|checks| checks.clients()).chain(own);
+    let containers = app.containers().await?;
+    let places = clients.flatten().map(|it| (it.name, it.location));
+    for (client, location) in places.collect::<BTreeSet<_>>() {
+        let scope = scopes.client(client, location)?;
+        let engine = containers.engine();
+        engine
+            .ensure_client(client, &scope.release, &|_, _| {})
+            .await?;
+    }
+    Ok(())
 }
 
 /// Takes the results of a service. One host that cannot be asked must not hide what is known of the others.
 fn settled(service: &str, made: Result<Results, Unmade>) -> Result<Results, Problem> {
     match made {
         Ok(results) => Ok(results),
-        Err(Unmade::NoVantage(why)) => Ok(Results {
-            checks: Vec::new(),
-            not_checked: vec![NotChecked {
-                service: service.to_owned(),
-                checks: None,
-                why,
-            }],
-        }),
+        Err(Unmade::NoVantage(why)) => Ok(NotChecked {
+            service: service.to_owned(),
+            checks: None,
+            why,
+        }
+        .into()),
         Err(Unmade::Problem(problem)) => Ok(vec![not_made(service, problem)?].into()),
     }
 }
@@ -242,9 +282,10 @@ impl<E: Into<Problem>> From<E> for Unmade {
 
 /// Turns what is missing for a service's checks into one that failed. Where nothing is promised, that is no failure for
 /// whoever did not ask for the service by its name.
-fn missed(service: &str, missing: &Missing, by_name: bool) -> Option<Check> {
+fn missed(service: &str, missing: &Missing, by_name: bool) -> Vec<Check> {
     let fails = by_name || !missing.nothing_promised;
-    fails.then(|| Check::not_made(service, missing.to_string()))
+    let failed = fails.then(|| Check::not_made(service, missing.to_string()));
+    failed.into_iter().collect()
 }
 
 /// Makes the checks of a service with the clients that they need.
@@ -253,10 +294,11 @@ async fn made(
     scopes: &Scopes<'_>,
     acceptance: &dyn Acceptance,
     ground: &Ground,
+    shown: &Shown,
 ) -> Result<Results, Unmade> {
     let clients = acceptance.clients();
     let testbed = match ground {
-        Ground::Containers => testbed(app, scopes, clients).await?,
+        Ground::Containers => testbed(app, scopes, clients, shown).await?,
         Ground::Servers(servers) => {
             let clients = clients.into_iter();
             let clients = clients.map(|client| (client, acceptance.stands_on(client)));
@@ -286,6 +328,7 @@ pub(super) async fn testbed(
     app: &App,
     scopes: &Scopes<'_>,
     clients: Vec<Client>,
+    shown: &Shown,
 ) -> Result<Testbed, Problem> {
     let standing = |client: Client| {
         let scope = scopes.client(client.name, client.location)?;
@@ -294,11 +337,8 @@ pub(super) async fn testbed(
     let clients = clients.into_iter().map(standing);
     let clients = clients.collect::<Result<Vec<_>, Problem>>()?;
     let containers = app.containers().await?;
-    let shown = Shown::new(app);
     let progress = |host: &str, doing: &str| shown.show(host, doing);
-    let testbed = Testbed::in_containers(containers, run_word(), clients, &progress).await;
-    shown.clear();
-    Ok(testbed?)
+    Ok(Testbed::in_containers(containers, run_word(), clients, &progress).await?)
 }
 
 /// Turns what kept a service's checks from being made into one that failed, unless it keeps all others, too.
@@ -444,11 +484,11 @@ mod tests {
         let yet = Missing::nothing_promised("no domain has a web site", "name one");
         let broken = Missing::new("no host answers", "give a host the role");
         for (missing, named) in [(&yet, true), (&broken, true), (&broken, false)] {
-            let check = missed("web", missing, named).unwrap();
-            assert_eq!(exit_code(std::slice::from_ref(&check)), exit::FAILED);
-            assert_eq!(check.came, missing.to_string());
+            let checks = missed("web", missing, named);
+            assert_eq!(exit_code(&checks), exit::FAILED);
+            assert_eq!(checks[0].came, missing.to_string());
         }
-        assert_eq!(missed("web", &yet, false), None);
+        assert_eq!(missed("web", &yet, false), []);
     }
 
     #[test]

@@ -7,6 +7,8 @@ use std::{borrow::Cow, io};
 
 use sha2::{Digest, Sha256};
 
+use super::DockerError;
+
 /// Where prov's own files live inside a container.
 pub(super) const LIB: &str = tasks::estate::CONTAINER_PROGRAMS;
 
@@ -322,6 +324,17 @@ fn digest<'a>(files: impl Iterator<Item = File<'a>>, below: &str) -> String {
     }
     add(below.as_bytes());
     tasks::hex(&hash.finalize())
+}
+
+/// Finds a client by its name.
+pub(super) fn find_client(name: &str) -> Result<&'static ClientImage, DockerError> {
+    CLIENTS
+        .iter()
+        .find(|client| client.name == name)
+        .ok_or_else(|| DockerError::UnknownClient {
+            client: name.to_owned(),
+            nearest: tasks::nearest(name, CLIENTS.iter().map(|client| client.name)),
+        })
 }
 
 #[cfg(test)]

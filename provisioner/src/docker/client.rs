@@ -19,7 +19,7 @@ use tasks::content::Content;
 
 use super::{
     DockerError, EstateContainers, ExecOutput, Mode, Progress,
-    assets::{CLIENTS, ClientImage, LIB},
+    assets::{ClientImage, LIB, find_client},
     container::LANG,
     engine::{label, labels},
     exec,
@@ -91,10 +91,10 @@ impl EstateContainers {
         scope: &ClientScope,
         progress: &Progress<'_>,
     ) -> Result<i64, DockerError> {
-        let client = find(client)?;
+        let client = find_client(client)?;
         let image = self
             .engine
-            .ensure_client(client, &scope.release, progress)
+            .client_image(client, &scope.release, progress)
             .await?;
         self.ensure_network().await?;
         let terminal = Terminal::of_process();
@@ -125,10 +125,10 @@ impl EstateContainers {
         scope: &ClientScope,
         progress: &Progress<'_>,
     ) -> Result<ClientSession, DockerError> {
-        let client = find(client)?;
+        let client = find_client(client)?;
         let image = self
             .engine
-            .ensure_client(client, &scope.release, progress)
+            .client_image(client, &scope.release, progress)
             .await?;
         self.ensure_network().await?;
         let body = ContainerCreateBody {
@@ -360,23 +360,13 @@ fn pack(files: &[ClientFile]) -> std::io::Result<Vec<u8>> {
 
 /// Gives what starts a client where there is no container of its own: its program, or the script that its image has.
 pub fn client_program(name: &str) -> Result<Vec<&'static str>, DockerError> {
-    let client = find(name)?;
+    let client = find_client(name)?;
     let mut files = client.files.iter();
     let script = files.find(|file| file.path == client.program);
     Ok(match script {
         Some(script) => vec!["sh", "-c", script.content, client.program],
         None => vec![client.program],
     })
-}
-
-fn find(name: &str) -> Result<&'static ClientImage, DockerError> {
-    CLIENTS
-        .iter()
-        .find(|client| client.name == name)
-        .ok_or_else(|| DockerError::UnknownClient {
-            client: name.to_owned(),
-            nearest: tasks::nearest(name, CLIENTS.iter().map(|client| client.name)),
-        })
 }
 
 #[cfg(test)]

@@ -1,6 +1,11 @@
 //! The connection to the engine, and the estate whose containers it runs.
 
-use std::{collections::HashMap, env, time::Duration};
+use std::{
+    collections::HashMap,
+    env,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use bollard::Docker;
 use futures_util::{StreamExt, future::BoxFuture, stream};
@@ -46,6 +51,8 @@ pub(super) fn with_labels(wanted: &[(&str, &str)]) -> HashMap<String, Vec<String
 #[derive(Debug, Clone)]
 pub struct Engine {
     pub(super) docker: Docker,
+    /// The images and networks that this run makes sure of: one at a time does, and others wait for it.
+    making: Arc<Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>>,
 }
 
 impl Engine {
@@ -62,7 +69,19 @@ impl Engine {
                 .await
         };
         let docker = connected.await.map_err(unreachable)?;
-        Ok(Self { docker })
+        Ok(Self {
+            docker,
+            making: Arc::default(),
+        })
+    }
+
+    /// Waits until nobody else of this run makes sure of an image or network; others wait as long as the answer is held.
+    pub(super) async fn alone_with(&self, name: &str) -> tokio::sync::OwnedMutexGuard<()> {
+        let turn = {
+            let mut making = self.making.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(making.entry(name.to_owned()).or_default())
+        };
+        turn.lock_owned().await
     }
 
     /// Binds an estate's name and subnet to the engine.

@@ -13,7 +13,7 @@ use futures_util::StreamExt;
 use super::{
     DockerError, Engine, Progress,
     archive::Archive,
-    assets::{Asset, BaseInputs, ClientImage, StandInImage, context_of, digest_of},
+    assets::{Asset, BaseInputs, ClientImage, StandInImage, context_of, digest_of, find_client},
     engine::{Labels, label},
 };
 
@@ -48,6 +48,7 @@ impl Engine {
             security: archive.security.as_deref().unwrap_or_default(),
         };
         let digest = inputs.digest();
+        let _alone = self.alone_with(&image).await;
         if !rebuild && self.image_digest(&image).await?.as_deref() == Some(&digest) {
             return Ok(image);
         }
@@ -58,8 +59,20 @@ impl Engine {
         Ok(image)
     }
 
-    /// Makes sure that a client's image exists and is current; returns its name.
-    pub(super) async fn ensure_client(
+    /// Makes sure that a client's image exists and is current.
+    pub async fn ensure_client(
+        &self,
+        client: &str,
+        release: &str,
+        progress: &Progress<'_>,
+    ) -> Result<(), DockerError> {
+        let client = find_client(client)?;
+        self.client_image(client, release, progress).await?;
+        Ok(())
+    }
+
+    /// Makes sure of the same; returns the image's name.
+    pub(super) async fn client_image(
         &self,
         client: &ClientImage,
         release: &str,
@@ -96,6 +109,7 @@ impl Engine {
         let base_digest = self.image_digest(&base).await?.unwrap_or_default();
         let digest = digest_of(files, &base_digest);
         let image = format!("{name}:{release}");
+        let _alone = self.alone_with(&image).await;
         if self.image_digest(&image).await?.as_deref() != Some(&digest) {
             let context = context_of(files, &image_labels(&digest)).map_err(packing())?;
             self.build(&image, context, &base, false, progress).await?;

@@ -27,6 +27,7 @@ impl EstateContainers {
     /// Makes sure that the estate's network exists with its subnet.
     pub async fn ensure_network(&self) -> Result<(), DockerError> {
         let name = self.network_name();
+        let _alone = self.engine.alone_with(&name).await;
         let all = ListNetworksOptionsBuilder::new().build();
         let networks = self
             .docker()

@@ -104,9 +104,12 @@ impl From<Vec<Check>> for Results {
     }
 }
 
-impl Extend<Check> for Results {
-    fn extend<I: IntoIterator<Item = Check>>(&mut self, checks: I) {
-        self.checks.extend(checks);
+impl From<NotChecked> for Results {
+    fn from(not_checked: NotChecked) -> Self {
+        Self {
+            checks: Vec::new(),
+            not_checked: vec![not_checked],
+        }
     }
 }
 

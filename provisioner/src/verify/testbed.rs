@@ -4,6 +4,9 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use futures_util::FutureExt as _;
+use futures_util::future::join_all;
+
 use super::servers::As;
 use super::{Client, Servers, TestbedError};
 use crate::docker::{
@@ -51,15 +54,16 @@ impl Testbed {
         clients: Vec<(Client, ClientScope)>,
         progress: &Progress<'_>,
     ) -> Result<Self, DockerError> {
+        let opening = clients.iter().map(|(client, scope)| {
+            let opened = containers.open_client(client.name, scope, progress);
+            opened.map(|session| (*client, session))
+        });
         let mut seats = Vec::new();
         let mut opened = Ok(());
-        for (client, scope) in clients {
-            match containers.open_client(client.name, &scope, progress).await {
+        for (client, session) in join_all(opening).await {
+            match session {
                 Ok(session) => seats.push((client, Seat::Container(session))),
-                Err(error) => {
-                    opened = Err(error);
-                    break;
-                }
+                Err(error) => opened = opened.and(Err(error)),
             }
         }
         let testbed = Self {
