@@ -98,9 +98,8 @@ pub(super) struct Global {
     /// Print results in this form
     #[arg(long, global = true, value_enum, default_value_t = Output::Text)]
     pub(super) output: Output,
-    /// Show more; twice for a log of what happens, three times for all of it
-    #[arg(long, short, global = true, action = clap::ArgAction::Count)]
-    pub(super) verbose: u8,
+    #[command(flatten)]
+    pub(super) telling: super::telling::Telling,
     /// Show what not everybody may read on the hosts, too; what the estate calls secret stays hidden
     #[arg(long, global = true)]
     pub(super) show_private: bool,

@@ -1,9 +1,7 @@
 //! `prov deploy`, `prov test`, `prov down`: the life cycle of the estate's containers.
 
 use crate::report::print::{jsonln, outln};
-use std::io::IsTerminal as _;
 use std::net::{IpAddr, Ipv4Addr};
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde_json::json;
@@ -15,7 +13,9 @@ use tasks::role::{HostContext, OwnRole};
 use super::app::App;
 use super::arguments::{Deploy, Down, Test};
 use super::stand_ins;
-use crate::docker::{DeployOptions, DockerError, DownOptions, HostSpec, Removed, TestOptions};
+use crate::docker::{
+    DONE, DeployOptions, DockerError, DownOptions, HostSpec, Removed, TestOptions,
+};
 use crate::engine::{Event, Failure};
 use crate::report::problem::{Problem, exit};
 use crate::report::progress::Lines;
@@ -26,29 +26,20 @@ use crate::report::text;
 const LEAVING_SERVERS: &str = "nothing of it is in Docker; to take from a server what a role has set up, take the role from the host in estate.yml and \
      run `prov apply`; `prov domain NAME --remove` takes domains away, and both keep data unless `--purge-data` is given";
 
-/// Shows the progress that the Docker side reports by calls.
-pub(super) struct Shown(Mutex<Lines>, bool);
+/// Shows the progress that the Docker side reports by calls, until it is dropped.
+pub(super) struct Shown(Option<Lines>);
 
 impl Shown {
     pub(super) fn new(app: &App) -> Self {
-        Self(
-            Mutex::new(Lines::new(std::io::stderr().is_terminal())),
-            app.for_people(),
-        )
+        Self(app.progress().map(|detail| Lines::new(detail, None)))
     }
 
     pub(super) fn show(&self, host: &str, doing: &str) {
-        if self.1 {
-            let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            lines.take(host, &Event::Doing(doing.to_owned()));
+        match &self.0 {
+            Some(lines) if doing == DONE => lines.ended(host),
+            Some(lines) => lines.take(host, &Event::Doing(doing.to_owned())),
+            None => {}
         }
-    }
-
-    pub(super) fn clear(&self) {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clear();
     }
 }
 
@@ -141,7 +132,7 @@ pub(super) async fn deploy_hosts(
         Ok::<_, Problem>(deployed?)
     };
     let results = work.await;
-    shown.clear();
+    drop(shown);
     Ok(results?
         .into_iter()
         .map(|(host, result)| (host, result.map(|_| Vec::new())))
@@ -178,7 +169,7 @@ pub(super) async fn test_hosts(
         Ok(containers.test(&specs, options, &progress).await?)
     };
     let results = work.await;
-    shown.clear();
+    drop(shown);
     results
 }
 
@@ -256,7 +247,7 @@ pub(super) async fn down(app: &App, options: &Down) -> Result<u8, Problem> {
         base_images: options.base_images,
     };
     let removed = containers.down(options, &progress).await;
-    shown.clear();
+    drop(shown);
     let Removed { things, kept } = removed?;
     let state = app.state()?;
     state.forget("host-keys.json");

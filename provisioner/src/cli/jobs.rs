@@ -17,11 +17,11 @@ use super::work::{self, Leave, Work};
 use crate::engine::{
     self, Failure, HostOutcome, Job, Lock, Previewed, Progress, RunOutcome, SavedPlan, Status,
 };
-use crate::report::json;
 use crate::report::print::jsonln;
 use crate::report::problem::{Problem, exit};
 use crate::report::progress::{self, Results, Shown};
 use crate::report::text::{self, Tense};
+use crate::report::{self, json};
 use crate::ssh::Target;
 
 /// The jobs of hosts that can be reached, and what to report of the others.
@@ -200,11 +200,12 @@ pub(super) enum Show {
 impl Show {
     fn of(self, app: &App, jobs: &Jobs, tense: Tense) -> Shown {
         let results = (self == Self::AsTheyCome && !app.json()).then(|| {
-            let results = Results::new(jobs.order.clone(), tense, app.global.verbose > 0);
+            let results = Results::new(jobs.order.clone(), tense, app.detail());
             results.with(&jobs.unreachable)
         });
         Shown {
-            progress: !app.json(),
+            progress: app.progress(),
+            hosts: jobs.ready.len(),
             results,
             told: (tense == Tense::Did).then_some(signals::told),
         }
@@ -316,10 +317,15 @@ pub(super) fn print(app: &App, outcome: &RunOutcome, tense: Tense) {
     if app.json() {
         jsonln!("{:#}", json::run(outcome));
     } else {
-        crate::report::print::out(format_args!(
-            "{}",
-            text::run(outcome, tense, app.global.verbose > 0)
-        ));
+        crate::report::print::out(format_args!("{}", text::run(outcome, tense, app.detail())));
+        timings(app, &outcome.hosts);
+    }
+}
+
+/// Prints which hosts and which of their steps took longest, if that is asked for.
+pub(super) fn timings(app: &App, hosts: &[HostOutcome]) {
+    if app.global.telling.timings && app.for_people() {
+        crate::report::print::out(format_args!("{}", report::timings::timings(hosts)));
     }
 }
 

@@ -37,6 +37,7 @@ mod starter;
 mod status;
 mod targets;
 mod task;
+mod telling;
 mod template;
 mod this_run;
 mod up;
@@ -79,9 +80,9 @@ pub fn main() -> ExitCode {
     if arguments.global.no_color {
         anstream::ColorChoice::Never.write_global();
     }
-    logging(arguments.global.verbose);
+    logging(arguments.global.telling.verbose);
     let output = arguments.global.output;
-    let verbose = arguments.global.verbose > 0;
+    let verbose = arguments.global.telling.verbose > 0;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build();

@@ -54,7 +54,7 @@ pub(super) async fn run(app: &App, options: &Names) -> Result<u8, Problem> {
         let hosts: Vec<_> = rows.iter().map(json).collect();
         jsonln!("{:#}", json!({ "hosts": hosts }));
     } else {
-        table(&rows, app.global.verbose > 0);
+        table(&rows, app.global.telling.verbose > 0);
     }
     Ok(jobs::code(&outcome))
 }

@@ -32,7 +32,7 @@ async fn testbed(app: &App, scopes: &Scopes<'_>) -> Result<Testbed, Problem> {
     let shown = Shown::new(app);
     let clients = keepsake::clients(scopes.promises()?);
     let testbed = verify::testbed(app, scopes, clients, &shown).await;
-    shown.clear();
+    drop(shown);
     testbed
 }
 

@@ -83,7 +83,7 @@ impl Care {
                 .iter()
                 .filter_map(|name| app.estate.host(name))
                 .collect();
-            if !app.json() {
+            if app.tells() {
                 let names = names.join(", ");
                 let begun = outcomes.len() + group.len();
                 outln!(

@@ -9,6 +9,7 @@ use tokio::sync::watch;
 
 use super::exit;
 use crate::engine::Event;
+use crate::report::progress::no_more_lines;
 
 /// One for the process: once a signal is listened to, it no longer ends the process by itself.
 static STOP: OnceLock<watch::Sender<bool>> = OnceLock::new();
@@ -42,7 +43,9 @@ static AT_WORK: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
 pub(super) fn told(host: &str, event: &Event) {
     let mut at_work = AT_WORK.lock().unwrap_or_else(PoisonError::into_inner);
     match event {
-        Event::Doing(_) => at_work.insert(host.to_owned()),
+        Event::Doing(_) | Event::Changing { .. } | Event::Said(_) => {
+            at_work.insert(host.to_owned())
+        }
         Event::Finished(_) => at_work.remove(host),
     };
 }
@@ -60,6 +63,7 @@ async fn listen(stop: watch::Sender<bool>) {
             _ = terminate.recv() => {}
         }
         if stop.receiver_count() == 0 || stop.send_replace(true) {
+            no_more_lines();
             let at_work = AT_WORK.lock().unwrap_or_else(PoisonError::into_inner);
             if !at_work.is_empty() {
                 let hosts: Vec<_> = at_work.iter().map(String::as_str).collect();

@@ -101,7 +101,7 @@ impl App {
     /// Says, if more is to be shown, that a server is not looked for where the estate says.
     fn tell_of_another_address(&self, host: &Host, address: &str) {
         let known = host.address().to_string();
-        if self.global.verbose > 0 && address != known {
+        if self.global.telling.verbose > 0 && address != known {
             let host = host.name();
             errln!("{host}: at {address}, as the configuration of ssh says, not at {known}");
         }

@@ -38,7 +38,7 @@ struct Phases<'a> {
 impl Phases<'_> {
     fn begin(&mut self, phase: &'static str, what: &str) {
         self.started = Instant::now();
-        if !self.app.json() {
+        if self.app.tells() {
             outln!("{} {what}", paint(style::STRONG, &format!("== {phase}")));
         }
     }
@@ -172,7 +172,12 @@ async fn applied(
     let jobs = Jobs::gather(app, hosts, work).await?;
     let outcome = jobs::apply(app, jobs, 0, None, Show::Later).await;
     if !app.json() {
-        crate::report::print::out(format_args!("{}", text::summary(&outcome, Tense::Did)));
+        let detail = app.detail();
+        crate::report::print::out(format_args!(
+            "{}",
+            text::summary(&outcome, Tense::Did, detail)
+        ));
+        jobs::timings(app, &outcome.hosts);
     }
     let failure = jobs::failure(&outcome, doing).or_else(|| {
         // A host that had nothing left to change when the user asked to stop did not fail.
@@ -226,7 +231,7 @@ async fn converged(
 }
 
 fn say(app: &App, count: usize, of: usize, what: &str) {
-    if !app.json() {
+    if app.tells() {
         outln!(
             "   {count} of {} {what}",
             text::counted(of, "host", "hosts")

@@ -284,8 +284,9 @@ impl Upgrading<'_> {
         if !self.app.json() {
             crate::report::print::out(format_args!(
                 "{name}: {}",
-                text::summary(&outcome, Tense::Did)
+                text::summary(&outcome, Tense::Did, self.app.detail())
             ));
+            jobs::timings(self.app, &outcome.hosts);
         }
         let failed = outcome.hosts.iter().filter(|host| host.failed.is_some());
         let failed: Vec<_> = failed.map(|host| host.host.as_str()).collect();

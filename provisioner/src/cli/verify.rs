@@ -143,7 +143,7 @@ async fn results(
     };
     let shown = Shown::new(app);
     let results = on(app, &scopes, subjects, upstream_name, &ground, &shown).await;
-    shown.clear();
+    drop(shown);
     match ground {
         Ground::Containers => {}
         Ground::Servers(servers) => servers.close().await,
@@ -460,7 +460,7 @@ pub(super) fn json(checks: &[Check], elapsed: Duration) -> serde_json::Value {
 
 /// Prints the results for a person.
 pub(super) fn print(app: &App, checks: &[Check], elapsed: Duration) {
-    let text = report::checks(checks, elapsed, app.global.verbose > 0);
+    let text = report::checks(checks, elapsed, app.detail());
     crate::report::print::out(format_args!("{text}"));
 }
 

@@ -6,8 +6,12 @@ use bollard::query_parameters::DownloadFromContainerOptionsBuilder;
 use futures_util::{FutureExt, TryStreamExt};
 
 use super::{
-    DockerError, EstateContainers, HostSpec, Mode, Progress, assets::LIB, container::HostContainer,
-    engine::at_once, exec, image::missing_is_none,
+    DockerError, EstateContainers, HostSpec, Mode, Progress,
+    assets::LIB,
+    container::HostContainer,
+    engine::{DONE, at_once},
+    exec,
+    image::missing_is_none,
 };
 
 const HOST_KEY: &str = "/etc/ssh/ssh_host_ed25519_key.pub";
@@ -126,10 +130,12 @@ impl EstateContainers {
         self.make_account(host, &container).await?;
         progress(&host.name, "waiting for SSH");
         self.wait_for_ssh(host, &container).await?;
+        let host_key = self.host_key(&host.name).await?;
+        progress(&host.name, DONE);
         Ok(Deployed {
             host: host.name.clone(),
             address: host.address,
-            host_key: self.host_key(&host.name).await?,
+            host_key,
         })
     }
 

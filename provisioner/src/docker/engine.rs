@@ -17,6 +17,9 @@ use super::DockerError;
 /// Receives progress: the host (or image) that it is about, and what is being done.
 pub type Progress<'a> = dyn Fn(&str, &str) + Send + Sync + 'a;
 
+/// What is told of a host with which nothing more is done.
+pub const DONE: &str = "";
+
 /// Committing a large container is one silent request; the engine's own default is 2 minutes.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(900);
 

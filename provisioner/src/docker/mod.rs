@@ -34,7 +34,7 @@ pub use client::{AUTHORITY, ClientFile, ClientScope, ClientSession, client_progr
 pub use container::{HostSpec, Mode};
 pub use deploy::{DeployOptions, Deployed};
 pub use down::{DownOptions, Removed};
-pub use engine::{Engine, EstateContainers, Progress};
+pub use engine::{DONE, Engine, EstateContainers, Progress};
 pub use error::{DockerError, start_again};
 pub use exec::ExecOutput;
 pub use image::BASE_IMAGE;

@@ -21,7 +21,7 @@ use super::{
     DockerError, EstateContainers, HostSpec, Mode, Progress,
     assets::{LIB, library},
     container::{HostContainer, STOP_SECONDS},
-    engine::{at_once, label, labels},
+    engine::{DONE, at_once, label, labels},
     exec,
 };
 
@@ -111,8 +111,10 @@ impl EstateContainers {
             self.resume(host, current, options, progress).await?
         };
         progress(&host.name, "waiting for the services");
-        self.wait_for_services(host, &container, options.deadline, progress)
-            .await
+        let waited = self.wait_for_services(host, &container, options.deadline, progress);
+        let late = waited.await?;
+        progress(&host.name, DONE);
+        Ok(late)
     }
 
     /// Finds the container that holds a host's state, after an interrupted switch too. Removes nothing.

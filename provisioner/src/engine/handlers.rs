@@ -1,5 +1,7 @@
 //! Handlers at the end of a host's run: validated together, put back where one is refused, run, struck off.
 
+use std::time::Instant;
+
 use tasks::plan::handlers;
 use tasks::resource::{Handler, Handling};
 use tasks::step;
@@ -37,7 +39,10 @@ impl HostRun<'_> {
         for handler in &due {
             self.progress
                 .send(&self.job.host, Event::Doing(handler.name.clone()));
-            match self.handle(handler).await {
+            let since = Instant::now();
+            let handled = self.handle(handler).await;
+            outcome.took(format!("handler {}", handler.name), since);
+            match handled {
                 Ok(true) => outcome.handlers.push(handler.name.clone()),
                 Ok(false) => {}
                 Err(failure) => {

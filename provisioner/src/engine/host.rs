@@ -82,6 +82,9 @@ pub(super) fn given_up(job: &Job, exchange: &Exchange, progress: &Progress) -> P
     }
 }
 
+/// What logging in, becoming root and looking are called among the steps that took time.
+const LOOKING: &str = "log in and look";
+
 /// Says where a host is looked for, which the user's SSH configuration may have changed.
 fn looking(target: &Target) -> Event {
     Event::Doing(format!("looking at {}", target.address))
@@ -94,8 +97,10 @@ async fn look(
     outcome: &mut HostOutcome,
 ) -> Result<Basis, Failure> {
     progress.send(&job.host, looking(&job.target));
+    let since = Instant::now();
     let mut session = ReadSession::open(&job.target).await?;
     let mut answers = session.look(&job.queries()).await?;
+    outcome.took(LOOKING, since);
     answers.facts.reveal = job.show_private;
     let mut leaving = job.leaving(&answers.facts);
     if !leaving.is_empty() {
@@ -200,7 +205,9 @@ async fn change(
         Some(_) => job.queries(),
         None => job.queries().without_simulations(),
     };
+    let since = Instant::now();
     let opened = WriteSession::open(&job.target, how.lock, &queries).await?;
+    outcome.took(LOOKING, since);
     let (mut session, answers) = match opened {
         OpenOutcome::Ready(session, answers) => (session, answers),
         OpenOutcome::Unlockable { answer } => {

@@ -12,6 +12,7 @@ mod handlers;
 mod history;
 mod host;
 mod job;
+mod last_line;
 mod lockout;
 mod outcome;
 mod run;
@@ -39,7 +40,9 @@ pub use exchange::Exchange;
 pub use history::{Remembered, kept, runs};
 pub use host::Previewed;
 pub use job::{Basis, Job};
-pub use outcome::{ChangeOutcome, Failure, HostOutcome, RunOutcome, Status, Summary, Waiting};
+pub use outcome::{
+    ChangeOutcome, Failure, HostOutcome, RunOutcome, Status, Summary, Took, Waiting,
+};
 pub use saved::{SavedHost, SavedPlan, SavedScope};
 pub use session::{CommandSession, Lock, OpenOutcome, Output, ReadSession, Stepped, WriteSession};
 
@@ -48,6 +51,17 @@ pub use session::{CommandSession, Lock, OpenOutcome, Output, ReadSession, Steppe
 pub enum Event {
     /// It does this.
     Doing(String),
+    /// It makes a change.
+    Changing {
+        /// Which it is, counted from one.
+        number: usize,
+        /// How many are planned.
+        planned: usize,
+        /// What is changed.
+        what: String,
+    },
+    /// What it does has printed this line last, in which nothing is secret.
+    Said(String),
     /// It has ended, and this came of it.
     Finished(Box<HostOutcome>),
 }

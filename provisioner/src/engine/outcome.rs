@@ -1,6 +1,6 @@
 //! What became of each host: the data that every report is made from.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::ser::SerializeMap as _;
 use serde::{Serialize, Serializer};
@@ -41,8 +41,24 @@ pub struct HostOutcome {
     pub touched: bool,
     /// How often a script was sent and its answer awaited.
     pub round_trips: u32,
+    /// How long each step took, in their order; what is short and alike is not among them.
+    pub took: Vec<Took>,
     /// How long it took.
     pub elapsed: Duration,
+}
+
+/// How long a step took.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Took {
+    /// The resource or handler, or what else was done.
+    pub what: String,
+    /// How long that took.
+    #[serde(serialize_with = "as_millis", rename = "elapsed_ms")]
+    pub elapsed: Duration,
+}
+
+fn as_millis<S: Serializer>(elapsed: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_u64(crate::report::json::millis(*elapsed))
 }
 
 /// One change, as it is shown and reported.
@@ -188,8 +204,17 @@ impl HostOutcome {
             failed: None,
             touched: false,
             round_trips: 0,
+            took: Vec::new(),
             elapsed: Duration::ZERO,
         }
+    }
+
+    /// Notes that this was done since then.
+    pub fn took(&mut self, what: impl Into<String>, since: Instant) {
+        self.took.push(Took {
+            what: what.into(),
+            elapsed: since.elapsed(),
+        });
     }
 
     /// Gives the host's state in a word.

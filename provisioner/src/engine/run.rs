@@ -17,6 +17,7 @@ use tracing::Level;
 
 use super::exchange::Exchange;
 use super::job::{Job, files};
+use super::last_line::last_line;
 use super::lockout::Unconfirmed;
 use super::outcome::{Failure, HostOutcome};
 use super::saved::SavedHost;
@@ -89,7 +90,7 @@ impl<'a> HostRun<'a> {
         outcome: &mut HostOutcome,
     ) -> Result<(), Failure> {
         for index in 0..self.job.resources.len() {
-            let inputs = self.await_inputs(index, how.exchange).await;
+            let inputs = self.await_inputs(index, how.exchange, outcome).await;
             let declared = &self.job.resources[index].clone();
             let mut item = self.plan(declared, index)?;
             if let [missing, ..] = inputs.as_slice() {
@@ -100,17 +101,18 @@ impl<'a> HostRun<'a> {
                     return Err(stopped(&item, self.done));
                 }
                 self.done += 1;
-                let doing = format!(
-                    "{}/{} {}",
-                    self.done,
-                    self.total.max(self.done),
-                    item.name()
-                );
-                self.progress.send(&self.job.host, Event::Doing(doing));
+                let changing = Event::Changing {
+                    number: self.done,
+                    planned: self.total.max(self.done),
+                    what: item.name(),
+                };
+                self.progress.send(&self.job.host, changing);
+                let since = Instant::now();
                 self.guard(&item, how, outcome).await?;
                 outcome.touched = true;
-                self.make_change(declared, index, &item, change, how)
-                    .await?;
+                let made = self.make_change(declared, index, &item, change, how).await;
+                outcome.took(item.name(), since);
+                made?;
             }
             outcome.take_item(&item);
             if let Some(failure) = outcome.failed.take() {
@@ -151,17 +153,26 @@ impl<'a> HostRun<'a> {
     }
 
     /// Waits for what the resource needs from other hosts and puts it in; gives what will not come.
-    async fn await_inputs(&mut self, index: usize, exchange: &Exchange) -> Vec<Input> {
+    async fn await_inputs(
+        &mut self,
+        index: usize,
+        exchange: &Exchange,
+        outcome: &mut HostOutcome,
+    ) -> Vec<Input> {
         let declared = &self.job.resources[index];
         let inputs = declared.resource.manage().inputs();
         if inputs.is_empty() {
             return inputs;
         }
-        if let Some(input) = inputs.first() {
-            let doing = format!("waiting for {input}");
-            self.progress.send(&self.job.host, Event::Doing(doing));
-        }
+        let waiting = inputs.first().map(|input| format!("waiting for {input}"));
+        let waiting = waiting.unwrap_or_default();
+        let doing = Event::Doing(waiting.clone());
+        self.progress.send(&self.job.host, doing);
+        let since = Instant::now();
         let known = exchange.settled(&inputs).await;
+        if since.elapsed() > WORTH_TELLING {
+            outcome.took(waiting, since);
+        }
         let filled = declared.with_inputs(&known);
         let missing = filled.resource.manage().inputs();
         self.job.resources[index] = filled;
@@ -240,23 +251,18 @@ impl<'a> HostRun<'a> {
         model
     }
 
-    /// Makes one change, reads again what it may have altered, and checks that nothing is left to change.
-    async fn make_change(
-        &mut self,
+    /// Gives the handlers that the host does not know yet to be due, and the scripts that record what must outlive the run: before
+    /// a change, and once it is made.
+    fn records(
+        &self,
         declared: &Declared,
-        index: usize,
         item: &Item,
         change: &Change,
         how: &Applying<'_>,
-    ) -> Result<(), Failure> {
-        let (stop, exchange) = (&how.stop, how.exchange);
+    ) -> (Vec<Handler>, String, String) {
         let known = |handler: &&Handler| self.due.iter().all(|due| due.name != handler.name);
-        let record: Vec<_> = declared.notify.iter().filter(known).collect();
-        let later = self.job.resources.get(index + 1..).unwrap_or_default();
-        let mut queries = plan::altered(change, declared, later, &self.facts).without_simulations();
-        queries.extend(files(&self.job.exports));
-        let started = Instant::now();
-        let mut recorded: String = record.iter().map(|one| steps::record(one)).collect();
+        let notified: Vec<_> = declared.notify.iter().filter(known).cloned().collect();
+        let mut recorded: String = notified.iter().map(steps::record).collect();
         if self.unconfirmed.is_some() {
             let keep = switch::keeping(declared, change);
             if !keep.is_empty() {
@@ -269,7 +275,6 @@ impl<'a> HostRun<'a> {
             let text = wanted.text();
             recorded.push_str(&steps::recorded(&steps::remember(&memory.file, &text)));
         }
-        let run = &how.lock.run;
         let history = Record::of(
             self.done,
             item,
@@ -278,13 +283,38 @@ impl<'a> HostRun<'a> {
             &self.facts,
             &self.job.secrets,
         );
-        let (before, afterwards) = steps::history(run, &history);
+        let (before, afterwards) = steps::history(&how.lock.run, &history);
         recorded.push_str(&before);
-        let records = (recorded.as_str(), afterwards.as_str());
+        (notified, recorded, afterwards)
+    }
+
+    /// Makes one change, reads again what it may have altered, and checks that nothing is left to change.
+    async fn make_change(
+        &mut self,
+        declared: &Declared,
+        index: usize,
+        item: &Item,
+        change: &Change,
+        how: &Applying<'_>,
+    ) -> Result<(), Failure> {
+        let (stop, exchange) = (&how.stop, how.exchange);
+        let later = self.job.resources.get(index + 1..).unwrap_or_default();
+        let mut queries = plan::altered(change, declared, later, &self.facts).without_simulations();
+        queries.extend(files(&self.job.exports));
+        let started = Instant::now();
+        let (notified, before, afterwards) = self.records(declared, item, change, how);
+        let records = (before.as_str(), afterwards.as_str());
+        let (job, facts, progress) = (&*self.job, &self.facts, self.progress);
+        let heard = |tail: &[u8]| {
+            let private = plan::private_texts(&job.resources, facts);
+            if let Some(line) = last_line(tail, &job.secrets, &private) {
+                progress.send(&job.host, Event::Said(line));
+            }
+        };
         let stepped = loop {
             let stepped = self
                 .session
-                .apply(&change.steps, records, &declared.notify, &queries)
+                .apply(&change.steps, records, &declared.notify, &queries, &heard)
                 .await
                 .map_err(|error| Failure::from(error).of(item.name()))?;
             match &stepped {
@@ -295,14 +325,13 @@ impl<'a> HostRun<'a> {
                     if is_locked(&output.text) && started.elapsed() < LOCKED =>
                 {
                     let waiting = "waiting: another process installs packages".to_owned();
-                    self.progress.send(&self.job.host, Event::Doing(waiting));
+                    progress.send(&job.host, Event::Doing(waiting));
                     tokio::time::sleep(LOCKED / 120).await;
                 }
                 Stepped::Failed(_) | Stepped::Done(..) => break stepped,
             }
         };
-        let record: Vec<_> = record.into_iter().cloned().collect();
-        self.due.extend(record);
+        self.due.extend(notified);
         if let Some((have, wanted)) = &mut self.memory {
             have.clone_from(wanted);
         }
@@ -398,6 +427,9 @@ fn stopped(item: &Item, changes: usize) -> Failure {
         Remedy::again(": it goes on where this one stopped"),
     )
 }
+
+/// Waiting for another host is among the steps that took time from here on.
+const WORTH_TELLING: Duration = Duration::from_secs(1);
 
 /// How long another process that installs packages is waited for. apt waits by itself for one of its locks only:
 /// neither for that of the package lists, nor does `dpkg --configure` wait.

@@ -66,11 +66,17 @@ const SIGN: u64 = 2;
 /// Characters of a line of an answer: whole groups of base64, and few enough for one write to a pipe.
 const LINE: usize = 3000;
 
+/// Bytes of the end of a step's output that come with a sign of life. In base64 they fit into one write to a pipe, and the
+/// program that reads them keeps no place in the file that its reader at the end would begin at.
+pub const TAIL: usize = 1024;
+
 /// Has the host say every few seconds that it is still there, as long as the shell is: a long step says nothing by itself.
+/// While a step runs, the end of what it has printed so far comes along: descriptor 7 is its output, see [`preamble`].
 #[must_use]
 pub fn signs_of_life(nonce: &str) -> String {
     format!(
-        "( while sleep {SIGN} && kill -0 $$; do printf '\\n@{nonce} alive\\n' || exit; done ) 2>/dev/null </dev/null &\n"
+        "( while sleep {SIGN} && kill -0 $$; do prov_said=; [ ! -e /proc/$$/fd/7 ] || prov_said=$(tail -c {TAIL} /proc/$$/fd/7 | base64 -w 0); \
+         printf '\\n@{nonce} alive %s\\n' \"$prov_said\" || exit; done ) 2>/dev/null </dev/null &\n"
     )
 }
 

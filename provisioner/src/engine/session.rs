@@ -17,7 +17,9 @@ use super::script::{
     LOCK, environment, framed_command, preamble, quote, signs_of_life, writing_preamble,
 };
 use super::{steps, switch};
-use crate::ssh::{Allowance, Connection, Ended, Frame, RootShell, SshError, Target, connect};
+use crate::ssh::{
+    Allowance, Connection, Ended, Frame, Heard, RootShell, SshError, Target, connect,
+};
 
 /// How long a host may work on one script that changes it; large packages take their time.
 const CHANGING: Duration = Duration::from_secs(3600);
@@ -247,13 +249,14 @@ impl WriteSession {
     }
 
     /// Makes one change: records what `record` says, such as the handlers that it notifies, and `afterwards` once it is made; keeps what they may have to put back, carries out
-    /// the steps until one fails, and reads what is asked; all in one round trip.
+    /// the steps until one fails, and reads what is asked; all in one round trip. `heard` gets the end of what a long step prints.
     pub async fn apply(
         &mut self,
         steps: &[Step],
         (record, afterwards): (&str, &str),
         notified: &[Handler],
         queries: &QuerySet,
+        heard: Heard<'_>,
     ) -> Result<Stepped, SshError> {
         if let Some(failed) = self.send_ahead(steps).await? {
             return Ok(Stepped::Failed(failed));
@@ -286,7 +289,8 @@ impl WriteSession {
         script.push_str(&answers::script(queries));
         let script = self.held(script);
         let allowance = self.read.patience.changing(queries);
-        let frames = self.read.shell.run(&script, &allowance).await?;
+        let shell = &mut self.read.shell;
+        let frames = shell.run_heard(&script, &allowance, heard).await?;
         let mut said = String::new();
         for frame in &frames {
             let counts =

@@ -6,6 +6,8 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::process::Command;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use proptest::prelude::*;
 use tasks::content::Content;
 use tasks::probe::{
@@ -17,7 +19,7 @@ use tasks::step::{Run, Step};
 use tasks::value::{AccountName, HostPath, Mode, PackageName, ServiceName};
 
 use super::answers::{self, Answers};
-use super::{script, steps};
+use super::{last_line, script, steps};
 use crate::ssh::{Frame, SshError, frames};
 
 const NONCE: &str = "prov0";
@@ -873,6 +875,34 @@ fn a_program_with_a_name_that_scripts_use_is_the_program() {
         let (exit, _) = step(&Run::new([name, "/nonexistent"]).into());
         assert_eq!(exit, "127", "{name} is a function");
     }
+}
+
+#[test]
+fn while_a_step_runs_the_end_of_its_output_comes_with_signs_of_life() {
+    let step = "echo first; printf 'Unpacking nginx\\nhalf'; sleep 3; echo";
+    let script = format!(
+        "{}signs=$!\n{}{}kill $signs",
+        script::signs_of_life(NONCE),
+        script::preamble(NONCE),
+        script::framed_command("step:0", step)
+    );
+    let output = Command::new("sh").args(["-c", &script]).output().unwrap();
+    let text = String::from_utf8(output.stdout.clone()).unwrap();
+    let signs = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("@prov0 alive "));
+    let said: Vec<_> = signs
+        .map(|tail| STANDARD.decode(tail).unwrap())
+        .filter(|tail| !tail.is_empty())
+        .collect();
+    assert!(!said.is_empty(), "{text}");
+    for tail in &said {
+        let line = last_line::last_line(tail, &[], &[]);
+        assert_eq!(line.as_deref(), Some("Unpacking nginx"));
+    }
+    // Who reads meanwhile takes nothing of it away.
+    let frames = frames(&output.stdout, NONCE).unwrap();
+    assert_eq!(frames[0].bytes, b"first\nUnpacking nginx\nhalf\n\n0");
 }
 
 proptest! {

@@ -4,15 +4,18 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use super::style::{self, paint};
-use super::text::{counted, printable, seconds};
+use super::text::{Detail, counted, printable, seconds};
 use crate::verify::{Check, Matrix, NotChecked, matrices};
 
 /// Renders checks.
 #[must_use]
-pub fn checks(checks: &[Check], elapsed: Duration, verbose: bool) -> String {
+pub fn checks(checks: &[Check], elapsed: Duration, detail: Detail) -> String {
     let mut text = String::new();
-    table(&mut text, checks, verbose);
-    let drawn = matrices(checks);
+    table(&mut text, checks, detail);
+    let drawn = match detail {
+        Detail::Quiet => Vec::new(),
+        Detail::Usual | Detail::Full => matrices(checks),
+    };
     for drawn in &drawn {
         matrix(&mut text, drawn);
     }
@@ -52,7 +55,9 @@ pub fn failed(checks: &[Check]) -> usize {
     checks.iter().filter(|check| !check.passed).count()
 }
 
-fn table(text: &mut String, checks: &[Check], verbose: bool) {
+fn table(text: &mut String, checks: &[Check], detail: Detail) {
+    let is_shown = |check: &&Check| detail != Detail::Quiet || !check.passed;
+    let checks: Vec<_> = checks.iter().filter(is_shown).collect();
     let width = |text: fn(&Check) -> &str| {
         checks
             .iter()
@@ -76,7 +81,7 @@ fn table(text: &mut String, checks: &[Check], verbose: bool) {
             check.asked,
             paint(style::FAINT, &came)
         );
-        if !check.passed || verbose {
+        if !check.passed || detail == Detail::Full {
             let _ = writeln!(text, "              expected: {}", check.expected);
             let _ = writeln!(text, "              came:     {came}");
         }
@@ -159,13 +164,16 @@ mod tests {
             check("other to home", cell("other", "home"), "delivered", true),
             check("no relay", None, "550\u{1b}[2J relay", true),
         ];
-        let text = checks(&made, Duration::from_millis(1500), false);
+        let text = checks(&made, Duration::from_millis(1500), Detail::Usual);
         insta::assert_snapshot!(anstream::adapter::strip_str(&text).to_string());
     }
 
     #[test]
     fn checks_without_cells_draw_no_table() {
-        let text = checks(&[check("one", None, "", true)], Duration::ZERO, false);
+        let made = [check("one", None, "", true)];
+        let text = checks(&made, Duration::ZERO, Detail::Usual);
         assert_eq!(text.lines().count(), 2, "{text}");
+        let text = checks(&made, Duration::ZERO, Detail::Quiet);
+        assert_eq!(text.lines().count(), 1, "{text}");
     }
 }

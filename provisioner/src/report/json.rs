@@ -45,6 +45,7 @@ pub fn host(outcome: &HostOutcome) -> Value {
         "unchanged": outcome.unchanged,
         "failed": outcome.failed,
         "round_trips": outcome.round_trips,
+        "steps": outcome.took,
         "elapsed_ms": millis(outcome.elapsed),
     })
 }

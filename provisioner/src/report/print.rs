@@ -4,6 +4,8 @@ use std::fmt::Arguments;
 use std::io::{ErrorKind, Write as _};
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::screen;
+
 /// Becomes true once nobody reads standard output any more.
 static CLOSED: AtomicBool = AtomicBool::new(false);
 
@@ -26,7 +28,8 @@ fn write(text: &str) {
     if closed() {
         return;
     }
-    if let Err(error) = anstream::stdout().write_all(text.as_bytes())
+    let written = screen::printing(|| anstream::stdout().write_all(text.as_bytes()));
+    if let Err(error) = written
         && error.kind() == ErrorKind::BrokenPipe
     {
         CLOSED.store(true, Ordering::Relaxed);
@@ -36,7 +39,8 @@ fn write(text: &str) {
 
 /// Prints to standard error; where that is closed there is nobody to tell.
 pub fn err(text: Arguments<'_>) {
-    let _ = anstream::stderr().write_all(shown(&text.to_string()).as_bytes());
+    let text = shown(&text.to_string());
+    let _ = screen::printing(|| anstream::stderr().write_all(text.as_bytes()));
 }
 
 /// Writes out what cannot be seen or would draw on the terminal, but for ends of lines and prov's own colours. Whoever renders

@@ -1,24 +1,30 @@
-//! Progress on long work: a line per host on a terminal, plain lines elsewhere, nothing when the work is short.
+//! Progress on long work: lines on a terminal that are drawn again and again, elsewhere a line now and then about what takes
+//! long, and nothing when the work is short.
 
-use crate::report::print::errln;
 use std::collections::{BTreeMap, VecDeque};
-use std::io::IsTerminal as _;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle as Thread;
 use std::time::{Duration, Instant};
 
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use tasks::visible;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::JoinHandle;
 
+use super::board::{Board, is_image};
+use super::print::errln;
+use super::screen::{self, Drawer};
+pub use super::screen::{no_more_lines, without_lines};
 use super::style::{self, paint};
-use super::text::Tense;
+use super::text::{Detail, Tense};
 use crate::engine::{Event, HostOutcome};
 
 /// What of the events of a run is shown.
 #[derive(Debug, Default)]
 pub struct Shown {
-    /// Whether it is told what hosts are doing.
-    pub progress: bool,
+    /// How much is told of what hosts are doing; nothing where there is none.
+    pub progress: Option<Detail>,
+    /// How many hosts will end.
+    pub hosts: usize,
     /// The results of hosts, as they come.
     pub results: Option<Results>,
     /// Who else is told what hosts are doing.
@@ -31,29 +37,38 @@ const IN_ORDER: Duration = Duration::from_secs(2);
 /// Shows what hosts are doing, and their results, until the last sender of the channel is gone.
 #[must_use]
 pub fn show(mut events: UnboundedReceiver<(String, Event)>, mut shown: Shown) -> JoinHandle<()> {
-    let terminal = std::io::stderr().is_terminal();
     tokio::spawn(async move {
-        let mut lines = Lines::new(terminal);
+        let lines = shown
+            .progress
+            .map(|detail| Lines::new(detail, Some(shown.hosts)));
         loop {
             let Ok(event) = tokio::time::timeout(IN_ORDER, events.recv()).await else {
-                lines.results(shown.results.as_mut(), false);
+                results(shown.results.as_mut(), false);
                 continue;
             };
             let Some((host, event)) = event else { break };
             if let Some(told) = shown.told {
                 told(&host, &event);
             }
-            if shown.progress {
+            if let Some(lines) = &lines {
                 lines.take(&host, &event);
             }
             if let (Some(results), Event::Finished(outcome)) = (&mut shown.results, event) {
                 results.waiting.push((Instant::now(), *outcome));
             }
-            lines.results(shown.results.as_mut(), false);
+            results(shown.results.as_mut(), false);
         }
-        lines.clear();
-        lines.results(shown.results.as_mut(), true);
+        drop(lines);
+        results(shown.results.as_mut(), true);
     })
+}
+
+/// Prints results that are to be shown by now.
+fn results(results: Option<&mut Results>, all: bool) {
+    let Some(results) = results else { return };
+    while let Some(text) = results.next(all) {
+        super::print::out(format_args!("{text}"));
+    }
 }
 
 /// Results of hosts, which are shown in the order of the estate as long as nobody waits for that.
@@ -62,18 +77,18 @@ pub struct Results {
     order: VecDeque<String>,
     waiting: Vec<(Instant, HostOutcome)>,
     tense: Tense,
-    verbose: bool,
+    detail: Detail,
 }
 
 impl Results {
     /// Waits for the results of these hosts.
     #[must_use]
-    pub fn new(order: Vec<String>, tense: Tense, verbose: bool) -> Self {
+    pub fn new(order: Vec<String>, tense: Tense, detail: Detail) -> Self {
         Self {
             order: order.into(),
             waiting: Vec::new(),
             tense,
-            verbose,
+            detail,
         }
     }
 
@@ -99,116 +114,287 @@ impl Results {
         };
         let (_, outcome) = self.waiting.remove(by_order.or_else(overdue)?);
         self.order.retain(|name| *name != outcome.host);
-        Some(super::text::one_host(&outcome, self.tense, self.verbose))
+        Some(super::text::one_host(&outcome, self.tense, self.detail))
     }
 }
 
-/// Shows progress that comes by calls.
+/// Shows what hosts are doing until it is dropped.
 pub struct Lines {
-    terminal: bool,
-    bars: MultiProgress,
-    hosts: BTreeMap<String, ProgressBar>,
-    said: BTreeMap<String, Instant>,
-    started: Instant,
+    shared: Arc<Shared>,
+    drawer: Option<Thread<()>>,
 }
 
-/// The lines that are on the terminal now.
-static SHOWN: Mutex<Option<MultiProgress>> = Mutex::new(None);
-
-/// Does something that needs the terminal for itself.
-pub fn without_lines<T>(work: impl FnOnce() -> T) -> T {
-    let shown = SHOWN.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    match shown {
-        Some(bars) => bars.suspend(work),
-        None => work(),
-    }
+/// What who tells and who draws have in common.
+struct Shared {
+    told: Mutex<Told>,
+    /// Wakes who draws when it is to end.
+    ends: Condvar,
 }
 
-/// How often a line about an image being built is shown where lines stay.
-const SAMPLE: Duration = Duration::from_secs(10);
+struct Told {
+    board: Board,
+    /// What hosts are doing, where lines stay.
+    steps: Steps,
+    over: bool,
+}
 
-/// Work that is done sooner than this is not worth a line that vanishes again.
-const PATIENCE: Duration = Duration::from_millis(200);
+/// How often the lines are drawn anew.
+const TICK: Duration = Duration::from_millis(200);
+
+/// Work that is done sooner than this is not worth lines that vanish again.
+const PATIENCE: Duration = Duration::from_millis(400);
 
 impl Lines {
-    /// Begins.
+    /// Begins; `hosts` is how many will end, where that is known.
     #[must_use]
-    pub fn new(terminal: bool) -> Self {
-        let bars = MultiProgress::new();
-        *SHOWN.lock().unwrap_or_else(PoisonError::into_inner) = Some(bars.clone());
+    pub fn new(detail: Detail, hosts: Option<usize>) -> Self {
+        let started = Instant::now();
+        let shared = Arc::new(Shared {
+            told: Mutex::new(Told {
+                board: Board::new(hosts, started),
+                steps: Steps::new(detail, started),
+                over: false,
+            }),
+            ends: Condvar::new(),
+        });
+        let drawer = (detail != Detail::Quiet).then(|| {
+            let shared = Arc::clone(&shared);
+            let live = screen::is_live();
+            std::thread::spawn(move || draw(&shared, live.then(Drawer::new)))
+        });
+        Self { shared, drawer }
+    }
+
+    /// Takes note of one event.
+    pub fn take(&self, host: &str, event: &Event) {
+        let mut told = self.shared.told();
+        let now = Instant::now();
+        told.board.take(host, event, now);
+        told.steps.take(host, event, now);
+    }
+
+    /// Takes note that nothing is done with a host any more.
+    pub fn ended(&self, host: &str) {
+        let mut told = self.shared.told();
+        told.board.ended(host);
+        told.steps.under_way.remove(host);
+    }
+}
+
+impl Drop for Lines {
+    fn drop(&mut self) {
+        self.shared.told().over = true;
+        self.shared.ends.notify_all();
+        if let Some(drawer) = self.drawer.take() {
+            // Should it have failed, only lines are lost.
+            let _ = drawer.join();
+        }
+    }
+}
+
+impl Shared {
+    fn told(&self) -> MutexGuard<'_, Told> {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Draws the lines, or tells of what takes long, until there is nothing to tell any more.
+fn draw(shared: &Shared, drawer: Option<Drawer>) {
+    let started = Instant::now();
+    let mut told = shared.told();
+    while !told.over {
+        let waited = shared.ends.wait_timeout(told, TICK);
+        told = waited.unwrap_or_else(PoisonError::into_inner).0;
+        if told.over || started.elapsed() < PATIENCE {
+            continue;
+        }
+        let now = Instant::now();
+        if let Some(drawer) = drawer {
+            let size = screen::size();
+            let lines = told.board.lines(now, size);
+            // Who tells does not wait for a slow terminal.
+            drop(told);
+            screen::draw(drawer, lines, size);
+        } else {
+            let due = told.steps.due(now);
+            drop(told);
+            for line in due {
+                errln!("{line}");
+            }
+        }
+        told = shared.told();
+    }
+    if let Some(drawer) = drawer {
+        drawer.end();
+    } else {
+        let rest = std::mem::take(&mut told.steps.at_once);
+        drop(told);
+        for line in rest {
+            errln!("{line}");
+        }
+    }
+}
+
+/// What hosts are doing where lines stay: told of once it takes long, and again from time to time.
+struct Steps {
+    detail: Detail,
+    started: Instant,
+    under_way: BTreeMap<String, Step>,
+    /// Lines that are told at once.
+    at_once: Vec<String>,
+}
+
+struct Step {
+    what: String,
+    since: Instant,
+    said: String,
+    next: Duration,
+}
+
+/// A step that takes as long as this is told of.
+const LONG: Duration = Duration::from_secs(10);
+
+impl Steps {
+    fn new(detail: Detail, started: Instant) -> Self {
         Self {
-            terminal,
-            bars,
-            hosts: BTreeMap::new(),
-            said: BTreeMap::new(),
-            started: Instant::now(),
+            detail,
+            started,
+            under_way: BTreeMap::new(),
+            at_once: Vec::new(),
         }
     }
 
-    /// Shows one event.
-    pub fn take(&mut self, host: &str, event: &Event) {
+    fn take(&mut self, host: &str, event: &Event, now: Instant) {
         match event {
-            Event::Doing(what) if self.terminal => {
-                let bar = self.hosts.entry(host.to_owned()).or_insert_with(|| {
-                    let bar = self.bars.add(ProgressBar::new_spinner());
-                    let style = ProgressStyle::with_template(
-                        "{spinner} {prefix:24!} {elapsed:>4}  {wide_msg}",
-                    );
-                    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
-                    bar.set_prefix(host.to_owned());
-                    bar.enable_steady_tick(PATIENCE);
-                    bar
-                });
-                bar.set_message(tasks::visible(what));
-            }
-            // Where lines stay, only work that takes a while is worth one, and of an image being built a sample.
-            Event::Doing(what) if !what.starts_with("looking") && self.is_due(host) => {
-                let elapsed = super::text::seconds(self.started.elapsed());
-                errln!(
-                    "{} {host}: {}",
-                    paint(style::FAINT, &format!("{elapsed:>8}")),
-                    tasks::visible(what)
-                );
-            }
-            Event::Doing(_) => {}
-            Event::Finished(_) => {
-                if let Some(bar) = self.hosts.remove(host) {
-                    bar.finish_and_clear();
+            Event::Doing(what) => self.begins(host, what, now),
+            Event::Changing {
+                number,
+                planned,
+                what,
+            } => self.begins(host, &format!("{number}/{planned} {what}"), now),
+            Event::Said(said) => {
+                if let Some(step) = self.under_way.get_mut(host) {
+                    step.said = visible(said);
                 }
             }
+            Event::Finished(_) => drop(self.under_way.remove(host)),
         }
     }
 
-    /// Tells whether a line about this is due: always for a host, now and then for an image, which has a lot to say.
-    fn is_due(&mut self, host: &str) -> bool {
-        if !host.contains('/') {
-            return true;
+    fn begins(&mut self, host: &str, what: &str, now: Instant) {
+        // An image that is built tells of each of its lines: that is one step.
+        let what = visible(what);
+        if is_image(host)
+            && let Some(step) = self.under_way.get_mut(host)
+        {
+            step.said = what;
+            return;
         }
-        let due = self
-            .said
-            .get(host)
-            .is_none_or(|last| last.elapsed() > SAMPLE);
-        if due {
-            self.said.insert(host.to_owned(), Instant::now());
+        if self.detail == Detail::Full {
+            let line = self.line(now, host, &what);
+            self.at_once.push(line);
         }
+        let step = Step {
+            what,
+            since: now,
+            said: String::new(),
+            next: LONG,
+        };
+        self.under_way.insert(host.to_owned(), step);
+    }
+
+    /// Gives the lines that are due.
+    fn due(&mut self, now: Instant) -> Vec<String> {
+        let mut due = std::mem::take(&mut self.at_once);
+        let mut long = Vec::new();
+        for (host, step) in &mut self.under_way {
+            let elapsed = now.saturating_duration_since(step.since);
+            if elapsed >= step.next {
+                step.next *= 3;
+                let mut what = format!("{} for {}", step.what, super::text::seconds(elapsed));
+                if !step.said.is_empty() {
+                    what = format!("{what}: {}", step.said);
+                }
+                long.push((host.clone(), what));
+            }
+        }
+        due.extend(long.iter().map(|(host, what)| self.line(now, host, what)));
         due
     }
 
-    /// Prints results that are to be shown by now.
-    fn results(&self, results: Option<&mut Results>, all: bool) {
-        let Some(results) = results else { return };
-        while let Some(text) = results.next(all) {
-            self.bars
-                .suspend(|| super::print::out(format_args!("{text}")));
-        }
+    fn line(&self, now: Instant, host: &str, what: &str) -> String {
+        let elapsed = super::text::seconds(now.saturating_duration_since(self.started));
+        let elapsed = paint(style::FAINT, &format!("{elapsed:>8}"));
+        format!("{elapsed} {}: {what}", visible(host))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plain(lines: &[String]) -> Vec<String> {
+        let lines = lines.iter();
+        lines
+            .map(|line| anstream::adapter::strip_str(line).to_string())
+            .collect()
     }
 
-    /// Takes the lines away.
-    pub fn clear(&mut self) {
-        for bar in std::mem::take(&mut self.hosts).into_values() {
-            bar.finish_and_clear();
+    #[test]
+    fn where_lines_stay_what_takes_long_is_told_of_and_more_and_more_seldom() {
+        let now = Instant::now();
+        let after = |seconds| now + Duration::from_secs(seconds);
+        let mut steps = Steps::new(Detail::Usual, now);
+        let changing = |number| Event::Changing {
+            number,
+            planned: 2,
+            what: "packages nginx".to_owned(),
+        };
+        steps.take("web1", &changing(1), now);
+        assert!(steps.due(after(9)).is_empty());
+        steps.take("web1", &changing(2), after(9));
+        assert!(steps.due(after(18)).is_empty());
+        steps.take(
+            "web1",
+            &Event::Said("Unpacking\u{1b}[2J".to_owned()),
+            after(18),
+        );
+        assert_eq!(
+            plain(&steps.due(after(19))),
+            ["  19.0 s web1: 2/2 packages nginx for 10.0 s: Unpacking\\u{1b}[2J"]
+        );
+        assert!(steps.due(after(38)).is_empty());
+        assert_eq!(steps.due(after(39)).len(), 1);
+        assert!(steps.due(after(98)).is_empty());
+        assert_eq!(steps.due(after(99)).len(), 1);
+        let outcome = HostOutcome::new("web1");
+        steps.take("web1", &Event::Finished(Box::new(outcome)), after(100));
+        assert!(steps.due(after(1000)).is_empty());
+    }
+
+    #[test]
+    fn an_image_that_is_built_is_one_step() {
+        let now = Instant::now();
+        let mut steps = Steps::new(Detail::Usual, now);
+        for second in 0..10 {
+            let line = Event::Doing(format!("Setting up package {second}"));
+            steps.take("prov/base", &line, now + Duration::from_secs(second));
         }
-        // A terminal that went away cannot be cleared.
-        let _ = self.bars.clear();
+        let due = plain(&steps.due(now + LONG));
+        assert_eq!(
+            due,
+            ["  10.0 s prov/base: Setting up package 0 for 10.0 s: Setting up package 9"]
+        );
+    }
+
+    #[test]
+    fn who_wants_to_see_more_sees_every_step() {
+        let now = Instant::now();
+        let mut steps = Steps::new(Detail::Full, now);
+        steps.take("web1", &Event::Doing("looking at 10.0.0.1".to_owned()), now);
+        assert_eq!(
+            plain(&steps.due(now)),
+            ["   0.0 s web1: looking at 10.0.0.1"]
+        );
     }
 }

@@ -6,7 +6,7 @@ use tasks::plan::{Action, Reason};
 use tasks::{Diagnostic, Place};
 
 use super::problem::{Problem, exit};
-use super::text::{self, Tense};
+use super::text::{self, Detail, Tense};
 use crate::engine::{ChangeOutcome, Failure, HostOutcome, RunOutcome, Waiting};
 
 fn plain(text: &str) -> String {
@@ -63,14 +63,14 @@ fn outcome() -> RunOutcome {
 
 #[test]
 fn a_preview_shows_changes_what_waits_and_why_a_host_failed() {
-    insta::assert_snapshot!(plain(&text::run(&outcome(), Tense::Would, false)));
+    insta::assert_snapshot!(plain(&text::run(&outcome(), Tense::Would, Detail::Usual)));
 }
 
 #[test]
 fn a_host_of_which_only_handlers_are_left_does_not_have_no_changes() {
     let mut host = HostOutcome::new("mx");
     host.handlers.push("restart dnsmasq".into());
-    let told = plain(&text::one_host(&host, Tense::Would, false));
+    let told = plain(&text::one_host(&host, Tense::Would, Detail::Usual));
     assert!(
         told.contains(" 1 handler\n") && !told.contains("0 changes"),
         "{told}"
@@ -81,7 +81,7 @@ fn a_host_of_which_only_handlers_are_left_does_not_have_no_changes() {
 fn domains_that_were_not_looked_at_are_named() {
     let mut run = outcome();
     run.other_domains = vec!["example.com".into(), "example.org".into()];
-    let told = |tense| plain(&text::run(&run, tense, false));
+    let told = |tense| plain(&text::run(&run, tense, Detail::Usual));
     let would = "2 domains were not looked at: example.com, example.org; `prov diff --domains` looks at them, too.\n";
     assert!(
         told(Tense::Would).ends_with(would),
@@ -93,14 +93,14 @@ fn domains_that_were_not_looked_at_are_named() {
     assert!(told(Tense::Did).ends_with(did), "{}", told(Tense::Did));
     run.other_domains.pop();
     let one = "1 domain was not looked at: example.com; `prov diff --domains` looks at it, too.\n";
-    let shown = plain(&text::run(&run, Tense::Would, false));
+    let shown = plain(&text::run(&run, Tense::Would, Detail::Usual));
     assert!(shown.ends_with(one), "{shown}");
     assert_eq!(super::json::run(&run)["other_domains"][0], "example.com");
 }
 
 #[test]
 fn a_recap_follows_what_was_done() {
-    insta::assert_snapshot!(plain(&text::summary(&outcome(), Tense::Did)));
+    insta::assert_snapshot!(plain(&text::summary(&outcome(), Tense::Did, Detail::Usual)));
 }
 
 #[test]
@@ -156,7 +156,7 @@ fn nothing_that_a_host_says_can_draw_on_the_terminal() {
         other_domains: Vec::new(),
         not_begun: Vec::new(),
     };
-    let shown = plain(&text::run(&run, Tense::Did, false));
+    let shown = plain(&text::run(&run, Tense::Did, Detail::Usual));
     assert_eq!(shown.matches("\\u{1b}[2J").count(), 3, "{shown}");
     let problem = Problem::Failed(Failure::new("the host said \u{1b}[2J", ""));
     assert!(problem.text().contains("\\u{1b}[2J"));
@@ -168,4 +168,18 @@ fn a_run_that_is_not_what_was_asked_for_is_one_object_for_programs_too() {
     let object = super::json::failed_run(&outcome(), &failure);
     assert_eq!(object["failed"]["cause"], "some things are still deferred");
     assert!(object["hosts"].is_array() && object["summary"].is_object());
+}
+
+#[test]
+fn who_wants_little_reads_what_failed_and_how_it_ended() {
+    let told = plain(&text::run(&outcome(), Tense::Did, Detail::Quiet));
+    assert!(
+        !told.contains("dnsmasq") && !told.contains("caldav"),
+        "{told}"
+    );
+    assert!(told.starts_with("dns-external"), "{told}");
+    assert!(
+        told.contains("hint: free space on the host\n3 hosts: "),
+        "{told}"
+    );
 }

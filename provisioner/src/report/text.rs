@@ -19,6 +19,17 @@ pub enum Tense {
     Did,
 }
 
+/// How much a person wants to read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Detail {
+    /// What failed, and how it ended.
+    Quiet,
+    /// What was found and done.
+    Usual,
+    /// All of it.
+    Full,
+}
+
 /// Column at which the state of a host stands.
 const STATE_COLUMN: usize = 64;
 
@@ -27,12 +38,12 @@ const MOST_DIFF: usize = 200;
 
 /// Renders a run: each host, unless they have been shown, a recap, a closing line.
 #[must_use]
-pub fn run(outcome: &RunOutcome, tense: Tense, verbose: bool) -> String {
+pub fn run(outcome: &RunOutcome, tense: Tense, detail: Detail) -> String {
     let mut text = String::new();
     for outcome in outcome.hosts.iter().filter(|_| !outcome.shown) {
-        host(&mut text, outcome, tense, verbose);
+        text.push_str(&one_host(outcome, tense, detail));
     }
-    if tense == Tense::Did && outcome.hosts.len() > 1 {
+    if tense == Tense::Did && outcome.hosts.len() > 1 && detail != Detail::Quiet {
         recap(&mut text, outcome);
     }
     closing(&mut text, &outcome.summary(), tense, outcome.elapsed);
@@ -78,28 +89,32 @@ fn other_domains(text: &mut String, domains: &[String], tense: Tense) {
     };
 }
 
-/// Renders what became of one host.
+/// Renders what became of one host; nothing where that is not worth a word.
 #[must_use]
-pub fn one_host(outcome: &HostOutcome, tense: Tense, verbose: bool) -> String {
+pub fn one_host(outcome: &HostOutcome, tense: Tense, detail: Detail) -> String {
     let mut text = String::new();
-    host(&mut text, outcome, tense, verbose);
+    if detail != Detail::Quiet || outcome.failed.is_some() {
+        host(&mut text, outcome, tense, detail);
+    }
     text
 }
 
 /// Renders a run in short: what failed, a recap, a closing line.
 #[must_use]
-pub fn summary(outcome: &RunOutcome, tense: Tense) -> String {
+pub fn summary(outcome: &RunOutcome, tense: Tense, detail: Detail) -> String {
     let mut text = String::new();
     for outcome in outcome.hosts.iter().filter(|host| host.failed.is_some()) {
-        host(&mut text, outcome, tense, false);
+        host(&mut text, outcome, tense, Detail::Usual);
     }
-    recap(&mut text, outcome);
+    if detail != Detail::Quiet {
+        recap(&mut text, outcome);
+    }
     closing(&mut text, &outcome.summary(), tense, outcome.elapsed);
     text
 }
 
 /// Renders one host.
-fn host(text: &mut String, outcome: &HostOutcome, tense: Tense, verbose: bool) {
+fn host(text: &mut String, outcome: &HostOutcome, tense: Tense, detail: Detail) {
     let status = outcome.status();
     let state = match status {
         Status::UpToDate if outcome.deferred.is_empty() => "up to date".to_owned(),
@@ -129,7 +144,7 @@ fn host(text: &mut String, outcome: &HostOutcome, tense: Tense, verbose: bool) {
         self::left(text, left);
     }
     for outcome in &outcome.changes {
-        change(text, outcome, verbose);
+        change(text, outcome, detail);
     }
     for waiting in &outcome.unknown {
         let _ = writeln!(
@@ -234,7 +249,7 @@ fn left(text: &mut String, left: &Left) {
     }
 }
 
-fn change(text: &mut String, change: &ChangeOutcome, verbose: bool) {
+fn change(text: &mut String, change: &ChangeOutcome, detail: Detail) {
     let glyph = change.action.glyph().to_string();
     let mut line = format!(
         "  {} {:<9} {}",
@@ -258,7 +273,7 @@ fn change(text: &mut String, change: &ChangeOutcome, verbose: bool) {
     let reason = format!("{}{guarded}", change.reason);
     let _ = writeln!(text, "{line}   {}", paint(style::FAINT, &reason));
     let lines: Vec<_> = change.diff.lines().collect();
-    let shown = if verbose {
+    let shown = if detail == Detail::Full {
         lines.len()
     } else {
         MOST_DIFF.min(lines.len())

@@ -35,7 +35,7 @@ pub use received::Frame;
 pub(crate) use received::frames;
 pub use root::AtTerminal;
 pub use route::{Wanted, route};
-pub use shell::{Allowance, Ended, RootShell};
+pub use shell::{Allowance, Ended, Heard, RootShell};
 pub use terminal::interactive;
 
 use std::time::Duration;

@@ -3,7 +3,7 @@
 //! A line of ours is `@NONCE WORD …`. Text that a login script prints beside it does not matter: lines of ours are
 //! short enough to be written in one piece, so that other text can only stand before them or between them. An answer
 //! comes in parts: `+ NAME` begins it, each `= BASE64` is a part, and `- LENGTH` ends it and gives the length of all
-//! parts and of the line ends between them. What is kept of a host is bounded, whatever it sends.
+//! parts and of the line ends between them. A sign of life may bring the end of what the running step has printed. What is kept of a host is bounded, whatever it sends.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -35,8 +35,8 @@ pub struct Frame {
 pub(super) enum Line {
     /// The shell runs, as the user with this number.
     Shell(u32),
-    /// The host is still at work.
-    Alive,
+    /// The host is still at work, and this is the end of what the running step has printed.
+    Alive(Vec<u8>),
     /// A part of an answer.
     Part,
     /// The script with this number has run to its end.
@@ -191,7 +191,7 @@ impl Received {
                 self.frames.push(frame);
                 Line::Part
             }
-            "alive" => Line::Alive,
+            "alive" => Line::Alive(STANDARD.decode(rest).map_err(|_| broken())?),
             "shell" | "end" => match (rest.parse(), word) {
                 (Ok(uid), "shell") => Line::Shell(uid),
                 (Ok(sequence), _) => Line::End(sequence),
@@ -311,9 +311,23 @@ mod tests {
             let said: Vec<_> = packets
                 .flat_map(|part| received.take(part).unwrap())
                 .collect();
-            assert_eq!(said, [Line::Shell(0), Line::Alive, Line::End(7)]);
+            assert_eq!(
+                said,
+                [Line::Shell(0), Line::Alive(Vec::new()), Line::End(7)]
+            );
             assert_eq!(received.noise(), "hello rest");
         }
+    }
+
+    #[test]
+    fn a_sign_of_life_may_bring_what_the_running_step_has_printed() {
+        let mut received = Received::new("n");
+        let said = received.take(b"@n alive \n@n alive aGkK\n").unwrap();
+        assert_eq!(
+            said,
+            [Line::Alive(Vec::new()), Line::Alive(b"hi\n".to_vec())]
+        );
+        assert!(received.take(b"@n alive a!\n").is_err());
     }
 
     #[test]
@@ -326,6 +340,6 @@ mod tests {
         assert!(received.noise().len() <= MOST_NOISE + MOST_LINE + 1);
         assert!(received.line.capacity() <= 2_000_000);
         assert!(received.noise_bytes() > 1_100_000);
-        assert!(received.take(b" @n alive\n").unwrap() == [Line::Alive]);
+        assert!(received.take(b" @n alive\n").unwrap() == [Line::Alive(Vec::new())]);
     }
 }

@@ -17,6 +17,9 @@ const MOST_NOISE: usize = 16 * 1024 * 1024;
 /// How long the rest of a command's output may take once it has ended.
 const REST: Duration = Duration::from_secs(1);
 
+/// Signs of life come every few seconds; what comes with those that are closer together is not handed over.
+const RARELY: Duration = Duration::from_secs(1);
+
 /// Bytes of answers that have to come in each second once the time for all the rest is over.
 const RATE: u32 = 128 * 1024;
 
@@ -32,6 +35,9 @@ pub struct Allowance {
     /// How many bytes it may answer.
     pub bytes: usize,
 }
+
+/// Takes the end of what a running step has printed.
+pub type Heard<'a> = &'a (dyn Fn(&[u8]) + Sync);
 
 /// A root shell that waits for scripts.
 pub struct RootShell {
@@ -81,6 +87,16 @@ impl RootShell {
         script: &str,
         allowance: &Allowance,
     ) -> Result<Vec<Frame>, SshError> {
+        self.run_heard(script, allowance, &|_| ()).await
+    }
+
+    /// Does the same, and hands over what comes with signs of life: the end of what the running step has printed.
+    pub async fn run_heard(
+        &mut self,
+        script: &str,
+        allowance: &Allowance,
+        heard: Heard<'_>,
+    ) -> Result<Vec<Frame>, SshError> {
         self.sequence += 1;
         self.round_trips += 1;
         let message = as_one_command(script, &format!("@{} end {}", self.nonce, self.sequence));
@@ -98,6 +114,7 @@ impl RootShell {
             &mut self.received,
             self.sequence,
             allowance,
+            heard,
         );
         let (written, read) = exchange(write, read).await;
         read?;
@@ -202,6 +219,7 @@ async fn until_end(
     received: &mut Received,
     sequence: u32,
     allowance: &Allowance,
+    heard: Heard<'_>,
 ) -> Result<(), SshError> {
     let Allowance {
         doing,
@@ -211,6 +229,7 @@ async fn until_end(
     } = *allowance;
     let started = Instant::now();
     let mut sign = started;
+    let mut last_heard = None;
     loop {
         // What is large takes its time.
         let arrived = u32::try_from(received.frame_bytes()).unwrap_or(u32::MAX);
@@ -230,8 +249,18 @@ async fn until_end(
             Some(ChannelMsg::Data { data }) => {
                 for line in received.take(&data)? {
                     sign = Instant::now();
-                    if line == Line::End(sequence) {
-                        return Ok(());
+                    match line {
+                        Line::End(number) if number == sequence => return Ok(()),
+                        // A host that floods its reader is not handed on.
+                        Line::Alive(said)
+                            if !said.is_empty()
+                                && last_heard
+                                    .is_none_or(|last: Instant| last.elapsed() > RARELY) =>
+                        {
+                            last_heard = Some(sign);
+                            heard(&said);
+                        }
+                        Line::Alive(_) | Line::End(_) | Line::Part | Line::Shell(_) => {}
                     }
                 }
             }
