@@ -70,6 +70,9 @@ const BAR: usize = 20;
 const SHORT_BAR: usize = 4;
 const LONG_BAR: usize = 40;
 
+/// With fewer columns there is a place for names and what is done alone.
+const NARROW: usize = 32;
+
 /// Columns that must be left for what a step has printed to be shown, too.
 const ROOM_TO_SAY: usize = 24;
 
@@ -307,6 +310,9 @@ fn clock(elapsed: Duration) -> String {
 
 /// Renders what a host is doing: its name, how far it is, since when, what, and what that has printed last.
 fn host(name: &str, line: &Line, now: Instant, widths: &Columns, columns: usize) -> String {
+    if columns < NARROW {
+        return fitted(&format!(" {}  {}", visible(name), line.what), columns);
+    }
     let mut text = format!(
         " {}",
         paint(style::STRONG, &filled(&visible(name), widths.name))

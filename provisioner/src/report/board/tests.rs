@@ -100,7 +100,7 @@ fn of_more_hosts_than_rows_the_busiest_are_shown_and_the_rest_is_counted() {
         let name = format!("idle{number:02}");
         board.take(&name, &Event::Doing("looking".to_owned()), now);
     }
-    let first = plain(&board.lines(now, size((80, 12))));
+    let first = plain(&board.lines(now, size((80, 16))));
     assert_eq!(first.len(), 8);
     assert_eq!(first[7], " … and 14 more at work");
     for number in 0..10 {
@@ -111,7 +111,7 @@ fn of_more_hosts_than_rows_the_busiest_are_shown_and_the_rest_is_counted() {
         );
     }
     let names = |board: &mut Board| {
-        let lines = plain(&board.lines(now, size((80, 12))));
+        let lines = plain(&board.lines(now, size((80, 16))));
         let names = lines[1..7]
             .iter()
             .map(|line| line.split_whitespace().next().unwrap().to_owned());
