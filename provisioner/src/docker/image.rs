@@ -14,7 +14,7 @@ use super::{
     DockerError, Engine, Progress,
     archive::Archive,
     assets::{Asset, BaseInputs, ClientImage, StandInImage, context_of, digest_of, find_client},
-    engine::{Labels, label},
+    engine::{DONE, Labels, label},
 };
 
 /// Names the base image; the tag is the Debian release.
@@ -56,6 +56,7 @@ impl Engine {
         let context = inputs.context(&image_labels(&digest)).map_err(packing())?;
         self.build(&image, context, &from, rebuild, progress)
             .await?;
+        progress(&image, DONE);
         Ok(image)
     }
 
@@ -113,6 +114,7 @@ impl Engine {
         if self.image_digest(&image).await?.as_deref() != Some(&digest) {
             let context = context_of(files, &image_labels(&digest)).map_err(packing())?;
             self.build(&image, context, &base, false, progress).await?;
+            progress(&image, DONE);
         }
         Ok((image, digest))
     }
@@ -140,6 +142,7 @@ impl Engine {
         progress(about, "no registry, bootstrapping from the package archive");
         self.bootstrap(&bootstrapped, release, archive, progress)
             .await?;
+        progress(&bootstrapped, DONE);
         Ok(bootstrapped)
     }
 

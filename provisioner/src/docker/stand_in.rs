@@ -17,7 +17,7 @@ use super::{
     DockerError, EstateContainers, HostState, Mode, Progress,
     assets::{STAND_INS, StandInImage},
     container::LANG,
-    engine::{label, labels},
+    engine::{DONE, label, labels},
     exec,
     status::host_status,
 };
@@ -65,6 +65,7 @@ impl EstateContainers {
             };
             self.give(spec, &container).await?;
             self.wait_for_stand_in(spec, &container).await?;
+            progress(&spec.name, DONE);
         }
         Ok(())
     }

@@ -239,15 +239,14 @@ impl Board {
             0 => String::new(),
             failed => format!(", {failed} failed"),
         };
-        let (long, short) = match self.all {
-            Some(all) => (
+        let (long, short) = if let Some(all) = self.all {
+            (
                 format!("{} of {all} hosts", self.ended),
                 format!("{}/{all} hosts", self.ended),
-            ),
-            None => {
-                let text = format!("{} at work, {} done", self.hosts.len(), self.ended);
-                (text.clone(), text)
-            }
+            )
+        } else {
+            let text = format!("{} at work, {} done", self.hosts.len(), self.ended);
+            (text.clone(), text)
         };
         let (part, whole) = if planned > 0 {
             (made, planned)
