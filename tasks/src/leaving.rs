@@ -32,6 +32,9 @@ pub struct Trace {
     /// Whether it holds what people or programs have made.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     data: bool,
+    /// Whether it goes only after what is declared is in place.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    last: bool,
     /// Whether it stays where nothing declares it any more: then there is nothing to be remembered.
     #[serde(skip)]
     stays: bool,
@@ -79,6 +82,7 @@ impl Trace {
             gone,
             notify: declared.notify.clone(),
             data: declared.leaves == Leaves::Data,
+            last: declared.goes_last,
             stays: declared.leaves == Leaves::Stays,
         }
     }
@@ -572,10 +576,14 @@ impl Leaving {
             .extend(needed.map(|trace| (trace, " (others need it)")));
     }
 
-    /// Declares that everything that goes be gone. Handlers are those that what is declared for the host names, too: there
+    /// Declares that everything that goes be gone: what goes before what is declared for the host, and what goes after it. Handlers are those that what is declared for the host names, too: there
     /// is nothing else left that they could be for.
     #[must_use]
-    pub fn declared(&self, roles: &BTreeSet<String>, declared: &[&[Declared]]) -> Vec<Declared> {
+    pub fn declared(
+        &self,
+        roles: &BTreeSet<String>,
+        declared: &[&[Declared]],
+    ) -> (Vec<Declared>, Vec<Declared>) {
         let one = |trace: &Trace, gone: Resource| {
             let mut one = Declared::new(trace.owner(roles), gone);
             let known = trace.notify.iter();
@@ -586,11 +594,16 @@ impl Leaving {
             one
         };
         let others = self.going.iter().filter(|it| it.package().is_none());
-        let mut gone: Vec<_> = others.map(|it| one(it, it.gone.clone())).collect();
+        let (last, first): (Vec<_>, Vec<_>) = others.partition(|trace| trace.last);
+        let all_of = |traces: Vec<&Trace>| -> Vec<_> {
+            let traces = traces.into_iter();
+            traces.map(|it| one(it, it.gone.clone())).collect()
+        };
+        let mut gone = all_of(first);
         let package = self.going.iter().find(|it| it.package().is_some());
         if let (Some(trace), Some(all)) = (package, self.packages()) {
             gone.push(one(trace, Resource::Packages(all)));
         }
-        gone
+        (gone, all_of(last))
     }
 }

@@ -339,6 +339,44 @@ checked_name!(
 );
 
 checked_name!(
+    /// Holds the name of a plugin or theme of `WordPress`, which is that of its folder: letters, digits, `.`, `_` and `-`,
+    /// beginning with a letter or digit, at most 64.
+    WordPressPart,
+    "name of a plugin or theme",
+    "the name of a plugin or theme; use letters, digits, '.', '_' and '-', at most 64, beginning with a letter or digit",
+    |name| (1..=64).contains(&name.len())
+        && name.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
+);
+
+checked_name!(
+    /// Holds a language of `WordPress`, after which its files of translations are named: a language of two or three letters,
+    /// then possibly a country and a form, for instance `de_DE_formal`.
+    WordPressLocale,
+    "language of WordPress",
+    "a language of WordPress; write for instance en_US, de_DE, de_DE_formal or ca",
+    |name| {
+        let mut parts = name.split('_');
+        let language = parts.next().unwrap_or_default();
+        let form = |part: &str| {
+            (1..=12).contains(&part.len())
+                && part
+                    .bytes()
+                    .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
+        };
+        let country =
+            |part: &str| part.len() == 2 && part.bytes().all(|b| b.is_ascii_uppercase());
+        (2..=3).contains(&language.len())
+            && language.bytes().all(|b| b.is_ascii_lowercase())
+            && parts.next().is_none_or(country)
+            && parts.next().is_none_or(form)
+            && parts.next().is_none()
+    }
+);
+
+checked_name!(
     /// Holds an account of a database server, `NAME@HOST` (MariaDB, "Account Names"): the host is a name, an address or
     /// a pattern in which `%` stands for anything.
     DatabaseAccount,

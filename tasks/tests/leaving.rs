@@ -7,7 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use tasks::Secret;
 use tasks::content::Content;
 use tasks::leaving::{Leaving, Memory, Reliance, Remembered, Scope, Trace};
-use tasks::probe::{AptFact, Facts, PackageFact, ServiceFact};
+use tasks::probe::{
+    AptFact, Facts, PackageFact, PathQuestion, Query, QuerySet, Read, ServiceFact,
+};
 use tasks::resource::{
     Block, Declared, Directory, File, Handler, Leaves, Line, MariaDbUser, Packages, Resource,
     Service,
@@ -78,7 +80,7 @@ fn remembered(declared: &[Declared]) -> Remembered {
 }
 
 fn names(leaving: &Leaving) -> Vec<String> {
-    let gone = leaving.declared(&BTreeSet::new(), &[]);
+    let (gone, _) = leaving.declared(&BTreeSet::new(), &[]);
     gone.iter().map(Declared::name).collect()
 }
 
@@ -97,7 +99,7 @@ fn a_role_that_leaves_stops_its_service_first_and_keeps_data_and_what_was_there_
     let told = memory.told(&leaving);
     assert_eq!((told.len(), told[0].name.as_str()), (1, "svc"));
     // Handlers are for what is left, and nothing is.
-    let declared = leaving.declared(&memory.roles, &[]);
+    let (declared, _) = leaving.declared(&memory.roles, &[]);
     assert!(declared.iter().all(|one| one.notify.is_empty()));
     let after = memory.after(&host, &leaving);
     let later = memory.leaving(&after);
@@ -121,7 +123,7 @@ fn data_goes_when_that_is_asked_for_and_packages_are_purged_then() {
     let memory = memory(&[], scope);
     let leaving = memory.leaving(&host);
     assert!(names(&leaving).contains(&"directory /var/lib/svc".to_owned()));
-    let gone = leaving.declared(&BTreeSet::new(), &[]);
+    let (gone, _) = leaving.declared(&BTreeSet::new(), &[]);
     let Resource::Packages(packages) = &gone.last().unwrap().resource else {
         panic!("{gone:?}");
     };
@@ -238,7 +240,7 @@ fn a_service_that_was_there_before_is_left_as_it_was_found() {
         facts.services.insert(service.clone(), fact);
         let before = memory(&declared, of_roles()).before(remembered, &facts);
         let leaving = memory(&[], of_roles()).leaving(&before);
-        let gone = leaving.declared(&BTreeSet::new(), &[]);
+        let (gone, _) = leaving.declared(&BTreeSet::new(), &[]);
         gone.into_iter().find_map(|one| {
             if let Resource::Service(service) = one.resource {
                 Some((service.running, service.enabled))
@@ -350,4 +352,30 @@ fn a_trace_holds_no_secret() {
 fn lines_of_a_later_form_are_kept() {
     let text = "{\"role\":\"r\",\"gone\":{\"quantum\":{}}}\n";
     assert_eq!(Remembered::read(text).text(), text);
+}
+
+#[test]
+fn what_is_asked_for_what_goes_is_asked_as_fully_as_for_what_stays() {
+    let question = |read| {
+        let path = path("/etc/svc.conf");
+        Query::Path(PathQuestion { path, read })
+    };
+    let set = |read| QuerySet::from_iter([question(read)]);
+    let narrow = set(Read::Attributes);
+    assert_eq!(narrow.clone().as_wide_as(&set(Read::Body)), set(Read::Body));
+    assert_eq!(narrow.clone().as_wide_as(&QuerySet::default()), narrow);
+}
+
+#[test]
+fn what_something_else_replaces_goes_after_it() {
+    let mut replaced = Declared::new("svc", file("/etc/replaced"));
+    replaced.goes_last = true;
+    let all = [Declared::new("svc", file("/etc/first")), replaced];
+    // As it comes back from the host.
+    let remembered = Remembered::read(&remembered(&all).text());
+    let leaving = memory(&[], of_roles()).leaving(&remembered);
+    let (first, last) = leaving.declared(&BTreeSet::new(), &[]);
+    let names = |declared: &[Declared]| declared.iter().map(Declared::name).collect::<Vec<_>>();
+    assert_eq!(names(&first), ["file /etc/first"]);
+    assert_eq!(names(&last), ["file /etc/replaced"]);
 }

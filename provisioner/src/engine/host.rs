@@ -104,9 +104,7 @@ async fn look(
     answers.facts.reveal = job.show_private;
     let mut leaving = job.leaving(&answers.facts);
     if !leaving.is_empty() {
-        let more = session
-            .look(&leaving.queries().into_iter().collect())
-            .await?;
+        let more = session.look(&job.queries_of(&leaving)).await?;
         answers.facts.update(more.facts);
     }
     outcome.round_trips = session.round_trips();
@@ -242,9 +240,7 @@ async fn change(
     facts.reveal = job.show_private;
     let mut leaving = job.leaving(&facts);
     if !leaving.is_empty() {
-        let more = session
-            .look(&leaving.queries().into_iter().collect())
-            .await?;
+        let more = session.look(&job.queries_of(&leaving)).await?;
         facts.update(more.facts);
     }
     how.exchange.leave(&job.host, &job.exports, &facts);

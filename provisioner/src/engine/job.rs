@@ -65,6 +65,12 @@ impl Job {
         queries
     }
 
+    /// Gives what must be asked besides before it can be told what goes: as fully as everything else needs it.
+    pub(super) fn queries_of(&self, leaving: &Leaving) -> QuerySet {
+        let queries: QuerySet = leaving.queries().into_iter().collect();
+        queries.as_wide_as(&self.queries())
+    }
+
     /// Finds what the host remembers and nothing declares any more.
     pub(super) fn leaving(&self, facts: &Facts) -> Leaving {
         let memory = self.memory.as_ref();
@@ -73,15 +79,16 @@ impl Job {
             .unwrap_or_default()
     }
 
-    /// Puts what goes before everything else, once it is known what others need of it; gives what is told of it.
+    /// Puts what goes before everything else, or after it, once it is known what others need of it; gives what is told of it.
     pub(super) fn take_away(&mut self, leaving: &mut Leaving, facts: &Facts) -> Vec<Left> {
         let Some(memory) = &self.memory else {
             return Vec::new();
         };
         leaving.keep_what_others_need(facts);
         let others = self.others.as_deref().unwrap_or_default();
-        let gone = leaving.declared(&memory.roles, &[&self.resources, others]);
-        self.resources.splice(0..0, gone);
+        let (first, last) = leaving.declared(&memory.roles, &[&self.resources, others]);
+        self.resources.splice(0..0, first);
+        self.resources.extend(last);
         memory.told(leaving)
     }
 

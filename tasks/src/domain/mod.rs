@@ -5,6 +5,7 @@
 //! of databases and configuration, so nothing but a plain DNS name in lower case is accepted.
 
 mod check;
+mod parts;
 pub mod role;
 mod settings;
 mod site;
@@ -16,11 +17,13 @@ use std::sync::OnceLock;
 use sha2::{Digest, Sha256};
 
 pub(crate) use check::variables;
+pub use parts::{Origin, Parts, SitePlugin, SiteTheme};
 pub use settings::{DynamicDns, MailGateway, MailUser, Settings, Webhost, WordPressAdmin};
 pub use site::Site;
-pub use value::{HostLabel, LocalPart, MailAddress};
+pub use value::{ArchiveDigest, ArchiveName, HostLabel, LocalPart, MailAddress};
 
-use crate::estate::{Layer, Origin, Sources, Vars, parse_bytes};
+use crate::content::Content;
+use crate::estate::{self, Layer, Sources, Vars, parse_bytes};
 use crate::value::DomainName;
 use crate::{Diagnostic, Place, Secret};
 
@@ -28,6 +31,9 @@ use crate::{Diagnostic, Place, Secret};
 const PUBLIC: &str = "domain.yml";
 const PRIVATE: &str = "domain.private.yml";
 const SEALED: &str = "domain.private.yml.age";
+
+/// Folder of the archives of plugins and themes, beside those files.
+const ARCHIVES: &str = "archives/";
 
 /// Every domain of an estate, by name.
 #[derive(Debug, Clone, Default)]
@@ -40,6 +46,8 @@ pub struct Domain {
     settings: Settings,
     layer: Layer,
     file: String,
+    /// Archives of plugins and themes, by the names of their files.
+    archives: BTreeMap<String, Content>,
     /// Made when they are first needed, because that takes long on purpose.
     hashes: OnceLock<BTreeMap<LocalPart, Secret>>,
 }
@@ -154,6 +162,7 @@ impl Domains {
     pub fn load(sources: &Sources) -> Result<Self, Vec<Diagnostic>> {
         let mut mistakes = Vec::new();
         let mut found: BTreeMap<&str, [Option<&[u8]>; 3]> = BTreeMap::new();
+        let mut archives: BTreeMap<&str, BTreeMap<String, Content>> = BTreeMap::new();
         for (path, bytes) in sources.files() {
             if path == "README.md" || path.split('/').any(|part| part.starts_with('.')) {
                 continue;
@@ -163,13 +172,21 @@ impl Domains {
                 Some((name, PRIVATE)) => found.entry(name).or_default()[1] = Some(bytes),
                 Some((name, SEALED)) => found.entry(name).or_default()[2] = Some(bytes),
                 Some((_, "README.md")) => {}
+                Some((name, file)) if archive(file).is_some() => {
+                    let files = archives.entry(name).or_default();
+                    files.extend(archive(file).map(|file| (file.to_owned(), parts::kept(bytes))));
+                }
                 Some(_) | None => mistakes.push(stray(sources, path)),
             }
+        }
+        for name in archives.keys().filter(|name| !found.contains_key(*name)) {
+            mistakes.push(stray(sources, &format!("{name}/{ARCHIVES}")));
         }
         let mut domains = BTreeMap::new();
         for (name, texts) in found {
             match read(sources, name, texts) {
-                Ok(domain) => {
+                Ok(mut domain) => {
+                    domain.archives = archives.remove(name).unwrap_or_default();
                     domains.insert(domain.name.clone(), domain);
                 }
                 Err(more) => mistakes.extend(more),
@@ -253,7 +270,7 @@ fn read(
         let mistake = Diagnostic::at(place, format!("there is no {PUBLIC} beside it"));
         return Err(one(mistake.hint(format!("write {file}"))));
     };
-    let mut layer = Layer::new(Origin::Domain(name.to_owned()));
+    let mut layer = Layer::new(estate::Origin::Domain(name.to_owned()));
     let mut mistakes = Vec::new();
     let texts = [
         (PUBLIC, Some(public), false),
@@ -286,13 +303,20 @@ fn read(
         settings,
         layer,
         file,
+        archives: BTreeMap::new(),
         hashes: OnceLock::new(),
     })
+}
+
+/// Gives the name of a file among the archives, if it is one.
+fn archive(path: &str) -> Option<&str> {
+    let name = path.strip_prefix(ARCHIVES)?;
+    ArchiveName::new(name).is_ok().then_some(name)
 }
 
 fn stray(sources: &Sources, path: &str) -> Diagnostic {
     let mistake = Diagnostic::at(Place::file(sources.file(path)), "nothing reads this file");
     mistake.hint(format!(
-        "a domain has NAME/{PUBLIC} and NAME/{PRIVATE} in the folder of domains"
+        "a domain has NAME/{PUBLIC}, NAME/{PRIVATE} and NAME/{ARCHIVES} in the folder of domains"
     ))
 }

@@ -6,6 +6,7 @@ use std::num::NonZeroU64;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::parts::{Parts, SitePlugin, SiteTheme};
 use super::value::{HostLabel, LocalPart, MailAddress};
 use crate::Secret;
 use crate::value::AccountName;
@@ -65,6 +66,13 @@ pub struct Webhost {
     /// Port at which the site itself is served; by default the domain's `reverse_proxy_port`.
     #[serde(default)]
     pub port: Option<u16>,
+    /// Its plugins, by the names of their folders, in the order in which they are made active.
+    #[serde(default)]
+    pub plugins: Parts<SitePlugin>,
+    /// Its themes, by the names of their folders. `twentytwentythree`, which sites begin with, comes with the host and needs no
+    /// archive. Where none is active, the theme is chosen in the site.
+    #[serde(default)]
+    pub themes: Parts<SiteTheme>,
 }
 
 /// Who administers web sites.

@@ -281,7 +281,8 @@ impl Domain {
         let settings = &self.settings;
         let private = self.file.replace(super::PUBLIC, super::PRIVATE);
         let mut mistakes = Vec::new();
-        for label in settings.webhosts.keys() {
+        for (label, webhost) in &settings.webhosts {
+            mistakes.extend(self.part_mistakes(label, &webhost.plugins, &webhost.themes));
             if !settings.database_passwords.contains_key(label) {
                 let place = self.place(&["webhosts", label.as_str()]);
                 let message = format!("the database of the web site '{label}' has no password");

@@ -46,6 +46,30 @@ checked_name!(
     })
 );
 
+checked_name!(
+    /// Holds the name of a file in the folder `archives` of a domain: letters, digits, `.`, `_`, `+` and `-`, beginning with a
+    /// letter or digit, at most 200.
+    ArchiveName,
+    "archive",
+    "the name of a file in the folder 'archives' of the domain; use letters, digits, '.', '_', '+' and '-', and no folder",
+    |name| (1..=200).contains(&name.len())
+        && name.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"._+-".contains(&b))
+);
+
+checked_name!(
+    /// Holds the digest of an archive (SHA-256), as `sha256sum` prints it.
+    ArchiveDigest,
+    "digest",
+    "a digest (SHA-256); write its 64 hexadecimal digits in lower case",
+    |digest| digest.len() == 64
+        && digest
+            .bytes()
+            .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+);
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -134,6 +134,10 @@ pub enum Reason {
     Enabled,
     /// A setting has another value.
     ValueDiffers,
+    /// A plugin is not active.
+    NotActive,
+    /// A plugin is active and should not be.
+    Active,
     /// A file was changed since the service manager has read it.
     NotRead,
     /// A locale cannot be used by programs.
@@ -196,6 +200,8 @@ impl Reason {
             Self::NotEnabled => "not enabled",
             Self::Enabled => "enabled",
             Self::ValueDiffers => "value differs",
+            Self::NotActive => "not active",
+            Self::Active => "active",
             Self::NotRead => "not read yet",
             Self::NotGenerated => "not generated",
             Self::NotLoaded => "not loaded",

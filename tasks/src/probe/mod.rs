@@ -44,6 +44,7 @@ mod swap;
 mod sysctl;
 mod time;
 mod upgrade;
+mod wordpress;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
@@ -100,6 +101,8 @@ pub use service_manager::ServiceManager;
 pub use swap::SwapFact;
 pub use sysctl::SysctlFact;
 pub use upgrade::{PendingPackage, SourceFile, UpgradeFact, UpgradeQuestion};
+pub(crate) use wordpress::{SITE_ACCOUNT, SITE_PROGRAM};
+pub use wordpress::{SiteChoice, SiteFact, SiteQuestion};
 
 /// One kind of question.
 pub trait Kind {
@@ -209,6 +212,17 @@ macro_rules! kinds {
                 let mut queries = Vec::new();
                 $(queries.extend(self.$field.values().cloned().map(Query::$variant));)+
                 queries
+            }
+
+            /// Widens these queries to what others ask about the same, so that their answers may take the place of those.
+            #[must_use]
+            pub fn as_wide_as(mut self, others: &Self) -> Self {
+                $(for (key, question) in &mut self.$field {
+                    if let Some(other) = others.$field.get(key) {
+                        <$kind>::widen(question, other.clone());
+                    }
+                })+
+                self
             }
 
             /// Leaves out what only a preview needs to know.
@@ -379,6 +393,8 @@ kinds! {
     PostgreSql postgresql: postgresql::Server;
     /// Whether a calendar exists on a CalDAV server.
     Calendar calendars: calendar::Calendars;
+    /// What is chosen in a site of `WordPress`.
+    Site sites: wordpress::Sites;
     /// The exit code of a command that reads and does not write.
     Guard guards: guard::Commands;
 }

@@ -119,7 +119,7 @@ const MAGIC: [(&[u8], ArchiveFormat); 5] = [
 
 impl ArchiveFormat {
     /// Recognises an archive by the end of its address.
-    fn named(url: &HttpUrl) -> Option<Self> {
+    pub(crate) fn named(url: &HttpUrl) -> Option<Self> {
         let path = url
             .as_str()
             .split('?')
@@ -131,14 +131,14 @@ impl ArchiveFormat {
     }
 
     /// Recognises an archive by its first bytes.
-    fn of(bytes: &[u8]) -> Option<Self> {
+    pub(crate) fn of(bytes: &[u8]) -> Option<Self> {
         let tar = || (bytes.get(257..262) == Some(b"ustar")).then_some(Self::Tar);
         let format = MAGIC.iter().find(|(begin, _)| bytes.starts_with(begin));
         format.map(|(_, format)| *format).or_else(tar)
     }
 
     /// Gives the package without which a host cannot unpack it; what every host has is left out.
-    fn package(self) -> Option<PackageName> {
+    pub(crate) fn package(self) -> Option<PackageName> {
         match self {
             Self::Tar | Self::Gzip => None,
             Self::Bzip2 => Some(fixed("bzip2")),
@@ -158,6 +158,40 @@ fn enterable() -> Mode {
 }
 
 impl Archive {
+    /// Describes a folder of root's to which an archive is unpacked that the host fetches.
+    pub(crate) fn of_url(path: HostPath, url: HttpUrl, sha256: impl Into<String>) -> Self {
+        Self {
+            url: Some(url),
+            sha256: Some(sha256.into()),
+            ..Self::bare(path)
+        }
+    }
+
+    /// Describes a folder of root's to which an archive is unpacked that is sent to the host.
+    pub(crate) fn of_content(path: HostPath, content: Content) -> Self {
+        Self {
+            content: Some(content),
+            ..Self::bare(path)
+        }
+    }
+
+    fn bare(path: HostPath) -> Self {
+        Self {
+            path,
+            url: None,
+            sha256: None,
+            content: None,
+            format: None,
+            strip: 0,
+            creates: None,
+            owner: root(),
+            group: root(),
+            mode: enterable(),
+            discard: false,
+            state: State::Present,
+        }
+    }
+
     fn check(&self) -> Result<(), String> {
         let refuse = |problem: &str| Err(format!("archive {}: {problem}", self.path));
         if self.path.as_str() == "/" {
@@ -199,7 +233,7 @@ impl Archive {
         }
     }
 
-    fn format(&self) -> Option<ArchiveFormat> {
+    pub(crate) fn format(&self) -> Option<ArchiveFormat> {
         let named = || ArchiveFormat::named(self.url.as_ref()?);
         let sent = || ArchiveFormat::of(&self.content.as_ref()?.bytes());
         self.format.or_else(named).or_else(sent)
@@ -383,18 +417,9 @@ impl Manage for Archive {
 
     fn absent(&self) -> Option<Resource> {
         Some(Resource::Archive(Self {
-            path: self.path.clone(),
-            url: None,
-            sha256: None,
-            content: None,
-            format: None,
-            strip: 0,
-            creates: None,
-            owner: root(),
-            group: root(),
-            mode: enterable(),
             discard: self.discard,
             state: State::Absent,
+            ..Self::bare(self.path.clone())
         }))
     }
 

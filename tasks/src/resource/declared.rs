@@ -51,6 +51,9 @@ pub struct Declared {
     /// What becomes of it once nothing declares it any more.
     #[serde(skip)]
     pub leaves: Leaves,
+    /// Whether it goes only after what is declared is in place: something of that may be what takes its place.
+    #[serde(skip)]
+    pub goes_last: bool,
     /// Whether its role says that a change of it may lock people out: it is put back unless prov gets in again afterwards.
     #[serde(skip)]
     pub guarded: bool,
@@ -68,6 +71,7 @@ impl Declared {
             resource,
             notify: Vec::new(),
             phase: Phase::Apply,
+            goes_last: false,
             guarded: false,
             since: None,
         }

@@ -53,6 +53,7 @@ mod tree;
 mod unit;
 mod upgrade;
 mod user;
+mod wordpress;
 
 use schemars::Schema;
 use serde::{Deserialize, Serialize};
@@ -101,6 +102,7 @@ pub use tree::Tree;
 pub use unit::Unit;
 pub use upgrade::Upgrade;
 pub use user::User;
+pub use wordpress::WordPress;
 
 use crate::Diagnostic;
 use crate::estate::{Mark, Node, from_mapping};
@@ -250,5 +252,6 @@ kinds! {
     "postgresql_user" PostgresqlUser,
     "postgresql_database" PostgresqlDatabase,
     "caldav_calendar" CaldavCalendar,
+    "wordpress" WordPress,
     "service" Service,
 }

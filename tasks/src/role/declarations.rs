@@ -54,6 +54,12 @@ impl Declared {
         self
     }
 
+    /// Has the resource go only after what is declared by then is in place.
+    pub(crate) const fn goes_last(&mut self) -> &mut Self {
+        self.goes_last = true;
+        self
+    }
+
     /// Leaves the resource to completion on containers.
     pub(crate) const fn on_completion(&mut self) -> &mut Self {
         self.phase = Phase::Completion;

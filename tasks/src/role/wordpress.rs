@@ -27,7 +27,7 @@ pub(super) struct Variables {
 }
 
 /// Sets sites up; its text says how.
-pub(crate) const PROGRAM: &str = "/usr/local/sbin/wordpress-site";
+pub(crate) const PROGRAM: &str = crate::probe::SITE_PROGRAM;
 
 /// Takes sites from one place to another; its text says how.
 pub const COPIER: &str = "/usr/local/sbin/wordpress-copy";

@@ -16,6 +16,7 @@ mod reverse_proxy;
 mod shared;
 mod wordpress;
 mod wordpress_database;
+mod wordpress_parts;
 mod work;
 
 use std::collections::BTreeSet;

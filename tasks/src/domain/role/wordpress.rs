@@ -10,11 +10,12 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::wordpress_database::handed_over;
-use super::{DomainContext, DomainDeclarations};
+use super::{DomainContext, DomainDeclarations, wordpress_parts};
 use crate::content::Content;
 use crate::diagnostic::Diagnostic;
 use crate::domain::Site;
 use crate::input::Input;
+use crate::probe::SITE_ACCOUNT;
 use crate::promise::{Promises, Server, SiteServer};
 use crate::quote::php;
 use crate::resource::{Command, Cron, Directory, File, Handler, Resource, Symlink, TimeField};
@@ -27,7 +28,7 @@ use crate::value::{HostPath, Mode};
 pub(super) struct Variables {}
 
 /// The account of the web server.
-const SERVER: &str = "www-data";
+const SERVER: &str = SITE_ACCOUNT;
 
 /// Runs the program that sets sites up, as the web server.
 const AS_SERVER: [&str; 5] = ["runuser", "-u", SERVER, "--", PROGRAM];
@@ -60,8 +61,15 @@ fn declare(
 ) -> Result<(), Diagnostic> {
     let reload = Handler::reload(fixed("apache2")).validated_by(["sh", "-c", VALIDATION]);
     folders(made, site)?;
+    let webhost = cx.domain.settings().webhosts.get(&site.label);
+    if let Some(webhost) = webhost {
+        wordpress_parts::files(made, cx.domain, site, webhost, &reload)?;
+    }
     configuration(cx, made, site, &reload)?;
     install(cx, made, site);
+    if let Some(webhost) = webhost {
+        wordpress_parts::choices(made, site, webhost);
+    }
     made.add(Resource::Cron(job(site)));
     let virtual_host = cx
         .on
