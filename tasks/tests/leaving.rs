@@ -7,9 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use tasks::Secret;
 use tasks::content::Content;
 use tasks::leaving::{Leaving, Memory, Reliance, Remembered, Scope, Trace};
-use tasks::probe::{
-    AptFact, Facts, PackageFact, PathQuestion, Query, QuerySet, Read, ServiceFact,
-};
+use tasks::probe::{AptFact, Facts, PackageFact, PathQuestion, Query, QuerySet, Read, ServiceFact};
 use tasks::resource::{
     Block, Declared, Directory, File, Handler, Leaves, Line, MariaDbUser, Packages, Resource,
     Service,

@@ -134,7 +134,6 @@ impl WordPress {
         };
         run.effect(Effect::Site(Becomes(question.clone(), becomes)))
     }
-
 }
 
 /// Tells what is chosen instead, where that is known.
