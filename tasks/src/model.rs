@@ -141,7 +141,9 @@ impl Facts {
         const NOT_KNOWN: [&str; 4] = ["null", "\"\"", "4294967295", "0"];
         // What follows from folders is found out by asking; names and versions of packages are asked for while these are not installed.
         const FOLLOWS: [&str; 3] = ["routes › ", "package_names › ", "package_versions › "];
-        let (model, host) = (self.lasting(queries), host.lasting(queries));
+        let mut known = self.clone();
+        known.mariadb.learn_all(&host.mariadb);
+        let (model, host) = (known.lasting(queries), host.lasting(queries));
         let differing = host.difference(&model).filter_map(|line| {
             let (name, value) = line.rsplit_once(" › ")?;
             let said = model
@@ -150,9 +152,32 @@ impl Facts {
             let not_asked = name.ends_with("body") && value == "null";
             let follows = FOLLOWS.iter().any(|kind| name.starts_with(kind));
             let unknown = NOT_KNOWN.contains(&said) || said.contains(" › ");
-            (!unknown && !not_asked && !follows).then(|| name.to_owned())
+            let unseen = self.hides_attributes(name);
+            // Whether a package has configuration to leave behind is seen then, and how nft writes rules when it has them.
+            let left = said == "\"residue\"" && value == "\"absent\"";
+            let is_text = name.ends_with(" › rules") || name.ends_with(" › record");
+            let listed = name.starts_with("nft_tables › ") && is_text && value != "null";
+            let known = !(unknown || not_asked || follows || unseen || left || listed);
+            known.then(|| name.to_owned())
         });
         differing.collect()
+    }
+
+    /// Tells whether something of a path is not known though it has a value: what a file that a command makes is like, and the root of
+    /// a file system, or the folder below it.
+    fn hides_attributes(&self, name: &str) -> bool {
+        let Some((path, _)) = name
+            .strip_prefix("paths › ")
+            .and_then(|rest| rest.split_once(" › "))
+        else {
+            return false;
+        };
+        let is_this = |known: &&HostPath| known.as_str() == path;
+        let made = self.paths.iter().any(|(known, fact)| {
+            let is_unread = |file: &FileFact| file.sha256.is_none();
+            is_this(&known) && matches!(fact, PathFact::File(file) if is_unread(file))
+        });
+        made || self.mounts.keys().any(|known| is_this(&known))
     }
 
     fn lasting(&self, queries: &QuerySet) -> BTreeSet<String> {
@@ -169,6 +194,11 @@ impl Facts {
                 Value::Object(fields) if !fields.is_empty() => {
                     for (name, value) in fields {
                         list(value, &format!("{at}{name} › "), all);
+                    }
+                }
+                Value::Array(items) if items.iter().any(Value::is_object) => {
+                    for (number, item) in items.iter().enumerate() {
+                        list(item, &format!("{at}{number} › "), all);
                     }
                 }
                 Value::Object(_)

@@ -163,9 +163,11 @@ impl Server {
         self.servers.write("groups/all.yml", &text);
     }
 
-    /// Runs `prov apply`, for programs to read.
+    /// Runs `prov apply`, for programs to read; what it changes is then as the model of a preview has it.
     pub fn apply(&self) -> Ran {
-        self.servers.prov(["--output", "json", "apply"]).run()
+        let ran = self.servers.prov(["--output", "json", "-vv", "apply"]).run();
+        ran.as_the_model();
+        ran
     }
 }
 

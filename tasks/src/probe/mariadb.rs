@@ -113,7 +113,48 @@ pub struct DatabaseUserFact {
     pub grants: BTreeMap<String, BTreeSet<String>>,
 }
 
+/// What `ALL` stands for on a database; later releases may add to it (MariaDB, "GRANT", Database Privileges).
+pub(crate) const ALL_PRIVILEGES: [&str; 19] = [
+    "ALTER",
+    "ALTER ROUTINE",
+    "CREATE",
+    "CREATE ROUTINE",
+    "CREATE TEMPORARY TABLES",
+    "CREATE VIEW",
+    "DELETE",
+    "DELETE HISTORY",
+    "DROP",
+    "EVENT",
+    "EXECUTE",
+    "INDEX",
+    "INSERT",
+    "LOCK TABLES",
+    "REFERENCES",
+    "SELECT",
+    "SHOW VIEW",
+    "TRIGGER",
+    "UPDATE",
+];
+
 impl MariaDbFacts {
+    /// Takes over from a server what `ALL` stands for there beside what it does everywhere.
+    pub(crate) fn learn_all(&mut self, server: &Self) {
+        let all: BTreeSet<_> = ALL_PRIVILEGES.map(str::to_owned).into();
+        for (account, fact) in &mut self.users {
+            let (Some(fact), Some(Some(has))) = (fact, server.users.get(account)) else {
+                continue;
+            };
+            for (name, privileges) in &mut fact.grants {
+                if let Some(more) = has.grants.get(name)
+                    && *privileges == all
+                    && more.is_superset(&all)
+                {
+                    privileges.clone_from(more);
+                }
+            }
+        }
+    }
+
     /// Tells what is known of a database.
     pub fn database(&self, name: &DatabaseName) -> Result<Option<&DatabaseFact>, NotAsked> {
         self.databases

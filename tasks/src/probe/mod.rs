@@ -77,6 +77,7 @@ pub use known::{Becomes, Known};
 pub use locale::LocaleFact;
 pub use login::LoginFact;
 pub(crate) use mariadb::{CLIENT, PROXY};
+pub(crate) use mariadb::ALL_PRIVILEGES;
 pub use mariadb::{
     DatabaseFact, DatabaseServer, DatabaseUserFact, MariaDbEffect, MariaDbFacts, MariaDbQuestion,
 };

@@ -25,11 +25,11 @@ pub struct MountQuestion {
 pub struct MountFact {
     /// Whether it is what was asked about.
     pub same: bool,
-    /// What is mounted.
+    /// What is mounted; empty in a preview.
     pub source: String,
-    /// Kind of file system.
+    /// Kind of file system; empty in a preview where it will have another name than it is mounted by.
     pub fstype: String,
-    /// Its options, as the kernel has them.
+    /// Its options, as the kernel has them; empty in a preview.
     pub options: String,
 }
 

@@ -12,33 +12,10 @@ use super::{Manage, Resource, State, essential};
 use crate::content::{Content, Segment};
 use crate::plan::{Action, Change, Diff, Planned, Reason};
 use crate::probe::{
-    DatabaseUserFact, Effect, Facts, MariaDbEffect, MariaDbQuestion, NotAsked, PROXY, Query,
+    ALL_PRIVILEGES as ALL, DatabaseUserFact, Effect, Facts, MariaDbEffect, MariaDbQuestion, NotAsked, PROXY, Query,
 };
 use crate::secret::{Secret, hex};
 use crate::value::{DatabaseAccount, DatabaseName};
-
-/// What `ALL` stands for on a database; later releases may add to it (MariaDB, "GRANT", Database Privileges).
-const ALL: [&str; 19] = [
-    "ALTER",
-    "ALTER ROUTINE",
-    "CREATE",
-    "CREATE ROUTINE",
-    "CREATE TEMPORARY TABLES",
-    "CREATE VIEW",
-    "DELETE",
-    "DELETE HISTORY",
-    "DROP",
-    "EVENT",
-    "EXECUTE",
-    "INDEX",
-    "INSERT",
-    "LOCK TABLES",
-    "REFERENCES",
-    "SELECT",
-    "SHOW VIEW",
-    "TRIGGER",
-    "UPDATE",
-];
 
 /// What later releases know beside these.
 const LATER: [&str; 1] = ["SHOW CREATE ROUTINE"];

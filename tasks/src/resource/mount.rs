@@ -136,6 +136,7 @@ impl Mount {
     /// Tells whether this is mounted, whatever its options.
     fn is_same(&self, fact: &MountFact) -> bool {
         let is_kind = fact.fstype == self.fstype
+            || fact.fstype.is_empty()
             || self.fstype == "auto"
             || self.is_bind()
             || (self.fstype == "nfs" && fact.fstype == "nfs4");
@@ -144,6 +145,9 @@ impl Mount {
 
     /// Tells whether the kernel has the options, of those that it tells again.
     fn has_options(&self, fact: &MountFact) -> bool {
+        if fact.options.is_empty() {
+            return true;
+        }
         let have: Vec<_> = fact.options.split(',').collect();
         let implied = IMPLYING.iter().any(|option| self.has(option));
         // What has no device, or is never written, has options that nobody has given.
@@ -164,12 +168,17 @@ impl Mount {
         flags && (wanted.is_none() || wanted == size(&fact.options))
     }
 
+    /// The kernel tells a source and options in words of its own, and of some kinds another name.
     fn becomes(&self) -> Effect {
+        let told_otherwise = self.is_bind() || ["auto", "nfs"].contains(&self.fstype.as_str());
         let fact = MountFact {
             same: true,
-            source: self.source.clone(),
-            fstype: self.fstype.clone(),
-            options: self.options.clone(),
+            fstype: if told_otherwise {
+                String::new()
+            } else {
+                self.fstype.clone()
+            },
+            ..MountFact::default()
         };
         Effect::Mount(Becomes(self.path.clone(), Some(fact)))
     }

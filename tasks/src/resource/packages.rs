@@ -278,7 +278,7 @@ impl Packages {
             run.argv.push(as_removal(name));
             run.effects.push(Effect::Package(Becomes(
                 (*name).clone(),
-                PackageFact::Absent,
+                PackageFact::Residue,
             )));
         }
         run
@@ -410,11 +410,14 @@ impl Packages {
         }
         let mut remove = apt([verb, "--"]);
         for name in &there {
+            let fact = if self.purge {
+                PackageFact::Absent
+            } else {
+                PackageFact::Residue
+            };
             remove.argv.push(name.to_string());
-            remove.effects.push(Effect::Package(Becomes(
-                (*name).clone(),
-                PackageFact::Absent,
-            )));
+            let becomes = Becomes((*name).clone(), fact);
+            remove.effects.push(Effect::Package(becomes));
         }
         steps.extend([
             repair(),
