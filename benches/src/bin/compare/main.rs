@@ -12,6 +12,7 @@ mod many;
 mod own;
 mod peers;
 mod prepared;
+mod up;
 
 use std::cell::OnceCell;
 use std::process::ExitCode;
@@ -46,6 +47,12 @@ const BENCHMARKS: &[Benchmark] = &[
         name: "first-apply",
         shows: "the first apply against one installation of the same packages",
         run: Run::Alone(first_apply::run),
+        quick: false,
+    },
+    Benchmark {
+        name: "up",
+        shows: "the whole life cycle by phase, without images and with them",
+        run: Run::Alone(up::run),
         quick: false,
     },
     Benchmark {
