@@ -165,7 +165,10 @@ impl Server {
 
     /// Runs `prov apply`, for programs to read; what it changes is then as the model of a preview has it.
     pub fn apply(&self) -> Ran {
-        let ran = self.servers.prov(["--output", "json", "-vv", "apply"]).run();
+        let ran = self
+            .servers
+            .prov(["--output", "json", "-vv", "apply"])
+            .run();
         ran.as_the_model();
         ran
     }

@@ -76,8 +76,8 @@ pub use kernel_module::ModuleFact;
 pub use known::{Becomes, Known};
 pub use locale::LocaleFact;
 pub use login::LoginFact;
-pub(crate) use mariadb::{CLIENT, PROXY};
 pub(crate) use mariadb::ALL_PRIVILEGES;
+pub(crate) use mariadb::{CLIENT, PROXY};
 pub use mariadb::{
     DatabaseFact, DatabaseServer, DatabaseUserFact, MariaDbEffect, MariaDbFacts, MariaDbQuestion,
 };

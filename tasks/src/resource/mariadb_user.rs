@@ -12,7 +12,8 @@ use super::{Manage, Resource, State, essential};
 use crate::content::{Content, Segment};
 use crate::plan::{Action, Change, Diff, Planned, Reason};
 use crate::probe::{
-    ALL_PRIVILEGES as ALL, DatabaseUserFact, Effect, Facts, MariaDbEffect, MariaDbQuestion, NotAsked, PROXY, Query,
+    ALL_PRIVILEGES as ALL, DatabaseUserFact, Effect, Facts, MariaDbEffect, MariaDbQuestion,
+    NotAsked, PROXY, Query,
 };
 use crate::secret::{Secret, hex};
 use crate::value::{DatabaseAccount, DatabaseName};

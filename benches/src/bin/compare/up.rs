@@ -62,9 +62,7 @@ impl Phases {
         ensure(told["hosts"] == HOSTS && checks["failed"] == 0, || {
             format!("not all is up: {told}")
         })?;
-        ensure(passed >= 200, || {
-            format!("only {passed} checks were made")
-        })?;
+        ensure(passed >= 200, || format!("only {passed} checks were made"))?;
         let phases = told["phases"].as_array().into_iter().flatten();
         for (number, phase) in phases.enumerate() {
             let name = phase["phase"].as_str().unwrap_or_default();
