@@ -1,5 +1,6 @@
 //! Files that the results of acceptance checks, and pages of changes, are written to.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, Permissions};
 use std::io::{Error, ErrorKind, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
@@ -7,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
+use tasks::graph::Graph;
 
 use super::app::App;
 use super::arguments::Reports;
@@ -44,12 +46,16 @@ impl Reports {
             put(path, &xml, "--junit")?;
         }
         if let Some(path) = &self.html {
+            // What keeps a part of it from being known has been said already.
+            let (graph, _) = Graph::of(&app.estate, &app.domains, &app.templates, &app.inputs);
             let about = About {
                 estate: app.estate.name(),
                 when: &when(),
                 elapsed,
                 phases,
                 not_checked,
+                graph: Some(&graph),
+                members: &members(app, checks),
             };
             put(path, &verification::page(&about, checks), "--html")?;
         }
@@ -70,6 +76,19 @@ impl Reports {
             .into_iter()
             .filter_map(|(path, option)| Some((path.as_deref()?, option)))
     }
+}
+
+/// Gives the hosts of the services of checks.
+fn members(app: &App, checks: &[Check]) -> BTreeMap<String, Vec<String>> {
+    let services: BTreeSet<_> = checks.iter().map(|check| check.service.as_str()).collect();
+    let hosts = |service: &str| {
+        let hosts = app.estate.limit(service).unwrap_or_default().into_iter();
+        hosts.map(|host| host.name().to_owned()).collect()
+    };
+    services
+        .into_iter()
+        .map(|service| (service.to_owned(), hosts(service)))
+        .collect()
 }
 
 /// Gives results as metrics of now.

@@ -139,6 +139,7 @@ mod tests {
             expected: "delivered".to_owned(),
             came: came.to_owned(),
             passed,
+            hosts: Vec::new(),
             elapsed: Duration::from_millis(120),
             cell,
             evidence: Vec::new(),

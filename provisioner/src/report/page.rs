@@ -56,13 +56,30 @@ pub(super) fn page_with(title: &str, body: &Markup, more_style: &str) -> String 
 
 /// Renders the line with which the items of a page are searched and folded. Without a script there is none.
 pub(super) fn tools(placeholder: &str) -> Markup {
+    tools_with(placeholder, &html! {})
+}
+
+/// Renders the same with what is chosen from, see [`choice`].
+pub(super) fn tools_with(placeholder: &str, choices: &Markup) -> Markup {
     html! {
         div id="tools" hidden {
+            (choices)
             label for="filter" { "Find" }
             input id="filter" type="search" placeholder=(placeholder);
             span id="found" role="status" {}
             button id="unfold" type="button" { "Unfold all" }
             button id="fold" type="button" { "Fold all" }
+        }
+    }
+}
+
+/// Renders a choice among names; `by` is the attribute of items, `data-BY`, that names theirs, separated by spaces.
+pub(super) fn choice<'n>(by: &str, label: &str, names: impl Iterator<Item = &'n str>) -> Markup {
+    html! {
+        label for={ "by-" (by) } { (label) }
+        select.choice id={ "by-" (by) } data-by=(by) {
+            option value="" { "all" }
+            @for name in names { option value=(said(name)) { (said(name)) } }
         }
     }
 }

@@ -293,7 +293,9 @@ async fn status(console: &Seat, what: &str, shows: &str, name: &str) -> Step {
 async fn file_daemon_answers(console: &Seat, daemon: &FileDaemon) -> Step {
     let shows = format!("the file daemon of {} answers the director", daemon.host);
     let client = format!("client={}", daemon.name);
-    status(console, &client, &shows, &daemon.name).await
+    let mut check = status(console, &client, &shows, &daemon.name).await?;
+    check.hosts.push(daemon.host.clone());
+    Ok(check)
 }
 
 /// Makes a file, backs the host up, deletes the file, restores it and compares.

@@ -6,7 +6,7 @@ use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use tasks::estate::Location;
 use tasks::promise::check;
-use tasks::promise::{KnownFrom, MailExchanger, NameServer, Promises, PublishedName};
+use tasks::promise::{KnownFrom, MailExchanger, NameServer, Promises, PublishedName, Server};
 
 use super::round::Round;
 use super::{
@@ -69,7 +69,7 @@ impl Acceptance for Dns {
             for question in self.questions() {
                 let (server, client) = self.side(question.location);
                 if let Some(server) = server {
-                    round.ask(client, |seat| ask(seat, server.server.address, question));
+                    round.ask(client, |seat| ask(seat, &server.server, question));
                 }
             }
             round.make(AT_ONCE).await
@@ -197,7 +197,7 @@ impl Dns {
     }
 }
 
-async fn ask(seat: &Seat, server: IpAddr, question: Question) -> Result<Check, TestbedError> {
+async fn ask(seat: &Seat, server: &Server, question: Question) -> Result<Check, TestbedError> {
     let Question {
         location,
         name,
@@ -209,8 +209,8 @@ async fn ask(seat: &Seat, server: IpAddr, question: Question) -> Result<Check, T
         Expected::Address(_) | Expected::Some | Expected::Nothing => ("A", ""),
     };
     let asked = format!("dig {location} {name}{kind}");
-    let mut open = Open::new(SERVICE, shows, asked, expected.text());
-    let server = format!("@{server}");
+    let mut open = Open::new(SERVICE, shows, asked, expected.text()).of(&server.name);
+    let server = format!("@{}", server.address);
     // No search list: what is asked is what the server is asked.
     let output = seat
         .run(&[

@@ -54,6 +54,9 @@ pub struct Check {
     pub came: String,
     /// Whether that is as expected.
     pub passed: bool,
+    /// The hosts that it is about; none where it is about the whole service.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub hosts: Vec<String>,
     /// How long it took.
     #[serde(serialize_with = "as_millis", rename = "elapsed_ms")]
     pub elapsed: Duration,
@@ -153,12 +156,21 @@ impl Open {
                 expected,
                 came: String::new(),
                 passed: false,
+                hosts: Vec::new(),
                 elapsed: Duration::ZERO,
                 cell: None,
                 evidence: Vec::new(),
             },
             started: Instant::now(),
         }
+    }
+
+    /// Says that the check is about a host.
+    fn of(mut self, host: &str) -> Self {
+        if self.check.hosts.iter().all(|known| known != host) {
+            self.check.hosts.push(host.to_owned());
+        }
+        self
     }
 
     /// Gives the check its place in a table.

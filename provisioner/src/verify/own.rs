@@ -92,6 +92,7 @@ impl OwnChecks {
         testbed: &Testbed,
     ) -> Result<Check, TestbedError> {
         let open = Open::new(&self.role, check.shows(), check.typed(), check.expected());
+        let open = open.of(&check.host.name);
         let started = Instant::now();
         let mut tries = Tries::default();
         loop {

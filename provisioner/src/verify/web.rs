@@ -358,7 +358,8 @@ async fn reached(site: &SiteFront, view: View<'_>) -> Result<Check, TestbedError
         format!("{} is served {how}, {}", site.name, view.name),
         format!("curl {} {url}", view.name),
         format!("200 from {}", site.proxy.address),
-    );
+    )
+    .of(&site.proxy.name);
     let answer = ask(view.curl, &[], &url).await?;
     let is_proxy = answer.address == site.proxy.address.to_string();
     let passed = answer.status == 200 && is_proxy;
@@ -376,7 +377,8 @@ async fn titled(site: &SiteFront, view: View<'_>) -> Result<Check, TestbedError>
         ),
         format!("curl {} {url}", view.name),
         site.title.clone(),
-    );
+    )
+    .of(&site.proxy.name);
     let answer = ask(view.curl, &[], &url).await?;
     let is_proxy = answer.address == site.proxy.address.to_string();
     let found = title(&answer.body);
@@ -404,7 +406,8 @@ async fn certificate(site: &SiteFront, view: View<'_>) -> Result<Check, TestbedE
         format!("the certificate of {} has the site's names", site.name),
         format!("curl {} {url}", view.name),
         expected.clone(),
-    );
+    )
+    .of(&site.proxy.name);
     let answer = ask(view.curl, &["--head"], &url).await?;
     let pem = block(&answer.certificates);
     let issued = pem.ok_or_else(|| answer.told()).and_then(Issued::read);
@@ -463,7 +466,8 @@ async fn past_the_proxy(site: &SiteServer, inside: View<'_>) -> Result<Check, Te
         format!("{} is not served past its proxy", site.name),
         format!("curl {} {url} as {}", inside.name, site.name),
         "403, or nobody listens".to_owned(),
-    );
+    )
+    .of(&site.server.name);
     let host = format!("Host: {}", site.name);
     let answer = ask(inside.curl, &["-H", &host], &url).await?;
     let refused = answer.problem.starts_with("curl: (7)");
@@ -479,7 +483,8 @@ async fn picture(site: &SiteFront, browser: &ClientSession) -> Result<Check, Tes
         format!("a browser shows {}", site.name),
         format!("chromium {} {url}", side(location(site))),
         format!("a page with the title {}", site.title),
-    );
+    )
+    .of(&site.proxy.name);
     let shown = browser.page(&url).await?;
     if let Some(problem) = shown.problem {
         return Ok(open.close(problem, false));

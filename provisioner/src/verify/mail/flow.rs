@@ -138,6 +138,7 @@ impl<'e> Correspondence<'e> {
         let shows = format!("{}: {row} → {column}", scope.matrix());
         let asked = format!("{}, read at {}", message.typed(), folder.typed());
         let open = Open::new(SERVICE, shows, asked, expected);
+        let open = way.iter().fold(open, |open, hop| open.of(&hop.by));
         let fetched = way.iter().any(|hop| hop.transfer == Transfer::Fetched);
         Ok(Flow {
             open: open.cell(Cell::new(scope.matrix(), row, column)),

@@ -49,7 +49,8 @@ pub(super) async fn installed(site: &SiteServer, testbed: &Testbed) -> Result<Ch
         ),
         format!("{} on {host}", command.join(" ")),
         "it does".to_owned(),
-    );
+    )
+    .of(host);
     let output = testbed.on(host, &command, b"").await?;
     let came = match (output.code, output.errors()) {
         (0, _) => "it does".to_owned(),
@@ -70,7 +71,8 @@ pub(super) async fn only_from(
         format!("the account of {} is for its host alone", account.site),
         format!("accounts {} on {server}", account.account),
         format!("from {}", account.from),
-    );
+    )
+    .of(server);
     let query = format!(
         "SELECT Host FROM mysql.user WHERE User = '{}' ORDER BY Host",
         account.account
