@@ -115,6 +115,7 @@ fn header(about: &About<'_>, checks: &[Check], verdict: &str) -> Markup {
 fn numbers(about: &About<'_>, checks: &[Check]) -> Markup {
     let failed = failed(checks);
     let passed = checks.len() - failed;
+    let services = services(checks).len();
     let not_checked: usize = about
         .not_checked
         .iter()
@@ -125,8 +126,8 @@ fn numbers(about: &About<'_>, checks: &[Check]) -> Markup {
             li.good[passed > 0 && failed == 0] { b { (passed) } "passed" }
             li.bad[failed > 0] { b { (failed) } "failed" }
             @if not_checked > 0 { li { b { (not_checked) } a href="#not-checked" { "not checked" } } }
-            li { b { (services(checks).len()) } "services" }
-            @if let Some(graph) = about.graph { li { b { (graph.hosts.len()) } "hosts" } }
+            li { b { (services) } (if services == 1 { "service" } else { "services" }) }
+            @if let Some(graph) = about.graph { li { b { (graph.hosts.len()) } (if graph.hosts.len() == 1 { "host" } else { "hosts" }) } }
             li { b { (seconds(about.elapsed)) } "checks took" }
         }
     }
