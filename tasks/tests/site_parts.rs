@@ -169,6 +169,42 @@ fn what_is_wrong_with_a_plugin_or_theme_is_told_with_its_place_and_a_remedy() {
 }
 
 #[test]
+fn what_is_wrong_with_a_sites_language_modules_and_hosts_is_told_with_its_place() {
+    for (parts, words) in [
+        ("    locale: german\n", "a language of WordPress"),
+        ("    locale: de-DE\n", "a language of WordPress"),
+        ("    locale: de_DE_formal_x\n", "a language of WordPress"),
+        ("    php_modules: [php-gd]\n", "without 'php-'"),
+        ("    php_modules: ['gd; reboot']\n", "without 'php-'"),
+        (
+            "    allow_http: ['https://api.example.org']\n",
+            "without scheme",
+        ),
+        ("    allow_http: ['*']\n", "without scheme"),
+        ("    allow_http: [\"a.b', '*\"]\n", "without scheme"),
+        ("    htaccess: RewriteEngine On\n", "true or false"),
+    ] {
+        let told = wrong(parts);
+        assert!(
+            told.len() == 1
+                && told[0].starts_with("domains/a.test/domain.yml:11:")
+                && told[0].contains(words),
+            "{parts}: {told:?}"
+        );
+    }
+    let good = "    locale: de_DE_formal\n    php_modules: [gd, intl]\n    allow_http: [api.example.org, '*.example.com']\n    htaccess: true\n";
+    assert_eq!(wrong(good), [""; 0]);
+    order(
+        &names(good, Purpose::Setup),
+        &[
+            "packages php-gd php-intl wordpress-l10n",
+            "command runuser -u www-data -- /usr/local/sbin/wordpress-site install dev.a.test Customer boss boss@a.test de_DE_formal",
+            "wordpress dev.a.test language",
+        ],
+    );
+}
+
+#[test]
 fn archives_of_what_is_no_domain_are_told() {
     let sources = Sources::new("domains").with("a.test/archives/shop.zip", ZIP);
     let told = Domains::load(&sources).unwrap_err();

@@ -28,8 +28,16 @@ define('AUTOMATIC_UPDATER_DISABLED', true);
 define('WP_ALLOW_MULTISITE', false);
 define('FS_METHOD', 'direct');
 
-// Nobody else is asked for anything.
+// Nobody else is asked for anything{% if asked %} but these{% endif %}.
 define('WP_HTTP_BLOCK_EXTERNAL', true);
+{%- if asked %}
+define('WP_ACCESSIBLE_HOSTS', '{{ asked }}');
+{%- endif %}
+{%- if translated %}
+
+// The texts of Debian's package.
+define('WP_LANG_DIR', '/usr/share/wordpress/wp-content/languages');
+{%- endif %}
 
 // A job of cron does what is due, instead of the site asking itself.
 define('DISABLE_WP_CRON', true);

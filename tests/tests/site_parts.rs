@@ -186,6 +186,7 @@ fn plugins_and_themes_come_are_replaced_and_go_and_a_site_is_never_without_a_the
 
     they_come_and_are_replaced(&estate);
     what_is_changed_by_hand_is_seen(&estate);
+    a_site_has_its_language_its_modules_and_whom_it_may_ask(&estate);
     a_plugin_that_breaks_a_site_is_refused_and_one_that_did_can_go(&estate);
     a_theme_goes_after_another_has_its_place(&estate);
     one_from_the_web(&estate);
@@ -257,6 +258,76 @@ fn what_is_changed_by_hand_is_seen(estate: &Estate) {
     );
     shows(estate, &["theme fancy", "banner 2"]);
     becomes(estate, PARTS, &[]);
+}
+
+/// Runs a program of PHP in the site, as the web server; gives what it prints.
+fn php(estate: &Estate, program: &str) -> String {
+    let before = "<?php $_SERVER['HTTP_HOST'] = 'dev.customer.test'; require '/usr/share/wordpress/wp-load.php';";
+    let script = format!("runuser -u www-data -- php <<'END'\n{before}\n{program}\nEND\n");
+    estate.on("stack", &script)
+}
+
+fn a_site_has_its_language_its_modules_and_whom_it_may_ask(estate: &Estate) {
+    const PARTS: &str = "    plugins: {banner: {archive: banner-2.tar.gz}}\n    themes: {fancy: {archive: fancy.tar.gz, active: true}}\n";
+    const CONFIGURATION: &str = "file /etc/wordpress/config-dev.customer.test.php";
+    let speaks = || php(estate, "echo get_locale(), ' ', __('Search');");
+    let asks = |host: &str| {
+        let program = format!(
+            "$answer = wp_remote_get('http://{host}:9/', ['timeout' => 2]); echo $answer->get_error_code();"
+        );
+        php(estate, &program)
+    };
+    let refused = "http_request_not_executed";
+    assert_eq!(speaks(), "en_US Search");
+    assert_eq!(asks("a.asked.test"), refused);
+    let file = format!("{SITE}/plugins/banner/closed");
+    estate.on(
+        "stack",
+        &format!("mkdir {file} && echo closed >{file}/file.txt && echo 'Require all denied' >{file}/.htaccess"),
+    );
+    let fetched = || {
+        let ask = "bash -c 'exec 3<>/dev/tcp/127.0.0.1/8080; printf \"GET /wp-content/plugins/banner/closed/file.txt HTTP/1.0\\r\\n\
+                   Host: dev.customer.test\\r\\n\\r\\n\" >&3; head -n 1 <&3'";
+        estate.on("stack", ask)
+    };
+    assert!(fetched().contains(" 200 "), "{}", fetched());
+    becomes(
+        estate,
+        &format!(
+            "{PARTS}    locale: de_DE\n    php_modules: [bcmath]\n    allow_http: ['*.asked.test']\n    htaccess: true\n"
+        ),
+        &[
+            "packages php-bcmath wordpress-l10n",
+            CONFIGURATION,
+            "wordpress dev language",
+            "file /etc/apache2/sites-enabled/dev.customer.test.conf",
+        ],
+    );
+    assert_eq!(speaks(), "de_DE Suchen");
+    assert_eq!(
+        php(
+            estate,
+            "echo extension_loaded('bcmath') ? 'bcmath' : 'none';"
+        ),
+        "bcmath"
+    );
+    assert_ne!(asks("a.asked.test"), refused);
+    assert_eq!(asks("asked.example"), refused);
+    assert!(fetched().contains(" 403 "), "{}", fetched());
+    says(estate, &format!("{PARTS}    locale: xx_YY\n"));
+    domain(estate, &[]).failed("stack", &["no texts in the language xx_YY"]);
+    becomes(
+        estate,
+        &format!("{PARTS}    locale: en_US\n"),
+        &[
+            CONFIGURATION,
+            "wordpress dev language",
+            "file /etc/apache2/sites-enabled/dev.customer.test.conf",
+        ],
+    );
+    assert_eq!(speaks(), "en_US Search");
+    assert_eq!(asks("a.asked.test"), refused);
+    estate.on("stack", &format!("rm -r {file}"));
 }
 
 fn a_plugin_that_breaks_a_site_is_refused_and_one_that_did_can_go(estate: &Estate) {

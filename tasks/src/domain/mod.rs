@@ -20,7 +20,9 @@ pub(crate) use check::variables;
 pub use parts::{Origin, Parts, SitePlugin, SiteTheme};
 pub use settings::{DynamicDns, MailGateway, MailUser, Settings, Webhost, WordPressAdmin};
 pub use site::Site;
-pub use value::{ArchiveDigest, ArchiveName, HostLabel, LocalPart, MailAddress};
+pub use value::{
+    ArchiveDigest, ArchiveName, AskedHost, HostLabel, LocalPart, MailAddress, PhpModule,
+};
 
 use crate::content::Content;
 use crate::estate::{self, Layer, Sources, Vars, parse_bytes};

@@ -1,15 +1,15 @@
 //! What the file of a domain says.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU64;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::parts::{Parts, SitePlugin, SiteTheme};
-use super::value::{HostLabel, LocalPart, MailAddress};
+use super::value::{AskedHost, HostLabel, LocalPart, MailAddress, PhpModule};
 use crate::Secret;
-use crate::value::AccountName;
+use crate::value::{AccountName, WordPressLocale};
 
 /// Settings of a domain: the keys of `domain.yml` and `domain.private.yml` that only a domain can have. Besides them a
 /// domain may set the variables of domain roles.
@@ -73,6 +73,19 @@ pub struct Webhost {
     /// archive. Where none is active, the theme is chosen in the site.
     #[serde(default)]
     pub themes: Parts<SiteTheme>,
+    /// Its language, as WordPress calls it, for instance `de_DE`; the texts are those of Debian's package `wordpress-l10n`. Without it
+    /// the language is chosen in the site, which begins with `en_US`.
+    #[serde(default)]
+    pub locale: Option<WordPressLocale>,
+    /// Modules of PHP that it needs, by the names of Debian's packages without `php-`. All sites of a host have those of each.
+    #[serde(default)]
+    pub php_modules: BTreeSet<PhpModule>,
+    /// Hosts that the site may ask by HTTP; `*.example.com` stands for all names below it. Without any, it asks nobody but itself.
+    #[serde(default)]
+    pub allow_http: BTreeSet<AskedHost>,
+    /// Whether Apache takes settings from files `.htaccess` in the site's plugins and themes. In the folder of uploads it never does.
+    #[serde(default)]
+    pub htaccess: bool,
 }
 
 /// Who administers web sites.

@@ -60,6 +60,31 @@ checked_name!(
 );
 
 checked_name!(
+    /// Holds the name of a module of PHP as Debian's packages have it, without `php-`: lower-case letters, digits, `.`, `+` and
+    /// `-`, at most 64.
+    PhpModule,
+    "module of PHP",
+    "a module of PHP; write it as Debian's package php-NAME has it, without 'php-', for instance gd or intl",
+    |name| (1..=64).contains(&name.len())
+        && !name.starts_with("php")
+        && name.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit())
+        && name.bytes().all(|b| {
+            b.is_ascii_lowercase() || b.is_ascii_digit() || b".+-".contains(&b)
+        })
+);
+
+checked_name!(
+    /// Holds a host that a web site may ask: a name of DNS, or `*.` and one, for all names below it.
+    AskedHost,
+    "host",
+    "a host that a site may ask; write its name without scheme, port and path, or '*.' before a name for all below it",
+    |host| {
+        let name = host.strip_prefix("*.").unwrap_or(host);
+        DomainName::new(name).is_ok() && !name.contains('_') && name.contains('.')
+    }
+);
+
+checked_name!(
     /// Holds the digest of an archive (SHA-256), as `sha256sum` prints it.
     ArchiveDigest,
     "digest",

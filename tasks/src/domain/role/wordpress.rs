@@ -13,7 +13,7 @@ use super::wordpress_database::handed_over;
 use super::{DomainContext, DomainDeclarations, wordpress_parts};
 use crate::content::Content;
 use crate::diagnostic::Diagnostic;
-use crate::domain::Site;
+use crate::domain::{AskedHost, Site, Webhost};
 use crate::input::Input;
 use crate::probe::SITE_ACCOUNT;
 use crate::promise::{Promises, Server, SiteServer};
@@ -21,7 +21,7 @@ use crate::quote::php;
 use crate::resource::{Command, Cron, Directory, File, Handler, Resource, Symlink, TimeField};
 use crate::role::wordpress::{PROGRAM, THEME, THEMES, UPLOAD};
 use crate::role::{backup, checked, fixed};
-use crate::value::{HostPath, Mode};
+use crate::value::{HostPath, Mode, WordPressLocale};
 
 /// Variables of the role: none.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -63,6 +63,7 @@ fn declare(
     folders(made, site)?;
     let webhost = cx.domain.settings().webhosts.get(&site.label);
     if let Some(webhost) = webhost {
+        wordpress_parts::packages(made, webhost, &reload)?;
         wordpress_parts::files(made, cx.domain, site, webhost, &reload)?;
     }
     configuration(cx, made, site, &reload)?;
@@ -80,6 +81,7 @@ fn declare(
         .set("port", &site.port)
         .set("proxy", &backup::address(site.proxy, site.wordpress))
         .set("upload", &UPLOAD)
+        .set("htaccess", &webhost.is_some_and(|webhost| webhost.htaccess))
         .finish()?;
     let path = fixed::<HostPath>("/etc/apache2/sites-enabled").join("", &site.name, ".conf");
     made.add(Resource::File(File::new(path, virtual_host)))
@@ -178,9 +180,14 @@ fn configuration(
     } else {
         site.database.address().to_string()
     };
+    let webhost = cx.domain.settings().webhosts.get(&site.label);
+    let asked = webhost.into_iter().flat_map(|webhost| &webhost.allow_http);
+    let asked: Vec<_> = asked.map(AskedHost::as_str).collect();
     let content = cx
         .on
         .render("domain_wordpress/config.php")
+        .set("asked", &asked.join(","))
+        .set("translated", &translated(webhost).is_some())
         .set("database", &name_file)
         .set("user", &php(&site.database_name()))
         .secret("password", &password.map(php))
@@ -216,6 +223,7 @@ fn install(cx: &DomainContext<'_>, made: &mut DomainDeclarations, site: &Site<'_
         return;
     };
     let name = site.name.as_str();
+    let webhost = settings.webhosts.get(&site.label);
     let guard = AS_SERVER.into_iter().chain(["installed", name]);
     let command = AS_SERVER.into_iter().chain([
         "install",
@@ -224,9 +232,17 @@ fn install(cx: &DomainContext<'_>, made: &mut DomainDeclarations, site: &Site<'_
         admin.name.as_str(),
         admin.email.as_str(),
     ]);
+    let command = command.chain(translated(webhost));
     let mut command = Command::unless(guard, command);
     command.stdin = Some(Content::secret(password.clone()));
     made.once(Resource::Command(command));
+}
+
+/// Gives the language of a site, where it is not WordPress' own.
+fn translated(webhost: Option<&Webhost>) -> Option<&str> {
+    let locale = webhost?.locale.as_ref();
+    let locale = locale.filter(|locale| wordpress_parts::is_translated(locale));
+    locale.map(WordPressLocale::as_str)
 }
 
 /// Gives the job that does what is due in the site, which else its visitors would have to start.
