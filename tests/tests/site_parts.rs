@@ -197,6 +197,23 @@ fn plugins_and_themes_come_are_replaced_and_go_and_a_site_is_never_without_a_the
     );
     taken.exits(0);
     assert!(!estate.holds("stack", &format!("test -e {SITE}")));
+    a_new_site_begins_with_what_its_installation_chooses(&estate);
+}
+
+fn a_new_site_begins_with_what_its_installation_chooses(estate: &Estate) {
+    says(
+        estate,
+        "    locale: de_DE\n    themes: {twentytwentythree: {active: true}}\n",
+    );
+    let preview = domain(estate, &["--diff"]);
+    let ran = domain(estate, &[]);
+    ran.exits(0);
+    assert_eq!(preview.changes("stack"), ran.changes("stack"));
+    assert_eq!(
+        php(estate, "echo get_locale(), ' ', get_stylesheet();"),
+        "de_DE twentytwentythree"
+    );
+    domain(estate, &[]).unchanged("stack");
 }
 
 fn they_come_and_are_replaced(estate: &Estate) {

@@ -102,7 +102,7 @@ pub use service_manager::ServiceManager;
 pub use swap::SwapFact;
 pub use sysctl::SysctlFact;
 pub use upgrade::{PendingPackage, SourceFile, UpgradeFact, UpgradeQuestion};
-pub(crate) use wordpress::{SITE_ACCOUNT, SITE_PROGRAM};
+pub(crate) use wordpress::{SITE_ACCOUNT, SITE_PROGRAM, SITE_THEME};
 pub use wordpress::{SiteChoice, SiteFact, SiteQuestion};
 
 /// One kind of question.

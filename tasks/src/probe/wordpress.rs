@@ -16,6 +16,9 @@ pub(crate) const SITE_PROGRAM: &str = "/usr/local/sbin/wordpress-site";
 /// The account of the web server, which alone reads the site's configuration.
 pub(crate) const SITE_ACCOUNT: &str = "www-data";
 
+/// The theme that every site begins with.
+pub(crate) const SITE_THEME: &str = "twentytwentythree";
+
 /// Asks for one thing that is chosen in a site.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]

@@ -7,7 +7,7 @@ use super::{Manage, Resource};
 use crate::plan::{Action, Change, Planned, Reason, Remedy};
 use crate::probe::{
     Becomes, Effect, Facts, NotAsked, PathFact, PathQuestion, Query, Read, SITE_ACCOUNT,
-    SITE_PROGRAM, SiteChoice, SiteFact, SiteQuestion,
+    SITE_PROGRAM, SITE_THEME, SiteChoice, SiteFact, SiteQuestion,
 };
 use crate::step::Run;
 use crate::value::{DomainName, WordPressLocale, WordPressPart};
@@ -121,6 +121,20 @@ impl WordPress {
         })
     }
 
+    /// Gives the command that tells whether the site is installed.
+    fn installed(&self) -> Vec<String> {
+        let program = ["runuser", "-u", SITE_ACCOUNT, "--", SITE_PROGRAM];
+        let words = program.into_iter();
+        let words = words.chain(["installed", self.site.as_str()]);
+        words.map(str::to_owned).collect()
+    }
+
+    /// Tells whether a site that this run installs begins so: in the language of its domain's file, and with the theme of all.
+    fn is_first_choice(&self) -> bool {
+        let theme = self.theme.as_ref().map(WordPressPart::as_str);
+        self.active && (self.language.is_some() || theme == Some(SITE_THEME))
+    }
+
     fn run(&self, question: &SiteQuestion, word: &str, name: &str) -> Run {
         let site = self.site.as_str();
         let program = ["runuser", "-u", SITE_ACCOUNT, "--", SITE_PROGRAM];
@@ -174,9 +188,11 @@ impl Manage for WordPress {
                 read: Read::Attributes,
             })
         });
+        let installed = self.is_first_choice().then(|| self.installed());
         configuration
             .into_iter()
             .chain([Query::Site(question)])
+            .chain(installed.map(Query::Guard))
             .collect()
     }
 
@@ -201,6 +217,12 @@ impl Manage for WordPress {
             }
         }
         let fact = facts.site(&question)?;
+        if matches!(fact, SiteFact::Unknown(_))
+            && self.is_first_choice()
+            && facts.guard(&self.installed())? == 0
+        {
+            return Ok(Planned::Unchanged);
+        }
         let change = |action, reason| {
             let run = self.run(&question, word, name);
             let change = Change::new(action, vec![reason], vec![run.into()]);

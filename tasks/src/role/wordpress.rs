@@ -36,7 +36,7 @@ pub const COPIER: &str = "/usr/local/sbin/wordpress-copy";
 pub(crate) const THEMES: &str = "/usr/share/wordpress/wp-content/themes";
 
 /// The theme that comes with a package of its own, and that sites begin with.
-pub(crate) const THEME: &str = "twentytwentythree";
+pub(crate) const THEME: &str = crate::probe::SITE_THEME;
 
 /// Largest file that a site takes, in MiB.
 pub(crate) const UPLOAD: u16 = 64;
