@@ -11,6 +11,7 @@ use serde_json::json;
 use tasks::domain::role::DomainWork;
 use tasks::estate::Host;
 use tasks::plan::Phase;
+use tokio::sync::Notify;
 
 use super::app::App;
 use super::arguments::{Names, Up};
@@ -53,14 +54,17 @@ pub(super) async fn run(app: &App, options: &Up) -> Result<u8, Problem> {
     app.check()?;
     let hosts = app.named(&options.names)?;
     let services = services(app, &options.names)?;
+    let deployed = Notify::new();
     tokio::select! {
-        code = Box::pin(phases(app, options, &hosts, &services)) => code,
-        never = made_meanwhile(app, &services) => match never {},
+        code = Box::pin(phases(app, options, &hosts, &services, &deployed)) => code,
+        never = made_meanwhile(app, &services, &deployed) => match never {},
     }
 }
 
-/// Makes what the checks need as soon as hosts are at work, and never ends.
-async fn made_meanwhile(app: &App, services: &Subjects) -> Infallible {
+/// Makes what the checks need as soon as hosts are at work, and never ends. Not before: what it made would be missing among what
+/// is shown of deploying.
+async fn made_meanwhile(app: &App, services: &Subjects, deployed: &Notify) -> Infallible {
+    deployed.notified().await;
     // The checks tell why, as they need it.
     let _ = verify::make_clients(app, services).await;
     std::future::pending().await
@@ -71,6 +75,7 @@ async fn phases(
     options: &Up,
     hosts: &[&Host],
     services: &Subjects,
+    deployed: &Notify,
 ) -> Result<u8, Problem> {
     let started = Instant::now();
     let mut phases = Phases {
@@ -108,6 +113,7 @@ async fn phases(
         .collect();
     containers.start(&stopped).await?;
     phases.end("deploy");
+    deployed.notify_one();
 
     phases.begin("apply", "what the roles say");
     applied(app, hosts, Work::Roles(Phase::Apply), "applying").await?;
