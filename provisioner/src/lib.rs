@@ -3,6 +3,7 @@
 //! What should be true on a host is decided in the crate `tasks`, never here.
 
 mod authority;
+mod browse;
 pub mod cli;
 pub mod docker;
 pub mod engine;

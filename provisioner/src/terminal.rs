@@ -93,6 +93,21 @@ pub(crate) fn typed() -> mpsc::Receiver<Vec<u8>> {
     receiver
 }
 
+/// Waits for Ctrl-C, SIGTERM, or the end of the terminal. In a terminal's raw mode Ctrl-C goes to the client as a character instead.
+pub(crate) async fn interrupted() {
+    let (Ok(mut terminate), Ok(mut hang_up)) = (
+        signal(SignalKind::terminate()),
+        signal(SignalKind::hangup()),
+    ) else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminate.recv() => {}
+        _ = hang_up.recv() => {}
+    }
+}
+
 /// Writes at once.
 pub(crate) fn write_now(mut to: impl Write, bytes: &[u8]) -> io::Result<()> {
     to.write_all(bytes)?;

@@ -4,6 +4,7 @@
 //! this crate reads a file, a clock, the environment or the network; `prov` (the `provisioner` folder) does that.
 
 pub mod authority;
+pub mod browse;
 pub mod content;
 mod diagnostic;
 pub mod domain;

@@ -1,13 +1,14 @@
 //! From nothing to test mode and back: what runs, what is found out when something is broken, what is left.
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail their test")]
 
-use end_to_end::{Estate, docker, docker_fails, resolve, until};
+use end_to_end::{Estate, Running, docker, docker_fails, resolve, until};
 
 #[test]
 fn an_estate_goes_from_nothing_to_services_that_answer_and_away_again() {
     let estate = Estate::name_servers();
     let status = estate.prov(["--output", "json", "status"]).run();
     assert_eq!(status.exits(0).host("dns-internal")["running"], false);
+    estate.prov(["browse"]).run().exits(1).says("`prov up`");
     estate.prov(["deploy", "dns"]).run().exits(0);
     let status = estate.prov(["--output", "json", "status"]).run();
     assert_eq!(
@@ -58,9 +59,15 @@ fn an_estate_goes_from_nothing_to_services_that_answer_and_away_again() {
     a_daemon_that_is_killed_is_started_again(&estate);
     a_service_that_is_down_is_seen_and_started(&estate);
     verification_tells_a_broken_service_from_a_sound_one(&estate);
+    let (inside, port) = browse(&estate, "inside");
+    programs_of_this_user_visit_each_side(&estate, port);
 
     let name = estate.name();
     estate.prov(["down"]).run().exits(0);
+    inside
+        .wait()
+        .exits(0)
+        .says("has stopped, and with it this proxy");
     let label = format!("label=io.prov.estate={name}");
     for list in [
         ["ps", "--all"],
@@ -164,6 +171,82 @@ fn verification_tells_a_broken_service_from_a_sound_one(estate: &Estate) {
     repaired.changed("dns-internal", &["file /etc/dnsmasq-hosts.d/estate"]);
     assert_eq!(repaired.handlers("dns-internal"), ["reload dnsmasq"]);
     estate.prov(verify).run().exits(0);
+}
+
+/// Starts `prov browse`; gives the port at which it listens.
+fn browse(estate: &Estate, side: &str) -> (Running, u16) {
+    let running = estate.prov(["browse", side]).start();
+    let port = || {
+        let said = running.output_so_far();
+        let (_, rest) = said.split_once("http://127.0.0.1:")?;
+        said.contains("Ctrl-C ends it").then(|| {
+            let digits = rest.lines().next().unwrap_or_default();
+            digits.parse().unwrap()
+        })
+    };
+    until("the proxy listens", || port().is_some());
+    let port = port().unwrap();
+    (running, port)
+}
+
+/// Sends something to the proxy, as root or as another user; gives what comes within two seconds.
+fn sent(user: &str, port: u16, request: &str) -> String {
+    let script = format!(
+        "exec 3<>/dev/tcp/127.0.0.1/{port}; printf '{request}' >&3; timeout 2 cat <&3 2>/dev/null"
+    );
+    let output = std::process::Command::new("runuser")
+        .args(["-u", user, "--", "bash", "-c", &script])
+        .output()
+        .unwrap();
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// Every host has a server of SSH, which speaks first.
+fn programs_of_this_user_visit_each_side(estate: &Estate, inside: u16) {
+    let (outside, port) = browse(estate, "outside");
+    let ask = |port, host: &str| {
+        sent(
+            "root",
+            port,
+            &format!("CONNECT {host}:22 HTTP/1.1\\r\\n\\r\\n"),
+        )
+    };
+    let reached = |port, host: &str| {
+        let answer = ask(port, host);
+        assert!(answer.starts_with("HTTP/1.1 200 OK"), "{host}: {answer}");
+        assert!(answer.contains("SSH-2.0"), "{host}: {answer}");
+    };
+    reached(inside, "desk");
+    reached(inside, "desk.home.test");
+    reached(inside, &estate.address("dns-external"));
+    reached(port, "dns-external.home.test");
+    let unknown = ask(port, "desk");
+    assert!(
+        unknown.contains("no name server of the estate knows desk"),
+        "{unknown}"
+    );
+    let socks = sent("root", inside, "\\5\\1\\0\\5\\1\\0\\3\\4desk\\0\\26");
+    assert!(socks.contains("SSH-2.0"), "{socks:?}");
+
+    // This machine itself, by its loopback and by its address in the estate's network.
+    let network = estate.address("dns-internal");
+    let gateway = format!("{}.1", network.rsplit_once('.').unwrap().0);
+    for elsewhere in ["127.0.0.1", &gateway] {
+        let refused = ask(inside, elsewhere);
+        assert!(refused.starts_with("HTTP/1.1 403"), "{refused}");
+    }
+    let page = sent("root", inside, "GET / HTTP/1.1\\r\\n\\r\\n");
+    assert!(page.starts_with("HTTP/1.1 400"), "{page}");
+    assert_eq!(sent("nobody", inside, "GET / HTTP/1.1\\r\\n\\r\\n"), "");
+
+    let taken = ["browse", "--port", &inside.to_string()];
+    estate
+        .prov(taken)
+        .run()
+        .exits(1)
+        .says("choose another --port");
+    outside.interrupt();
+    outside.wait().exits(0);
 }
 
 #[test]

@@ -240,4 +240,6 @@ fn only_containers(server: &Server) {
         .prov(["client", "dig", "internal", "one"])
         .run();
     client.exits(64).says("no vantage point inside");
+    let browse = server.servers.prov(["browse"]).run();
+    browse.exits(64).says("are servers").says("ssh -N -D 1080");
 }

@@ -1,7 +1,7 @@
 //! Web sites of a domain on real hosts: they come, keep what is written in them, go and come again; and every check of
 //! `prov verify web` sees what it is there for.
 
-use end_to_end::{Estate, Ran};
+use end_to_end::{Estate, Ran, until};
 
 /// What a shell, SQL, PHP or YAML might take for something else.
 const AWKWARD: &str = "'\"\\$&;%*^! \u{fc} \u{2603} {$x} ?> `id` # --";
@@ -125,12 +125,33 @@ fn sites_come_keep_what_is_written_in_them_and_every_check_sees_what_it_is_for()
     what_is_secret_works_and_is_closed(&estate);
     what_is_written_survives(&estate);
     assert_eq!(failed(&estate), Vec::<String>::new());
+    a_program_of_ones_own_sees_a_site(&estate);
     the_same_is_seen_on_servers(&estate);
     what_is_sent_to_a_site_is_never_run(&estate);
     a_site_goes_to_the_next_stage_and_back(&estate);
     every_check_sees_what_it_is_for(&estate);
     it_goes_and_comes_again(&estate);
     what_is_purged_is_gone(&estate);
+}
+
+/// Through `prov browse`, by the site's name, trusting what prov has written for that.
+fn a_program_of_ones_own_sees_a_site(estate: &Estate) {
+    let running = estate.prov(["browse", "outside"]).start();
+    until("the proxy listens", || {
+        running.output_so_far().contains("Ctrl-C ends it")
+    });
+    let said = running.output_so_far();
+    let line = said.lines().find_map(|line| line.strip_prefix("curl"));
+    let line = line.unwrap_or_else(|| panic!("no line for curl in {said}"));
+    let line = format!("{line} --silent --max-time 30");
+    let page = std::process::Command::new("sh")
+        .args(["-c", &line])
+        .output();
+    let page = page.unwrap_or_else(|error| panic!("sh: {error}"));
+    let page = String::from_utf8_lossy(&page.stdout);
+    assert!(page.contains("<title>Customer"), "{line}: {page}");
+    running.interrupt();
+    running.wait().exits(0);
 }
 
 /// To another prov these hosts are servers: the same checks are made from vantage points.

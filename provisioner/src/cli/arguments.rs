@@ -183,6 +183,8 @@ pub(super) enum Command {
     Authority(AuthorityAction),
     /// Run a client inside the estate's network: in a container, or on a vantage point among servers
     Client(Client),
+    /// Visit the estate with this user's own browser or mail program: a proxy on this machine, until Ctrl-C
+    Browse(Browse),
     /// Link the synchronisation of the backup's copies to an account, or narrow it to their folder
     Dropbox(Dropbox),
     /// Show a web site, take it to another place, or back
@@ -514,6 +516,21 @@ pub(super) struct Client {
         value_name = "ARGS"
     )]
     pub(super) arguments: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Browse {
+    /// See it from here: inside (or internal) as its own clients do, outside (or external) as the Internet does
+    #[arg(value_name = "SIDE", value_parser = ["inside", "outside", "internal", "external"], default_value = "inside", hide_possible_values = true)]
+    pub(super) side: String,
+    /// Listen at this port of 127.0.0.1 instead of any free one
+    #[arg(
+        long,
+        value_name = "PORT",
+        default_value_t = 0,
+        hide_default_value = true
+    )]
+    pub(super) port: u16,
 }
 
 #[derive(Debug, Args)]

@@ -4,6 +4,7 @@ mod app;
 mod apply;
 mod arguments;
 mod authority;
+mod browse;
 mod check;
 mod client;
 mod completion;
@@ -172,6 +173,7 @@ async fn dispatch(arguments: Arguments) -> Result<u8, Problem> {
         Command::Authority(action) => {
             self::authority::run(&App::load_as_it_is(global)?, &action).await
         }
+        Command::Browse(options) => browse::run(&App::load_as_it_is(global)?, &options).await,
         Command::Client(options) => client::run(&App::load(global)?, &options).await,
         Command::Dropbox(options) => dropbox::run(&App::load(global)?, &options).await,
         Command::Site(action) => site::run(&App::load(global)?, &action).await,

@@ -23,9 +23,9 @@ use super::{
     container::LANG,
     engine::{label, labels},
     exec,
-    interactive::{Target, carry, interrupted},
+    interactive::{Target, carry},
 };
-use crate::terminal::Terminal;
+use crate::terminal::{Terminal, interrupted};
 
 /// How long a session's container lives at most, should prov be killed before it can remove it: its program ends then,
 /// and the engine removes what has ended, with the passwords that were put into it.

@@ -11,10 +11,7 @@ use bollard::{
     query_parameters::{ResizeContainerTTYOptionsBuilder, ResizeExecOptionsBuilder},
 };
 use futures_util::{Stream, StreamExt};
-use tokio::{
-    io::{AsyncWrite, AsyncWriteExt},
-    signal::unix::{SignalKind, signal},
-};
+use tokio::io::{AsyncWrite, AsyncWriteExt};
 
 use super::{DockerError, EstateContainers, exec};
 use crate::terminal::{Terminal, typed, write_now};
@@ -124,21 +121,6 @@ async fn follow_size(terminal: Terminal, docker: &Docker, target: Target<'_>) {
             };
         }
         resized.next().await;
-    }
-}
-
-/// Waits for Ctrl-C, SIGTERM, or the end of the terminal. In a terminal's raw mode Ctrl-C goes to the client as a character instead.
-pub(super) async fn interrupted() {
-    let (Ok(mut terminate), Ok(mut hang_up)) = (
-        signal(SignalKind::terminate()),
-        signal(SignalKind::hangup()),
-    ) else {
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        _ = terminate.recv() => {}
-        _ = hang_up.recv() => {}
     }
 }
 
