@@ -387,7 +387,7 @@ impl Memory {
                 hosts.join(", ")
             ),
             format!(
-                "name another host in `{}` first, or leave this one the role {role}",
+                "name another host in `{}` first, or leave this one the role {role}; if this is what you want, say it twice: --insist 'role {role}'",
                 by.variable
             ),
         ))

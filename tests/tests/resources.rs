@@ -142,6 +142,23 @@ fn groups_users_keys_and_cron_jobs() {
             .run()
             .failed("one", &["is not removed"]);
     }
+    // Said twice, it goes.
+    let gone = ["user", "name=www-data", "state=absent"];
+    estate
+        .task(gone)
+        .run()
+        .exits(1)
+        .says("--insist 'user www-data'");
+    estate
+        .task(gone)
+        .args(["--insist", "user www-data"])
+        .run()
+        .exits(0);
+    assert!(estate.holds("one", "! getent passwd www-data"));
+    let never = ["user", "name=root", "state=absent"];
+    let insisted = estate.task(never).args(["--insist", "user root"]).run();
+    assert!(!insisted.told().contains("say it twice"), "{}", insisted.told());
+    assert!(estate.holds("one", "getent passwd root"));
 }
 
 #[test]

@@ -106,6 +106,10 @@ pub(super) struct Global {
     /// Keep changes that may lock prov out of a server whatever becomes of the login
     #[arg(long, global = true)]
     pub(super) unguarded: bool,
+    /// Do what is refused because the host, prov or others stand on it: the resource or role as the refusal names it,
+    /// for instance 'service ssh'; may be given again
+    #[arg(long, global = true, value_name = "RESOURCE", value_parser = super::insist::resource)]
+    pub(super) insist: Vec<String>,
     /// Print without colours (as with `NO_COLOR`)
     #[arg(long, global = true)]
     pub(super) no_color: bool,

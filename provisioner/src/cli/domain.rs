@@ -91,6 +91,7 @@ pub(super) async fn run(app: &App, options: &Domain) -> Result<u8, Problem> {
                 tags: tags.iter().map(|tag| tag.as_str().to_owned()).collect(),
                 hostname_filter: options.hostname_filter.clone(),
                 removal: options.remove,
+                ..SavedScope::default()
             };
             return plans::keep(app, options.out.as_deref(), scope, &outcome, &previews);
         }

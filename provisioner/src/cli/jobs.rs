@@ -7,6 +7,7 @@ use tasks::InputTexts;
 use tasks::domain::role::DomainWork;
 use tasks::estate::Host;
 use tasks::plan::Phase;
+use tasks::resource::insist;
 use tasks::role::HostContext;
 use tasks::value::HostPath;
 
@@ -55,7 +56,7 @@ fn job(
         });
     }
     let memory = work::memory(app, host, work, &roles, leave)?;
-    let (resources, phase) = match work {
+    let (mut resources, phase) = match work {
         Work::Roles(phase) => (roles?, phase),
         Work::Domains(work) => (domains(work)?, Phase::Completion),
         Work::RolesAndDomains(phase, work) => {
@@ -67,6 +68,8 @@ fn job(
             (resources.to_vec(), Phase::Completion)
         }
     };
+    let insisted = [&app.global.insist[..], &leave.insisted].concat();
+    insist(&mut resources, &insisted);
     if !matches!(work, Work::Domains(_) | Work::RolesAndDomains(..)) {
         let others = others.as_deref().unwrap_or_default();
         let mistakes = tasks::role::taken_from_under(host.name(), &resources, others);
@@ -87,6 +90,7 @@ fn job(
         release: (!matches!(work, Work::Upgrade(_))).then(|| host.release()),
         exports: Vec::new(),
         secrets: secrets.into_iter().collect(),
+        insisted,
         guards: app.estate.network().is_none() && !app.global.unguarded,
         show_private: app.global.show_private,
     })

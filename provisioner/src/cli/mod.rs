@@ -15,6 +15,7 @@ mod domains;
 mod dropbox;
 mod graph;
 mod history;
+mod insist;
 mod jobs;
 mod limit;
 mod logs;

@@ -40,7 +40,7 @@ pub(super) fn show(path: &Path) -> Result<u8, Problem> {
 pub(super) fn keep(
     app: &App,
     out: Option<&Path>,
-    scope: SavedScope,
+    mut scope: SavedScope,
     outcome: &RunOutcome,
     previews: &[(Job, Previewed)],
 ) -> Result<u8, Problem> {
@@ -59,6 +59,7 @@ pub(super) fn keep(
         };
         return Ok(jobs::print_failed(app, outcome, Tense::Would, failure));
     }
+    scope.insisted.clone_from(&app.global.insist);
     let mut plan = SavedPlan::new(app.estate.name(), jobs::now(), key()?, scope);
     for (job, preview) in previews {
         if let Some(basis) = &preview.basis {
@@ -110,12 +111,16 @@ pub(super) async fn apply(app: &App, path: &Path, options: &Apply) -> Result<u8,
         domains::run_in_test_mode(app, &hosts).await?;
     }
     // A mistake in the estate ends the command before the plan is used up.
-    let jobs = Jobs::gather(app, &hosts, work).await?;
+    let leave = Leave {
+        insisted: plan.scope.insisted.clone(),
+        ..Leave::default()
+    };
+    let jobs = Jobs::leaving(app, &hosts, work, &leave).await?;
     plan.claim(path, jobs::now())?;
     let saved = plan.clone();
     let how = Applying {
         work,
-        leave: &Leave::default(),
+        leave: &leave,
         saved: Some(&saved),
         wait: options.waiting.wait,
         show: Show::Later,

@@ -30,7 +30,7 @@ pub(super) enum Work<'a> {
     Upgrade(&'a [Declared]),
 }
 
-/// What the user says of that which nothing declares any more.
+/// What the user says beside the estate: of that which nothing declares any more, and of what is refused.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Leave {
     /// Whether what people and programs have made goes, too.
@@ -39,6 +39,8 @@ pub(super) struct Leave {
     pub(super) forget: BTreeSet<String>,
     /// Domains that are taken away and that the estate does not have.
     pub(super) domains: BTreeSet<String>,
+    /// The resources of a saved plan of which it was said twice that they are meant.
+    pub(super) insisted: Vec<String>,
 }
 
 /// Gives what a host is to remember; nothing of resources that are declared by hand.
@@ -78,6 +80,10 @@ pub(super) fn memory(
         },
         relied: tasks::role::relied_on(&app.estate, host),
     };
+    memory.relied.retain(|role, _| {
+        let name = format!("{} {role}", super::insist::ROLE);
+        ![&app.global.insist, &leave.insisted].iter().any(|names| names.contains(&name))
+    });
     if let Some(work) = domains {
         let traces = of_domains(work)?;
         if work.purpose == Purpose::Setup {

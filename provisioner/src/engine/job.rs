@@ -4,7 +4,7 @@ use tasks::leaving::{Leaving, Left, Memory};
 use tasks::plan::{self, HostPlan, Phase};
 use tasks::probe::{Facts, PathQuestion, Query, QuerySet, Read};
 use tasks::release::Release;
-use tasks::resource::{Declared, Handler};
+use tasks::resource::{Declared, Handler, insist};
 use tasks::value::HostPath;
 use tasks::{Input, Secret};
 
@@ -32,6 +32,8 @@ pub struct Job {
     pub secrets: Vec<Secret>,
     /// What the host is to remember of what is declared for it, unless the run has nothing to do with that.
     pub memory: Option<Memory>,
+    /// Names of resources of which the user has said twice that they are meant, for instance `user backup`.
+    pub insisted: Vec<String>,
     /// Whether changes that may lock prov out are put back unless a new session gets in after them.
     pub guards: bool,
     /// Whether diffs and quoted output show what not everybody may read on the host.
@@ -89,7 +91,9 @@ impl Job {
         let (first, last) = leaving.declared(&memory.roles, &[&self.resources, others]);
         self.resources.splice(0..0, first);
         self.resources.extend(last);
-        memory.told(leaving)
+        let told = memory.told(leaving);
+        insist(&mut self.resources, &self.insisted);
+        told
     }
 
     /// Gives what must be known of other hosts.

@@ -48,6 +48,9 @@ pub struct SavedScope {
     pub hostname_filter: Option<String>,
     /// Whether the domains are taken away.
     pub removal: bool,
+    /// The resources of which it was said twice that they are meant.
+    #[serde(default)]
+    pub insisted: Vec<String>,
 }
 
 impl SavedScope {

@@ -2,6 +2,7 @@
 //!
 //! It holds for every kind, because it is decided by the steps of a change. What only may lock prov out, such as a file below
 //! `/etc/sudoers.d`, is not refused here: it is tried, and put back unless prov gets in again ([`super::lockout`](mod@super::lockout)).
+//! Who says it twice is believed about modes and owners, and about files without which a host is reached another way.
 
 use super::{Change, Planned};
 use crate::probe::{Attributes, Facts};
@@ -121,6 +122,19 @@ const OWN: &str = "/var/lib/prov";
 /// A host may do without a key of a kind that it does not want, as long as it keeps those of the two usual kinds.
 const MAY_GO: &str = "/etc/ssh/ssh_host_ecdsa_key";
 
+/// What goes if somebody says it twice: a host may be reached, given administrators and started in another way.
+const INSISTED: [&str; 9] = [
+    "/boot",
+    "/etc/fstab",
+    "/etc/ssh",
+    "/etc/ssh/ssh_host_ed25519_key",
+    "/etc/ssh/ssh_host_rsa_key",
+    "/etc/ssh/sshd_config",
+    "/etc/sudoers",
+    "/etc/sudoers.d",
+    "/usr/sbin/sshd",
+];
+
 /// Names by which the same file is found where `/bin`, `/sbin` and `/lib` are links (file-hierarchy(7)).
 fn usual(path: &str) -> String {
     let merged = ["/bin/", "/sbin/", "/lib/"];
@@ -157,7 +171,7 @@ pub(super) fn taken_away(change: &Change, facts: &Facts) -> Option<Planned> {
         match step {
             Step::Remove { path } => removed(path, facts),
             // What was there goes.
-            Step::MakeLink { path, .. } | Step::Unpack(Unpack { path, .. }) => replaced(path),
+            Step::MakeLink { path, .. } | Step::Unpack(Unpack { path, .. }) => replaced(path, facts),
             Step::SetAttributes { path, attributes }
             | Step::MakeDirectory { path, attributes }
             | Step::WriteFile {
@@ -165,27 +179,32 @@ pub(super) fn taken_away(change: &Change, facts: &Facts) -> Option<Planned> {
             }
             | Step::Fetch {
                 path, attributes, ..
-            } => shut_or_opened(path, attributes),
+            } => shut_or_opened(path, attributes).filter(|_| !facts.insisted),
             Step::Run(_) => None,
         }
     })
 }
 
-fn find(path: &HostPath) -> Option<&'static Ground> {
+/// Finds what would go with a path. Whoever insists names the path itself: nobody sees what else is below one.
+fn find(path: &HostPath, facts: &Facts) -> Option<&'static Ground> {
     let path = usual(path.as_str());
+    if facts.insisted && INSISTED.contains(&path.as_str()) {
+        return None;
+    }
     let mut grounds = GROUNDS.iter().filter(|ground| ground.path != MAY_GO);
     grounds.find(|ground| holds(&path, ground.path))
 }
 
 fn removed(path: &HostPath, facts: &Facts) -> Option<Planned> {
-    if let Some(ground) = find(path) {
+    if let Some(ground) = find(path, facts) {
         return Some(Planned::Impossible {
             cause: format!("{} and is not removed", which(path, ground)),
             hint: "name what is to go below it or beside it; what a package brought goes with the package, and an account by `user`"
                 .to_owned(),
         });
     }
-    let login = facts.login.as_ref().filter(|login| login.user != "root")?;
+    let login = facts.login.as_ref();
+    let login = login.filter(|login| login.user != "root" && !facts.insisted)?;
     let home = format!("/home/{}", login.user);
     holds(path.as_str(), &home).then(|| Planned::Impossible {
         cause: format!(
@@ -196,8 +215,8 @@ fn removed(path: &HostPath, facts: &Facts) -> Option<Planned> {
     })
 }
 
-fn replaced(path: &HostPath) -> Option<Planned> {
-    let ground = find(path)?;
+fn replaced(path: &HostPath, facts: &Facts) -> Option<Planned> {
+    let ground = find(path, facts)?;
     Some(Planned::Impossible {
         cause: format!("{} and is not replaced as a whole", which(path, ground)),
         hint: "choose a folder of its own, such as one below /srv or /opt".to_owned(),
@@ -366,6 +385,31 @@ mod tests {
         ] {
             assert_eq!(with(place, owner, mode), None, "{place} {owner} {mode:o}");
         }
+    }
+
+    #[test]
+    fn what_a_host_can_do_without_in_one_way_or_another_goes_if_it_is_said_twice() {
+        let insisted = |step| {
+            let change = Change::new(Action::Remove, vec![Reason::Present], vec![step]);
+            let facts = Facts {
+                insisted: true,
+                ..Facts::default()
+            };
+            taken_away(&change, &facts).is_none()
+        };
+        for ground in GROUNDS.iter().filter(|ground| ground.path != MAY_GO) {
+            let goes = insisted(Step::Remove {
+                path: path(ground.path),
+            });
+            assert_eq!(goes, INSISTED.contains(&ground.path), "{}", ground.path);
+        }
+        assert!(!insisted(Step::Remove {
+            path: path("/var/lib/prov/history")
+        }));
+        assert!(insisted(Step::SetAttributes {
+            path: path("/etc/shadow"),
+            attributes: Attributes::new("root", "root", Mode::new(0o644)),
+        }));
     }
 
     #[test]

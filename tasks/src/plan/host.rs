@@ -86,7 +86,7 @@ pub fn plan_one(
 ) -> Result<Item, NotAsked> {
     let manage = declared.resource.manage();
     let mut outcome = match manage.inputs().as_slice() {
-        [] => super::guard::decide(manage, facts)?,
+        [] => decided(declared, facts)?,
         [input, ..] => Planned::Unknown(Awaited::Input(input.clone())),
     };
     if matches!(outcome, Planned::Change(_))
@@ -120,6 +120,35 @@ pub fn plan_one(
         },
         outcome,
     })
+}
+
+/// Decides what becomes of a resource. What is refused because the host, prov or others stand on it, and would be done if it were said
+/// twice, says how that is said.
+fn decided(declared: &Declared, facts: &Facts) -> Result<Planned, NotAsked> {
+    let manage = declared.resource.manage();
+    let mut outcome = super::guard::decide(manage, facts)?;
+    let (Planned::Impossible { hint, .. } | Planned::Refused { hint, .. }) = &mut outcome else {
+        return Ok(outcome);
+    };
+    let insisted = Facts {
+        insisted: true,
+        ..facts.clone()
+    };
+    let otherwise = super::guard::decide(manage, &insisted)?;
+    if matches!(
+        otherwise,
+        Planned::Impossible { .. } | Planned::Refused { .. }
+    ) {
+        return Ok(outcome);
+    }
+    if declared.insisted {
+        return Ok(otherwise);
+    }
+    hint.push_str(&format!(
+        "; if this is what you want, say it twice: --insist '{}'",
+        declared.name()
+    ));
+    Ok(outcome)
 }
 
 /// Gives the texts of which a program that quotes them is not quoted, as not everybody may read them on the host.
@@ -247,6 +276,36 @@ mod tests {
         };
         assert_eq!(digest("dnsmasq", 10), digest("dnsmasq", 1_000_000));
         assert_ne!(digest("dnsmasq", 10), digest("bacula-fd", 10));
+    }
+
+    #[test]
+    fn what_is_refused_says_how_it_is_said_twice_if_that_would_help() {
+        let path = |text: &str| HostPath::new(text).unwrap();
+        let mut facts = Facts::default();
+        for there in ["/etc/sudoers", "/etc/passwd"] {
+            let file = serde_yaml::from_str("{owner: root, group: root, mode: '0440'}").unwrap();
+            facts.paths.insert(path(there), PathFact::File(file));
+        }
+        let outcome = |text: &str, insisted| {
+            let mut file = File::new(path(text), Content::plain(""));
+            (file.content, file.state) = (None, crate::resource::State::Absent);
+            let mut declared = Declared::new("r", Resource::File(file));
+            declared.insisted = insisted;
+            plan_one(&declared, 0, &facts, Phase::Apply).unwrap()
+        };
+        let Planned::Impossible { hint, .. } = outcome("/etc/sudoers", false).outcome else {
+            panic!("it is done at once");
+        };
+        assert!(hint.ends_with("say it twice: --insist 'file /etc/sudoers'"), "{hint}");
+        let item = outcome("/etc/sudoers", true);
+        assert!(matches!(item.outcome, Planned::Change(_)));
+        assert_eq!(item.lockout, Some(Lockout::Marked));
+        for insisted in [false, true] {
+            let Planned::Impossible { hint, .. } = outcome("/etc/passwd", insisted).outcome else {
+                panic!("it is done");
+            };
+            assert!(!hint.contains("--insist"), "{hint}");
+        }
     }
 
     #[test]

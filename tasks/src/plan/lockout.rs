@@ -130,7 +130,8 @@ const SERVICES: &[(&str, Lockout)] = &[
 /// Says what a change touches that prov may not get in again without.
 #[must_use]
 pub fn lockout(declared: &Declared, change: &Change, facts: &Facts) -> Option<Lockout> {
-    if declared.guarded {
+    // Whoever insists is believed about what is to be done, not about getting in afterwards.
+    if declared.guarded || declared.insisted {
         return Some(Lockout::Marked);
     }
     let login = facts.login.as_ref();

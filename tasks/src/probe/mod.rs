@@ -267,6 +267,9 @@ macro_rules! kinds {
             /// Whether diffs show what not everybody may read, as the user has asked for it.
             #[serde(skip)]
             pub reveal: bool,
+            /// Whether the user has said twice that a resource is meant, so that what stands on it is no reason to refuse it.
+            #[serde(skip)]
+            pub insisted: bool,
         }
 
         impl Facts {
@@ -282,6 +285,7 @@ macro_rules! kinds {
                     $($field: self.$field.select(queries.$field.keys()),)+
                     coming: BTreeSet::new(),
                     reveal: self.reveal,
+                    insisted: self.insisted,
                 }
             }
 

@@ -57,6 +57,9 @@ pub struct Declared {
     /// Whether its role says that a change of it may lock people out: it is put back unless prov gets in again afterwards.
     #[serde(skip)]
     pub guarded: bool,
+    /// Whether the user has said twice that it is meant: what stands on what it takes away is no reason to refuse it.
+    #[serde(skip)]
+    pub insisted: bool,
     /// What must still be as a run left it, where this undoes that run.
     #[serde(skip)]
     pub since: Option<crate::history::Since>,
@@ -73,6 +76,7 @@ impl Declared {
             phase: Phase::Apply,
             goes_last: false,
             guarded: false,
+            insisted: false,
             since: None,
         }
     }
@@ -95,6 +99,13 @@ impl Declared {
     /// Tells whether an estate's containers have it only once their daemons run.
     fn waits_for_daemons(&self) -> bool {
         self.phase == Phase::Completion || self.resource.manage().asks_server()
+    }
+}
+
+/// Marks the resources that are meant, by their names, although something stands on what they take away.
+pub fn insist(resources: &mut [Declared], names: &[String]) {
+    for declared in resources {
+        declared.insisted = names.contains(&declared.name());
     }
 }
 

@@ -1,5 +1,7 @@
 //! What a host and prov itself stand on: accounts, groups, packages, services and databases that no resource takes away or shuts out.
 //! Files and folders are in [`crate::plan`], as any kind may write them.
+//!
+//! Who says it twice is believed, but where no host could go on: its administrator, what apt itself needs, what ends all that runs.
 
 use std::collections::BTreeSet;
 
@@ -57,6 +59,9 @@ pub(super) fn removing_user(name: &str, have: &UserFact, facts: &Facts) -> Optio
             "remove this resource; a host needs its administrator",
         ));
     }
+    if facts.insisted {
+        return None;
+    }
     if is_login(name, facts) {
         return Some(refused(
             format!("prov logs in as {name} on this host, and would not get in again without it"),
@@ -76,6 +81,9 @@ pub(super) fn removing_user(name: &str, have: &UserFact, facts: &Facts) -> Optio
 
 /// Refuses to remove a group that the host or prov cannot do without.
 pub(super) fn removing_group(name: &str, gid: u32, facts: &Facts) -> Option<Planned> {
+    if facts.insisted {
+        return None;
+    }
     let login = facts.login.as_ref();
     if let Some(login) = login.filter(|login| login.groups.contains(name)) {
         return Some(refused(
@@ -111,6 +119,7 @@ pub(super) fn removing_package(name: &str, facts: &Facts) -> Option<Planned> {
     let login = facts.login.as_ref();
     let as_root = login.is_none_or(|login| login.user == "root");
     let cause = match name {
+        "openssh-server" | "sudo" if facts.insisted => return None,
         "openssh-server" => "prov reaches this host through",
         "sudo" if !as_root => "prov reaches this host through",
         "systemd" if facts.manager == ServiceManager::Systemd => "the host starts and stops by",
@@ -202,7 +211,7 @@ pub(super) fn leaving_service(service: &ServiceName, left: Left, facts: &Facts) 
             "to start the host again, use `prov apply --reboot` or `prov run -- systemctl reboot`",
         ));
     }
-    if left.running && left.enabled {
+    if left.running && left.enabled || facts.insisted {
         return None;
     }
     if NEEDED.contains(&name) {
@@ -268,7 +277,7 @@ pub(super) fn mounting(path: &HostPath, over: bool, facts: &Facts) -> Option<Pla
         user => HostPath::new(format!("/home/{user}")).unwrap_or_else(|_| HostPath::known("/home")),
     });
     let is_above = |other: &HostPath| other == path || other.is_below(path);
-    let what = if let Some(home) = home.filter(|home| is_above(home)) {
+    let what = if let Some(home) = home.filter(|home| is_above(home) && !facts.insisted) {
         format!("{home} is in it, where the keys are by which prov logs in")
     } else if is_above(&own) || path.is_below(&own) {
         format!("{own} is in it, where prov keeps its locks and records")
@@ -323,6 +332,9 @@ pub(super) fn amending_user(
             format!("{who} would get the number {uid}"),
             another,
         ));
+    }
+    if facts.insisted {
+        return None;
     }
     if let Some(home) = wanted.home.filter(|home| *home != have.home) {
         return Some(refused(

@@ -182,7 +182,7 @@ impl Packages {
         if let Some(refusal) = self.refusal(&wanted, stale.is_none(), facts)? {
             return Ok(refusal);
         }
-        let steps = self.steps(&wanted, stale.is_some());
+        let steps = self.steps(&wanted, stale.is_some(), facts.insisted);
         let away = wanted.in_the_way.iter().map(|name| as_removal(name));
         let marked = wanted.marked.iter().map(|(name, _)| name.to_string());
         let lacking = wanted.lacking.iter().map(|name| wanted.word(name));
@@ -218,7 +218,7 @@ impl Packages {
     }
 
     /// Gives the steps that install and mark; nothing is fetched or repaired where apt has only to be told a mark.
-    fn steps(&self, wanted: &Wanted<'_>, fetch: bool) -> Vec<Step> {
+    fn steps(&self, wanted: &Wanted<'_>, fetch: bool, insisted: bool) -> Vec<Step> {
         let mut steps = wanted.marks.files.clone();
         steps.extend(wanted.marks.release());
         if !(wanted.lacking.is_empty() && wanted.in_the_way.is_empty()) {
@@ -231,7 +231,7 @@ impl Packages {
                 let away = wanted.in_the_way.iter().map(|name| as_removal(name));
                 let words = wanted.lacking.iter().map(|name| wanted.word(name));
                 let words = words.chain(away);
-                steps.push(keeps_the_way_in("install", words).into());
+                steps.push(keeps_the_way_in("install", words, insisted).into());
             }
             steps.push(without_holds(&wanted.marks.changing, self.transaction(wanted)).into());
         }
@@ -321,6 +321,15 @@ impl Packages {
         Diff::list(install.chain(remove))
     }
 
+    /// Refuses what apt would remove besides, where the host or prov cannot do without it.
+    fn takes_along(&self, facts: &Facts) -> Option<Planned> {
+        let gone = &self.foreseen_by(facts)?.remove;
+        gone.iter().find_map(|package| {
+            let name = package.split(' ').next().unwrap_or(package);
+            essential::removing_package(name, facts)
+        })
+    }
+
     /// Refuses names that apt would take for something else, and what it says itself that it would refuse.
     fn refusal(
         &self,
@@ -350,9 +359,9 @@ impl Packages {
         if !fresh || unpinned || wanted.reasons.contains(&Reason::Interrupted) {
             return Ok(None);
         }
-        let fact = facts.apt.get(&self.request().key());
+        let fact = self.foreseen_by(facts);
         let Some(problem) = fact.and_then(|fact| fact.problem.as_ref()) else {
-            return Ok(None);
+            return Ok(self.takes_along(facts));
         };
         let hint = remedy(problem).map_or_else(
             || format!("check the names of the packages, and {}", sources(facts)),
@@ -408,6 +417,9 @@ impl Packages {
                 hint: remedy.to_string(),
             });
         }
+        if let Some(refused) = self.takes_along(facts) {
+            return Ok(refused);
+        }
         let mut remove = apt([verb, "--"]);
         for name in &there {
             let fact = if self.purge {
@@ -421,7 +433,7 @@ impl Packages {
         }
         steps.extend([
             repair(),
-            keeps_the_way_in(verb, there.iter().map(ToString::to_string)).into(),
+            keeps_the_way_in(verb, there.iter().map(ToString::to_string), facts.insisted).into(),
             remove.into(),
         ]);
         steps.extend(marks.files);

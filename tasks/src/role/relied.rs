@@ -85,7 +85,9 @@ fn takes_from_server(resource: &Resource) -> bool {
 /// account, or keep their data there, often from another host.
 #[must_use]
 pub fn taken_from_under(host: &str, taking: &[Declared], declared: &[Declared]) -> Vec<Diagnostic> {
-    let takes = taking.iter().filter(|one| takes_from_server(&one.resource));
+    let takes = taking
+        .iter()
+        .filter(|one| takes_from_server(&one.resource) && !one.insisted);
     let mut mistakes = Vec::new();
     for one in takes {
         let name = one.name();
@@ -95,7 +97,7 @@ pub fn taken_from_under(host: &str, taking: &[Declared], declared: &[Declared]) 
                 "host {host}: {name} would be taken away, and the role {} of the estate works with it",
                 other.role
             ))
-            .hint("take what works with it out of the estate first (a domain's with `prov domain NAME --remove`); then it goes")
+            .hint(format!("take what works with it out of the estate first (a domain's with `prov domain NAME --remove`); then it goes; if this is what you want, say it twice: --insist '{name}'"))
         }));
     }
     mistakes

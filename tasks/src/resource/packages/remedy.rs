@@ -13,10 +13,12 @@ pub(in crate::resource) fn remedy(output: &str) -> Option<Remedy> {
         Some(Remedy::from(
             "a package is held: run `apt-mark showhold` on the host, and `apt-mark unhold NAME` for what may change",
         ))
+    } else if says(&["would not get in again", "would not become root again"]) {
+        Some(Remedy::from(
+            "do not remove what it depends on; if this is what you want, say it twice: --insist, with the name of this resource",
+        ))
     } else if says(&[
         "Essential packages were removed",
-        "would not get in again",
-        "would not become root again",
         "and the host starts and stops by it",
         "and the host and prov work with it",
     ]) {

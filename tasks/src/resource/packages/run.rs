@@ -87,17 +87,22 @@ done; exit ${bad:-0}"#;
     run
 }
 
-/// Refuses a removal with which prov's own way in would go.
-pub(super) fn keeps_the_way_in(verb: &str, words: impl Iterator<Item = String>) -> Run {
-    const SCRIPT: &str = r#"verb=$1 kept=$2; shift 2
-apt-get -s -q "$verb" -- "$@" 2>/dev/null | while read -r word name _; do case "$word $name" in
+/// Refuses a removal with which prov's own way in would go, unless that was said twice, or what a host cannot be without.
+pub(super) fn keeps_the_way_in(
+    verb: &str,
+    words: impl Iterator<Item = String>,
+    insisted: bool,
+) -> Run {
+    const SCRIPT: &str = r#"verb=$1 kept=$2 insisted=$3; shift 3
+apt-get -s -q "$verb" -- "$@" 2>/dev/null | while read -r word name _; do case "$insisted$word $name" in
 ("Remv openssh-server"|"Purg openssh-server") echo "E: $name would be removed with $*, and prov would not get in again"; exit 1;;
 ("Remv sudo"|"Purg sudo") [ -z "$SUDO_USER" ] || { echo "E: $name would be removed with $*, and prov would not become root again"; exit 1; };;
-("Remv systemd"|"Purg systemd") [ ! -d /run/systemd/system ] || { echo "E: $name would be removed with $*, and the host starts and stops by it"; exit 1; };;
-("Remv "*|"Purg "*) case " $kept " in (*" $name "*) echo "E: $name would be removed with $*, and the host and prov work with it"; exit 1;; esac;;
+("Remv systemd"|"Purg systemd"|"insisted: Remv systemd"|"insisted: Purg systemd") [ ! -d /run/systemd/system ] || { echo "E: $name would be removed with $*, and the host starts and stops by it"; exit 1; };;
+("Remv "*|"Purg "*|"insisted: "*) case " $kept " in (*" $name "*) echo "E: $name would be removed with $*, and the host and prov work with it"; exit 1;; esac;;
 esac; done"#;
+    let insisted = if insisted { "insisted: " } else { "" };
     let kept = WORKED_WITH.join(" ");
-    let mut run = Run::new(["sh", "-c", SCRIPT, "sh", verb, &kept]);
+    let mut run = Run::new(["sh", "-c", SCRIPT, "sh", verb, &kept, insisted]);
     run.argv.extend(words);
     run
 }
