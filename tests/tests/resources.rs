@@ -259,6 +259,12 @@ fn names_of_packages_are_what_they_say(estate: &Estate) {
         .exits(1)
         .says("would not get in again");
     estate
+        .task(client)
+        .args(["--diff"])
+        .run()
+        .exits(1)
+        .says("--insist 'packages openssh-client'");
+    estate
         .task(["packages", "names=[g++, libstdc++6]", "--diff"])
         .run()
         .says("g++");

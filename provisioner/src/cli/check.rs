@@ -23,6 +23,7 @@ pub(super) fn run(global: &Global) -> Result<u8, Problem> {
         container_host_resolvers: vec![SOME_RESOLVER.into()],
     };
     let mut mistakes = role::check(&loaded.estate, &loaded.domains, &loaded.templates, &inputs);
+    mistakes.extend(loaded.estate.closed_containers());
     // Of what is not known nobody knows whether it is right.
     mistakes.retain(|mistake| !loaded.is_unseen(mistake));
     let asked = app::lines(&loaded.references);

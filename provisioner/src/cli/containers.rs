@@ -45,6 +45,10 @@ impl Shown {
 
 /// Describes hosts for Docker: where they are, who administers them, which services they run in test mode.
 pub(super) fn specs(app: &App, hosts: &[&Host]) -> Result<Vec<HostSpec>, Problem> {
+    let closed = app.estate.closed_containers();
+    if !closed.is_empty() {
+        return Err(closed.into());
+    }
     hosts.iter().map(|host| spec(app, host)).collect()
 }
 

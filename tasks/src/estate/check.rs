@@ -26,6 +26,26 @@ pub struct KnownRole<'a> {
 const LISTED: usize = 4;
 
 impl Estate {
+    /// Finds containers into which nobody could log in: their account is made with the connection's password, and Debian's SSH server lets
+    /// root in by a key alone.
+    #[must_use]
+    pub fn closed_containers(&self) -> Vec<Diagnostic> {
+        let hosts = self.hosts.iter().filter(|_| self.network.is_some());
+        let closed = hosts.filter_map(|host| {
+            let connection = host.connection();
+            let problem = match (connection.user.as_deref(), &connection.password) {
+                (None | Some("root"), _) => "its user would be root, whom no password lets in",
+                (Some(_), None) => "there is no password, with which prov makes its account",
+                (Some(_), Some(_)) => return None,
+            };
+            let message = format!("nobody can log in to the container {}: {problem}", host.name());
+            Some(Diagnostic::at(host.mark.place(), message).hint(
+                "say how: 'connection: {user: admin, password: ..., sudo: password}', for all hosts or for this one; the password may stand in estate.private.yml",
+            ))
+        });
+        closed.collect()
+    }
+
     /// Finds roles that do not exist and variables that no role reads.
     ///
     /// A variable that no role of the catalogue knows is unknown. One that is known but set on a host or a group where
@@ -164,6 +184,7 @@ mod tests {
     use insta::assert_snapshot;
 
     use super::super::tests::sample::{render, sample};
+    use crate::estate::Sources;
     use super::*;
 
     fn role(name: &'static str, variables: &[&str]) -> KnownRole<'static> {
@@ -180,6 +201,30 @@ mod tests {
             role("mta", &["mta_configtype", "home_domain"]),
             role("dns", &["dns_group", "home_domain"]),
         ]
+    }
+
+    #[test]
+    fn a_container_has_an_administrator_with_a_password() {
+        let found = |network: &str, connection: &str| {
+            let inventory = format!(
+                "name: e\n{network}{connection}hosts: {{web: {{address: 10.0.0.107, location: internal}}}}\n"
+            );
+            let estate = Estate::load(&Sources::new("e").with("estate.yml", inventory), &[]);
+            let mistakes = estate.unwrap().closed_containers();
+            mistakes.iter().map(|it| it.message.clone()).collect::<Vec<_>>()
+        };
+        let network = "containers: {network: 10.0.0.0/24}\n";
+        let root = ["nobody can log in to the container web: its user would be root, whom no password lets in"];
+        assert_eq!(found(network, ""), root);
+        assert_eq!(found(network, "connection: {user: root, password: x}\n"), root);
+        assert_eq!(
+            found(network, "connection: {user: admin}\n"),
+            ["nobody can log in to the container web: there is no password, with which prov makes its account"]
+        );
+        let admin = "connection: {user: admin, password: x, sudo: password}\n";
+        assert!(found(network, admin).is_empty());
+        // Servers let in whom they want.
+        assert!(found("", "").is_empty());
     }
 
     #[test]

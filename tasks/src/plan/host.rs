@@ -126,28 +126,26 @@ pub fn plan_one(
 /// twice, says how that is said.
 fn decided(declared: &Declared, facts: &Facts) -> Result<Planned, NotAsked> {
     let manage = declared.resource.manage();
-    let mut outcome = super::guard::decide(manage, facts)?;
-    let (Planned::Impossible { hint, .. } | Planned::Refused { hint, .. }) = &mut outcome else {
-        return Ok(outcome);
+    let insisted = || {
+        let facts = Facts {
+            insisted: true,
+            ..facts.clone()
+        };
+        super::guard::decide(manage, &facts)
     };
-    let insisted = Facts {
-        insisted: true,
-        ..facts.clone()
-    };
-    let otherwise = super::guard::decide(manage, &insisted)?;
-    if matches!(
-        otherwise,
-        Planned::Impossible { .. } | Planned::Refused { .. }
-    ) {
-        return Ok(outcome);
-    }
     if declared.insisted {
-        return Ok(otherwise);
+        return insisted();
     }
-    hint.push_str(&format!(
-        "; if this is what you want, say it twice: --insist '{}'",
-        declared.name()
-    ));
+    let mut outcome = super::guard::decide(manage, facts)?;
+    if let Planned::Impossible { hint, .. } | Planned::Refused { hint, .. } = &mut outcome
+        && !matches!(
+            insisted()?,
+            Planned::Impossible { .. } | Planned::Refused { .. }
+        )
+    {
+        let name = declared.name();
+        *hint = format!("{hint}; if this is what you want, say it twice: --insist '{name}'");
+    }
     Ok(outcome)
 }
 
