@@ -157,7 +157,11 @@ fn groups_users_keys_and_cron_jobs() {
     assert!(estate.holds("one", "! getent passwd www-data"));
     let never = ["user", "name=root", "state=absent"];
     let insisted = estate.task(never).args(["--insist", "user root"]).run();
-    assert!(!insisted.told().contains("say it twice"), "{}", insisted.told());
+    assert!(
+        !insisted.told().contains("say it twice"),
+        "{}",
+        insisted.told()
+    );
     assert!(estate.holds("one", "getent passwd root"));
 }
 

@@ -14,8 +14,10 @@ pub(super) fn resource(text: &str) -> Result<String, String> {
     };
     let kinds = KINDS.iter().map(|kind| kind.name).chain([ROLE]);
     if !kinds.clone().any(|known| known == kind) {
-        let hint = tasks::nearest(kind, kinds)
-            .map_or_else(|| example.to_owned(), |name| format!("did you mean '{name}'?"));
+        let hint = tasks::nearest(kind, kinds).map_or_else(
+            || example.to_owned(),
+            |name| format!("did you mean '{name}'?"),
+        );
         return Err(format!("there is no resource '{kind}'; {hint}"));
     }
     if id.trim().is_empty() {

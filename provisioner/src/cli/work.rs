@@ -82,7 +82,9 @@ pub(super) fn memory(
     };
     memory.relied.retain(|role, _| {
         let name = format!("{} {role}", super::insist::ROLE);
-        ![&app.global.insist, &leave.insisted].iter().any(|names| names.contains(&name))
+        ![&app.global.insist, &leave.insisted]
+            .iter()
+            .any(|names| names.contains(&name))
     });
     if let Some(work) = domains {
         let traces = of_domains(work)?;

@@ -184,8 +184,8 @@ mod tests {
     use insta::assert_snapshot;
 
     use super::super::tests::sample::{render, sample};
-    use crate::estate::Sources;
     use super::*;
+    use crate::estate::Sources;
 
     fn role(name: &'static str, variables: &[&str]) -> KnownRole<'static> {
         KnownRole {
@@ -211,15 +211,25 @@ mod tests {
             );
             let estate = Estate::load(&Sources::new("e").with("estate.yml", inventory), &[]);
             let mistakes = estate.unwrap().closed_containers();
-            mistakes.iter().map(|it| it.message.clone()).collect::<Vec<_>>()
+            mistakes
+                .iter()
+                .map(|it| it.message.clone())
+                .collect::<Vec<_>>()
         };
         let network = "containers: {network: 10.0.0.0/24}\n";
-        let root = ["nobody can log in to the container web: its user would be root, whom no password lets in"];
+        let root = [
+            "nobody can log in to the container web: its user would be root, whom no password lets in",
+        ];
         assert_eq!(found(network, ""), root);
-        assert_eq!(found(network, "connection: {user: root, password: x}\n"), root);
+        assert_eq!(
+            found(network, "connection: {user: root, password: x}\n"),
+            root
+        );
         assert_eq!(
             found(network, "connection: {user: admin}\n"),
-            ["nobody can log in to the container web: there is no password, with which prov makes its account"]
+            [
+                "nobody can log in to the container web: there is no password, with which prov makes its account"
+            ]
         );
         let admin = "connection: {user: admin, password: x, sudo: password}\n";
         assert!(found(network, admin).is_empty());

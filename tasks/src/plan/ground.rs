@@ -171,7 +171,9 @@ pub(super) fn taken_away(change: &Change, facts: &Facts) -> Option<Planned> {
         match step {
             Step::Remove { path } => removed(path, facts),
             // What was there goes.
-            Step::MakeLink { path, .. } | Step::Unpack(Unpack { path, .. }) => replaced(path, facts),
+            Step::MakeLink { path, .. } | Step::Unpack(Unpack { path, .. }) => {
+                replaced(path, facts)
+            }
             Step::SetAttributes { path, attributes }
             | Step::MakeDirectory { path, attributes }
             | Step::WriteFile {

@@ -294,7 +294,10 @@ mod tests {
         let Planned::Impossible { hint, .. } = outcome("/etc/sudoers", false).outcome else {
             panic!("it is done at once");
         };
-        assert!(hint.ends_with("say it twice: --insist 'file /etc/sudoers'"), "{hint}");
+        assert!(
+            hint.ends_with("say it twice: --insist 'file /etc/sudoers'"),
+            "{hint}"
+        );
         let item = outcome("/etc/sudoers", true);
         assert!(matches!(item.outcome, Planned::Change(_)));
         assert_eq!(item.lockout, Some(Lockout::Marked));

@@ -68,7 +68,7 @@ pub use caldav_calendar::{CaldavCalendar, Component, percent_encoded};
 pub use command::Command;
 pub use cron::{Cron, Special, TimeField};
 pub use debconf::{Debconf, DebconfType};
-pub use declared::{insist, Declared, Leaves, services};
+pub use declared::{Declared, Leaves, insist, services};
 pub use directory::Directory;
 pub use download::Download;
 pub use edit::Anchor;
