@@ -249,6 +249,45 @@ fn programs_of_this_user_visit_each_side(estate: &Estate, inside: u16) {
     outside.wait().exits(0);
 }
 
+/// Nothing is asked of an engine whose containers this machine does not reach.
+#[test]
+fn an_engine_that_is_elsewhere_is_refused_before_anything_is_changed() {
+    let estate = Estate::new(&["one"]);
+    let refused = |name: &str, value: &str, said: &str| {
+        let ran = estate.prov(["deploy"]).env(name, value).run();
+        ran.exits(1).says(said);
+    };
+    refused(
+        "DOCKER_HOST",
+        "ssh://root@192.0.2.1",
+        "ssh://root@192.0.2.1",
+    );
+    refused(
+        "DOCKER_HOST",
+        "tcp://192.0.2.1:2376",
+        "engines of this machine",
+    );
+    refused("DOCKER_CONTEXT", "far", "no Docker context 'far'");
+    let socket = std::env::temp_dir().join(format!("{}-engine", estate.name()));
+    let _ = std::fs::remove_file(&socket);
+    let program = "$s = IO::Socket::UNIX->new(Local => $ARGV[0], Listen => 9) or die; sleep 60";
+    let mut listener = std::process::Command::new("setpriv")
+        .args(["--reuid=nobody", "--clear-groups", "perl"])
+        .args(["-MIO::Socket::UNIX", "-e", program])
+        .arg(&socket)
+        .spawn()
+        .unwrap();
+    until("somebody else listens", || socket.exists());
+    let host = format!("unix://{}", socket.display());
+    refused("DOCKER_HOST", &host, "is not root's but user");
+    listener.kill().unwrap();
+    listener.wait().unwrap();
+    std::fs::remove_file(&socket).unwrap();
+    let label = format!("label=io.prov.estate={}", estate.name());
+    let left = docker(&["ps", "--all", "--quiet", "--filter", &label], "");
+    assert_eq!(left, "", "a container was made");
+}
+
 #[test]
 fn logs_are_those_of_the_containers_that_there_are() {
     let estate = Estate::new(&["one", "two"]);

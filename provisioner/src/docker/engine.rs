@@ -13,6 +13,7 @@ use futures_util::{StreamExt, future::BoxFuture, stream};
 use tasks::estate::ContainerNetwork;
 
 use super::DockerError;
+use super::choice::{Choice, Surroundings, must_be_roots};
 
 /// Receives progress: the host (or image) that it is about, and what is being done.
 pub type Progress<'a> = dyn Fn(&str, &str) + Send + Sync + 'a;
@@ -59,15 +60,24 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Connects to the engine that `DOCKER_HOST` names, or else to the local one, and agrees on an API version.
+    /// Connects to the engine that the command `docker` would ask, where it is one of this machine, and agrees on an API version.
     pub async fn connect() -> Result<Self, DockerError> {
-        let socket =
-            env::var("DOCKER_HOST").unwrap_or_else(|_| "unix:///var/run/docker.sock".to_owned());
-        let unreachable = |source| DockerError::EngineUnreachable { socket, source };
+        let Choice { socket, by } = Surroundings {
+            variable: &|name| env::var(name).ok(),
+            file: &|path| std::fs::read_to_string(path).ok(),
+            home: crate::state::home(),
+        }
+        .choose()?;
+        must_be_roots(&socket).await?;
+        let unreachable = |source| DockerError::EngineUnreachable {
+            socket: socket.clone(),
+            by,
+            source,
+        };
         let connected = async {
             // Agreeing on the version is the first request: it fails at once where no engine listens.
-            Docker::connect_with_defaults()?
-                .with_timeout(REQUEST_TIMEOUT)
+            let seconds = REQUEST_TIMEOUT.as_secs();
+            Docker::connect_with_unix(&socket, seconds, bollard::API_DEFAULT_VERSION)?
                 .negotiate_version()
                 .await
         };

@@ -1,18 +1,51 @@
 //! What can go wrong with Docker, each with the remedy that a person can try.
 
-use std::{io, net::Ipv4Addr, time::Duration};
+use std::{io, net::Ipv4Addr, path::PathBuf, time::Duration};
 
 /// Describes a failure of the Docker side of an estate.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DockerError {
     /// The engine does not answer on its socket.
-    #[error("no Docker engine answers on {socket}")]
+    #[error("no Docker engine answers on {socket}{}", by.as_ref().map(|by| format!(", which {by} names")).unwrap_or_default())]
     EngineUnreachable {
         /// Where the engine was expected.
         socket: String,
+        /// What says so, if it is not the system's own.
+        by: Option<String>,
         /// What the connection said.
         source: bollard::errors::Error,
+    },
+    /// The engine that was chosen is none of this machine.
+    #[error(
+        "{by} names the engine {host}, and prov works with engines of this machine alone (unix:///PATH)"
+    )]
+    EngineElsewhere {
+        /// Its address.
+        host: String,
+        /// What names it.
+        by: String,
+    },
+    /// There is no Docker context of this name.
+    #[error("there is no Docker context '{context}', which {by} names: {} is missing, or names no engine", .file.display())]
+    NoContext {
+        /// Its name.
+        context: String,
+        /// What names it.
+        by: &'static str,
+        /// Where it would be.
+        file: PathBuf,
+    },
+    /// The networks of the engine are not those of this machine.
+    #[error(
+        "the engine at {socket} is not root's but user {user}'s: rootless engines, and those behind a forwarded socket, have networks of \
+         their own, so this machine does not reach their containers by their addresses"
+    )]
+    EngineApart {
+        /// Its socket.
+        socket: String,
+        /// Who listens there.
+        user: u32,
     },
     /// The engine refused or failed a request.
     #[error("Docker could not {doing}")]
@@ -212,6 +245,17 @@ impl DockerError {
             Self::EngineUnreachable { .. } => {
                 "start it (`systemctl start docker`), or install it (`apt-get install docker.io`); without root, be a \
                  member of group docker; DOCKER_HOST names another engine"
+            }
+            Self::EngineElsewhere { .. } => {
+                "run prov on the machine of that engine, where its containers have their addresses; for the engine of this one, unset \
+                 DOCKER_HOST and DOCKER_CONTEXT, and `docker context use default`"
+            }
+            Self::NoContext { .. } => {
+                "`docker context ls` shows which there are; for the engine of this machine, unset DOCKER_CONTEXT, and `docker context use default`"
+            }
+            Self::EngineApart { .. } => {
+                "use the engine that root runs on this machine (`apt-get install docker.io`): unset DOCKER_HOST and DOCKER_CONTEXT, and `docker \
+                 context use default`"
             }
             Self::NoBootstrapTool { .. } => "install one: `apt-get install mmdebstrap`",
             Self::Bootstrap { .. } => {

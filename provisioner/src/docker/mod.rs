@@ -12,6 +12,7 @@ mod archive;
 mod assets;
 mod bootstrap;
 mod browser;
+mod choice;
 mod client;
 mod container;
 mod deploy;
