@@ -295,7 +295,7 @@ cd /root; tar -czf /srv/tool-1.tar.gz tool-1; tar -cf /srv/tool-2.tar tool-2; zi
 echo x >/root/outside; cd /root/tool-1; tar -cPf /srv/outside.tar ../outside; mkfifo /root/pipe; tar -C /root -cf /srv/pipe.tar pipe
 python3 -c 'import zipfile; zipfile.ZipFile("/srv/outside.zip", "w").writestr("../outside", "x")'
 mkdir -p /root/parts/a/bin /root/parts/b/bin; echo one >/root/parts/a/bin/one; echo two >/root/parts/b/bin/-two; echo top >/root/parts/top
-cd /root/parts; zip -qr /srv/parts.zip a b top; tar -cf /srv/parts.tar a b top
+cd /root/parts; zip -qr /srv/parts.zip a b top; tar -cf /srv/parts.tar a b top; tar -cf /srv/dotted.tar .
 busybox httpd -p 127.0.0.1:8099 -h /srv
 "#;
 
@@ -365,7 +365,7 @@ fn archives_are_unpacked_once_and_replaced_as_a_whole() {
     settles(&zip);
     assert_eq!(estate.on("one", shown), one.replace("1\n.prov", "2\n.prov"));
     // What several folders have in common comes together when their names are left out, as with tar.
-    for name in ["parts.tar", "parts.zip"] {
+    for name in ["parts.tar", "dotted.tar", "parts.zip"] {
         let (url, sha256) = (url(name), sha256(name));
         estate.settles(&["archive", "path=/opt/parts", &url, &sha256, "strip=1"]);
         assert_eq!(

@@ -5,13 +5,13 @@ prov_members() { # form; refuses what would leave the folder, and devices, befor
   if [ "$1" = zip ]; then unzip -Z1 ./file >./names; else tar --quoting-style=escape -tf ./file >./names; fi || return
   ! out=$(grep -E -m 1 '^/|(^|/)\.\.(/|$)' ./names) || { printf '%s\n' "the archive has a member outside of its folder: $out"; return 1; }
   [ "$1" = zip ] || ! tar -tvf ./file | grep -q '^[bcp]' || { printf '%s\n' "the archive has a device or a pipe among its members"; return 1; }; }
-prov_members_to() { # form strip; unpacks them to ./new, without owners and without bits for user and group
+prov_members_to() { # form strip; a leading ./ is no part of a name; unpacks them to ./new, without owners and without bits for user and group
   members=./file
   if [ "$1" = zip ]; then members=./packed
     # unzip leaves no parts of names out, and what was in several folders comes together.
     unzip -qq -d ./raw ./file && ( cd ./raw && find . -mindepth 1 -maxdepth 1 -printf '%P\0' ) >./names &&
       tar -cf ./packed -C ./raw --null -T - <./names && rm -rf -- ./raw || return
-  fi; tar -xf "$members" -C ./new --no-same-owner --no-same-permissions "--strip-components=$2"; }
+  fi; tar -xf "$members" -C ./new --no-same-owner --no-same-permissions --transform='s,^\(\./\)*,,S' "--strip-components=$2"; }
 prov_exchange() { # puts ./new in its place; at no time is there neither, where mv knows how (coreutils 9.5)
   if [ ! -e "../$name" ]; then mv -T -- new "../$name"
   elif mv --exchange --version >/dev/null 2>&1; then mv --exchange -T -- new "../$name"

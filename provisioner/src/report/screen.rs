@@ -63,22 +63,27 @@ fn screen() -> MutexGuard<'static, Screen> {
     SCREEN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Tells whether lines can be drawn again here: on a terminal that knows how to, where colours are wanted, and where it is
-/// no machine that keeps what is printed.
+/// Tells whether lines can be drawn again here: on a terminal that knows how to, and where it is no machine that keeps what is printed.
 pub(super) fn is_live() -> bool {
-    let stderr = std::io::stderr();
-    stderr.is_terminal()
-        && AutoStream::choice(&stderr) != ColorChoice::Never
-        && is_capable(|name| std::env::var(name).ok())
+    std::io::stderr().is_terminal() && is_capable(|name| std::env::var(name).ok())
+}
+
+/// Takes the colours out of lines where none are wanted (`--no-color`, `NO_COLOR`), which says nothing about drawing them again.
+fn coloured(mut lines: Vec<String>) -> Vec<String> {
+    if AutoStream::choice(&std::io::stderr()) == ColorChoice::Never {
+        for line in &mut lines {
+            *line = anstream::adapter::strip_str(line).to_string();
+        }
+    }
+    lines
 }
 
 /// Tells what the environment says about that.
 fn is_capable(variable: impl Fn(&str) -> Option<String>) -> bool {
-    let is_set = |name: &str| variable(name).is_some_and(|value| !value.is_empty());
     let is_dumb = variable("TERM").is_none_or(|term| term.is_empty() || term == "dumb");
     let is_machine =
         variable("CI").is_some_and(|value| !["", "0", "false"].contains(&value.as_str()));
-    !is_dumb && !is_machine && !is_set("NO_COLOR")
+    !is_dumb && !is_machine
 }
 
 /// Gives the size of the terminal; that of the smallest that people use where it does not know.
@@ -100,7 +105,7 @@ pub(super) fn size() -> Size {
 /// Draws lines in the place of those before. None may be wider than the terminal, nor may there be more than it has rows.
 pub(super) fn draw(drawer: Drawer, lines: Vec<String>, size: Size) {
     let mut screen = screen();
-    let frame = (lines, size);
+    let frame = (coloured(lines), size);
     let is_first = screen.drawers.first() == Some(&drawer);
     if screen.held > 0 || !is_first || screen.drawn.as_ref() == Some(&frame) {
         return;
@@ -184,14 +189,13 @@ mod tests {
         assert!(capable(&[
             ("TERM", "xterm"),
             ("CI", "false"),
-            ("NO_COLOR", "")
+            ("NO_COLOR", "1")
         ]));
         for not in [
             &[][..],
             &[("TERM", "")],
             &[("TERM", "dumb")],
             &[("TERM", "xterm"), ("CI", "true")],
-            &[("TERM", "xterm"), ("NO_COLOR", "1")],
         ] {
             assert!(!capable(not), "{not:?}");
         }

@@ -46,7 +46,7 @@ pub struct Archive {
     /// Its format; by the end of the address, or by its first bytes, when not given.
     #[serde(default)]
     pub format: Option<ArchiveFormat>,
-    /// How many folders at the beginning of each name are left out.
+    /// How many folders at the beginning of each name are left out; a leading `./` is none.
     #[serde(default)]
     pub strip: u8,
     /// What must be there in the folder, for instance `bin/tool`; where it is not, the archive is unpacked again.
