@@ -1,6 +1,5 @@
 //! The flows: who can write to whom, from inside and from outside, and which way the messages take.
 
-use std::net::{IpAddr, Ipv4Addr};
 use std::time::{Duration, Instant};
 
 use tasks::promise::{SMTP, SUBMISSIONS, Server};
@@ -293,8 +292,7 @@ impl<'e> Correspondence<'e> {
             (Party::Ours(_), Some(internal)) if to_home => {
                 let server = Some(Sender::Name(external.name.clone()));
                 way.push(hop(internal, Transfer::Fetched, server));
-                let own = Sender::Address(IpAddr::V4(Ipv4Addr::LOCALHOST));
-                way.push(hop(internal, Transfer::Smtp, Some(own)));
+                way.push(hop(internal, Transfer::Smtp, Some(Sender::Itself)));
             }
             (Party::Ours(_), _) => way.push(hop(external, Transfer::Lmtp, None)),
         }

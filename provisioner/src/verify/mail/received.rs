@@ -48,6 +48,8 @@ pub(super) enum Sender {
     Address(IpAddr),
     /// A host's name.
     Name(String),
+    /// The host that got it, by a loopback address: which one is up to the resolver, so 127.0.0.1 or `::1`.
+    Itself,
 }
 
 impl fmt::Display for Hop {
@@ -60,6 +62,7 @@ impl fmt::Display for Hop {
             None => {}
             Some(Sender::Address(address)) => write!(formatter, " from {address}")?,
             Some(Sender::Name(name)) => write!(formatter, " from {name}")?,
+            Some(Sender::Itself) => formatter.write_str(" from itself")?,
         }
         formatter.write_str(")")
     }
@@ -101,6 +104,7 @@ impl Station<'_> {
             None => true,
             Some(Sender::Name(name)) => is_host(&self.0.from, name),
             Some(Sender::Address(address)) => self.address() == Some(*address),
+            Some(Sender::Itself) => self.address().is_some_and(|from| from.is_loopback()),
         };
         transfer && from && is_host(&self.0.by, &hop.by)
     }
@@ -186,6 +190,16 @@ mod tests {
     }
 
     #[test]
+    fn a_host_reaches_itself_by_either_loopback_address_and_by_no_other() {
+        let own = hop("mail-internal", Transfer::Smtp, Some(Sender::Itself));
+        for (from, is_own) in [("127.0.0.1", true), ("::1", true), ("10.98.3.110", false)] {
+            let text = FETCHED.replace("127.0.0.1", from);
+            let head = Head::of(&text).unwrap();
+            assert_eq!(head.way()[2].is(&own, "home.com"), is_own, "{from}");
+        }
+    }
+
+    #[test]
     fn the_way_is_read_from_the_head_alone_the_first_station_first() {
         let head = Head::of(FETCHED).unwrap();
         let way = head.way();
@@ -194,7 +208,7 @@ mod tests {
         let expected = [
             hop("mail-external", Transfer::Smtp, address("10.98.3.111")),
             hop("mail-internal", Transfer::Fetched, name("mail-external")),
-            hop("mail-internal", Transfer::Smtp, address("127.0.0.1")),
+            hop("mail-internal", Transfer::Smtp, Some(Sender::Itself)),
         ];
         assert_eq!(way.len(), 3);
         for (received, hop) in way.iter().zip(&expected) {
