@@ -144,7 +144,7 @@ async fn an_estate_goes_through_its_life() {
         );
         assert_eq!(listed[0].address, Some([10, 99, 7, 101].into()));
         assert_eq!(sh(&estate, "dns", "uname -n").await.trim(), "dns");
-        assert!(estate.services("dns").await.unwrap().is_empty());
+        assert!(estate.services("dns", None).await.unwrap().is_empty());
         assert!(sudo(&estate, "dns", PASSWORD).await);
         assert!(!sudo(&estate, "dns", "wrong").await);
         assert!(!docker(&["inspect", "prov-provtest-dns"]).contains("pass'word"));
@@ -284,10 +284,10 @@ async fn a_killed_daemon_comes_back(estate: &EstateContainers) {
             ServiceState::Down | ServiceState::Finishing => None,
         }
     };
-    let before = pid(estate.services("dns").await.unwrap()).expect("dnsmasq runs");
+    let before = pid(estate.services("dns", None).await.unwrap()).expect("dnsmasq runs");
     sh(estate, "dns", &format!("kill -9 {before}")).await;
     for _ in 0..50 {
-        if pid(estate.services("dns").await.unwrap()).is_some_and(|after| after != before) {
+        if pid(estate.services("dns", None).await.unwrap()).is_some_and(|after| after != before) {
             return;
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
@@ -344,7 +344,7 @@ async fn other_services_are_a_reason_to_commit_again() {
         )
         .await;
         switch(&estate, &[host("a", 101, &["dnsmasq"])]).await;
-        assert_eq!(estate.services("a").await.unwrap().len(), 4);
+        assert_eq!(estate.services("a", None).await.unwrap().len(), 4);
         let uptime = || sh(&estate, "a", "stat -c %Y /proc/1");
         let before = uptime().await;
         switch(&estate, &[host("a", 101, &["dnsmasq"])]).await;

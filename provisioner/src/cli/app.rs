@@ -143,7 +143,8 @@ impl App {
             return Err(self.not_containers(instead));
         };
         let engine = self.engine.get_or_try_init(Engine::connect).await?;
-        Ok(engine.estate(self.estate.name(), network))
+        let containers = engine.estate(self.estate.name(), network);
+        Ok(containers.with_init(self.estate.init()))
     }
 
     /// Says that hosts are servers, and what is done there instead.

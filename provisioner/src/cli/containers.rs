@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 use tasks::Secret;
-use tasks::estate::Host;
+use tasks::estate::{Host, Init};
 use tasks::resource::Service;
 use tasks::role::{HostContext, OwnRole};
 
@@ -58,10 +58,11 @@ fn spec(app: &App, host: &Host) -> Result<HostSpec, Problem> {
     let mut services = tasks::resource::services(&resources);
     // Timers, sockets and the like are systemd's own.
     services.retain(|(service, _)| service.running && service.name.is_service());
+    let init = app.estate.init();
     let names = |services: &[(&Service, bool)]| {
         let names = services.iter();
         names
-            .map(|(service, _)| in_test_mode(service.name.as_str()).to_owned())
+            .map(|(service, _)| in_test_mode(service.name.as_str(), init).to_owned())
             .collect()
     };
     let late: Vec<_> = services.iter().copied().filter(|(_, late)| *late).collect();
@@ -97,11 +98,12 @@ fn spec(app: &App, host: &Host) -> Result<HostSpec, Problem> {
 }
 
 /// Gives the name that a service has in test mode, where some run on every host under names of prov's own.
-fn in_test_mode(unit: &str) -> &str {
-    match unit.strip_suffix(".service").unwrap_or(unit) {
-        "rsyslog" => "syslog",
-        "sshd" => "ssh",
-        name => name,
+fn in_test_mode(unit: &str, init: Init) -> &str {
+    match (unit.strip_suffix(".service").unwrap_or(unit), init) {
+        ("rsyslog", Init::Runit) => "syslog",
+        ("syslog", Init::Systemd) => "rsyslog",
+        ("sshd", _) => "ssh",
+        (name, _) => name,
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use futures_util::future::join_all;
 use serde_json::json;
 use tasks::domain::role::DomainWork;
-use tasks::estate::Host;
+use tasks::estate::{Host, Init};
 use tasks::health::{Watched, backup_of};
 use tasks::probe::{BackupFact, Catalogue, Facts, Query, QuerySet};
 use tasks::promise::{Director, Promises};
@@ -13,6 +13,7 @@ use tasks::role::HostContext;
 
 use super::app::App;
 use super::arguments::{Names, Status};
+use super::containers::specs;
 use crate::docker::{HostState, HostStatus, Mode, ServiceState, ServiceStatus};
 use crate::engine::{self, Failure};
 use crate::report::health::{self, Row, ServerHealth};
@@ -149,7 +150,12 @@ async fn containers(app: &App, options: &Names) -> Result<u8, Problem> {
     let (hosts, stand_ins) = app.named_with_stand_ins(options)?;
     let containers = app.containers().await?;
     let all = containers.list().await?;
-    let looks = hosts.iter().map(|host| {
+    let specs = match app.estate.init() {
+        Init::Runit => Vec::new(),
+        Init::Systemd => specs(app, &hosts)?,
+    };
+    let looks = hosts.iter().enumerate().map(|(index, host)| {
+        let spec = specs.get(index);
         let (containers, found) = (
             &containers,
             all.iter().find(|status| status.host == host.name()),
@@ -157,7 +163,7 @@ async fn containers(app: &App, options: &Names) -> Result<u8, Problem> {
         async move {
             let services = match found {
                 Some(status) if status.state == HostState::Running && status.mode == Mode::Test => {
-                    containers.services(host.name()).await?
+                    containers.services(host.name(), spec).await?
                 }
                 Some(_) | None => Vec::new(),
             };

@@ -94,6 +94,10 @@ async fn phases(
         )
         .await?;
     let all = containers.list().await?;
+    if !options.fresh {
+        let specs = self::containers::specs(app, hosts)?;
+        containers.refuse_other_init(&specs).await?;
+    }
     let missing: Vec<&Host> = hosts
         .iter()
         .filter(|host| options.fresh || all.iter().all(|status| status.host != host.name()))

@@ -127,6 +127,12 @@ const BASE: &[Asset] = &[
     file!(0o755, "files/usr/local/lib/prov/unit", "base/lib/unit"),
 ];
 
+/// What is added to the base image of an estate whose containers boot systemd.
+pub(super) const SYSTEMD: &[Asset] = &[file!(0o644, "Dockerfile", "systemd/Dockerfile"), BOOT];
+
+/// The main process of such a container until systemd takes its place.
+const BOOT: Asset = file!(0o755, "files/usr/local/lib/prov/boot", "systemd/boot");
+
 /// The services that test mode can run.
 pub(super) const SERVICES: &[Service] = &[
     service!("apache2"),
@@ -295,6 +301,12 @@ pub(super) fn library(definitions: &[(String, String)]) -> io::Result<Vec<u8>> {
     context(files.chain(more), "")
 }
 
+/// Packs the same for a container that boots systemd, which has its own definitions.
+pub(super) fn boot_library() -> io::Result<Vec<u8>> {
+    let path = BOOT.path.trim_start_matches("files/").to_owned();
+    context(std::iter::once((path, BOOT.mode, BOOT.content)), "")
+}
+
 /// Packs files, the labels as a last instruction of the Dockerfile.
 fn context<'a>(files: impl Iterator<Item = File<'a>>, labels: &str) -> io::Result<Vec<u8>> {
     let mut archive = tar::Builder::new(Vec::new());
@@ -403,6 +415,15 @@ mod tests {
             BASE.len(),
             folders("base/lib").len() + folders("base").len() - 1
         );
+    }
+
+    #[test]
+    fn every_file_of_the_image_with_systemd_is_embedded() {
+        let embedded: BTreeSet<_> = SYSTEMD
+            .iter()
+            .map(|file| file.path.rsplit('/').next().unwrap().to_owned())
+            .collect();
+        assert_eq!(embedded, folders("systemd"));
     }
 
     #[test]

@@ -13,20 +13,26 @@ use bollard::{
         CreateContainerOptionsBuilder, ListContainersOptionsBuilder, RemoveContainerOptionsBuilder,
     },
 };
-use tasks::Secret;
+use tasks::{Secret, estate::Init};
 
 use super::{
     DockerError, EstateContainers,
     assets::{LIB, SERVICES},
     engine::{label, labels, with_labels},
     image::missing_is_none,
+    systemd,
 };
 
 /// The language of everything that is not started through a login.
 pub(super) const LANG: &str = "LANG=C.UTF-8";
 
 /// Services that every host runs in test mode, because every Debian server has them.
-const ALWAYS: [&str; 3] = ["ssh", "syslog", "cron"];
+const fn always(init: Init) -> [&'static str; 3] {
+    match init {
+        Init::Runit => ["ssh", "syslog", "cron"],
+        Init::Systemd => ["ssh", "rsyslog", "cron"],
+    }
+}
 
 /// How long a container may take to end its services before the engine kills it; above the supervisor's own 60 s.
 pub(super) const STOP_SECONDS: i32 = 90;
@@ -44,7 +50,7 @@ pub struct HostSpec {
     /// Its Debian release, such as `bookworm`.
     pub release: String,
     /// The services that test mode runs, as those under `docker/services` or `definitions` say, or the unit that a package
-    /// brings. ssh, syslog and cron always run.
+    /// brings; under systemd, units without the suffix of services. An SSH server, the system log and cron always run.
     pub services: Vec<String>,
     /// Those of them that may not be able to run before what waits for daemons is done.
     pub late: Vec<String>,
@@ -60,22 +66,22 @@ pub struct HostSpec {
 
 impl HostSpec {
     /// Lists the services to supervise, sorted, each once.
-    pub(super) fn supervised(&self) -> Vec<String> {
+    pub(super) fn supervised(&self, init: Init) -> Vec<String> {
         let mut services: Vec<String> = self.services.clone();
-        services.extend(ALWAYS.map(str::to_owned));
+        services.extend(always(init).map(str::to_owned));
         services.sort();
         services.dedup();
         services
     }
 
-    /// Lists those of them that only the unit which a package brings can say how to run.
+    /// Lists those of them that only the unit which a package brings can say how to run, where systemd does not.
     pub(super) fn derived(&self) -> Vec<String> {
         let is_defined = |name: &str| {
             let mut definitions = self.definitions.iter();
             SERVICES.iter().any(|service| service.name == name)
                 || definitions.any(|(path, _)| path.strip_suffix("/run") == Some(name))
         };
-        let mut services = self.supervised();
+        let mut services = self.supervised(Init::Runit);
         services.retain(|name| !is_defined(name));
         services
     }
@@ -126,6 +132,8 @@ pub(super) struct HostContainer {
     pub(super) name: String,
     pub(super) mode: Mode,
     pub(super) running: bool,
+    /// The engine keeps it still, as it does while it commits it.
+    pub(super) frozen: bool,
     /// The engine is removing it, or has failed to.
     pub(super) going: bool,
     /// The supervised services, blank-separated; empty in deploy mode.
@@ -167,42 +175,51 @@ impl EstateContainers {
         mode: Mode,
     ) -> Result<String, DockerError> {
         let services = match mode {
-            Mode::Test => host.supervised(),
+            Mode::Test => host.supervised(self.init),
             Mode::Deploy | Mode::Client | Mode::StandIn => Vec::new(),
         };
-        let (entrypoint, tmpfs) = match mode {
-            // Empty at every start, as on a server. The supervisor runs scripts from there.
-            Mode::Test => (
-                "init",
-                Some(HashMap::from([(
-                    "/run".to_owned(),
-                    "exec,mode=755".to_owned(),
-                )])),
+        let config = HostConfig {
+            mounts: Some(self.volumes(host).await?),
+            network_mode: Some(self.network_name()),
+            ..HostConfig::default()
+        };
+        // Empty at every start, as on a server. The supervisor runs scripts from there.
+        let run = HashMap::from([("/run".to_owned(), "exec,mode=755".to_owned())]);
+        let with_run = HostConfig {
+            tmpfs: Some(run),
+            ..config.clone()
+        };
+        let label = services.join(" ");
+        let (entrypoint, cmd, stop_signal, host_config) = match (mode, self.init) {
+            (Mode::Test, Init::Runit) => (format!("{LIB}/init"), services, "SIGTERM", with_run),
+            (Mode::Test, Init::Systemd) => (
+                systemd::boot(),
+                Vec::new(),
+                systemd::STOP_SIGNAL,
+                systemd::with_rights(with_run),
             ),
-            Mode::Deploy | Mode::Client | Mode::StandIn => ("deploy", None),
+            (Mode::Deploy | Mode::Client | Mode::StandIn, _) => {
+                (format!("{LIB}/deploy"), services, "SIGTERM", config)
+            }
         };
         let body = ContainerCreateBody {
             hostname: Some(host.name.clone()),
             image: Some(image.to_owned()),
             env: Some(vec![LANG.to_owned()]),
-            entrypoint: Some(vec![format!("{LIB}/{entrypoint}")]),
+            entrypoint: Some(vec![entrypoint]),
             labels: Some(labels([
                 (label::ROLE, "container"),
                 (label::ESTATE, &self.estate),
                 (label::HOST, &host.name),
                 (label::MODE, mode.as_str()),
                 (label::RELEASE, &host.release),
-                (label::SERVICES, &services.join(" ")),
+                (label::SERVICES, &label),
+                (label::INIT, self.init.as_str()),
             ])),
-            cmd: Some(services),
-            stop_signal: Some("SIGTERM".to_owned()),
+            cmd: Some(cmd),
+            stop_signal: Some(stop_signal.to_owned()),
             stop_timeout: Some(i64::from(STOP_SECONDS)),
-            host_config: Some(HostConfig {
-                mounts: Some(self.volumes(host).await?),
-                tmpfs,
-                network_mode: Some(self.network_name()),
-                ..HostConfig::default()
-            }),
+            host_config: Some(host_config),
             networking_config: Some(self.endpoint(Some(host.address))),
             ..ContainerCreateBody::default()
         };
@@ -369,6 +386,7 @@ impl HostContainer {
                 Some(ContainerSummaryStateEnum::REMOVING | ContainerSummaryStateEnum::DEAD)
             ),
             running: summary.state == Some(ContainerSummaryStateEnum::RUNNING),
+            frozen: summary.state == Some(ContainerSummaryStateEnum::PAUSED),
             services: labels.get(label::SERVICES).cloned().unwrap_or_default(),
         })
     }

@@ -1,6 +1,10 @@
 //! Deploy mode: containers anew, with an SSH server and the administrator's account, ready to be provisioned.
 
-use std::{collections::BTreeMap, net::Ipv4Addr};
+use std::{
+    collections::BTreeMap,
+    net::Ipv4Addr,
+    time::{Duration, Instant},
+};
 
 use bollard::query_parameters::DownloadFromContainerOptionsBuilder;
 use futures_util::{FutureExt, TryStreamExt};
@@ -15,6 +19,9 @@ use super::{
 };
 
 const HOST_KEY: &str = "/etc/ssh/ssh_host_ed25519_key.pub";
+
+/// How long a commit may take that another run has asked for.
+const COMMIT_PATIENCE: Duration = Duration::from_secs(120);
 
 /// Chooses how hosts are deployed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -45,7 +52,9 @@ impl EstateContainers {
         options: DeployOptions,
         progress: &Progress<'_>,
     ) -> Result<Vec<(String, Result<Deployed, DockerError>)>, DockerError> {
-        let images = self.base_images(hosts, progress).await?;
+        let images = self.host_images(hosts, progress).await?;
+        let tried: Vec<_> = images.values().map(String::as_str).collect();
+        Box::pin(self.try_init(&tried)).await?;
         self.ensure_network().await?;
         let work = hosts.iter().map(|host| {
             let image = images.get(&host.release).map_or("", String::as_str);
@@ -61,7 +70,7 @@ impl EstateContainers {
     pub async fn start(&self, hosts: &[String]) -> Result<Vec<String>, DockerError> {
         let mut started = Vec::new();
         for host in hosts {
-            let found = self.find(host).await?;
+            let found = self.find_at_rest(host).await?;
             let name = self.container_name(host);
             if let Some(stopped) = found
                 .iter()
@@ -72,6 +81,20 @@ impl EstateContainers {
             }
         }
         Ok(started)
+    }
+
+    /// Finds the containers of a host once none is frozen: the engine may still be at the commit of a run that was interrupted.
+    async fn find_at_rest(&self, host: &str) -> Result<Vec<HostContainer>, DockerError> {
+        let started = Instant::now();
+        loop {
+            let found = self.find(host).await?;
+            let frozen = found.iter().any(|container| container.frozen);
+            // Somebody else may have frozen it for good, which the engine says when it is started.
+            if !frozen || started.elapsed() > COMMIT_PATIENCE {
+                return Ok(found);
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
     }
 
     /// Reads a host's public SSH key (ed25519) through Docker, so that nothing has to be trusted blindly.
@@ -139,7 +162,7 @@ impl EstateContainers {
         })
     }
 
-    async fn base_images(
+    async fn host_images(
         &self,
         hosts: &[HostSpec],
         progress: &Progress<'_>,
@@ -149,7 +172,7 @@ impl EstateContainers {
             if !images.contains_key(&host.release) {
                 let image = self
                     .engine
-                    .ensure_base(&host.release, false, progress)
+                    .ensure_host_image(&host.release, self.init, progress)
                     .await?;
                 images.insert(host.release.clone(), image);
             }

@@ -10,7 +10,7 @@ use std::{
 use bollard::Docker;
 use futures_util::{StreamExt, future::BoxFuture, stream};
 
-use tasks::estate::ContainerNetwork;
+use tasks::estate::{ContainerNetwork, Init};
 
 use super::DockerError;
 use super::choice::{Choice, Surroundings, must_be_roots};
@@ -33,6 +33,7 @@ pub(super) mod label {
     pub(in crate::docker) const HOST: &str = "io.prov.host";
     pub(in crate::docker) const MODE: &str = "io.prov.mode";
     pub(in crate::docker) const SERVICES: &str = "io.prov.services";
+    pub(in crate::docker) const INIT: &str = "io.prov.init";
     pub(in crate::docker) const RELEASE: &str = "io.prov.release";
     pub(in crate::docker) const DIGEST: &str = "io.prov.digest";
 }
@@ -104,6 +105,7 @@ impl Engine {
             engine: self.clone(),
             estate: name.into(),
             subnet,
+            init: Init::default(),
         }
     }
 }
@@ -114,9 +116,23 @@ pub struct EstateContainers {
     pub(super) engine: Engine,
     pub(super) estate: String,
     pub(super) subnet: ContainerNetwork,
+    pub(super) init: Init,
 }
 
 impl EstateContainers {
+    /// Chooses what looks after daemons in test mode.
+    #[must_use]
+    pub fn with_init(mut self, init: Init) -> Self {
+        self.init = init;
+        self
+    }
+
+    /// Says what looks after daemons in test mode.
+    #[must_use]
+    pub const fn init(&self) -> Init {
+        self.init
+    }
+
     /// Names the estate.
     #[must_use]
     pub fn name(&self) -> &str {

@@ -2,6 +2,8 @@
 
 use std::{io, net::Ipv4Addr, path::PathBuf, time::Duration};
 
+use tasks::estate::Init;
+
 /// Describes a failure of the Docker side of an estate.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -126,6 +128,24 @@ pub enum DockerError {
         name: String,
         /// The estate that needs the name.
         estate: String,
+    },
+    /// The engine does not give a container what systemd needs.
+    #[error("systemd cannot be booted in containers of this engine: {cause} ({engine})")]
+    CannotBoot {
+        /// What is in the way.
+        cause: String,
+        /// What the engine says of itself.
+        engine: String,
+    },
+    /// Containers were made for another supervisor than the estate says.
+    #[error("{}: made for {}, and the estate says `init: {}`", hosts.join(", "), have.as_str(), want.as_str())]
+    OtherInit {
+        /// The hosts.
+        hosts: Vec<String>,
+        /// What the containers have.
+        have: Init,
+        /// What the estate says.
+        want: Init,
     },
     /// A service has no definition for test mode, and its unit cannot take the place of one.
     #[error("{host}: test mode cannot run the service '{service}': {cause}")]
@@ -272,6 +292,18 @@ impl DockerError {
             Self::NetworkDiffers { .. } => "take the estate down first: `prov down`",
             Self::Foreign { kind, name, .. } => {
                 return Some(format!("rename or remove it: `docker {kind} rm {name}`"));
+            }
+            Self::CannotBoot { .. } => {
+                "it takes an engine with API 1.41 or later (Docker 20.10), cgroup version 2 or of version 1 the hierarchy 'systemd', a cgroup \
+                 namespace of the container's own, and the capabilities SYS_ADMIN, SYS_PTRACE and NET_ADMIN without a profile of AppArmor; \
+                 `init: runit` in the section `containers` of estate.yml does without"
+            }
+            Self::OtherInit { hosts, have, .. } => {
+                return Some(format!(
+                    "make them anew with `prov deploy {}`, which loses what was applied to them, or say `init: {}` again",
+                    hosts.join(" "),
+                    have.as_str()
+                ));
             }
             Self::CannotSupervise { service, .. } => {
                 return Some(format!(

@@ -9,16 +9,22 @@ use bollard::{
     },
 };
 use futures_util::StreamExt;
+use tasks::estate::Init;
 
 use super::{
     DockerError, Engine, Progress,
     archive::Archive,
-    assets::{Asset, BaseInputs, ClientImage, StandInImage, context_of, digest_of, find_client},
+    assets::{
+        Asset, BaseInputs, ClientImage, SYSTEMD, StandInImage, context_of, digest_of, find_client,
+    },
     engine::{DONE, Labels, label},
 };
 
 /// Names the base image; the tag is the Debian release.
 pub const BASE_IMAGE: &str = "prov/base";
+
+/// Names the image with systemd.
+const SYSTEMD_IMAGE: &str = "prov/systemd";
 
 const ROOT_IMAGE: &str = "prov/rootfs";
 
@@ -58,6 +64,24 @@ impl Engine {
             .await?;
         progress(&image, DONE);
         Ok(image)
+    }
+
+    /// Makes sure of the image that a host starts from, which is the base image or builds upon it.
+    pub(super) async fn ensure_host_image(
+        &self,
+        release: &str,
+        init: Init,
+        progress: &Progress<'_>,
+    ) -> Result<String, DockerError> {
+        match init {
+            Init::Runit => self.ensure_base(release, false, progress).await,
+            Init::Systemd => {
+                let (image, _) = self
+                    .ensure_upon_base(SYSTEMD_IMAGE, SYSTEMD, release, progress)
+                    .await?;
+                Ok(image)
+            }
+        }
     }
 
     /// Makes sure that a client's image exists and is current.

@@ -5,7 +5,7 @@
 //! foreground writes): progress goes to a callback, results and errors are values. The definitions of images and
 //! services live in the folder `docker/` of the repository and are embedded in the binary.
 //!
-//! Deploy mode runs an SSH server and nothing else; test mode runs a host's services under a supervisor, in an image
+//! Deploy mode runs an SSH server and nothing else; test mode runs a host's services under a supervisor, prov's own or systemd, in an image
 //! committed from the container of deploy mode.
 
 mod archive;
@@ -27,6 +27,7 @@ mod readiness;
 mod resolvers;
 mod stand_in;
 mod status;
+mod systemd;
 mod test_mode;
 
 pub use archive::archive_host;

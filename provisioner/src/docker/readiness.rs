@@ -5,11 +5,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bollard::{models::ContainerInspectResponse, query_parameters::LogsOptionsBuilder};
+use bollard::{
+    errors::Error, models::ContainerInspectResponse, query_parameters::LogsOptionsBuilder,
+};
 use futures_util::StreamExt;
+use tasks::estate::Init;
 use tokio::{io::AsyncReadExt, net::TcpStream, time};
 
-use super::{DockerError, EstateContainers, HostSpec, Progress, exec};
+use super::{DockerError, EstateContainers, HostSpec, Progress, exec, systemd::Unit};
 
 const SSH_DEADLINE: Duration = Duration::from_secs(60);
 
@@ -50,7 +53,8 @@ impl EstateContainers {
         })
     }
 
-    /// Waits until the check of every supervised service passes; gives those of the late ones that do not soon after all others.
+    /// Waits until every supervised service is ready: its check passes, or systemd says that it is active. Gives those of the late ones that
+    /// are not soon after all others, and those that booting does not start.
     pub(super) async fn wait_for_services(
         &self,
         host: &HostSpec,
@@ -58,18 +62,17 @@ impl EstateContainers {
         deadline: Duration,
         progress: &Progress<'_>,
     ) -> Result<Vec<String>, DockerError> {
-        let services = host.supervised();
-        // Short rounds, so that progress can say what is missing.
-        let mut argv = vec!["sv", "-w", "2", "check"];
-        argv.extend(services.iter().map(String::as_str));
+        let services = host.supervised(self.init);
         let started = Instant::now();
         let mut others_ready: Option<Instant> = None;
         let mut said = String::new();
         loop {
-            let answer = exec::run(self.docker(), container, &argv, b"").await;
-            let pending = match answer {
-                // The exit code does not tell: to sv(8) a service that has just died is in order as well.
-                Ok(answer) => pending(&services, &answer.text()),
+            let Round {
+                pending,
+                not_begun,
+                failed,
+            } = match self.round(container, &services).await {
+                Ok(round) => round,
                 Err(error) => {
                     if !is_running(&self.inspect(&host.name, container).await?) {
                         return Err(self
@@ -82,23 +85,24 @@ impl EstateContainers {
                     ))(error));
                 }
             };
-            let all_late = pending
-                .iter()
-                .all(|it| host.late.iter().any(|late| late == it));
+            let is_late = |service: &String| host.late.contains(service);
+            let all_late = pending.iter().all(is_late);
             others_ready = others_ready
                 .filter(|_| all_late)
                 .or(all_late.then(Instant::now));
             if pending.is_empty() || others_ready.is_some_and(|since| since.elapsed() > GRACE) {
-                return Ok(pending.into_iter().map(str::to_owned).collect());
+                return Ok([pending, not_begun].concat());
             }
-            if started.elapsed() >= deadline {
-                let service = pending.first().copied().unwrap_or("sv").to_owned();
-                let prefix = format!("{service}: ");
+            // Nobody starts again what has failed under systemd.
+            let failed = failed.into_iter().find(|it| !is_late(it));
+            if failed.is_some() || started.elapsed() >= deadline {
+                let service = failed.or_else(|| pending.first().cloned());
+                let service = service.unwrap_or_else(|| self.init.as_str().to_owned());
                 return Err(DockerError::ServiceNotReady {
                     host: host.name.clone(),
-                    output: self.last_lines(container, &prefix).await,
+                    output: self.last_words(container, &service).await,
                     service,
-                    waited: deadline,
+                    waited: started.elapsed(),
                 });
             }
             let doing = format!("waiting for {}", pending.join(", "));
@@ -107,6 +111,37 @@ impl EstateContainers {
                 said = doing;
             }
             time::sleep(2 * POLL).await;
+        }
+    }
+
+    /// Asks once which services are not ready; a short while, so that progress can say what is missing.
+    async fn round(&self, container: &str, services: &[String]) -> Result<Round, Error> {
+        match self.init {
+            Init::Runit => {
+                let mut argv = vec!["sv", "-w", "2", "check"];
+                argv.extend(services.iter().map(String::as_str));
+                let answer = exec::run(self.docker(), container, &argv, b"").await?;
+                // The exit code does not tell: to sv(8) a service that has just died is in order as well.
+                Ok(Round {
+                    pending: pending(services, &answer.text()),
+                    ..Round::default()
+                })
+            }
+            Init::Systemd => Ok(match self.units(container, services).await? {
+                Some(units) => Round::of(units),
+                None => Round {
+                    pending: services.to_vec(),
+                    ..Round::default()
+                },
+            }),
+        }
+    }
+
+    /// Reads what a service has said last.
+    async fn last_words(&self, container: &str, service: &str) -> String {
+        match self.init {
+            Init::Runit => self.last_lines(container, &format!("{service}: ")).await,
+            Init::Systemd => self.journal(container, service).await,
         }
     }
 
@@ -161,20 +196,48 @@ impl EstateContainers {
     }
 }
 
+/// What one look at the services has found.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Round {
+    /// Those that are not ready.
+    pending: Vec<String>,
+    /// Those that booting does not start.
+    not_begun: Vec<String>,
+    /// Those of the pending ones that nobody starts again.
+    failed: Vec<String>,
+}
+
+impl Round {
+    fn of(units: Vec<Unit>) -> Self {
+        let mut round = Self::default();
+        for unit in units.into_iter().filter(|unit| !unit.is_ready()) {
+            if unit.is_not_begun() {
+                round.not_begun.push(unit.name);
+                continue;
+            }
+            if unit.has_failed() {
+                round.failed.push(unit.name.clone());
+            }
+            round.pending.push(unit.name);
+        }
+        round
+    }
+}
+
 pub(super) fn is_running(state: &ContainerInspectResponse) -> bool {
     state.state.as_ref().and_then(|state| state.running) == Some(true)
 }
 
 /// Picks the services that `sv check` has not reported as `ok: run: NAME: …`.
-fn pending<'a>(services: &'a [String], answer: &str) -> Vec<&'a str> {
+fn pending(services: &[String], answer: &str) -> Vec<String> {
     let ready: Vec<&str> = answer
         .lines()
         .filter_map(|line| line.strip_prefix("ok: run: ")?.split(':').next())
         .collect();
     services
         .iter()
-        .map(String::as_str)
-        .filter(|service| !ready.contains(service))
+        .filter(|service| !ready.contains(&service.as_str()))
+        .cloned()
         .collect()
 }
 

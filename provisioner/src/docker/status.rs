@@ -8,7 +8,9 @@ use bollard::{
 };
 use futures_util::{Stream, StreamExt, stream};
 
-use super::{DockerError, EstateContainers, Mode, engine::label};
+use tasks::estate::Init;
+
+use super::{DockerError, EstateContainers, HostSpec, Mode, engine::label};
 
 /// Tells the state of a host's container.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,8 +94,21 @@ impl EstateContainers {
         Ok(hosts)
     }
 
-    /// Lists the supervised services of a host in test mode; empty in deploy mode.
-    pub async fn services(&self, host: &str) -> Result<Vec<ServiceStatus>, DockerError> {
+    /// Lists the supervised services of a host in test mode; empty in deploy mode. What it should run is asked only where systemd has
+    /// other services, too.
+    pub async fn services(
+        &self,
+        host: &str,
+        should_run: Option<&HostSpec>,
+    ) -> Result<Vec<ServiceStatus>, DockerError> {
+        if let (Init::Systemd, Some(should_run)) = (self.init, should_run) {
+            let names = should_run.supervised(self.init);
+            let container = self.running(host).await?;
+            let doing = || format!("ask for the services of {host}");
+            let units = self.units(&container, &names).await;
+            let units = units.map_err(DockerError::request(doing()))?;
+            return Ok(units.into_iter().flatten().map(Into::into).collect());
+        }
         let answer = self
             .exec(
                 host,

@@ -16,10 +16,11 @@ use bollard::{
     },
 };
 use futures_util::FutureExt;
+use tasks::estate::Init;
 
 use super::{
     DockerError, EstateContainers, HostSpec, Mode, Progress,
-    assets::{LIB, library},
+    assets::{LIB, boot_library, library},
     container::{HostContainer, STOP_SECONDS},
     engine::{DONE, at_once, label, labels},
     exec,
@@ -51,8 +52,10 @@ struct CurrentContainer {
 
 impl CurrentContainer {
     /// Tells whether the container has to be replaced to run these services.
-    fn outdated(&self, services: &str) -> bool {
-        self.holder.mode == Mode::Deploy || self.holder.services != services
+    fn outdated(&self, services: &str, init: Init) -> bool {
+        // systemd takes up by itself what is new.
+        let others = init == Init::Runit && self.holder.services != services;
+        self.holder.mode == Mode::Deploy || others
     }
 }
 
@@ -68,6 +71,7 @@ impl EstateContainers {
         options: TestOptions,
         progress: &Progress<'_>,
     ) -> Result<Vec<(String, Result<Vec<String>, DockerError>)>, DockerError> {
+        self.refuse_other_init(hosts).await?;
         let work = hosts.iter().map(|host| {
             let switched = self.test_one(host, options, progress);
             switched.map(|outcome| (host.name.clone(), outcome)).boxed()
@@ -87,9 +91,9 @@ impl EstateContainers {
         options: TestOptions,
         progress: &Progress<'_>,
     ) -> Result<Vec<String>, DockerError> {
-        let services = host.supervised().join(" ");
+        let services = host.supervised(self.init).join(" ");
         let mut current = self.settle(host).await?;
-        let container = if current.outdated(&services) {
+        let container = if current.outdated(&services, self.init) {
             if current.holder.running {
                 self.judge(host, &current.holder.id).await?;
             }
@@ -101,7 +105,7 @@ impl EstateContainers {
                 image = Ok(self.test_image(&host.name));
             }
             let image = image?;
-            if current.outdated(&services) {
+            if current.outdated(&services, self.init) {
                 self.replace_by_successor(host, &current, &image, progress)
                     .await?
             } else {
@@ -281,7 +285,11 @@ impl EstateContainers {
     /// Brings the supervisor and the definitions of services up to date: the container may be older than this prov.
     async fn renew_library(&self, host: &HostSpec, container: &str) -> Result<(), DockerError> {
         let doing = || format!("renew the definitions of services of {}", host.name);
-        let archive = library(&host.definitions).map_err(DockerError::local(doing()))?;
+        let archive = match self.init {
+            Init::Runit => library(&host.definitions),
+            Init::Systemd => boot_library(),
+        };
+        let archive = archive.map_err(DockerError::local(doing()))?;
         let options = UploadToContainerOptionsBuilder::new().path("/").build();
         self.docker()
             .upload_to_container(container, Some(options), bollard::body_full(archive.into()))
@@ -292,7 +300,7 @@ impl EstateContainers {
     /// Finds out whether the units of services without a definition can be run without systemd.
     async fn judge(&self, host: &HostSpec, container: &str) -> Result<(), DockerError> {
         let services = host.derived();
-        if services.is_empty() {
+        if services.is_empty() || self.init == Init::Systemd {
             return Ok(());
         }
         self.renew_library(host, container).await?;

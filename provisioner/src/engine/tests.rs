@@ -722,6 +722,7 @@ fn a_package_is_installed_though_another_architecture_left_its_configuration() {
     let lines = "libc6\tii \t2.36\nlibc6\trc \t2.36\n";
     let frames = vec![
         frame("manager", "systemd\n"),
+        frame("kernel", ""),
         frame("release", "ID=debian\nVERSION_CODENAME=bookworm\n"),
         frame("packages", lines),
     ];

@@ -19,8 +19,8 @@ use super::sources::{Folder, Mark};
 use super::upgrades::Upgrades;
 use super::verify::Marks;
 use super::{
-    Assignment, ContainerNetwork, Estate, Group, Host, Layer, Location, Named, Origin, Service,
-    StandIn, fault, from_node, name, table,
+    Assignment, ContainerNetwork, Estate, Group, Host, Init, Layer, Location, Named, Origin,
+    Service, StandIn, fault, from_node, name, table,
 };
 use crate::Diagnostic;
 use crate::release::Release;
@@ -86,6 +86,11 @@ pub(super) struct Containers {
     /// Network of the containers, for instance `10.0.0.0/24`. Its lowest quarter is for
     /// clients, the addresses above are for hosts.
     network: ContainerNetwork,
+    /// What looks after daemons in test mode: `runit`, a supervisor that runs everywhere and knows services by definitions of prov's own
+    /// and by the units of packages, or `systemd`, which is booted as on a server. That takes an engine which gives a container a cgroup
+    /// namespace of its own and the capabilities `SYS_ADMIN`, `NET_ADMIN` and `SYS_PTRACE`; `prov deploy` tries it before it changes anything.
+    #[serde(default)]
+    init: Init,
     // Read by itself, once the addresses of the hosts are known.
     /// Containers that behave like services of the outside world, with their addresses: `dropbox`, `linode`.
     #[serde(default, rename = "stand_ins")]
@@ -107,6 +112,7 @@ pub(super) struct Inventory<'n, 'm> {
     name: Option<String>,
     release: Release,
     network: Option<ContainerNetwork>,
+    init: Init,
     stand_ins: Vec<StandIn>,
     upgrades: Upgrades,
     marks: Marks,
@@ -129,6 +135,7 @@ impl<'n, 'm> Inventory<'n, 'm> {
             name: None,
             release: Release::default(),
             network: None,
+            init: Init::default(),
             stand_ins: Vec::new(),
             upgrades: Upgrades::default(),
             marks: Marks::default(),
@@ -155,6 +162,7 @@ impl<'n, 'm> Inventory<'n, 'm> {
             name: self.name?,
             folder,
             network: self.network,
+            init: self.init,
             stand_ins: self.stand_ins,
             upgrades: self.upgrades,
             marks: self.marks,
@@ -220,7 +228,10 @@ impl<'n, 'm> Inventory<'n, 'm> {
         if let Some(node) = root.get("containers") {
             let containers: Option<Containers> =
                 self.keep_all(table::from_mapping(node, &node.mark));
-            self.network = containers.map(|containers| containers.network);
+            if let Some(containers) = containers {
+                self.network = Some(containers.network);
+                self.init = containers.init;
+            }
         }
         if let Some(node) = root.get("upgrades") {
             let upgrades = self.keep_all(table::from_mapping(node, &node.mark));

@@ -8,6 +8,7 @@ mod check;
 mod connection;
 mod de;
 mod fault;
+mod init;
 mod inventory;
 mod jump;
 mod limit;
@@ -40,6 +41,7 @@ pub use check::KnownRole;
 pub use connection::{Connection, Sudo};
 pub use de::{from_node, is_misplaced_secret};
 pub(crate) use fault::suggest;
+pub use init::Init;
 pub use inventory::CONTAINER_PROGRAMS;
 pub use jump::Jump;
 pub use load::{KNOWN_HOSTS, RECIPIENTS};
@@ -68,6 +70,7 @@ pub struct Estate {
     release: Release,
     folder: Folder,
     network: Option<ContainerNetwork>,
+    init: Init,
     stand_ins: Vec<StandIn>,
     upgrades: upgrades::Upgrades,
     marks: verify::Marks,
@@ -247,6 +250,12 @@ impl Estate {
     #[must_use]
     pub fn network(&self) -> Option<ContainerNetwork> {
         self.network
+    }
+
+    /// Says what looks after daemons in the containers' test mode.
+    #[must_use]
+    pub const fn init(&self) -> Init {
+        self.init
     }
 
     /// Lists the stand-ins for services beyond the estate, in the order of `estate.yml`.

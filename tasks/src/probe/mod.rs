@@ -20,6 +20,7 @@ mod git;
 mod group;
 mod guard;
 mod health;
+mod kernel;
 mod kernel_module;
 mod known;
 mod listing;
@@ -72,6 +73,7 @@ pub use health::{
     BackupFact, Catalogue, CertificateFact, DiskFact, HealthFact, HealthQuestion, UnitFact,
     UnitState,
 };
+pub use kernel::{CONTAINER_SIGN, Kernel};
 pub use kernel_module::ModuleFact;
 pub use known::{Becomes, Known};
 pub use locale::LocaleFact;
@@ -334,6 +336,8 @@ macro_rules! kinds {
 kinds! {
     /// What looks after daemons on the host; asked of every host.
     ServiceManager manager: service_manager::OfHost;
+    /// Whose kernel the host runs on; asked of every host.
+    Kernel kernel: kernel::OfHost;
     /// What operating system the host runs; asked of every host.
     Release release: release::OfHost;
     /// What is at a path.
@@ -421,7 +425,11 @@ impl QuerySet {
     /// Gives what is asked of every host, whatever else is.
     #[must_use]
     pub fn of_every_host() -> Self {
-        Self::from_iter([Query::ServiceManager(()), Query::Release(())])
+        Self::from_iter([
+            Query::ServiceManager(()),
+            Query::Kernel(()),
+            Query::Release(()),
+        ])
     }
 
     /// Counts the bytes of files that may come with the answer.

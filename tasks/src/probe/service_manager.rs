@@ -12,9 +12,9 @@ pub enum ServiceManager {
     /// Nothing does: a container in deploy mode.
     #[default]
     None,
-    /// systemd, on real servers.
+    /// systemd, on servers and in containers that boot it.
     Systemd,
-    /// runit, in test mode.
+    /// runit, in test mode otherwise.
     Runit,
 }
 

@@ -7,7 +7,7 @@ use super::manage::InTurn;
 use super::{File, Manage, Resource};
 use crate::content::Content;
 use crate::plan::{Action, Change, Planned, Reason, Remedy};
-use crate::probe::{Becomes, Effect, Facts, NotAsked, Query, ServiceManager};
+use crate::probe::{Becomes, Effect, Facts, NotAsked, Query};
 use crate::step::Run;
 use crate::value::{HostPath, ModuleName};
 
@@ -17,7 +17,7 @@ use crate::value::{HostPath, ModuleName};
 /// `/etc/modprobe.d` (modprobe.d(5)). The kernel is asked first: a module that it does not take is kept nowhere. Options count when the
 /// module is loaded: one that is loaded keeps those that it has. `blacklisted` unloads it, and keeps everything from loading it; for what
 /// the initial RAM disk loads, notify `update-initramfs -u`. When absent, the files go, and the module stays until the next boot. In an
-/// estate's containers, which have the kernel of their machine, a module is only kept for the next boot; a host under systemd that may
+/// estate's containers, which have the kernel of their machine, a module is only kept for the next boot; another host under systemd that may
 /// not load any is refused.
 ///
 /// ```yaml
@@ -105,8 +105,7 @@ impl KernelModule {
             ModuleState::Present => true,
             ModuleState::Blacklisted => false,
         };
-        // A container of the estate is there to rehearse a server, which has a kernel of its own.
-        if fact.loaded == wanted || facts.manager != ServiceManager::Systemd {
+        if fact.loaded == wanted || !facts.has_own_kernel() {
             return Ok(Planned::Unchanged);
         }
         if !fact.allowed {

@@ -22,7 +22,8 @@ use crate::value::HostPath;
 /// an error. systemd reads the file again. Compared with what is mounted are source, kind, `ro`, `nosuid`, `nodev`, `noexec`, `noatime`
 /// and a `size`; other options with the line alone. When absent, it is unmounted, unless something uses it, and the folder stays with
 /// what is in it. Over a folder that the host or prov stands on, such as `/etc`, `/var` or the home of the account that prov logs in with,
-/// nothing is mounted while it runs: `state: configured` keeps it for the next boot. In an estate's containers without systemd it is only kept for the next boot.
+/// nothing is mounted while it runs: `state: configured` keeps it for the next boot. In an estate's containers it is only kept for the next boot where they have no
+/// systemd (`containers: {init: …}`), or where it is a device.
 ///
 /// ```yaml
 /// mount: {path: /srv/data, source: UUID=0a3407de-014b-458b-b5c1-848e92a327a3, fstype: ext4, options: 'defaults,noatime', pass: 2}
@@ -223,6 +224,16 @@ impl Mount {
         Ok(fstab::step(action, reason, run.effect(self.becomes())))
     }
 
+    /// Tells whether the host could have it at all: a container of the estate has no devices of its own.
+    fn can_be_mounted(&self, facts: &Facts) -> bool {
+        let tag = self
+            .source
+            .split_once('=')
+            .filter(|(name, _)| name.chars().all(|c| c.is_ascii_uppercase()));
+        let is_device = self.source.starts_with("/dev/") || tag.is_some();
+        facts.manager == ServiceManager::Systemd && (facts.has_own_kernel() || !is_device)
+    }
+
     /// Makes the folder.
     fn folder(&self, facts: &Facts) -> Result<Planned, NotAsked> {
         Ok(match facts.path(&self.path)? {
@@ -252,7 +263,7 @@ impl Mount {
 
     fn plan_absent(&self, facts: &Facts) -> Result<Planned, NotAsked> {
         let mut parts = InTurn::new(facts);
-        if facts.mount(&self.path)?.is_some() && facts.manager == ServiceManager::Systemd {
+        if facts.mount(&self.path)?.is_some() && self.can_be_mounted(facts) {
             if let Some(refused) = essential::mounting(&self.path, false, facts) {
                 return Ok(refused);
             }
@@ -294,7 +305,7 @@ impl Manage for Mount {
         if self.state == MountState::Absent {
             return self.plan_absent(facts);
         }
-        let is_server = facts.manager == ServiceManager::Systemd;
+        let is_server = self.can_be_mounted(facts);
         let mut parts = InTurn::new(facts);
         parts.then(|facts| self.folder(facts))?;
         if self.state == MountState::Mounted && is_server {

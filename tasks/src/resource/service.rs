@@ -14,7 +14,7 @@ use crate::value::ServiceName;
 
 /// Manages a service: whether it runs, whether it starts at boot, and whether it is masked.
 ///
-/// Asks systemd on real servers and runit in containers in test mode. Where no service manager runs (a container in
+/// Asks systemd on servers and in containers that boot it, and runit in other containers in test mode. Where no service manager runs (a container in
 /// deploy mode) the service is deferred. Under runit every service that is supervised starts at boot, so `enabled`
 /// is not compared there, and timers, sockets and the like are left out. Sockets, timers, paths, mounts, slices and targets are named in full: `apt-daily.timer`. A unit that
 /// cannot be enabled, because others start it, is as it should be with `enabled: false` and refused otherwise; so is one

@@ -9,7 +9,7 @@ use super::{Manage, Resource, State};
 use crate::plan::{Action, Change, Planned, Reason, Remedy};
 use crate::probe::{
     Attributes, Becomes, Effect, Facts, FileFact, NotAsked, PathFact, PathQuestion, Query, Read,
-    ServiceManager, SwapFact,
+    SwapFact,
 };
 use crate::step::{Run, Step};
 use crate::value::{HostPath, Mode};
@@ -19,7 +19,7 @@ use crate::value::{HostPath, Mode};
 /// Reads `swapon --show`, `blkid` and `/etc/fstab`. A file is made of the right size, for root alone, without holes and, on btrfs, without
 /// copies on write; one of another size is made anew. What holds anything else is refused, and a device that holds swap space already is not made
 /// anew. It is used first: what the kernel does not take, as on a file system that cannot have any, is kept nowhere. When absent, it is
-/// no longer used, the line goes, and so does a file. In an estate's containers without systemd only the line is kept.
+/// no longer used, the line goes, and so does a file. In an estate's containers only the line is kept.
 ///
 /// ```yaml
 /// swap: {path: /swapfile, size: 2G}
@@ -253,7 +253,7 @@ impl Swap {
     fn plan_absent(&self, facts: &Facts) -> Result<Planned, NotAsked> {
         let fact = facts.swap(&self.path)?;
         let mut parts = InTurn::new(facts);
-        if fact.used.is_some() && facts.manager == ServiceManager::Systemd {
+        if fact.used.is_some() && facts.has_own_kernel() {
             parts.then(|_| Ok(self.stop()))?;
         }
         parts.then(|facts| self.entry().plan(State::Absent, facts))?;
@@ -299,7 +299,7 @@ impl Manage for Swap {
         if self.state == State::Absent {
             return self.plan_absent(facts);
         }
-        let is_server = facts.manager == ServiceManager::Systemd;
+        let is_server = facts.has_own_kernel();
         let mut parts = InTurn::new(facts);
         if is_server {
             parts.then(|facts| self.made(facts))?;

@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use super::{File, Manage, Resource, State};
 use crate::content::Content;
 use crate::plan::{Action, Change, Planned, Reason, Remedy};
-use crate::probe::{Becomes, Effect, Facts, NotAsked, Query, ServiceManager, SysctlFact};
+use crate::probe::{Becomes, Effect, Facts, NotAsked, Query, SysctlFact};
 use crate::step::Run;
 use crate::value::{HostPath, SysctlKey};
 
@@ -15,7 +15,7 @@ use crate::value::{HostPath, SysctlKey};
 /// Reads `/proc/sys` and the setting's own file in `/etc/sysctl.d` (sysctl.d(5)), which comes after those of packages and after
 /// `/etc/sysctl.conf`. The kernel is asked first: a value that it does not take is kept nowhere. Values are compared with each run of
 /// blanks as one. When absent, the file is removed, and the kernel keeps the value until the next boot. A container has the
-/// kernel of its machine: in an estate's containers what may not be set is only kept, and a host under systemd that may not set it
+/// kernel of its machine: in an estate's containers what may not be set is only kept, and another host under systemd that may not set it
 /// is told so; `running: false` leaves the kernel alone.
 ///
 /// ```yaml
@@ -99,8 +99,7 @@ impl Sysctl {
     /// Decides what is asked of the kernel.
     fn now(&self, facts: &Facts) -> Result<Planned, NotAsked> {
         let fact = facts.sysctl(&self.key)?;
-        // A container of the estate is there to rehearse a server, which has a kernel of its own.
-        let is_server = facts.manager == ServiceManager::Systemd;
+        let is_server = facts.has_own_kernel();
         Ok(match fact {
             _ if !self.running => Planned::Unchanged,
             None if !is_server => Planned::Unchanged,
@@ -135,7 +134,7 @@ impl Sysctl {
         let fact = facts.sysctl(&self.key)?;
         let has_it =
             |fact: &SysctlFact| fact.settable || fact.value.as_ref() == Some(&self.value.0);
-        let is_server = facts.manager == ServiceManager::Systemd;
+        let is_server = facts.has_own_kernel();
         Ok(self.running && !is_server && !fact.is_some_and(has_it))
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::super::{Estate, Layer, Node, Origin, Source, Sudo, Value, from_node, parse};
+use super::super::{Estate, Init, Layer, Node, Origin, Source, Sudo, Value, from_node, parse};
 use super::sample::{INVENTORY, sample, sources};
 use crate::release::Release;
 
@@ -248,6 +248,20 @@ fn templates_and_hidden_files_are_left_alone() {
         ("hosts/.web.yml.swp", "\0"),
         ("README.md", "# x"),
     ]);
+}
+
+#[test]
+fn containers_have_the_supervisor_that_runs_everywhere_unless_systemd_is_asked_for() {
+    let with = |more: &str| {
+        let text = INVENTORY.replace("10.0.0.0/24}", &format!("10.0.0.0/24{more}}}"));
+        Estate::load(&sources(&[("estate.yml", &text)]), &[])
+    };
+    assert_eq!(with("").unwrap().init(), Init::Runit);
+    assert_eq!(with(", init: runit").unwrap().init(), Init::Runit);
+    assert_eq!(with(", init: systemd").unwrap().init(), Init::Systemd);
+    for init in [Init::Runit, Init::Systemd] {
+        assert_eq!(Init::parse(init.as_str()), Some(init));
+    }
 }
 
 #[test]

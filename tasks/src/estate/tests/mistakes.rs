@@ -191,6 +191,16 @@ fn volumes_that_hide_something_are_refused() {
 }
 
 #[test]
+fn what_looks_after_daemons_is_one_of_two() {
+    assert_snapshot!(replaced("10.0.0.0/24}", "10.0.0.0/24, init: systemdd}"), @r#"
+    e/estate.yml:3:42: unknown value 'systemdd'
+    | containers: {network: 10.0.0.0/24, init: systemdd}
+    |                                          ^
+    hint: did you mean 'systemd'?
+    "#);
+}
+
+#[test]
 fn stand_ins_have_a_known_name_and_an_address_of_their_own() {
     let with = |stand_ins: &str| {
         let section = format!("10.0.0.0/24, stand_ins: {stand_ins}}}");

@@ -199,7 +199,7 @@ impl Prove for FileThere {
     }
 }
 
-/// Proves that a service runs, or that it does not: asks systemd on servers, runit in containers in test mode.
+/// Proves that a service runs, or that it does not: asks systemd where that runs, and otherwise runit, in containers in test mode.
 ///
 /// ```yaml
 /// - service: {name: nginx}
