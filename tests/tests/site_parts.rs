@@ -22,6 +22,7 @@ webhosts:
     wordpress: stack
     database: stack
     port: 8080
+    tls: none
 ";
 
 fn estate() -> Estate {
@@ -33,7 +34,7 @@ fn estate() -> Estate {
     );
     estate.write(
         "hosts/stack.yml",
-        "wordpress_ports: [8080]\nreverse_proxy_uses_ssl: false\n",
+        "wordpress_ports: [8080]\nreverse_proxy_uses_ca: false\n",
     );
     estate.write(
         "domains/customer.test/domain.private.yml",
@@ -190,6 +191,7 @@ fn plugins_and_themes_come_are_replaced_and_go_and_a_site_is_never_without_a_the
     a_plugin_that_breaks_a_site_is_refused_and_one_that_did_can_go(&estate);
     a_theme_goes_after_another_has_its_place(&estate);
     one_from_the_web(&estate);
+    a_site_has_tls_by_itself(&estate);
     they_go_with_the_domain_and_come_again(&estate);
     let taken = domain(
         &estate,
@@ -214,6 +216,32 @@ fn a_new_site_begins_with_what_its_installation_chooses(estate: &Estate) {
         "de_DE twentytwentythree"
     );
     domain(estate, &[]).unchanged("stack");
+}
+
+fn a_site_has_tls_by_itself(estate: &Estate) {
+    const ASK: &str = "printf 'GET / HTTP/1.0\\r\\nHost: dev.customer.test\\r\\n\\r\\n' |";
+    let file = estate.path("estate/domains/customer.test/domain.yml");
+    let before = std::fs::read_to_string(file).unwrap_or_default();
+    let plain = || estate.on("stack", &format!("{ASK} bash -c 'exec 3<>/dev/tcp/127.0.0.1/80; cat >&3; head -n 1 <&3'"));
+    let with_tls = || {
+        let client = "openssl s_client -quiet -ign_eof -connect 127.0.0.1:443 -servername dev.customer.test 2>/dev/null | head -n 1";
+        estate.on("stack", &format!("{ASK} {client}"))
+    };
+    assert!(plain().contains(" 200 "), "{}", plain());
+    assert_eq!(with_tls(), "");
+    for (tls, answers) in [("authority", [" 301 ", " 200 "]), ("none", [" 200 ", ""])] {
+        estate.write(
+            "domains/customer.test/domain.yml",
+            &before.replace("tls: none", &format!("tls: {tls}")),
+        );
+        domain(estate, &["--diff"]).exits(0);
+        domain(estate, &[]).exits(0);
+        domain(estate, &[]).unchanged("stack");
+        assert!(plain().contains(answers[0]), "{}", plain());
+        assert!(with_tls().contains(answers[1]), "{}", with_tls());
+    }
+    assert_eq!(with_tls(), "");
+    assert!(!estate.holds("stack", "ls /etc/nginx/certificates/*"));
 }
 
 fn they_come_and_are_replaced(estate: &Estate) {

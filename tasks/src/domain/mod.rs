@@ -18,7 +18,7 @@ use sha2::{Digest, Sha256};
 
 pub(crate) use check::variables;
 pub use parts::{Origin, Parts, SitePlugin, SiteTheme};
-pub use settings::{DynamicDns, MailGateway, MailUser, Settings, Webhost, WordPressAdmin};
+pub use settings::{DynamicDns, MailGateway, MailUser, Settings, SiteTls, Webhost, WordPressAdmin};
 pub use site::Site;
 pub use value::{
     ArchiveDigest, ArchiveName, AskedHost, HostLabel, LocalPart, MailAddress, PhpModule,

@@ -53,6 +53,18 @@ pub struct Settings {
     pub roles: Vec<String>,
 }
 
+/// Where a web site has its certificate from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum SiteTls {
+    /// It has none, and is served without TLS.
+    None,
+    /// From the estate's authority.
+    Authority,
+    /// From Let's Encrypt.
+    LetsEncrypt,
+}
+
 /// Where a web site is served.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -66,6 +78,10 @@ pub struct Webhost {
     /// Port at which the site itself is served; by default the domain's `reverse_proxy_port`.
     #[serde(default)]
     pub port: Option<u16>,
+    /// Where its certificate is from: `authority` (the estate's), `letsencrypt`, or `none`, without TLS. By default as the variables of the
+    /// host in front say, `reverse_proxy_uses_ssl` and `reverse_proxy_uses_ca`; a host without TLS has no sites with it.
+    #[serde(default)]
+    pub tls: Option<SiteTls>,
     /// Its plugins, by the names of their folders, in the order in which they are made active.
     #[serde(default)]
     pub plugins: Parts<SitePlugin>,

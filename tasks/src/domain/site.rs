@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use sha2::{Digest, Sha256};
 
-use super::{Domain, Domains, HostLabel, Webhost};
+use super::{Domain, Domains, HostLabel, SiteTls, Webhost};
 use crate::estate::{Estate, Host};
 use crate::secret::hex;
 use crate::value::{DatabaseName, DomainName};
@@ -41,6 +41,8 @@ pub struct Site<'e> {
     pub port: u16,
     /// Whether visitors come with TLS.
     pub uses_ssl: bool,
+    /// Where its certificate is from, if its domain's file says so.
+    pub tls: Option<SiteTls>,
 }
 
 impl<'e> Site<'e> {
@@ -76,6 +78,16 @@ impl<'e> Site<'e> {
                 true
             }
         };
+        if let (false, Some(SiteTls::Authority | SiteTls::LetsEncrypt), Some(proxy)) =
+            (uses_ssl, webhost.tls, proxy)
+        {
+            let name = proxy.name();
+            let place = domain.place(&["webhosts", label.as_str(), "tls"]);
+            let message = format!("{name}, the proxy of the web site '{label}', has no TLS");
+            mistakes.push(Diagnostic::at(place, message).hint(format!(
+                "set 'reverse_proxy_uses_ssl: true' in hosts/{name}.yml, and 'tls: none' for its sites that stay without"
+            )));
+        }
         if let (Some(proxy), Some(wordpress), Some(database), Some(port)) =
             (proxy, wordpress, database, port)
             && mistakes.is_empty()
@@ -88,7 +100,8 @@ impl<'e> Site<'e> {
                 wordpress,
                 database,
                 port,
-                uses_ssl,
+                uses_ssl: uses_ssl && webhost.tls != Some(SiteTls::None),
+                tls: webhost.tls,
             });
         }
         Err(mistakes)
@@ -406,6 +419,36 @@ wordpress_admin_password: c
         assert_eq!(sites[1].address(), "https://www.sample.test");
         assert_eq!(sites[1].bare.as_ref().unwrap().as_str(), "sample.test");
         assert_eq!(sites[1].database_name(), "www_sample_test");
+    }
+
+    #[test]
+    fn a_site_may_do_without_tls_and_has_none_where_its_proxy_has_none() {
+        let estate = estate(&[]);
+        let with = |label: &str, tls: &str| {
+            let text = DOMAIN.replace(
+                &format!("  {label}: {{"),
+                &format!("  {label}: {{tls: {tls}, "),
+            );
+            let domains = sample(&text);
+            let told = told(&estate, &domains);
+            let domain = domains.get("sample.test").unwrap();
+            let label = HostLabel::new(label).unwrap();
+            let webhost = &domain.settings().webhosts[&label];
+            let site = Site::find(&estate, domain, &label, webhost);
+            (told, site.ok().map(|site| site.address()))
+        };
+        let plain = |address: &str| (Vec::new(), Some(address.to_owned()));
+        assert_eq!(with("www", "none"), plain("http://www.sample.test"));
+        assert_eq!(with("www", "authority"), plain("https://www.sample.test"));
+        assert_eq!(with("test", "none"), plain("http://test.sample.test"));
+        let (told, _) = with("test", "letsencrypt");
+        assert_eq!(
+            told,
+            [
+                "5: stack, the proxy of the web site 'test', has no TLS (set 'reverse_proxy_uses_ssl: true' in hosts/stack.yml, \
+                 and 'tls: none' for its sites that stay without)"
+            ]
+        );
     }
 
     #[test]

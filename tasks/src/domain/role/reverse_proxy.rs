@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::{DomainContext, DomainDeclarations};
 use crate::content::Content;
 use crate::diagnostic::Diagnostic;
-use crate::domain::Site;
+use crate::domain::{Site, SiteTls};
 use crate::estate::Location;
 use crate::promise::{Promises, Server, SiteFront};
 use crate::release::Feature;
@@ -21,7 +21,7 @@ use crate::value::{AccountName, DomainName, HostPath};
 /// Variables of the role.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub(super) struct Variables {
-    /// Whether certificates of web sites come from Let's Encrypt instead of the estate's authority.
+    /// Whether certificates of web sites come from Let's Encrypt instead of the estate's authority, where a site's `tls` does not say so.
     #[serde(default = "yes")]
     reverse_proxy_uses_ca: bool,
     /// Who is told by Let's Encrypt that a certificate ends: this user of the home domain.
@@ -89,9 +89,14 @@ fn declare(
         .chain(&site.bare)
         .cloned()
         .collect();
+    let is_known_everywhere = match site.tls {
+        Some(SiteTls::None | SiteTls::Authority) => false,
+        Some(SiteTls::LetsEncrypt) => true,
+        None => variables.reverse_proxy_uses_ca,
+    };
     let certificate = if !site.uses_ssl {
         None
-    } else if variables.reverse_proxy_uses_ca {
+    } else if is_known_everywhere {
         Some(from_lets_encrypt(cx, made, site, &names, variables)?)
     } else {
         Some(from_authority(cx, made, site, &names, &reload))
@@ -111,7 +116,7 @@ fn declare(
         .set("certificate", &certificate.as_ref().map(|it| &it.chain))
         .set("key", &certificate.as_ref().map(|it| &it.key))
         // A browser that remembers could not be told to forget a certificate that it does not know.
-        .set("remember", &variables.reverse_proxy_uses_ca)
+        .set("remember", &is_known_everywhere)
         .set("upload", &UPLOAD)
         .set("server", &backup::address(site.wordpress, site.proxy))
         .set("port", &site.port)
