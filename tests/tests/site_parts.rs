@@ -222,7 +222,12 @@ fn a_site_has_tls_by_itself(estate: &Estate) {
     const ASK: &str = "printf 'GET / HTTP/1.0\\r\\nHost: dev.customer.test\\r\\n\\r\\n' |";
     let file = estate.path("estate/domains/customer.test/domain.yml");
     let before = std::fs::read_to_string(file).unwrap_or_default();
-    let plain = || estate.on("stack", &format!("{ASK} bash -c 'exec 3<>/dev/tcp/127.0.0.1/80; cat >&3; head -n 1 <&3'"));
+    let plain = || {
+        estate.on(
+            "stack",
+            &format!("{ASK} bash -c 'exec 3<>/dev/tcp/127.0.0.1/80; cat >&3; head -n 1 <&3'"),
+        )
+    };
     let with_tls = || {
         let client = "openssl s_client -quiet -ign_eof -connect 127.0.0.1:443 -servername dev.customer.test 2>/dev/null | head -n 1";
         estate.on("stack", &format!("{ASK} {client}"))
