@@ -20,7 +20,7 @@ use super::{
     assets::{LIB, SERVICES},
     engine::{label, labels, with_labels},
     image::missing_is_none,
-    systemd,
+    rights,
 };
 
 /// The language of everything that is not started through a login.
@@ -193,10 +193,10 @@ impl EstateContainers {
         let (entrypoint, cmd, stop_signal, host_config) = match (mode, self.init) {
             (Mode::Test, Init::Runit) => (format!("{LIB}/init"), services, "SIGTERM", with_run),
             (Mode::Test, Init::Systemd) => (
-                systemd::boot(),
+                rights::boot(),
                 Vec::new(),
-                systemd::STOP_SIGNAL,
-                systemd::with_rights(with_run),
+                rights::STOP_SIGNAL,
+                rights::with_rights(with_run),
             ),
             (Mode::Deploy | Mode::Client | Mode::StandIn, _) => {
                 (format!("{LIB}/deploy"), services, "SIGTERM", config)

@@ -25,6 +25,7 @@ mod interactive;
 mod network;
 mod readiness;
 mod resolvers;
+mod rights;
 mod stand_in;
 mod status;
 mod systemd;
