@@ -280,7 +280,7 @@ impl Place {
         let text = read.map_err(|error| unusable(&std::env::temp_dir(), &error))?;
         serde_json::from_str(&text).map_err(|error| {
             self.failed(
-                &format!("what its host says of it makes no sense: {error}"),
+                &format!("what its host says of it cannot be read: {error}"),
                 format!(
                     "run `prov apply --limit {}`: the program there may be of another prov",
                     self.host

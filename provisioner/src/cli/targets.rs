@@ -52,7 +52,7 @@ impl App {
     fn container(&self, host: &Host, address: IpAddr, key: &str) -> Result<Target, Failure> {
         let key = russh::keys::PublicKey::from_openssh(key).map_err(|error| {
             Failure::new(
-                format!("the host key that Docker gave makes no sense: {error}"),
+                format!("the host key that Docker gave cannot be read: {error}"),
                 "deploy the host anew with `prov deploy`",
             )
         })?;

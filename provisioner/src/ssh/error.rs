@@ -147,7 +147,7 @@ pub enum SshError {
     },
     #[error("the host closed the session{}", said(answer))]
     Closed { answer: String },
-    #[error("the host's answer makes no sense: {0}")]
+    #[error("the host's answer cannot be read: {0}")]
     Answer(String),
     #[error("the host did not answer for {seconds} s while {doing}")]
     Silent { doing: String, seconds: u64 },

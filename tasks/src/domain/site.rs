@@ -189,7 +189,7 @@ fn found<'e>(
     if host.has_role(role) {
         return Ok(host);
     }
-    let message = format!("the host {name} has not the role {role}");
+    let message = format!("the host {name} does not have the role {role}");
     Err(Diagnostic::at(place(), message).hint(serving()))
 }
 
@@ -279,7 +279,7 @@ impl Site<'_> {
             let exposed = exposed.ok().flatten().unwrap_or(false);
             if from != host.name() && !exposed {
                 let name = host.name();
-                let message = format!("{from} cannot reach {name}, which answers itself only");
+                let message = format!("{from} cannot reach {name}, which listens on its loopback only");
                 let hint = format!("set '{variable}: true' in hosts/{name}.yml");
                 found.push((Some(part), message, hint));
             }
@@ -480,7 +480,7 @@ wordpress_admin_password: c
             ),
             (
                 DOMAIN.replace("wordpress: sites", "wordpress: data"),
-                "4: the host data has not the role wordpress (hosts with the role wordpress are: sites, stack)",
+                "4: the host data does not have the role wordpress (hosts with the role wordpress are: sites, stack)",
             ),
             (
                 DOMAIN.replace("reverse_proxy_port: 8080\n", "reverse_proxy_port: 8081\n"),
@@ -518,12 +518,12 @@ wordpress_admin_password: c
                     "wordpress: sites, database: data",
                     "wordpress: sites, database: stack",
                 ),
-                "4: sites cannot reach stack, which answers itself only (set 'database_expose_externally: true' in \
+                "4: sites cannot reach stack, which listens on its loopback only (set 'database_expose_externally: true' in \
                  hosts/stack.yml)",
             ),
             (
                 DOMAIN.replace("front, wordpress: sites", "front, wordpress: stack"),
-                "4: front cannot reach stack, which answers itself only (set 'wordpress_expose_externally: true' in \
+                "4: front cannot reach stack, which listens on its loopback only (set 'wordpress_expose_externally: true' in \
                  hosts/stack.yml)",
             ),
         ];

@@ -243,7 +243,7 @@ impl HealthFact {
         let wrong = || {
             broken(
                 ANSWER,
-                format!("has a line about {word} that makes no sense"),
+                format!("has a line about {word} that cannot be read"),
             )
         };
         let number = |text: &str| text.trim().parse::<u64>().map_err(|_| wrong());

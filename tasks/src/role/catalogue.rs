@@ -401,7 +401,7 @@ impl<'e> HostContext<'e> {
         self.templates.render(name, self.host.release())
     }
 
-    /// Refuses a host that has not the roles on which another one of its roles builds.
+    /// Refuses a host that does not have the roles on which another one of its roles builds.
     pub(super) fn needs(&self, role: &str, others: &[&str]) -> Result<(), Vec<Diagnostic>> {
         let host = self.host.name();
         let missing = others.iter().filter(|other| !self.host.has_role(other));

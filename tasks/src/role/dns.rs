@@ -201,7 +201,7 @@ fn entries<'e>(
     let group = &variables.dns_group;
     let Some(members) = cx.estate.members(group) else {
         let mut mistake = Diagnostic::new(format!(
-            "host {}: 'dns_group' names '{group}', which is no group of the estate",
+            "host {}: 'dns_group' names '{group}', but the estate has no such group",
             cx.host.name()
         ));
         if let Some(nearest) = crate::nearest(group, cx.estate.groups()) {
