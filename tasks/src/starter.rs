@@ -154,7 +154,7 @@ pub fn estate(name: &str, hosts: Hosts, password: &Secret) -> Vec<FirstFile> {
         FirstFile::new("roles/hello/role.yml", HELLO),
         FirstFile::new("roles/hello/site.conf", SITE),
         FirstFile::new("roles/hello/index.html", PAGE),
-        FirstFile::new(".gitignore", IGNORED),
+        FirstFile::new(IGNORING, IGNORED),
     ];
     if hosts == Hosts::Containers {
         let password = password.expose();
@@ -163,6 +163,26 @@ pub fn estate(name: &str, hosts: Hosts, password: &Secret) -> Vec<FirstFile> {
         files.push(FirstFile::new("estate.private.yml", text));
     }
     files
+}
+
+/// The file that keeps others out of version control, as it is called in an estate's folder.
+pub const IGNORING: &str = ".gitignore";
+
+/// Adds to such a file what keeps secrets out of version control; `None` where all of it is there.
+#[must_use]
+pub fn with_secrets_ignored(before: &str) -> Option<String> {
+    let is_there = |line: &str| before.lines().any(|other| other.trim() == line);
+    let mut rules = IGNORED.lines().filter(|line| !line.starts_with('#'));
+    // What follows takes back what comes before, so their order counts, too: all of them come again.
+    if rules.all(is_there) {
+        return None;
+    }
+    let end = if before.is_empty() || before.ends_with('\n') {
+        ""
+    } else {
+        "\n"
+    };
+    Some(format!("{before}{end}{IGNORED}"))
 }
 
 /// Makes a name for an estate of the name of a folder; nothing where that has no letter.
@@ -223,6 +243,16 @@ mod tests {
         assert_eq!(name_of("My Estate!").as_deref(), Some("my-estate"));
         assert_eq!(name_of("2026-shop").as_deref(), Some("shop"));
         assert_eq!(name_of("123"), None);
+    }
+
+    #[test]
+    fn secrets_are_ignored_beside_what_is_ignored_already() {
+        assert_eq!(with_secrets_ignored("").as_deref(), Some(IGNORED));
+        for before in ["*.swp", "*.swp\n", "*.private.yml*\n"] {
+            let with = with_secrets_ignored(before).unwrap();
+            assert_eq!(with, format!("{}\n{IGNORED}", before.trim_end()));
+            assert_eq!(with_secrets_ignored(&with), None);
+        }
     }
 
     #[test]

@@ -84,6 +84,16 @@ fn a_new_estate_is_right_and_so_is_what_is_added_to_it() {
     ] {
         folder.prov(arguments).run().exits(64).says(words);
     }
+    // What is ignored already stays so.
+    folder.write("../other/.gitignore", "*.swp");
+    let other = folder.path_text("other");
+    let begun = folder.prov(["--output", "json", "init", &other]).run();
+    begun.exits(0).says("\"changed\"");
+    let ignored = fs::read_to_string(folder.path("other/.gitignore")).unwrap();
+    assert!(
+        ignored.starts_with("*.swp\n#") && ignored.contains("\n*.private.yml*\n"),
+        "{ignored}"
+    );
     // An address that is taken: nothing is changed.
     let taken = folder
         .prov(["new", "host", "web4", "--address", "10.42.0.101"])

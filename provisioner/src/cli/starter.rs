@@ -4,7 +4,7 @@ use std::fs::{self, OpenOptions};
 use std::io::Write as _;
 use std::net::IpAddr;
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::json;
 use tasks::estate::{Estate, Location};
@@ -41,7 +41,14 @@ pub(super) fn init(options: &Init, output: Output) -> Result<u8, Problem> {
     } else {
         Hosts::Containers
     };
-    write_all(folder, &starter::estate(&name, hosts, &password()?), output)?;
+    let mut files = starter::estate(&name, hosts, &password()?);
+    let changed = ignoring(folder, &mut files)?;
+    write_all(folder, &files)?;
+    if let Some((path, text)) = &changed {
+        replace(path, text)?;
+    }
+    let changed: Vec<_> = changed.into_iter().map(|(path, _)| path).collect();
+    tell(folder, &files, &changed, output);
     if output == Output::Text {
         let shown = folder.display();
         let next = if options.servers {
@@ -71,7 +78,8 @@ pub(super) fn new(global: &Global, action: &NewAction) -> Result<u8, Problem> {
                     "choose another name; docs/roles.md says how a role takes the place of one of prov's own",
                 ));
             }
-            write_all(&global.estate, &files, global.output)?;
+            write_all(&global.estate, &files)?;
+            tell(&global.estate, &files, &[], global.output);
             if global.output == Output::Text {
                 outln!(
                     "next: give it to hosts in estate.yml, `roles: {{{name}: [HOST]}}`; docs/roles.md shows what a role can have"
@@ -116,6 +124,28 @@ fn estate_at(folder: &Path) -> Result<(), Problem> {
     ))
 }
 
+/// Takes out of the first files the one that keeps secrets out of version control, where a folder has its own; gives what is to be added to
+/// that.
+fn ignoring(
+    folder: &Path,
+    files: &mut Vec<FirstFile>,
+) -> Result<Option<(PathBuf, String)>, Problem> {
+    let path = folder.join(starter::IGNORING);
+    if path.symlink_metadata().is_err() {
+        return Ok(None);
+    }
+    let before = fs::read_to_string(&path).map_err(|error| {
+        Problem::file(
+            "read",
+            &path,
+            &error,
+            "see that it is a text that you may read",
+        )
+    })?;
+    files.retain(|file| file.path != starter::IGNORING);
+    Ok(starter::with_secrets_ignored(&before).map(|after| (path, after)))
+}
+
 /// Adds a host to the inventory, and a file for its variables.
 fn host(
     global: &Global,
@@ -157,7 +187,8 @@ fn host(
         text: format!("# Variables of {name}; those of all hosts are in groups/all.yml.\n"),
         is_private: false,
     };
-    write_all(&global.estate, &[file], global.output)?;
+    let files = [file];
+    write_all(&global.estate, &files)?;
     let added = global.estate.join(format!("hosts/{name}.yml"));
     if let Err(problem) = replace(&path, &after) {
         let _ = fs::remove_file(&added);
@@ -169,9 +200,10 @@ fn host(
         let _ = fs::remove_file(&added);
         return Err(problem);
     }
+    tell(&global.estate, &files, &[path], global.output);
     if global.output == Output::Text {
-        outln!("changed {}: {name}: {fields}", path.display());
-        outln!("next: give it roles there, then `prov check`");
+        outln!("{name}: {fields}");
+        outln!("next: give it roles in estate.yml, then `prov check`");
     }
     Ok(())
 }
@@ -196,7 +228,7 @@ fn free_address(estate: &Estate) -> Option<IpAddr> {
 }
 
 /// Writes files that are not there yet: all of them, or none.
-fn write_all(folder: &Path, files: &[FirstFile], output: Output) -> Result<(), Problem> {
+fn write_all(folder: &Path, files: &[FirstFile]) -> Result<(), Problem> {
     let taken = files.iter().map(|file| folder.join(&file.path));
     if let Some(taken) = taken
         .into_iter()
@@ -226,15 +258,24 @@ fn write_all(folder: &Path, files: &[FirstFile], output: Output) -> Result<(), P
             .open(&path);
         let written = opened.and_then(|mut opened| opened.write_all(file.text.as_bytes()));
         written.map_err(|error| failed(&error))?;
-        if output == Output::Text {
-            outln!("wrote {}", path.display());
-        }
-    }
-    if output == Output::Json {
-        let written: Vec<_> = files.iter().map(|file| folder.join(&file.path)).collect();
-        jsonln!("{:#}", json!({ "written": written }));
     }
     Ok(())
+}
+
+/// Says which files were written, and which of those that were there have more in them now.
+fn tell(folder: &Path, files: &[FirstFile], changed: &[PathBuf], output: Output) {
+    let written: Vec<_> = files.iter().map(|file| folder.join(&file.path)).collect();
+    match output {
+        Output::Json => jsonln!("{:#}", json!({ "written": written, "changed": changed })),
+        Output::Text | Output::Prometheus => {
+            for path in &written {
+                outln!("wrote {}", path.display());
+            }
+            for path in changed {
+                outln!("changed {}", path.display());
+            }
+        }
+    }
 }
 
 /// Puts a text in the place of a file's.

@@ -279,7 +279,8 @@ impl Site<'_> {
             let exposed = exposed.ok().flatten().unwrap_or(false);
             if from != host.name() && !exposed {
                 let name = host.name();
-                let message = format!("{from} cannot reach {name}, which listens on its loopback only");
+                let message =
+                    format!("{from} cannot reach {name}, which listens on its loopback only");
                 let hint = format!("set '{variable}: true' in hosts/{name}.yml");
                 found.push((Some(part), message, hint));
             }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use serde_json::Value;
 use tera::{Context, Error, ErrorKind, Tera};
 
-use super::guard::{self, EACH, Field, Guarded, KEEP, OUT};
+use super::guard::{self, Field, Guarded, OUT, OWN};
 use super::hosted;
 use super::inventory::{self, Inventory};
 use super::ports;
@@ -150,9 +150,10 @@ impl Engine {
             Err(refusal) => return vec![Diagnostic::at(stands.place(1, 1), refusal.message)],
         };
         let mut mistakes = self.unknown_fields(&guarded, &stands);
+        let inside = guarded.text.trim_start_matches("{{").trim_end_matches("}}");
         let compiled = Compiled {
             stands,
-            source: format!("{{{{ {OUT}(v={text}) }}}}"),
+            source: format!("{{{{ {OUT}(v={}) }}}}", inside.trim()),
             added: Vec::new(),
         };
         mistakes.extend(self.add(name, &BTreeSet::new(), compiled, names));
@@ -321,7 +322,7 @@ impl Engine {
             (error.to_string(), 1, 0)
         };
         let message = message.lines().next().unwrap_or_default().to_owned();
-        let message = [EACH, KEEP, OUT].iter().fold(message, |message, own| {
+        let message = OWN.iter().fold(message, |message, own| {
             message
                 .replace(&format!("Function `{own}`"), "this")
                 .replace(own, "this")
@@ -354,7 +355,7 @@ fn says_undefined(message: &str) -> bool {
 /// Gives a part of a compiled text as people wrote it, with all of the names and dots that it stands in.
 fn as_written<'s>(source: &'s str, range: &Range<usize>) -> Option<&'s str> {
     let part = source.get(range.clone())?;
-    if [EACH, KEEP, OUT].iter().any(|own| part.starts_with(own)) {
+    if OWN.iter().any(|own| part.starts_with(own)) {
         let (_, inside) = part.split_once("v=")?;
         return inside.strip_suffix(')').map(str::trim);
     }
@@ -458,12 +459,38 @@ mod tests {
             ("{% for n in names %}{{ n.x.y }}{% endfor %}", "n.x"),
             ("{% for n in name.x %}{% endfor %}", "name.x"),
             ("{% set a = name.x %}", "name.x"),
+            ("{{ name.x ~ 'a' }}", "name.x"),
+            ("{{ 'a' ~ name.x.y }}", "name.x.y"),
+            ("{{ name ~ '-' ~ name.x ~ '.' }}", "name.x"),
+            ("{% set a = 'a' ~ name.x %}", "name.x"),
+            ("{% if name ~ name.x == 'a' %}{% endif %}", "name.x"),
+            (
+                "{% for n in names %}{{ n.x ~ (name.x ~ 'b') }}{% endfor %}",
+                "n.x",
+            ),
+            ("{{ names | join(sep=name.x ~ ',') }}", "name.x"),
         ] {
             let mistake = known(text);
             assert!(
                 mistake.contains("there is no such value: `") && mistake.contains(value),
                 "{text}: {mistake}"
             );
+        }
+        let mistake = known("{{ name ~ name ~ name.x }}");
+        assert!(mistake.starts_with("t:1:18: "), "{mistake}");
+        for (text, expected) in [
+            ("{{ name ~ '-' ~ name }}{{ loop }}", "x-x"),
+            (
+                "{% for n in names %}{{ loop.index ~ n ~ names[0] }}{% endfor %}",
+                "1aa2ba",
+            ),
+            ("{{ name.x | default(value='d') ~ name }}", "dx"),
+            ("{{ 'a' ~ name | upper }}", "aX"),
+            ("{{ 1 ~ true ~ (name == 'x') }}", "1truetrue"),
+            ("{{ name ~ '~ name.x' }}", "x~ name.x"),
+        ] {
+            let text = text.replace("{{ loop }}", "");
+            assert_eq!(render(&text).as_deref(), Ok(expected), "{text}");
         }
         // What a template calls so itself is its own.
         let own =

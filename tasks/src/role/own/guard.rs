@@ -5,6 +5,7 @@
 //! itself, what keeps rendered text, and loops inside of expressions. It reads the tags as Tera's lexer does.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 
 use regex::Regex;
 
@@ -16,6 +17,17 @@ pub(super) const KEEP: &str = "prov_keep";
 
 /// Name of the function that hands the value of an expression out.
 pub(super) const OUT: &str = "prov_out";
+
+/// Name of the function that gives a value which is there; Tera joins one that is not as an empty text.
+pub(super) const THERE: &str = "prov_there";
+
+/// The functions of prov's own, which no template calls by itself.
+pub(super) const OWN: [&str; 4] = [EACH, KEEP, OUT, THERE];
+
+/// Words of Tera that are no names.
+const KEYWORDS: [&str; 10] = [
+    "and", "or", "not", "in", "is", "if", "else", "true", "false", "none",
+];
 
 /// Digits in which the cost of a turn is written.
 const DIGITS: usize = 7;
@@ -34,7 +46,7 @@ pub(super) struct Guarded {
     pub(super) text: String,
     /// Names that the template gives values itself.
     pub(super) sets: BTreeSet<String>,
-    /// What was put in: line, column from 0, characters.
+    /// What was put in: line, column from 0 among all that is there then, characters.
     pub(super) added: Vec<(usize, usize, usize)>,
     /// The fields that it asks of names which it gives no value itself.
     pub(super) fields: Vec<Field>,
@@ -152,6 +164,41 @@ fn tokens(tag: &str) -> Vec<Token<'_>> {
     tokens
 }
 
+/// Finds the names and fields that are joined with something by `~`: where each begins and ends. One with a filter, an index or a test is
+/// left alone: what it gives is there, or fails by itself, or is asked for that.
+fn joined(tokens: &[Token<'_>]) -> Vec<Range<usize>> {
+    let text = |at: Option<usize>| at.and_then(|at| tokens.get(at)).map_or("", |it| it.text);
+    let is_name = |at: Option<usize>| is_word(text(at)) && !KEYWORDS.contains(&text(at));
+    let mut found: Vec<Range<usize>> = Vec::new();
+    for at in (0..tokens.len()).filter(|at| tokens[*at].text == "~") {
+        let (mut first, mut last) = (at.checked_sub(1), at + 1);
+        let left_end = first;
+        while let Some(dot) = first.and_then(|first| first.checked_sub(2))
+            && text(Some(dot + 1)) == "."
+            && is_word(text(Some(dot)))
+        {
+            first = Some(dot);
+        }
+        while text(Some(last + 1)) == "." && is_word(text(Some(last + 2))) {
+            last += 2;
+        }
+        let before = text(first.and_then(|first| first.checked_sub(1)));
+        if is_name(first) && !["|", ".", "is", "not", "]", ")"].contains(&before) {
+            found.extend(first.zip(left_end).map(|(first, end)| first..end));
+        }
+        let after = text(Some(last + 1));
+        if is_name(Some(at + 1)) && !["(", "[", "|", ".", "is", "?"].contains(&after) {
+            found.push(at + 1..last);
+        }
+    }
+    let mut ranges: Vec<_> = found
+        .into_iter()
+        .map(|it| tokens[it.start].at..tokens[it.end].at + tokens[it.end].text.len())
+        .collect();
+    ranges.dedup();
+    ranges
+}
+
 fn is_word(text: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
 }
@@ -220,7 +267,7 @@ impl Guard<'_> {
         }
         self.inside(&tokens, open)?;
         self.done.text.push_str("{{");
-        self.done.text.push_str(tag);
+        self.written(tag, 0, open);
         self.done.text.push_str("}}");
         Ok(())
     }
@@ -249,9 +296,35 @@ impl Guard<'_> {
             }
         }
         self.done.text.push_str("{%");
-        self.done.text.push_str(tag);
+        self.written(tag, 0, open);
         self.done.text.push_str("%}");
         Ok(())
+    }
+
+    /// Writes a tag from somewhere on; of what it joins, only what is there.
+    fn written(&mut self, tag: &str, from: usize, open: usize) {
+        let mut at = from;
+        for range in joined(&tokens(tag)) {
+            if range.start < at {
+                continue;
+            }
+            self.done.text.push_str(&tag[at..range.start]);
+            self.put(&format!("{THERE}(v="), open + 2 + range.start);
+            self.done.text.push_str(&tag[range.clone()]);
+            self.put(")", open + 2 + range.end);
+            at = range.end;
+        }
+        self.done.text.push_str(&tag[at..]);
+    }
+
+    /// Puts something in that is not in the source, before what is there at a place.
+    fn put(&mut self, text: &str, before: usize) {
+        let (line, column) = self.position(before);
+        let earlier = self.done.added.iter().filter(|(on, ..)| *on == line);
+        let shift: usize = earlier.map(|(_, _, characters)| characters).sum();
+        let characters = text.chars().count();
+        self.done.added.push((line, column - 1 + shift, characters));
+        self.done.text.push_str(text);
     }
 
     /// Writes what a turn of the loop that ends here costs: as much as the loop is long.
@@ -312,19 +385,15 @@ impl Guard<'_> {
 
     /// Writes a tag with the rest of it as the argument of a function.
     fn wrapped(&mut self, tag: &str, start: usize, open: usize, call: &str) {
-        let (value, trim) = match tag[start..].strip_suffix('-') {
-            Some(value) => (value, "-"),
-            None => (&tag[start..], ""),
+        let (whole, trim) = match tag.strip_suffix('-') {
+            Some(whole) => (whole, "-"),
+            None => (tag, ""),
         };
-        let (line, column) = self.position(open + 2 + start);
-        self.done
-            .added
-            .push((line, column - 1, call.chars().count()));
+        self.done.text.push_str("{%");
+        self.done.text.push_str(&tag[..start]);
+        self.put(call, open + 2 + start);
+        self.written(whole, start, open);
         let text = &mut self.done.text;
-        text.push_str("{%");
-        text.push_str(&tag[..start]);
-        text.push_str(call);
-        text.push_str(value);
         text.push(')');
         text.push_str(trim);
         text.push_str("%}");
@@ -340,8 +409,7 @@ impl Guard<'_> {
                 "roles have no loops inside of expressions; use {% for %}",
             ));
         }
-        let own = [EACH, KEEP, OUT];
-        if let Some(word) = words.clone().find(|word| own.contains(word)) {
+        if let Some(word) = words.clone().find(|word| OWN.contains(word)) {
             return Err(self.refuse(open, &format!("the function '{word}' is prov's own")));
         }
         let field = |at: usize| at > 0 && tokens[at - 1].text == ".";
@@ -436,9 +504,12 @@ mod tests {
             guard("{% for a in hosts -%}\n{{ a }}{% set b = a ~ 'x' %}{%- endfor %}").unwrap();
         assert_eq!(
             text.text,
-            "{% for a in prov_each(c=0000050, v= hosts )-%}\n{{ a }}{% set b = prov_keep(v= a ~ 'x' )%}{%- endfor %}"
+            "{% for a in prov_each(c=0000050, v= hosts )-%}\n{{ a }}{% set b = prov_keep(v= prov_there(v=a) ~ 'x' )%}{%- endfor %}"
         );
-        assert_eq!(text.added, [(1, 11, 24), (2, 17, 13)]);
+        assert_eq!(
+            text.added,
+            [(1, 11, 24), (2, 17, 13), (2, 31, 13), (2, 45, 1)]
+        );
     }
 
     #[test]

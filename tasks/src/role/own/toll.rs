@@ -9,7 +9,7 @@ use std::io;
 use serde_json::Value;
 use tera::{Error, Kwargs, State, Tera, TeraResult};
 
-use super::guard::{EACH, KEEP, OUT};
+use super::guard::{EACH, KEEP, OUT, THERE};
 
 /// Bytes that one rendering may make.
 pub(super) const MOST_BYTES: usize = 1 << 20;
@@ -30,6 +30,7 @@ pub(super) fn register(tera: &mut Tera) {
     tera.register_function(EACH, |arguments: Kwargs, _: &State| each(&arguments));
     tera.register_function(KEEP, |arguments: Kwargs, _: &State| keep(&arguments));
     tera.register_function(OUT, |arguments: Kwargs, _: &State| out(&arguments));
+    tera.register_function(THERE, |arguments: Kwargs, _: &State| defined(&arguments));
     tera.register_filter("replace", |text: &str, arguments: Kwargs, _: &State| {
         replace(text, &arguments)
     });
