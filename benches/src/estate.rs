@@ -1,9 +1,10 @@
 //! Estates made for benchmarks in a temporary folder: the sample estate under another name and network, and estates
 //! of any number of hosts.
 
-use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+
+use tasks::pushln;
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -157,15 +158,14 @@ impl Estate {
             .split_inclusive('\n')
             .filter(|line| line.starts_with("backup_client_"));
         let own: String = own.collect();
-        // Writing to a string cannot fail.
         for (name, address) in many(count) {
-            let _ = writeln!(text, "  {name}: {{address: {address}, location: internal}}");
+            pushln!(text, "  {name}: {{address: {address}, location: internal}}");
             std::fs::write(estate.folder().join(format!("hosts/{name}.yml")), &own)?;
         }
         text.push_str("groups:\n");
         let names: Vec<_> = many(count).map(|(name, _)| name).collect();
         for (index, members) in names.chunks(50).enumerate() {
-            let _ = writeln!(text, "  rack{index}: [{}]", members.join(", "));
+            pushln!(text, "  rack{index}: [{}]", members.join(", "));
             let rack = format!("groups/rack{index}.yml");
             std::fs::write(estate.folder().join(rack), "mta_mailname: home.com\n")?;
         }
@@ -190,7 +190,7 @@ impl Estate {
             std::fs::create_dir_all(&folder)?;
             std::fs::write(folder.join("role.yml"), OWN_ROLE.replace("own", &role))?;
             std::fs::write(folder.join("conf"), OWN_TEMPLATE.replace("own", &role))?;
-            let _ = writeln!(text, "  {role}: all");
+            pushln!(text, "  {role}: all");
         }
         for (sub, setting) in [
             ("hosts", "own0_title: This one\n"),

@@ -4,12 +4,12 @@
 //! floor, which knows nothing of estates; nothing secret is in it.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use tasks::probe::{MariaDbQuestion, PathQuestion, Query, QuerySet, Read, UserQuestion};
 use tasks::resource::{Debconf, Declared, Resource, State};
+use tasks::{push, pushln};
 
 use crate::Result;
 
@@ -176,8 +176,7 @@ impl HostFacts {
         each(&shadows, format!("grep {pattern} /etc/shadow\n"));
         for key in &self.keys {
             let key = quoted(key);
-            // Writing to a string cannot fail.
-            let _ = writeln!(
+            pushln!(
                 script,
                 "openssl pkey -in {key} -passin pass: -pubout </dev/null || e=d"
             );
@@ -187,7 +186,7 @@ impl HostFacts {
         script.push_str(&self.curl());
         for (index, argv) in self.guards.iter().enumerate() {
             let argv = words(argv);
-            let _ = writeln!(
+            pushln!(
                 script,
                 "( {argv} ) </dev/null >/dev/null 2>&1; echo guard {index} $?"
             );
@@ -217,8 +216,7 @@ impl HostFacts {
         let list = |items: &mut dyn Iterator<Item = String>| items.collect::<Vec<_>>().join(",");
         if !self.databases.is_empty() {
             let names = list(&mut self.databases.iter().map(|name| format!("'{name}'")));
-            // Writing to a string cannot fail.
-            let _ = write!(
+            push!(
                 sql,
                 "SELECT 'database', schema_name, default_character_set_name, default_collation_name \
                  FROM information_schema.schemata WHERE schema_name IN ({names});"
@@ -233,7 +231,7 @@ impl HostFacts {
                     .map(|(name, host)| format!("('{name}','{host}')")),
             );
             let grantees = list(&mut parts.map(|(name, host)| format!("'''{name}''@''{host}'''")));
-            let _ = write!(
+            push!(
                 sql,
                 "SELECT 'account', CONCAT(User, '@', Host), plugin, authentication_string FROM mysql.user \
                  WHERE (User, Host) IN ({accounts});\
@@ -298,15 +296,14 @@ impl HostFacts {
     pub fn installation(&self) -> String {
         let mut script = "DEBIAN_FRONTEND=noninteractive; export DEBIAN_FRONTEND\n".to_owned();
         for Answer { selection, .. } in &self.debconf {
-            // Writing to a string cannot fail.
-            let _ = writeln!(
+            pushln!(
                 script,
                 "echo {} | debconf-set-selections || exit",
                 quoted(selection)
             );
         }
         let packages = words(&self.packages);
-        let _ = writeln!(
+        pushln!(
             script,
             "[ \"$(find /var/lib/apt/lists -maxdepth 0 -mmin -1440)\" ] || apt-get update -q </dev/null >/dev/null || exit\n\
              apt-get install -y -q -o Dpkg::Use-Pty=0 {packages} </dev/null >/dev/null || exit"

@@ -1,17 +1,17 @@
-//! The peers: ansible-core and pyinfra, doing what prov does on the sample estate.
+//! The peers: ansible-core by itself and with Mitogen, pyinfra, and `BundleWrap`, doing what prov does on the sample estate.
 //!
 //! The files they install are those that prov installed, read from the converged hosts; the rest is in
-//! `peers/playbook.yml` and `peers/deploy.py`. They do less than prov: databases, calendars, keys, certificates, modules of
-//! Apache and commands are left out.
+//! `peers/playbook.yml`, `peers/deploy.py` and `peers/bundlewrap`. They do less than prov: databases, calendars, keys,
+//! certificates, modules of Apache and commands are left out.
 
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
+use tasks::pushln;
 use tasks::resource::Declared;
 use tempfile::TempDir;
 
@@ -22,10 +22,21 @@ use crate::wanted::{Simple, Wanted};
 use crate::{Result, container, ensure};
 
 /// Versions that were compared with, installed from the Python Package Index.
-pub const REQUIREMENTS: &[&str] = &["ansible-core==2.19.*", "pyinfra==3.*"];
+pub const REQUIREMENTS: &[&str] = &[
+    "ansible-core==2.19.*",
+    "mitogen==0.3.*",
+    "pyinfra==3.*",
+    "bundlewrap==5.*",
+];
+
+/// What OpenSSH's client is told for `BundleWrap`, which has a process for each question: one connection for all.
+const SSH: &str = "-i key -o UserKnownHostsFile=known_hosts -o ControlMaster=auto -o ControlPersist=60s -o ControlPath=cp/bw-%h";
 
 const PLAYBOOK: &str = include_str!("../peers/playbook.yml");
 const DEPLOY: &str = include_str!("../peers/deploy.py");
+
+/// How a peer is run: [`process::run`] takes its time, [`process::watch_tree`] its memory.
+pub type Watch = fn(&mut Command) -> Result<Ran>;
 
 /// A folder with everything the peers read, and the programs.
 pub struct Peers {
@@ -52,13 +63,13 @@ impl Peers {
         for target in targets {
             let prepare = format!(
                 "set -e; d=/home/{USER}/.ssh; mkdir -p -m 0700 $d; echo '{}' >$d/authorized_keys; chown -R {USER}: $d\n\
+                 mkdir -p -m 0700 /root/.ssh; cp $d/authorized_keys /root/.ssh/\n\
                  dpkg -s python3 python3-apt >/dev/null 2>&1 || DEBIAN_FRONTEND=noninteractive apt-get install -y \
                  --no-install-recommends python3 python3-apt >/dev/null",
                 public.trim()
             );
             container::run(estate, &target.name, &prepare)?;
-            // Writing to a string cannot fail.
-            let _ = writeln!(known, "{} {}", target.address, target.key);
+            pushln!(known, "{} {}", target.address, target.key);
             let declared = wanted.get(&target.name).ok_or("a host is not wanted")?;
             let variables = variables(folder.path(), estate, target, declared)?;
             hosts.insert(target.name.clone(), variables);
@@ -71,6 +82,18 @@ impl Peers {
         write("deploy.py", DEPLOY)?;
         write("inventory.py", include_str!("../peers/inventory.py"))?;
         write("ansible.cfg", include_str!("../peers/ansible.cfg"))?;
+        for made in ["cp", "bundlewrap/bundles/sample"] {
+            std::fs::create_dir_all(folder.path().join(made))?;
+        }
+        write(
+            "bundlewrap/nodes.py",
+            include_str!("../peers/bundlewrap/nodes.py"),
+        )?;
+        write("bundlewrap/groups.py", "groups = {}\n")?;
+        write(
+            "bundlewrap/bundles/sample/items.py",
+            include_str!("../peers/bundlewrap/items.py"),
+        )?;
         Ok(Self {
             folder,
             programs: venv.join("bin"),
@@ -81,16 +104,43 @@ impl Peers {
     /// Tells which versions are compared with.
     pub fn versions(&self) -> Result<String> {
         let ansible = process::run(self.program("ansible").arg("--version"))?.output;
+        let mitogen = process::run(self.program("python3").args([
+            "-c",
+            "import mitogen; print('.'.join(map(str, mitogen.__version__)))",
+        ]))?;
         let pyinfra = process::run(self.program("pyinfra").arg("--version"))?.output;
+        let bundlewrap = process::run(self.program("bw").arg("--version"))?.output;
         let first = |text: String| text.lines().next().unwrap_or_default().to_owned();
-        Ok(format!("{}; {}", first(ansible), first(pyinfra)))
+        Ok(format!(
+            "{}; Mitogen {}; {}; BundleWrap {}",
+            first(ansible),
+            first(mitogen.output),
+            first(pyinfra),
+            first(bundlewrap)
+        ))
     }
 
     /// Runs the playbook; with `unchanged` it must change nothing.
-    pub fn ansible(&self, unchanged: bool) -> Result<Ran> {
+    pub fn ansible(&self, watch: Watch, unchanged: bool) -> Result<Ran> {
+        self.playbook(self.program("ansible-playbook"), watch, unchanged)
+    }
+
+    /// Runs the playbook with Mitogen in the place of Ansible's own connections; with `unchanged` it must change nothing.
+    pub fn mitogen(&self, watch: Watch, unchanged: bool) -> Result<Ran> {
         let mut command = self.program("ansible-playbook");
+        let plugins = process::run(self.program("python3").args([
+            "-c",
+            "import ansible_mitogen, os; print(os.path.join(os.path.dirname(ansible_mitogen.__file__), 'plugins/strategy'))",
+        ]))?;
+        command
+            .env("ANSIBLE_STRATEGY_PLUGINS", plugins.output.trim())
+            .env("ANSIBLE_STRATEGY", "mitogen_linear");
+        self.playbook(command, watch, unchanged)
+    }
+
+    fn playbook(&self, mut command: Command, watch: Watch, unchanged: bool) -> Result<Ran> {
         command.args(["-f", "14", "-i", "inventory.json", "playbook.yml"]);
-        let ran = process::run(&mut command)?;
+        let ran = watch(&mut command)?;
         let recap = ran
             .output
             .lines()
@@ -104,14 +154,37 @@ impl Peers {
     }
 
     /// Runs the deploy; with `unchanged` it must change nothing.
-    pub fn pyinfra(&self, unchanged: bool) -> Result<Ran> {
+    pub fn pyinfra(&self, watch: Watch, unchanged: bool) -> Result<Ran> {
         let mut command = self.program("pyinfra");
         command.args(["-y", "--parallel", "14", "inventory.py", "deploy.py"]);
-        let ran = process::run(&mut command)?;
+        let ran = watch(&mut command)?;
         let changed = ran.noise.lines().chain(ran.output.lines());
         let totals = changed.filter(|line| line.trim_start().starts_with("Grand total"));
         let quiet = totals.filter(|line| pyinfra_total(line, unchanged)).count();
         self.all(quiet * self.hosts, "pyinfra", &ran)?;
+        Ok(ran)
+    }
+
+    /// Applies `BundleWrap`'s items; with `unchanged` it must change nothing.
+    pub fn bundlewrap(&self, watch: Watch, unchanged: bool) -> Result<Ran> {
+        let hosts = self.hosts.to_string();
+        let mut command = self.program("bw");
+        command
+            .current_dir(self.folder.path())
+            .args(["-r", "bundlewrap", "apply", "-p", &hosts, "bundle:sample"])
+            .env("BW_SSH_ARGS", SSH)
+            .env("BW_SCP_ARGS", SSH)
+            .env("BW_ITEM_WORKERS", "8");
+        let ran = watch(&mut command)?;
+        let good = ran
+            .output
+            .lines()
+            .filter_map(bundlewrap_total)
+            .filter(|[fixed, skipped, failed]| {
+                *skipped == 0 && *failed == 0 && (!unchanged || *fixed == 0)
+            })
+            .count();
+        self.all(good, "BundleWrap", &ran)?;
         Ok(ran)
     }
 
@@ -142,6 +215,22 @@ fn pyinfra_total(line: &str, unchanged: bool) -> bool {
         [_, _, failed, _] => failed == "-" && !unchanged,
         _ => false,
     }
+}
+
+/// Reads a host's row `│ HOST │ ITEMS │ OK │ FIXED │ SKIPPED │ FAILED │ TIME │`; gives the counts of what was fixed, skipped, and
+/// failed.
+fn bundlewrap_total(line: &str) -> Option<[u32; 3]> {
+    let columns: Vec<_> = line.split('│').map(str::trim).collect();
+    let [_, host, items, right, fixed, skipped, failed, _, _] = columns[..] else {
+        return None;
+    };
+    let count = |text: &str| text.parse::<u32>().ok();
+    let counts = [fixed, skipped, failed].map(count);
+    let is_host = !host.starts_with("total ") && count(items)? > 0 && count(right).is_some();
+    let [Some(fixed), Some(skipped), Some(failed)] = counts else {
+        return None;
+    };
+    is_host.then_some([fixed, skipped, failed])
 }
 
 fn install(venv: &Path) -> Result<()> {
@@ -253,6 +342,19 @@ fn look(estate: &str, host: &str, paths: &[&str]) -> Result<Vec<Look>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn rows_of_hosts_are_read_and_others_passed_over() {
+        let row = "i │ dns-internal    │    10 │ 8  │ 2     │ 0       │ 0      │ 3s   │";
+        assert_eq!(bundlewrap_total(row), Some([2, 0, 0]));
+        for other in [
+            "i │ node            │ items │ OK │ fixed │ skipped │ failed │ time │",
+            "i │ total (2 nodes) │    20 │ 1  │ 2     │ 3       │ 4      │ 5s   │",
+            "i ├─────────────────┼───────┼────┼───────┼─────────┼────────┼──────┤",
+        ] {
+            assert_eq!(bundlewrap_total(other), None, "{other}");
+        }
+    }
 
     #[test]
     fn a_total_with_changes_is_not_taken_for_one_without() {

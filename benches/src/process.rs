@@ -39,6 +39,47 @@ pub fn watch(command: &mut Command) -> Result<Ran> {
     })
 }
 
+/// Runs a program and also adds up, every 20 ms, the memory that it and all processes below it hold, which is why it is not for
+/// taking times. Pages that several of them share are counted in parts ("proportional set size").
+pub fn watch_tree(command: &mut Command) -> Result<Ran> {
+    finish(command, |child| {
+        let mut peak = 0;
+        while let Ok(None) = child.try_wait() {
+            peak = peak.max(below(child.id()).into_iter().map(share).sum());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        peak
+    })
+}
+
+/// Gives a process and all below it.
+fn below(top: u32) -> Vec<u32> {
+    let parent = |pid: u32| {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        let (_, rest) = stat.rsplit_once(')')?;
+        rest.split_whitespace().nth(1)?.parse::<u32>().ok()
+    };
+    let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    let pairs: Vec<_> = pids.filter_map(|pid| Some((pid, parent(pid)?))).collect();
+    let mut found = vec![top];
+    let mut next = 0;
+    while let Some(above) = found.get(next).copied() {
+        let children = pairs.iter().filter(|(_, parent)| *parent == above);
+        found.extend(children.map(|(pid, _)| *pid));
+        next += 1;
+    }
+    found
+}
+
+/// Gives a process's share of the machine's memory in KiB; 0 where it has ended.
+fn share(pid: u32) -> u64 {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap_or_default();
+    let line = text.lines().find_map(|line| line.strip_prefix("Pss:"));
+    let number = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
+    number.unwrap_or_default()
+}
+
 fn high_water(status: &str) -> Option<u64> {
     let line = status
         .lines()
@@ -94,5 +135,13 @@ mod tests {
     fn the_peak_of_a_program_is_seen() {
         let ran = watch(Command::new("sleep").arg("0.1")).unwrap();
         assert!(ran.peak > 100 && ran.seconds >= 0.1, "{ran:?}");
+    }
+
+    #[test]
+    fn what_a_program_starts_counts_with_it() {
+        let ran =
+            watch_tree(Command::new("sh").args(["-c", "sleep 0.2 & sleep 0.2; wait"])).unwrap();
+        let one = watch_tree(Command::new("sleep").arg("0.2")).unwrap();
+        assert!(ran.peak > one.peak && one.peak > 0, "{ran:?} {one:?}");
     }
 }

@@ -5,9 +5,10 @@
 //! whether it is. A script that asks something else than the first is refused.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::process::Stdio;
 use std::sync::Arc;
+
+use tasks::{push, pushln};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -207,16 +208,15 @@ impl Host {
             }
             let encoded = STANDARD.encode(text);
             let nonce = &self.nonce;
-            // Writing to a string cannot fail.
-            let _ = writeln!(answer, "@{nonce} + {name}");
+            pushln!(answer, "@{nonce} + {name}");
             let parts = encoded.as_bytes().chunks(PART);
             let length = encoded.len() + parts.len().saturating_sub(1);
             for part in parts {
-                let _ = writeln!(answer, "@{nonce} = {}", String::from_utf8_lossy(part));
+                pushln!(answer, "@{nonce} = {}", String::from_utf8_lossy(part));
             }
-            let _ = writeln!(answer, "@{nonce} - {length}");
+            pushln!(answer, "@{nonce} - {length}");
         }
-        let _ = writeln!(answer, "@{} end 1", self.nonce);
+        pushln!(answer, "@{} end 1", self.nonce);
         Ok(answer)
     }
 }
@@ -281,8 +281,7 @@ fn sha256(text: &str) -> String {
     Sha256::digest(text)
         .iter()
         .fold(String::new(), |mut hex, byte| {
-            // Writing to a string cannot fail.
-            let _ = write!(hex, "{byte:02x}");
+            push!(hex, "{byte:02x}");
             hex
         })
 }

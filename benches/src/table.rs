@@ -43,6 +43,22 @@ impl Row {
         }
     }
 
+    /// Compares two amounts of memory in KiB; the ratio is prov's by the other.
+    #[must_use]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "no machine has memory that a float cannot count"
+    )]
+    pub fn sizes(what: &str, prov: u64, (name, other): (&str, u64)) -> Self {
+        Self {
+            what: what.to_owned(),
+            prov: format!("{} MB", prov / 1024),
+            other: format!("{name} {} MB", other / 1024),
+            ratio: Some(prov as f64 / other as f64),
+            target: None,
+        }
+    }
+
     /// Adds the highest ratio that is good enough.
     #[must_use]
     pub fn at_most(mut self, most: f64) -> Self {

@@ -3,10 +3,11 @@
 //! `cargo run -p prov --example documents -- FOLDER` writes `FOLDER/man/*.1` and `FOLDER/licences`. `./package` runs it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::{env, fs, io};
+
+use tasks::pushln;
 
 use serde_json::Value;
 
@@ -56,11 +57,11 @@ fn licences(to: &Path) -> io::Result<()> {
     let mut written = String::new();
     for (text, crates) in &texts {
         let crates: Vec<_> = crates.iter().map(String::as_str).collect();
-        let _ = writeln!(written, "== {}\n\n{}\n", crates.join(", "), text.trim_end());
+        pushln!(written, "== {}\n\n{}\n", crates.join(", "), text.trim_end());
     }
     written.push_str("== Crates that bring no text, and the licences that they name\n\n");
     for named in &without {
-        let _ = writeln!(written, "{named}");
+        pushln!(written, "{named}");
     }
     fs::write(to, written)
 }

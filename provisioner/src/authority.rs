@@ -4,13 +4,13 @@
 //! share one, otherwise among what prov remembers on this machine. The first certificate is that of the authority that
 //! issues. Others are trusted besides, while one authority takes another's place.
 
-use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::Serialize;
 use tasks::Secret;
 use tasks::authority::Authority;
+use tasks::pushln;
 
 use crate::engine::Failure;
 use crate::report::problem::Problem;
@@ -129,8 +129,7 @@ pub(crate) fn sealed(text: &str, recipients: &Recipients) -> Result<Vec<u8>, Pro
         all.push_str(line);
         all.push('\n');
     }
-    // Writing to a string cannot fail.
-    let _ = writeln!(all, "{FOR}{}", recipients.digest());
+    pushln!(all, "{FOR}{}", recipients.digest());
     secrets::encrypt(all.as_bytes(), recipients)
 }
 
@@ -234,8 +233,7 @@ impl Kept {
     pub(crate) fn text(&self) -> Secret {
         let mut text = String::new();
         if self.stage != Stage::Settled {
-            // Writing to a string cannot fail.
-            let _ = writeln!(text, "{ROTATION}{}", self.stage.word());
+            pushln!(text, "{ROTATION}{}", self.stage.word());
         }
         text.push_str(&self.first.certificate);
         text.push_str(self.first.key.expose());

@@ -5,13 +5,13 @@
 //! again, and certificates are issued anew.
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use tasks::content::Content;
 
+use crate::replacing;
 use crate::report::problem::Problem;
 
 /// The folder of one estate.
@@ -100,16 +100,7 @@ pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> Result<(), Problem> {
             "check that the folder may be written to and the disk is not full",
         )
     };
-    crate::replacing::may_be_replaced(path).map_err(failed)?;
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty());
-    let folder = folder.unwrap_or_else(|| Path::new("."));
-    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
-    file.write_all(bytes).map_err(failed)?;
-    file.as_file().sync_all().map_err(failed)?;
-    file.persist(path).map_err(|error| failed(error.error))?;
-    Ok(())
+    replacing::put(path, bytes, 0o600).map_err(failed)
 }
 
 /// Gives the user's home directory.

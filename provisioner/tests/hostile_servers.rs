@@ -9,12 +9,13 @@
 
 mod support;
 
-use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
+
+use tasks::pushln;
 
 use russh::keys::PrivateKey;
 use russh::keys::ssh_key::private::Ed25519Keypair;
@@ -361,12 +362,11 @@ impl Estate {
                 }
             });
             let name = name(does);
-            // Writing to a string cannot fail.
-            let _ = writeln!(
+            pushln!(
                 hosts,
                 "  {name}: {{address: {address}, location: internal, connection: {{port: {port}}}}}"
             );
-            let _ = writeln!(known, "[{address}]:{port} {public}");
+            pushln!(known, "[{address}]:{port} {public}");
         }
         let folder = tempfile::tempdir().unwrap();
         let estate = format!(

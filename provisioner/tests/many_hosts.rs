@@ -5,11 +5,12 @@
 
 mod support;
 
-use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use tasks::pushln;
 
 use russh::keys::PrivateKey;
 use russh::keys::ssh_key::private::Ed25519Keypair;
@@ -189,12 +190,11 @@ impl Estate {
                 }
             });
             let name = name(index);
-            // Writing to a string cannot fail.
-            let _ = writeln!(
+            pushln!(
                 hosts,
                 "  {name}: {{address: {address}, location: internal, connection: {{port: {port}}}}}"
             );
-            let _ = writeln!(known, "[{address}]:{port} {public}");
+            pushln!(known, "[{address}]:{port} {public}");
         }
         let root = folder.path().display();
         let (owner, group, release) = (me("-un"), me("-gn"), release());

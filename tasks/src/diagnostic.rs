@@ -54,6 +54,12 @@ pub struct Diagnostic {
 }
 
 impl Diagnostic {
+    /// Gives the mistakes of what has this one and no other.
+    #[must_use]
+    pub fn alone(self) -> Vec<Self> {
+        vec![self]
+    }
+
     /// Describes a mistake that is in no single place.
     pub fn new(message: impl Into<String>) -> Self {
         Self {

@@ -21,6 +21,7 @@ pub mod pattern;
 pub mod plan;
 pub mod probe;
 pub mod promise;
+mod push;
 pub mod quote;
 pub mod raw;
 pub mod release;

@@ -4,8 +4,8 @@
 //! supervised by something else than systemd there are the files alone.
 
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
 
+use crate::push;
 use crate::quote;
 use crate::value::{ServiceName, Timespan};
 
@@ -209,17 +209,16 @@ pub fn script(services: &BTreeSet<ServiceName>, wanted: &Wanted) -> String {
             "for file in {files}; do [ ! -f \"$file\" ] || prov_log_file \"$file\"{how}\ndone\n"
         )
     };
-    // Writing to a string cannot fail.
-    let _ = if wanted.follow {
+    if wanted.follow {
         // The connection is standard input: when it is gone, so is everything that was started.
-        write!(
+        push!(
             script,
             "{journal} &\n{}cat >/dev/null\ntrap '' TERM\nkill -TERM 0\n",
             each(" &")
-        )
+        );
     } else {
-        write!(script, "{journal}\n{}", each(""))
-    };
+        push!(script, "{journal}\n{}", each(""));
+    }
     script
 }
 

@@ -9,6 +9,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 
+use crate::push;
+
 /// What stands in for a secret in anything a person or a machine reads.
 pub const MASK: &str = "<secret>";
 
@@ -61,12 +63,10 @@ impl Secret {
 /// Writes bytes as lower-case hexadecimal digits.
 #[must_use]
 pub fn hex(bytes: &[u8]) -> String {
-    use fmt::Write as _;
     bytes
         .iter()
         .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-            // Writing to a string cannot fail.
-            let _ = write!(text, "{byte:02x}");
+            push!(text, "{byte:02x}");
             text
         })
 }

@@ -34,6 +34,20 @@ impl FirstFile {
             text: text.into(),
         }
     }
+
+    /// Tells whether a text is what this file holds; of two passwords that were made, one is as good as the other.
+    #[must_use]
+    pub fn is_as(&self, text: &str) -> bool {
+        let made = |line: &str| self.is_private && line.starts_with(PASSWORD);
+        let lines = |text: &str| -> Vec<String> {
+            let shown = |line: &str| {
+                let line = if made(line) { PASSWORD } else { line };
+                line.to_owned()
+            };
+            text.split('\n').map(shown).collect()
+        };
+        lines(&self.text) == lines(text)
+    }
 }
 
 const CONTAINERS: &str = "\
@@ -138,7 +152,13 @@ checks:
   - command: {argv: [rsync, --version], stdout: '^rsync'}
 ";
 
-/// Gives the files of a new estate; `password` is the containers' account's.
+/// What stands before the containers' password.
+const PASSWORD: &str = "  password: ";
+
+/// Gives the files of a new estate in the order in which they are written; `password` is the containers' account's.
+///
+/// What keeps secrets out of version control comes first, and the inventory last: a folder without it is no estate, so that whatever
+/// ended before it is begun again.
 #[must_use]
 pub fn estate(name: &str, hosts: Hosts, password: &Secret) -> Vec<FirstFile> {
     let inventory = match hosts {
@@ -146,22 +166,20 @@ pub fn estate(name: &str, hosts: Hosts, password: &Secret) -> Vec<FirstFile> {
         Hosts::Servers => SERVERS,
     };
     let mut files = vec![
-        FirstFile::new(
-            "estate.yml",
-            inventory.replace("NAME", &format!("'{name}'")),
-        ),
+        FirstFile::new(IGNORING, IGNORED),
         FirstFile::new("groups/all.yml", VARIABLES),
         FirstFile::new("roles/hello/role.yml", HELLO),
         FirstFile::new("roles/hello/site.conf", SITE),
         FirstFile::new("roles/hello/index.html", PAGE),
-        FirstFile::new(IGNORING, IGNORED),
     ];
     if hosts == Hosts::Containers {
         let password = password.expose();
         let text =
-            format!("# Made for these containers alone.\nconnection:\n  password: '{password}'\n");
+            format!("# Made for these containers alone.\nconnection:\n{PASSWORD}'{password}'\n");
         files.push(FirstFile::new("estate.private.yml", text));
     }
+    let inventory = inventory.replace("NAME", &format!("'{name}'"));
+    files.push(FirstFile::new("estate.yml", inventory));
     files
 }
 

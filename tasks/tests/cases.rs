@@ -12,12 +12,12 @@
 )]
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use tasks::plan::{Action, Planned, Reason, decide};
 use tasks::probe::{Facts, QuerySet};
+use tasks::pushln;
 use tasks::resource::{KINDS, Resource};
 use tasks::step::{Run, Step};
 
@@ -228,7 +228,7 @@ fn every_kind_is_documented_uniquely_named_and_every_field_described() {
 }
 
 fn put_text(shown: &mut String, name: &str, text: &str) {
-    let _ = writeln!(shown, "      {name}:");
+    pushln!(shown, "      {name}:");
     for line in text.split_inclusive('\n') {
         let end = if line.ends_with('\n') {
             ""
@@ -236,7 +236,7 @@ fn put_text(shown: &mut String, name: &str, text: &str) {
             " (no end of line)"
         };
         let words = tasks::visible_lines(line.trim_end_matches('\n'));
-        let _ = writeln!(shown, "        | {words}{end}");
+        pushln!(shown, "        | {words}{end}");
     }
 }
 
@@ -248,37 +248,37 @@ fn put_step(shown: &mut String, step: &Step) {
             fields.remove("stdin");
         }
     }
-    let _ = writeln!(shown, "    step {fields}");
+    pushln!(shown, "    step {fields}");
     if let Some(content) = step.content() {
         put_text(shown, "content", &content.expose());
     }
     if let Step::Run(Run { effects, .. }) = step
         && effects.is_empty()
     {
-        let _ = writeln!(shown, "      with effects unknown");
+        pushln!(shown, "      with effects unknown");
     }
 }
 
 /// Shows everything that comes of a case.
 fn put_case(shown: &mut String, name: &str, case: &Case) {
-    let _ = writeln!(shown, "{name}: {}", case.shows);
+    pushln!(shown, "{name}: {}", case.shows);
     let mut facts = asked_for(case);
     match decide(case.resource.manage(), &facts).expect("all was asked for") {
         Planned::Unchanged => shown.push_str("  unchanged\n"),
         Planned::Unknown(waits_for) => {
-            let _ = writeln!(shown, "  unknown: waits for {waits_for}");
+            pushln!(shown, "  unknown: waits for {waits_for}");
         }
         Planned::Deferred(reason) => {
-            let _ = writeln!(shown, "  deferred: {reason}");
+            pushln!(shown, "  deferred: {reason}");
         }
         Planned::Refused { cause, hint, .. } => {
-            let _ = writeln!(shown, "  refused: {cause}\n    hint: {hint}");
+            pushln!(shown, "  refused: {cause}\n    hint: {hint}");
         }
         Planned::Impossible { cause, hint } => {
-            let _ = writeln!(shown, "  impossible: {cause}\n    hint: {hint}");
+            pushln!(shown, "  impossible: {cause}\n    hint: {hint}");
         }
         Planned::Change(change) => {
-            let _ = writeln!(shown, "  {:?} {}", change.action, change.detail);
+            pushln!(shown, "  {:?} {}", change.action, change.detail);
             let before = Facts::lines(&facts);
             for step in &change.steps {
                 put_step(shown, step);
@@ -286,10 +286,10 @@ fn put_case(shown: &mut String, name: &str, case: &Case) {
             }
             let after = Facts::lines(&facts);
             for gone in before.difference(&after) {
-                let _ = writeln!(shown, "    - {gone}");
+                pushln!(shown, "    - {gone}");
             }
             for new in after.difference(&before) {
-                let _ = writeln!(shown, "    + {new}");
+                pushln!(shown, "    + {new}");
             }
         }
     }

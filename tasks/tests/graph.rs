@@ -6,7 +6,6 @@
     reason = "here the test is the shell that hands texts to the core, and fails by panicking"
 )]
 
-use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
@@ -14,6 +13,7 @@ use tasks::domain::Domains;
 use tasks::estate::{Estate, Sources};
 use tasks::graph::Graph;
 use tasks::promise::Needed;
+use tasks::pushln;
 use tasks::role::{Catalogue, Inputs};
 use tasks::template::Templates;
 
@@ -42,7 +42,7 @@ fn lines(graph: &Graph) -> String {
             Needed::Host(name) => name.clone(),
             Needed::Outside(name) => format!("({name})"),
         };
-        let _ = writeln!(
+        pushln!(
             text,
             "{} -> {of}: {} [{}]",
             need.host,

@@ -17,6 +17,7 @@ use tasks::authority::Authority;
 use tasks::domain::Domains;
 use tasks::domain::role::{DomainWork, Purpose, Selection};
 use tasks::estate::{Estate, Sources};
+use tasks::pushln;
 use tasks::resource::Declared;
 use tasks::role::{self, HostContext, Inputs};
 use tasks::template::Templates;
@@ -68,7 +69,7 @@ fn put(text: &mut String, name: &str, value: &Value) {
 
 fn shown(text: &mut String, declared: &Declared) {
     let Declared { role, phase, .. } = declared;
-    let _ = writeln!(text, "{}  ({role}, {phase:?})", declared.name());
+    pushln!(text, "{}  ({role}, {phase:?})", declared.name());
     let resource = serde_json::to_value(&declared.resource).unwrap();
     for fields in resource.as_object().unwrap().values() {
         for (name, value) in fields.as_object().unwrap() {
@@ -76,7 +77,7 @@ fn shown(text: &mut String, declared: &Declared) {
         }
     }
     for handler in &declared.notify {
-        let _ = writeln!(
+        pushln!(
             text,
             "    notifies: {}",
             serde_json::to_value(handler).unwrap()

@@ -107,6 +107,39 @@ fn a_new_estate_is_right_and_so_is_what_is_added_to_it() {
 }
 
 #[test]
+fn an_init_that_was_ended_is_begun_again() {
+    let folder = Folder::new();
+    // One that fails leaves nothing.
+    folder.write("../third/.gitignore", "*.swp");
+    folder.write("../third/roles", "no folder");
+    let third = folder.path_text("third");
+    let init = || folder.prov(["init", &third, "--name", "third"]).run();
+    init().exits(1).says("roles/hello");
+    assert!(!folder.path("third/estate.private.yml").exists());
+    assert!(!folder.path("third/groups/all.yml").exists());
+    fs::remove_file(folder.path("third/roles")).unwrap();
+    init().exits(0).says("wrote");
+    let private = fs::read_to_string(folder.path("third/estate.private.yml")).unwrap();
+    // The password that was made stays.
+    for left_out in ["estate.yml", "groups/all.yml"] {
+        fs::remove_file(folder.path("third").join(left_out)).unwrap();
+    }
+    let again = init();
+    again
+        .exits(0)
+        .says("groups/all.yml")
+        .says("third/estate.yml");
+    assert_eq!(
+        fs::read_to_string(folder.path("third/estate.private.yml")).unwrap(),
+        private
+    );
+    fs::remove_file(folder.path("third/estate.yml")).unwrap();
+    folder.write("../third/groups/all.yml", "hello_text: mine\n");
+    init().exits(64).says("groups/all.yml is there already");
+    assert!(!folder.path("third/estate.yml").exists());
+}
+
+#[test]
 fn a_new_estate_of_servers_is_right() {
     let folder = Folder::new();
     let at = folder.path_text("estate");

@@ -68,7 +68,7 @@ impl App {
         // Nobody is asked for secrets of an estate that is known to have mistakes.
         if must_know && !loaded.references.is_empty() {
             let given = store::ask(&global.estate, &loaded.references)?;
-            loaded = load_with(&global, &given)?;
+            loaded = load_with(&global, &given, &[])?;
         }
         let Loaded {
             estate,
@@ -199,10 +199,15 @@ pub(super) fn lines(references: &[Reference]) -> BTreeSet<(String, usize)> {
 
 /// Loads an estate, its templates, its roles and its domains; no program is asked for secrets.
 pub(super) fn load(global: &Global) -> Result<Loaded, Problem> {
-    load_with(global, &Given::new())
+    load_with(global, &Given::new(), &[])
 }
 
-fn load_with(global: &Global, given: &Given) -> Result<Loaded, Problem> {
+/// Loads the estate as it would be with other texts in the place of some of its files'.
+pub(super) fn load_changed(global: &Global, texts: &[(&str, &str)]) -> Result<Loaded, Problem> {
+    load_with(global, &Given::new(), texts)
+}
+
+fn load_with(global: &Global, given: &Given, texts: &[(&str, &str)]) -> Result<Loaded, Problem> {
     let mut references = Vec::new();
     let mut give = |sources: &mut Sources| {
         let wanted = sources.references().into_iter();
@@ -210,6 +215,9 @@ fn load_with(global: &Global, given: &Given) -> Result<Loaded, Problem> {
         sources.give(given.clone());
     };
     let mut sources = files::read_estate(&global.estate, global.opener())?;
+    for (path, text) in texts {
+        sources.insert(*path, text.as_bytes().to_vec());
+    }
     give(&mut sources);
     let estate = Estate::load(&sources, &global.set);
     let templates = Templates::load(&sources);

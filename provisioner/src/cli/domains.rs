@@ -42,8 +42,7 @@ pub(super) fn work<'a>(app: &'a App, asked: &Asked<'_>) -> Result<DomainWork<'a>
         }
     }
     let filter = asked.hostname_filter;
-    let selection = Selection::new(asked.tags.iter().copied(), filter)
-        .map_err(|mistake| Problem::Usage(vec![mistake]))?;
+    let selection = Selection::new(asked.tags.iter().copied(), filter).map_err(Problem::mistake)?;
     if !mistakes.is_empty() {
         return Err(Problem::Usage(mistakes));
     }

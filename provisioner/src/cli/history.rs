@@ -1,10 +1,9 @@
 //! `prov history` and `prov undo`: what runs have changed on hosts, and taking it back.
 
-use std::fmt::Write as _;
-
 use serde_json::{Value, json};
 use tasks::estate::Host;
 use tasks::history::{self, Altered, Record};
+use tasks::{push, pushln};
 
 use super::app::App;
 use super::arguments::{History, HistoryAction, Undo};
@@ -171,9 +170,9 @@ fn listed(host: &str, runs: &[Remembered]) -> String {
         let more = names.len().saturating_sub(3);
         let mut what = names.into_iter().take(3).collect::<Vec<_>>().join(", ");
         if more > 0 {
-            let _ = write!(what, " and {more} more");
+            push!(what, " and {more} more");
         }
-        let _ = writeln!(text, "  {}\n    {}", header(one), printable(&what));
+        pushln!(text, "  {}\n    {}", header(one), printable(&what));
     }
     text.trim_end().to_owned()
 }
@@ -186,7 +185,7 @@ fn shown(host: &str, one: &Remembered) -> String {
         } else {
             ", not made to its end"
         };
-        let _ = writeln!(
+        pushln!(
             text,
             "  {} {:<9} {}   {}{state}",
             record.action.glyph(),
@@ -195,10 +194,10 @@ fn shown(host: &str, one: &Remembered) -> String {
             record.reason
         );
         for line in record.diff.lines() {
-            let _ = writeln!(text, "      {}", printable(line));
+            pushln!(text, "      {}", printable(line));
         }
         if let Some(why) = &record.stays {
-            let _ = writeln!(
+            pushln!(
                 text,
                 "      stays when the run is undone: {}",
                 printable(why)
@@ -207,7 +206,7 @@ fn shown(host: &str, one: &Remembered) -> String {
         for altered in &record.altered {
             if let Altered::Installed(names) = altered {
                 let names: Vec<_> = names.iter().map(ToString::to_string).collect();
-                let _ = writeln!(text, "      installed: {}", names.join(", "));
+                pushln!(text, "      installed: {}", names.join(", "));
             }
         }
     }

@@ -64,8 +64,7 @@ pub(super) fn mutt(
             Some(_) | None => &address,
         },
         password,
-        route: MailRoute::of(home, location, domain)
-            .map_err(|mistake| Problem::Usage(vec![mistake]))?,
+        route: MailRoute::of(home, location, domain).map_err(Problem::mistake)?,
         authority,
     };
     scope.files.push(configuration(&client)?);

@@ -1,10 +1,9 @@
 //! `docs/reference.md`, made from the code: commands, the files of an estate, resources, roles and their variables.
 
-use std::fmt::Write as _;
-
 use serde_json::Value;
 use tasks::domain::role::DOMAIN_ROLES;
 use tasks::promise::check::CHECK_KINDS;
+use tasks::pushln;
 use tasks::resource::KINDS;
 use tasks::role::{Catalogue, Entry};
 use tasks::template::Original;
@@ -23,12 +22,11 @@ pub(super) fn text() -> String {
     );
     let mut command = super::arguments::command().term_width(100);
     command.build();
-    // Writing to a string cannot fail, so the results of `write!` are not looked at here.
-    let _ = writeln!(text, "```text\n{}```\n", command.clone().render_long_help());
+    pushln!(text, "```text\n{}```\n", command.clone().render_long_help());
     for sub in command.get_subcommands().filter(|sub| !sub.is_hide_set()) {
         let name = sub.get_name().to_owned();
         let mut sub = sub.clone().bin_name(format!("prov {name}"));
-        let _ = writeln!(
+        pushln!(
             text,
             "### prov {}\n\n```text\n{}```\n",
             name,
@@ -66,7 +64,7 @@ pub(super) fn text() -> String {
     text.push_str("## Templates\n\nA file of the same name below an estate's `templates/` takes the place of one; `prov template show NAME` shows it. It may use the variables that the original uses.\n\n| template | variables |\n| --- | --- |\n");
     for it in Original::all() {
         let variables: Vec<_> = it.variables().into_iter().collect();
-        let _ = writeln!(text, "| `{}` | {} |", it.name, variables.join(", "));
+        pushln!(text, "| `{}` | {} |", it.name, variables.join(", "));
     }
     text.push_str("\n## Domains\n\nThe file of a domain, `domains/NAME/domain.yml`, and `domain.private.yml` beside it.\n\n");
     fields(
@@ -77,7 +75,7 @@ pub(super) fn text() -> String {
     text.push_str("## Domain roles\n\nTheir variables can be set for hosts and, above that, in the file of a domain.\n\n");
     for role in DOMAIN_ROLES {
         let tags: Vec<_> = role.tags.iter().map(|tag| tag.as_str()).collect();
-        let _ = writeln!(
+        pushln!(
             text,
             "### {}\n\n{} On hosts with the role `{}`; tags: {}.\n",
             role.name,
@@ -102,10 +100,10 @@ pub(super) fn of_own_roles(roles: &Catalogue) -> String {
 }
 
 fn of_role(text: &mut String, role: &Entry) {
-    let _ = writeln!(text, "### {}\n\n{}", role.name(), role.summary());
+    pushln!(text, "### {}\n\n{}", role.name(), role.summary());
     if let Some(on) = role.domains_on() {
         let on = on.join("` or `");
-        let _ = writeln!(
+        pushln!(
             text,
             "For domains that have it, on hosts with the role `{on}`."
         );
@@ -119,9 +117,9 @@ fn of_role(text: &mut String, role: &Entry) {
 }
 
 fn schema(text: &mut String, title: &str, schema: &Value) {
-    let _ = writeln!(text, "{title}\n");
+    pushln!(text, "{title}\n");
     if let Some(description) = schema["description"].as_str() {
-        let _ = writeln!(text, "{description}\n");
+        pushln!(text, "{description}\n");
     }
     fields(text, schema, "Field");
 }
@@ -150,7 +148,7 @@ fn tables_below<'s>(
         shown.push(held);
         let path = format!("{path}{name}");
         let each = if many { "each of " } else { "" };
-        let _ = writeln!(text, "Fields of {each}`{path}`:\n");
+        pushln!(text, "Fields of {each}`{path}`:\n");
         table(text, held, root, "Field");
         tables_below(text, held, root, &format!("{path}: "), shown);
     }
@@ -178,7 +176,7 @@ fn table(text: &mut String, schema: &Value, root: &Value, what: &str) {
         .into_iter()
         .flatten()
         .collect();
-    let _ = writeln!(
+    pushln!(
         text,
         "| {what} | Type | Default | Meaning |\n| --- | --- | --- | --- |"
     );
@@ -194,7 +192,7 @@ fn table(text: &mut String, schema: &Value, root: &Value, what: &str) {
             .as_str()
             .unwrap_or_default()
             .replace('\n', " ");
-        let _ = writeln!(
+        pushln!(
             text,
             "| `{name}` | {} | {default} | {} |",
             kind(field, root),

@@ -1,9 +1,8 @@
 //! `prov init`, `prov new` and `prov schema`: for whoever begins. Nothing that is there already is replaced.
 
-use std::fs::{self, OpenOptions};
-use std::io::Write as _;
+use std::fs;
 use std::net::IpAddr;
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
@@ -14,6 +13,7 @@ use tasks::{Diagnostic, Secret, schema};
 use super::app;
 use super::arguments::{Global, Init, NewAction, Output, SchemaOf};
 use crate::engine::Failure;
+use crate::replacing;
 use crate::report::print::{jsonln, outln};
 use crate::report::problem::{Problem, exit};
 
@@ -42,13 +42,15 @@ pub(super) fn init(options: &Init, output: Output) -> Result<u8, Problem> {
         Hosts::Containers
     };
     let mut files = starter::estate(&name, hosts, &password()?);
-    let changed = ignoring(folder, &mut files)?;
-    write_all(folder, &files)?;
-    if let Some((path, text)) = &changed {
+    let ignored = ignoring(folder, &mut files)?;
+    not_there(folder, &files)?;
+    // What keeps secrets out of version control is there before them.
+    if let Some((path, text)) = &ignored {
         replace(path, text)?;
     }
-    let changed: Vec<_> = changed.into_iter().map(|(path, _)| path).collect();
-    tell(folder, &files, &changed, output);
+    let written = write_all(folder, &files)?;
+    let changed: Vec<_> = ignored.into_iter().map(|(path, _)| path).collect();
+    tell(&written, &changed, output);
     if output == Output::Text {
         let shown = folder.display();
         let next = if options.servers {
@@ -78,8 +80,8 @@ pub(super) fn new(global: &Global, action: &NewAction) -> Result<u8, Problem> {
                     "choose another name; docs/roles.md says how a role takes the place of one of prov's own",
                 ));
             }
-            write_all(&global.estate, &files)?;
-            tell(&global.estate, &files, &[], global.output);
+            not_there(&global.estate, &files)?;
+            tell(&write_all(&global.estate, &files)?, &[], global.output);
             if global.output == Output::Text {
                 outln!(
                     "next: give it to hosts in estate.yml, `roles: {{{name}: [HOST]}}`; docs/roles.md shows what a role can have"
@@ -180,27 +182,26 @@ fn host(
     let before = fs::read_to_string(&path)
         .map_err(|error| Problem::file("read", &path, &error, "see that you may read it"))?;
     let fields = format!("{{address: {address}, location: {location}}}");
-    let after = starter::with_host(&before, name, &fields)
-        .map_err(|mistake| Problem::Usage(vec![mistake]))?;
+    let after = starter::with_host(&before, name, &fields).map_err(Problem::mistake)?;
     let file = FirstFile {
         path: format!("hosts/{name}.yml"),
         text: format!("# Variables of {name}; those of all hosts are in groups/all.yml.\n"),
         is_private: false,
     };
     let files = [file];
-    write_all(&global.estate, &files)?;
-    let added = global.estate.join(format!("hosts/{name}.yml"));
-    if let Err(problem) = replace(&path, &after) {
-        let _ = fs::remove_file(&added);
-        return Err(problem);
-    }
+    not_there(&global.estate, &files)?;
     // An address that is taken, say, is seen only by whoever reads all of it.
-    if let Err(problem) = app::load(global) {
-        replace(&path, &before)?;
-        let _ = fs::remove_file(&added);
-        return Err(problem);
-    }
-    tell(&global.estate, &files, &[path], global.output);
+    app::load_changed(global, &[("estate.yml", &after)])?;
+    // A host without a file for its variables is one all the same; the file without the host would be a mistake.
+    replace(&path, &after)?;
+    let written = match write_all(&global.estate, &files) {
+        Ok(written) => written,
+        Err(problem) => {
+            replace(&path, &before)?;
+            return Err(problem);
+        }
+    };
+    tell(&written, &[path], global.output);
     if global.output == Output::Text {
         outln!("{name}: {fields}");
         outln!("next: give it roles in estate.yml, then `prov check`");
@@ -227,48 +228,60 @@ fn free_address(estate: &Estate) -> Option<IpAddr> {
     ]))
 }
 
-/// Writes files that are not there yet: all of them, or none.
-fn write_all(folder: &Path, files: &[FirstFile]) -> Result<(), Problem> {
-    let taken = files.iter().map(|file| folder.join(&file.path));
-    if let Some(taken) = taken
-        .into_iter()
-        .find(|path| path.symlink_metadata().is_ok())
-    {
-        let mistake = Diagnostic::new(format!(
-            "{} is there already; nothing was written",
-            taken.display()
-        ));
-        return Err(Problem::Usage(vec![
-            mistake.hint("choose another name or folder, or move it away"),
-        ]));
-    }
+/// Refuses to write files where the last of them is there, which makes the others what they are, or another text where one of them
+/// would be. What a run that was ended left is gone on with.
+fn not_there(folder: &Path, files: &[FirstFile]) -> Result<(), Problem> {
+    let last = files.last().map(|file| file.path.as_str());
+    let is_taken = |file: &FirstFile, path: &Path| {
+        let is_left = || fs::read_to_string(path).is_ok_and(|text| file.is_as(&text));
+        path.symlink_metadata().is_ok() && (last == Some(file.path.as_str()) || !is_left())
+    };
     for file in files {
         let path = folder.join(&file.path);
-        let failed = |error: &std::io::Error| {
-            Problem::file("write", &path, error, "see that you may write there")
-        };
-        if let Some(above) = path.parent() {
-            fs::create_dir_all(above).map_err(|error| failed(&error))?;
+        if is_taken(file, &path) {
+            let mistake = Diagnostic::new(format!(
+                "{} is there already; nothing was written",
+                path.display()
+            ));
+            return Err(Problem::Usage(vec![
+                mistake.hint("choose another name or folder, or move it away"),
+            ]));
         }
-        let mode = if file.is_private { 0o600 } else { 0o644 };
-        let opened = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(mode)
-            .open(&path);
-        let written = opened.and_then(|mut opened| opened.write_all(file.text.as_bytes()));
-        written.map_err(|error| failed(&error))?;
     }
     Ok(())
 }
 
+/// Writes the files that are not there, in their order: all of them, or none; gives their paths.
+fn write_all(folder: &Path, files: &[FirstFile]) -> Result<Vec<PathBuf>, Problem> {
+    let mut written = Vec::new();
+    for file in files {
+        let path = folder.join(&file.path);
+        if path.symlink_metadata().is_ok() {
+            continue;
+        }
+        let mode = if file.is_private { 0o600 } else { 0o644 };
+        let result = path
+            .parent()
+            .map_or(Ok(()), fs::create_dir_all)
+            .and_then(|()| replacing::create(&path, file.text.as_bytes(), mode));
+        if let Err(error) = result {
+            for path in &written {
+                let _ = fs::remove_file(path);
+            }
+            let hint = "see that you may write there";
+            return Err(Problem::file("write", &path, &error, hint));
+        }
+        written.push(path);
+    }
+    Ok(written)
+}
+
 /// Says which files were written, and which of those that were there have more in them now.
-fn tell(folder: &Path, files: &[FirstFile], changed: &[PathBuf], output: Output) {
-    let written: Vec<_> = files.iter().map(|file| folder.join(&file.path)).collect();
+fn tell(written: &[PathBuf], changed: &[PathBuf], output: Output) {
     match output {
         Output::Json => jsonln!("{:#}", json!({ "written": written, "changed": changed })),
         Output::Text | Output::Prometheus => {
-            for path in &written {
+            for path in written {
                 outln!("wrote {}", path.display());
             }
             for path in changed {
@@ -282,10 +295,8 @@ fn tell(folder: &Path, files: &[FirstFile], changed: &[PathBuf], output: Output)
 fn replace(path: &Path, text: &str) -> Result<(), Problem> {
     // What is a link stays one, and whoever may read it may go on.
     let written = fs::canonicalize(path).and_then(|path| {
-        let beside = path.with_extension("yml.new");
-        fs::write(&beside, text)?;
-        fs::set_permissions(&beside, fs::metadata(&path)?.permissions())?;
-        fs::rename(&beside, &path)
+        let mode = fs::metadata(&path)?.permissions().mode();
+        replacing::put(&path, text.as_bytes(), mode & 0o7777)
     });
     written.map_err(|error| Problem::file("write", path, &error, "see that you may write there"))
 }

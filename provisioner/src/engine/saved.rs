@@ -3,7 +3,7 @@
 //! A plan file holds what a person reads, and digests under a key of its own: of each resource's facts before, and
 //! of the steps that follow from the estate. It holds no secret. It is applied once.
 
-use std::io::{Read as _, Write as _};
+use std::io::Read as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
@@ -14,6 +14,7 @@ use tasks::resource::{Declared, Handler};
 
 use super::job::Basis;
 use super::outcome::Failure;
+use crate::replacing;
 
 /// The form of the file; a later one cannot be applied by this prov.
 const VERSION: u32 = 3;
@@ -182,20 +183,9 @@ impl SavedPlan {
                 "choose another file with `--out`",
             )
         };
-        crate::replacing::may_be_replaced(path).map_err(failure)?;
-        let folder = path
-            .parent()
-            .filter(|folder| !folder.as_os_str().is_empty());
-        let mut file = tempfile::Builder::new()
-            .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600))
-            .tempfile_in(folder.unwrap_or(Path::new(".")))
-            .map_err(failure)?;
-        let text = serde_json::to_string_pretty(self)
+        let text = serde_json::to_vec_pretty(self)
             .map_err(|error| failure(std::io::Error::other(error)))?;
-        file.write_all(text.as_bytes()).map_err(failure)?;
-        file.as_file().sync_all().map_err(failure)?;
-        file.persist(path).map_err(|error| failure(error.error))?;
-        Ok(())
+        replacing::put(path, &text, 0o600).map_err(failure)
     }
 
     /// Claims the plan for the one time that it is applied.

@@ -4,9 +4,9 @@
 mod tests;
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
+use tasks::push;
 use tasks::visible;
 
 use super::columns::{filled, fitted, right, width};
@@ -317,22 +317,21 @@ fn host(name: &str, line: &Line, now: Instant, widths: &Columns, columns: usize)
         paint(style::STRONG, &filled(&visible(name), widths.name))
     );
     let mut taken = 1 + widths.name;
-    // Writing to a string cannot fail, so the results of `write!` are not looked at.
     if widths.bar > 0 {
         let bar = match line.changes {
             Some((number, planned)) => bar(number.saturating_sub(1), planned, widths.bar),
             None => " ".repeat(widths.bar),
         };
-        let _ = write!(text, "  {bar}");
+        push!(text, "  {bar}");
         taken += 2 + widths.bar;
     }
     if widths.count > 0 {
         let count = line.changes.map(counted).unwrap_or_default();
-        let _ = write!(text, " {}", right(&count, widths.count));
+        push!(text, " {}", right(&count, widths.count));
         taken += 1 + widths.count;
     }
     let clock = clock(now.saturating_duration_since(line.since));
-    let _ = write!(text, "  {}  ", right(&clock, widths.clock));
+    push!(text, "  {}  ", right(&clock, widths.clock));
     taken += 4 + widths.clock;
     let room = columns.saturating_sub(taken);
     if line.said.is_empty() || room < ROOM_TO_SAY {
@@ -345,6 +344,6 @@ fn host(name: &str, line: &Line, now: Instant, widths: &Columns, columns: usize)
         (room / 3).max(room.saturating_sub(width(&line.said) + 2)),
     );
     let said = fitted(&line.said, room.saturating_sub(width(&what) + 2));
-    let _ = write!(text, "{what}  {}", paint(style::FAINT, &said));
+    push!(text, "{what}  {}", paint(style::FAINT, &said));
     text
 }

@@ -1,7 +1,8 @@
 //! What a person reads of acceptance checks: a line for each, the tables drawn from them, a closing line.
 
-use std::fmt::Write as _;
 use std::time::Duration;
+
+use tasks::{push, pushln};
 
 use super::style::{self, paint};
 use super::text::{Detail, counted, printable, seconds};
@@ -25,8 +26,7 @@ pub fn checks(checks: &[Check], elapsed: Duration, detail: Detail) -> String {
     let failed = failed(checks);
     let passed = counted(checks.len() - failed, "check passed", "checks passed");
     let style = if failed == 0 { style::GOOD } else { style::BAD };
-    // Writing to a string cannot fail, so the results of `write!` are not looked at in this file.
-    let _ = writeln!(
+    pushln!(
         text,
         "{}   {}",
         paint(style, &format!("{passed}, {failed} failed")),
@@ -72,7 +72,7 @@ fn table(text: &mut String, checks: &[Check], detail: Detail) {
     );
     for check in checks {
         let came = printable(&check.came);
-        let _ = writeln!(
+        pushln!(
             text,
             "{} {:<service$} {:<shows$}  {:<asked$}  {}",
             word(Some(check.passed), 0),
@@ -82,8 +82,8 @@ fn table(text: &mut String, checks: &[Check], detail: Detail) {
             paint(style::FAINT, &came)
         );
         if !check.passed || detail == Detail::Full {
-            let _ = writeln!(text, "              expected: {}", check.expected);
-            let _ = writeln!(text, "              came:     {came}");
+            pushln!(text, "              expected: {}", check.expected);
+            pushln!(text, "              came:     {came}");
         }
     }
 }
@@ -100,16 +100,16 @@ fn matrix(text: &mut String, matrix: &Matrix) {
         .collect();
     let mut line = format!("  {:first$}", "");
     for (name, width) in matrix.columns.iter().zip(&widths) {
-        let _ = write!(line, "  {name:<width$}");
+        push!(line, "  {name:<width$}");
     }
     let heading = paint(style::STRONG, &matrix.heading);
-    let _ = writeln!(text, "\n{heading}\n{}", line.trim_end());
+    pushln!(text, "\n{heading}\n{}", line.trim_end());
     for (name, cells) in &matrix.rows {
-        let _ = write!(text, "  {name:<first$}");
+        push!(text, "  {name:<first$}");
         for (at, (cell, width)) in cells.iter().zip(&widths).enumerate() {
             // Nothing follows the last one.
             let width = if at + 1 < cells.len() { *width } else { 0 };
-            let _ = write!(text, "  {}", word(*cell, width));
+            push!(text, "  {}", word(*cell, width));
         }
         text.push('\n');
     }

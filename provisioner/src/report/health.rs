@@ -1,10 +1,9 @@
 //! How servers are: a few lines for each, what is not well, and the same for programs.
 
-use std::fmt::Write as _;
-
 use serde_json::{Value, json};
 use tasks::health::{DAY, Finding, Severity, ago, percent, span};
 use tasks::probe::{BackupFact, HealthFact, UnitState};
+use tasks::pushln;
 use tasks::role::Served;
 
 use super::style::{self, paint};
@@ -51,8 +50,7 @@ pub fn host(row: &Row) -> String {
     };
     let fact = &known.fact;
     let mut text = String::new();
-    // Writing to a string cannot fail, so the results of `write!` are not looked at in this file.
-    let _ = writeln!(
+    pushln!(
         text,
         "{name} {}, up {}, load {} on {}, memory {} % of {}",
         printable(&known.release),
@@ -70,7 +68,7 @@ pub fn host(row: &Row) -> String {
         bytes(fact.memory),
     );
     let mut about = |what: &str, rest: String| {
-        let _ = writeln!(text, "    {what:<12} {}", printable(&rest));
+        pushln!(text, "    {what:<12} {}", printable(&rest));
     };
     // What is in memory is of interest when it is full, which is a finding.
     let disks = fact.disks.iter().filter(|disk| disk.kind != "tmpfs");
@@ -97,7 +95,7 @@ pub fn host(row: &Row) -> String {
         let since = unit.and_then(|unit| unit.since);
         let since = since.map_or_else(String::new, |since| format!("for {}", span(since)));
         let roles: Vec<_> = roles.iter().map(String::as_str).collect();
-        let _ = writeln!(
+        pushln!(
             text,
             "    {:<20} {} {since:<16} {}",
             name.as_str(),
@@ -107,7 +105,7 @@ pub fn host(row: &Row) -> String {
     }
     for finding in &known.findings {
         let (style, sign) = sign(finding.severity);
-        let _ = writeln!(
+        pushln!(
             text,
             "    {} {}",
             paint(style, sign),

@@ -1,10 +1,10 @@
 //! Problems that end a command: one place that renders all of them, as text or JSON, and gives the exit code.
 
-use std::fmt::Write as _;
 use std::path::Path;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 use serde_json::json;
+use tasks::pushln;
 use tasks::{Diagnostic, Place};
 
 use super::style::{self, paint};
@@ -91,6 +91,12 @@ impl Problem {
     /// Describes something wrong with what was typed.
     pub fn usage(message: impl Into<String>, hint: impl Into<String>) -> Self {
         Self::Usage(vec![Diagnostic::new(message).hint(hint)])
+    }
+
+    /// Describes one mistake in what was typed.
+    #[must_use]
+    pub fn mistake(mistake: Diagnostic) -> Self {
+        Self::Usage(mistake.alone())
     }
 
     /// Describes a file that could not be read or written.
@@ -183,14 +189,13 @@ fn estate(text: &mut String, mistakes: &[Diagnostic], verbose: bool) {
     for mistake in shown.iter().take(most) {
         diagnostic(text, mistake);
     }
-    // Writing to a string cannot fail.
     if shown.len() > most {
-        let _ = writeln!(text, "… and {} more; `-v` shows all", shown.len() - most);
+        pushln!(text, "… and {} more; `-v` shows all", shown.len() - most);
     } else if shown.len() < mistakes.len() {
-        let _ = writeln!(text, "`-v` shows them host by host");
+        pushln!(text, "`-v` shows them host by host");
     }
     let count = super::text::counted(mistakes.len(), "mistake", "mistakes");
-    let _ = writeln!(text, "{count} in the estate; nothing was done");
+    pushln!(text, "{count} in the estate; nothing was done");
 }
 
 /// Gives the causes below an error, one a line.
@@ -208,10 +213,9 @@ fn error(text: &mut String, message: &str, output: &str, hint: Option<&str>) {
     // What a program has said may be part of the message, on lines of its own.
     let (message, said) = message.split_once('\n').unwrap_or((message, ""));
     let message = super::text::printable(message);
-    // Writing to a string cannot fail.
-    let _ = writeln!(text, "{} {message}", paint(style::BAD, "error:"));
+    pushln!(text, "{} {message}", paint(style::BAD, "error:"));
     for line in said.lines().chain(output.lines()) {
-        let _ = writeln!(
+        pushln!(
             text,
             "  {} {}",
             paint(style::FAINT, "|"),
@@ -220,19 +224,18 @@ fn error(text: &mut String, message: &str, output: &str, hint: Option<&str>) {
     }
     if let Some(hint) = hint.filter(|hint| !hint.is_empty()) {
         let hint = super::text::printable(hint);
-        let _ = writeln!(text, "{} {hint}", paint(style::WAIT, "hint:"));
+        pushln!(text, "{} {hint}", paint(style::WAIT, "hint:"));
     }
 }
 
 /// Renders one mistake with its place, the line it is in and a mark below the column.
 fn diagnostic(text: &mut String, mistake: &Diagnostic) {
-    // Writing to a string cannot fail.
-    let _ = writeln!(text, "{} {}", paint(style::BAD, "error:"), mistake.message);
+    pushln!(text, "{} {}", paint(style::BAD, "error:"), mistake.message);
     if let Some(place) = &mistake.place {
-        let _ = writeln!(text, "{}", pointed_out(place));
+        pushln!(text, "{}", pointed_out(place));
     }
     if let Some(hint) = &mistake.hint {
-        let _ = writeln!(text, "{} {hint}", paint(style::WAIT, "hint:"));
+        pushln!(text, "{} {hint}", paint(style::WAIT, "hint:"));
     }
 }
 

@@ -4,9 +4,10 @@
 //! the size of the terminal has become: terminals that wrap lines anew move the cursor along with the line that it is in. Everything
 //! that prov prints takes them away first, in one lock with being printed; they come back with the next drawing.
 
-use std::fmt::Write as _;
 use std::io::{IsTerminal as _, Write as _};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tasks::push;
 
 use anstream::{AutoStream, ColorChoice};
 
@@ -126,8 +127,7 @@ fn drawing(lines: &[String]) -> String {
     text.push_str(&lines.join("\u{1b}[K\r\n"));
     text.push_str("\u{1b}[K\u{1b}[J\r");
     if lines.len() > 1 {
-        // Writing to a string cannot fail.
-        let _ = write!(text, "\u{1b}[{}A", lines.len() - 1);
+        push!(text, "\u{1b}[{}A", lines.len() - 1);
     }
     text.push_str("\u{1b}[?7h");
     text

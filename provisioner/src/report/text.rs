@@ -7,6 +7,7 @@ use super::style::{self, paint};
 pub use tasks::visible as printable;
 
 use tasks::leaving::Left;
+use tasks::{push, pushln};
 
 use crate::engine::{ChangeOutcome, Failure, HostOutcome, RunOutcome, Status, Summary};
 
@@ -65,7 +66,7 @@ fn not_begun(text: &mut String, outcome: &RunOutcome) {
     for (why, hosts) in groups {
         let count = counted(hosts.len(), "host was", "hosts were");
         let hosts = printable(&hosts.join(", "));
-        let _ = writeln!(text, "{count} not begun: {hosts}: {}", printable(&why));
+        pushln!(text, "{count} not begun: {hosts}: {}", printable(&why));
     }
 }
 
@@ -132,8 +133,7 @@ fn host(text: &mut String, outcome: &HostOutcome, tense: Tense, detail: Detail) 
     };
     let name = &outcome.host;
     let width = STATE_COLUMN.saturating_sub(name.chars().count()).max(2);
-    // Writing to a string cannot fail, so the results of `write!` are not looked at in this file.
-    let _ = writeln!(
+    pushln!(
         text,
         "{}{}{}",
         paint(style::STRONG, name),
@@ -147,7 +147,7 @@ fn host(text: &mut String, outcome: &HostOutcome, tense: Tense, detail: Detail) 
         change(text, outcome, detail);
     }
     for waiting in &outcome.unknown {
-        let _ = writeln!(
+        pushln!(
             text,
             "  {} {:<9} {}   {}",
             paint(style::WAIT, "?"),
@@ -160,7 +160,7 @@ fn host(text: &mut String, outcome: &HostOutcome, tense: Tense, detail: Detail) 
         );
     }
     for waiting in &outcome.deferred {
-        let _ = writeln!(
+        pushln!(
             text,
             "  {} {:<9} {}   {}",
             paint(style::WAIT, "…"),
@@ -177,7 +177,7 @@ fn host(text: &mut String, outcome: &HostOutcome, tense: Tense, detail: Detail) 
             Tense::Would => "then",
             Tense::Did => "ran",
         };
-        let _ = writeln!(
+        pushln!(
             text,
             "  {} {word:<9} {}",
             paint(style::CHANGE, "→"),
@@ -189,7 +189,7 @@ fn host(text: &mut String, outcome: &HostOutcome, tense: Tense, detail: Detail) 
             Tense::Would => "drops",
             Tense::Did => "dropped",
         };
-        let _ = writeln!(
+        pushln!(
             text,
             "  {} {word:<9} {}   {}",
             paint(style::CHANGE, "→"),
@@ -198,7 +198,7 @@ fn host(text: &mut String, outcome: &HostOutcome, tense: Tense, detail: Detail) 
         );
     }
     for note in &outcome.notes {
-        let _ = writeln!(text, "  {} {}", paint(style::WAIT, "!"), printable(note));
+        pushln!(text, "  {} {}", paint(style::WAIT, "!"), printable(note));
     }
     if let Some(failed) = &outcome.failed {
         failure(text, failed);
@@ -209,13 +209,13 @@ fn host(text: &mut String, outcome: &HostOutcome, tense: Tense, detail: Detail) 
 fn left(text: &mut String, left: &Left) {
     let name = printable(&left.name);
     let bare = printable(left.bare()).replace(", ", ",");
-    let _ = writeln!(
+    pushln!(
         text,
         "  no longer declared: {}",
         paint(style::STRONG, &name)
     );
     let mut line = |word: &str, what: &str| {
-        let _ = writeln!(
+        pushln!(
             text,
             "      {}",
             paint(style::FAINT, &format!("{word}: {what}"))
@@ -263,7 +263,7 @@ fn change(text: &mut String, change: &ChangeOutcome, detail: Detail) {
     );
     if !change.detail.is_empty() && change.resource != "packages" {
         // Such as the target that a link has now.
-        let _ = write!(line, "   {}", printable(&change.detail));
+        push!(line, "   {}", printable(&change.detail));
     }
     let guarded = if change.guarded.is_some() {
         ", guarded"
@@ -271,7 +271,7 @@ fn change(text: &mut String, change: &ChangeOutcome, detail: Detail) {
         ""
     };
     let reason = format!("{}{guarded}", change.reason);
-    let _ = writeln!(text, "{line}   {}", paint(style::FAINT, &reason));
+    pushln!(text, "{line}   {}", paint(style::FAINT, &reason));
     let lines: Vec<_> = change.diff.lines().collect();
     let shown = if detail == Detail::Full {
         lines.len()
@@ -284,10 +284,10 @@ fn change(text: &mut String, change: &ChangeOutcome, detail: Detail) {
             Some('-') => style::BAD,
             _ => style::FAINT,
         };
-        let _ = writeln!(text, "      {}", paint(style, line));
+        pushln!(text, "      {}", paint(style, line));
     }
     if shown < lines.len() {
-        let _ = writeln!(
+        pushln!(
             text,
             "      … {} more lines; `-v` shows all",
             lines.len() - shown
@@ -301,18 +301,18 @@ fn failure(text: &mut String, failure: &Failure) {
         .resource
         .as_ref()
         .map_or_else(String::new, |name| format!("{}: ", printable(name)));
-    let _ = writeln!(
+    pushln!(
         text,
         "  {} {what}{}",
         paint(style::BAD, "error:"),
         printable(&failure.cause)
     );
     for line in last_lines(&failure.output, 15) {
-        let _ = writeln!(text, "      {} {line}", paint(style::FAINT, "|"));
+        pushln!(text, "      {} {line}", paint(style::FAINT, "|"));
     }
     let hint = printable(&failure.remedy.to_string());
     if !hint.is_empty() {
-        let _ = writeln!(text, "  {} {hint}", paint(style::WAIT, "hint:"));
+        pushln!(text, "  {} {hint}", paint(style::WAIT, "hint:"));
     }
 }
 
@@ -335,14 +335,19 @@ fn recap(text: &mut String, outcome: &RunOutcome) {
         .map(|host| host.host.chars().count())
         .max();
     let width = width.unwrap_or(0).max(4);
-    let _ = writeln!(
+    pushln!(
         text,
         "\n{:<width$}  {:>5}  {:>7}  {:>8}  {:>6}  {:>7}",
-        "host", "ok", "changed", "deferred", "failed", "time"
+        "host",
+        "ok",
+        "changed",
+        "deferred",
+        "failed",
+        "time"
     );
     for host in &outcome.hosts {
         let failed = usize::from(host.failed.is_some());
-        let _ = writeln!(
+        pushln!(
             text,
             "{:<width$}  {:>5}  {:>7}  {:>8}  {:>6}  {:>7}",
             host.host,
@@ -378,7 +383,7 @@ fn closing(text: &mut String, summary: &Summary, tense: Tense, elapsed: Duration
             states.push(format!("{count} {word}"));
         }
     }
-    let _ = write!(
+    push!(
         text,
         "{}: {}. ",
         counted(summary.hosts, "host", "hosts"),
@@ -389,16 +394,16 @@ fn closing(text: &mut String, summary: &Summary, tense: Tense, elapsed: Duration
         Tense::Did => write!(text, "{add} added, {change} changed, {remove} removed"),
     };
     if summary.unknown > 0 {
-        let _ = write!(text, ", {} not known yet", summary.unknown);
+        push!(text, ", {} not known yet", summary.unknown);
     }
     if summary.deferred > 0 {
-        let _ = write!(text, ", {} deferred", summary.deferred);
+        push!(text, ", {} deferred", summary.deferred);
     }
     text.push('.');
     if tense == Tense::Would {
         text.push_str(" Nothing was changed.");
     }
-    let _ = writeln!(text, "   {}", seconds(elapsed));
+    pushln!(text, "   {}", seconds(elapsed));
 }
 
 /// Writes a count with its word.

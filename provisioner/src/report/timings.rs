@@ -1,8 +1,9 @@
 //! Which hosts and which of their steps took longest.
 
 use std::cmp::Reverse;
-use std::fmt::Write as _;
 use std::time::Duration;
+
+use tasks::pushln;
 
 use super::columns::{filled, right, width};
 use super::style::{self, paint};
@@ -49,11 +50,10 @@ fn table(text: &mut String, heading: &str, mut rows: Vec<(String, Duration, Stri
         .map(|(name, ..)| width(name))
         .max()
         .unwrap_or_default();
-    // Writing to a string cannot fail, so the results of `write!` are not looked at.
-    let _ = writeln!(text, "{}", paint(style::STRONG, &format!("{heading}{of}")));
+    pushln!(text, "{}", paint(style::STRONG, &format!("{heading}{of}")));
     for (host, elapsed, what) in rows {
         let time = right(&seconds(elapsed), 11);
-        let _ = writeln!(text, "{time}  {}  {what}", filled(&host, name));
+        pushln!(text, "{time}  {}  {what}", filled(&host, name));
     }
 }
 

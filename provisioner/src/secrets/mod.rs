@@ -153,7 +153,7 @@ pub(crate) fn read(
     bytes: &[u8],
     keys: &Keys,
 ) -> Result<Text, Vec<Diagnostic>> {
-    let parts = sealed::parts(name, bytes).map_err(|mistake| vec![mistake])?;
+    let parts = sealed::parts(name, bytes).map_err(Diagnostic::alone)?;
     let text = String::from_utf8_lossy(bytes);
     let (mut mistakes, mut unseen) = (Vec::new(), Vec::new());
     let opened = sealed::replaced(&text, &parts, |part| {

@@ -1,7 +1,8 @@
 //! Results as metrics, in the text format of Prometheus, which node exporter's collector `textfile` reads.
 
-use std::fmt::Write as _;
 use std::time::Duration;
+
+use tasks::{push, pushln};
 
 use super::{Check, NotChecked};
 
@@ -17,10 +18,9 @@ pub fn metrics(
     let estate = escaped(estate);
     let mut text = String::new();
     let mut about = |name: &str, help: &str, samples: Vec<(String, String)>| {
-        // Writing to a string cannot fail.
-        let _ = write!(text, "# HELP {name} {help}\n# TYPE {name} gauge\n");
+        push!(text, "# HELP {name} {help}\n# TYPE {name} gauge\n");
         for (labels, value) in samples {
-            let _ = writeln!(text, "{name}{{estate=\"{estate}\"{labels}}} {value}");
+            pushln!(text, "{name}{{estate=\"{estate}\"{labels}}} {value}");
         }
     };
     let mut seen = std::collections::BTreeMap::new();

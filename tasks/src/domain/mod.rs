@@ -264,13 +264,12 @@ fn read(
     [public, private, sealed]: [Option<&[u8]>; 3],
 ) -> Result<Domain, Vec<Diagnostic>> {
     let file = sources.file(&format!("{name}/{PUBLIC}"));
-    let one = |mistake: Diagnostic| vec![mistake];
     let named =
-        domain_name(name).map_err(|problem| one(Diagnostic::at(Place::file(&file), problem)))?;
+        domain_name(name).map_err(|problem| Diagnostic::at(Place::file(&file), problem).alone())?;
     let Some(public) = public else {
         let place = Place::file(sources.file(&format!("{name}/{PRIVATE}")));
         let mistake = Diagnostic::at(place, format!("there is no {PUBLIC} beside it"));
-        return Err(one(mistake.hint(format!("write {file}"))));
+        return Err(mistake.hint(format!("write {file}")).alone());
     };
     let mut layer = Layer::new(estate::Origin::Domain(name.to_owned()));
     let mut mistakes = Vec::new();

@@ -78,7 +78,7 @@ impl Part {
 /// Writes a text as a value on one line, in a form that YAML and JSON share.
 #[must_use]
 pub fn quoted(text: &str) -> String {
-    use std::fmt::Write as _;
+    use crate::push;
     let mut all = String::with_capacity(text.len() + 2);
     all.push('"');
     for c in text.chars() {
@@ -94,8 +94,7 @@ pub fn quoted(text: &str) -> String {
                     '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}'
                 ) =>
             {
-                // Writing to a string cannot fail.
-                let _ = write!(all, "\\u{:04x}", u32::from(c));
+                push!(all, "\\u{:04x}", u32::from(c));
             }
             c => all.push(c),
         }

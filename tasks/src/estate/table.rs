@@ -25,7 +25,7 @@ pub(crate) fn from_mapping<'de, T: Deserialize<'de>>(
     node: &'de Node,
     owner: &Mark,
 ) -> Result<T, Vec<Diagnostic>> {
-    let entries = node.entries().map_err(|mistake| vec![mistake])?;
+    let entries = node.entries().map_err(Diagnostic::alone)?;
     let all = |_: &[&'static str]| -> Vec<Entry<'de>> {
         let entries = entries.iter();
         entries

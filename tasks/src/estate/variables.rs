@@ -89,7 +89,7 @@ impl Layer {
     /// Adds the variables of a mapping; they win over those that are there.
     pub fn add(&mut self, node: &Node) -> Result<(), Vec<Diagnostic>> {
         let mut mistakes = Vec::new();
-        for (key, node) in node.entries().map_err(|mistake| vec![mistake])? {
+        for (key, node) in node.entries().map_err(Diagnostic::alone)? {
             if self.has_sections() && LOCAL_SECTIONS.contains(&key.text.as_str()) {
                 continue;
             }
@@ -155,7 +155,7 @@ impl Layer {
         }
         // Private: what is given on a command line may be a password, and is on the screen already if it is not.
         let source = Source::new(file(key), value, true);
-        let node = yaml::parse(&source).map_err(|mistake| vec![mistake])?;
+        let node = yaml::parse(&source).map_err(Diagnostic::alone)?;
         let mark = node.mark.clone();
         self.variables
             .insert(key.to_owned(), Variable { mark, node });

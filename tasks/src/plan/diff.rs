@@ -473,11 +473,11 @@ mod tests {
 
     #[test]
     fn of_a_large_text_only_what_differs_is_compared() {
-        use std::fmt::Write as _;
+        use crate::pushln;
         let text = |changed: &str| {
             (0..200_000).fold(String::new(), |mut text, n| {
                 let line = if n == 100_000 { changed } else { "same" };
-                let _ = writeln!(text, "{line} {n}");
+                pushln!(text, "{line} {n}");
                 text
             })
         };

@@ -1,13 +1,13 @@
 //! What apt would do, without doing it: apt-get(8).
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
 
 use super::package_version::is_installed;
 use super::{Answers, Broken, Kind};
 use crate::Secret;
+use crate::pushln;
 use crate::quote;
 use crate::value::{PackageName, PackageVersion};
 
@@ -120,8 +120,7 @@ impl Kind for Simulations {
                 .map(|(name, version)| format!("{} || ask=yes\n", is_installed(name, version)))
                 .collect();
             let others = others.concat();
-            // Writing to a string cannot fail.
-            let _ = writeln!(
+            pushln!(
                 script,
                 r#"ask=; for name in {names}; do {wanted} || ask=yes; done
 {others}may_remove={removes} remove=; for name in {replaces}; do if prov_is_installed "$name"; then may_remove=true ask=yes remove="$remove $name-"; fi; done

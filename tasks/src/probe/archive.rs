@@ -1,12 +1,12 @@
 //! What archives were unpacked to: the folder, what it remembers, and what is in it besides; by find(1).
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
 
 use super::answers::broken;
 use super::{Answers, Broken, Facts, Kind, NotAsked, Written};
+use crate::pushln;
 use crate::quote;
 use crate::secret::Secret;
 use crate::value::HostPath;
@@ -82,8 +82,7 @@ impl Kind for Folders {
         for (index, question) in questions.iter().enumerate() {
             let words =
                 quote::sh_all([question.path.as_str(), &question.record, &question.creates]);
-            // Writing to a string cannot fail.
-            let _ = writeln!(
+            pushln!(
                 script,
                 "{{ ( prov_archive {words} ) && prov_complete; }} | prov_answer archive:{index}"
             );

@@ -1,10 +1,10 @@
 //! Answers to the questions of packages, from debconf's database: debconf-devel(7).
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 
 use super::{Answers, Broken, Facts, Kind, NotAsked};
 use crate::Secret;
+use crate::push;
 use crate::quote;
 
 impl Facts {
@@ -32,8 +32,7 @@ impl Kind for Questions {
         let mut script = String::from("{ sed -n");
         for question in questions {
             let pattern = format!("/^Name: {}$/,/^$/p", quote::sed(question));
-            // Writing to a string cannot fail.
-            let _ = write!(script, " -e {}", quote::sh(&pattern));
+            push!(script, " -e {}", quote::sh(&pattern));
         }
         // One of the two files may be missing, of which sed says nothing but its exit code.
         script.push_str(

@@ -1,12 +1,12 @@
 //! Checkouts of git, and where the branches and tags of their remotes are: git-status(1), git-ls-remote(1).
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
 
 use super::answers::broken;
 use super::{Answers, Broken, Facts, Kind, NotAsked, Written};
+use crate::pushln;
 use crate::quote;
 use crate::secret::Secret;
 use crate::value::{AccountName, GitUrl, HostPath};
@@ -133,8 +133,7 @@ impl Kind for Checkouts {
                 &question.known_hosts,
                 key,
             ];
-            // Writing to a string cannot fail.
-            let _ = writeln!(
+            pushln!(
                 script,
                 "{{ ( prov_git {} ) && prov_complete; }} | prov_answer git:{index}",
                 quote::sh_all(words)

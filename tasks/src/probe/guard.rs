@@ -1,13 +1,13 @@
 //! Exit codes of commands that are run to look, and do not write.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
 
 use super::answers::broken;
 use super::{Answers, Becomes, Broken, Facts, Kind, Known, NotAsked, Written};
 use crate::Secret;
+use crate::pushln;
 use crate::quote;
 
 /// Exit codes by command.
@@ -84,8 +84,8 @@ impl Kind for Commands {
         let mut script = String::new();
         for (index, argv) in commands.iter().enumerate() {
             let command = quote::sh_all(argv.iter().map(String::as_str));
-            // Writing to a string cannot fail. What the command starts does not inherit the host's lock.
-            let _ = writeln!(
+            // What the command starts does not inherit the host's lock.
+            pushln!(
                 script,
                 "( {command} ) </dev/null >/dev/null 2>&1 9>&-; {{ printf %s $?; prov_complete; }} | prov_answer guard:{index}"
             );

@@ -4,7 +4,6 @@
 //! is when a job ended, in seconds since 1970. What is good and what is bad is none of this module's business.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
 
@@ -12,6 +11,7 @@ use super::answers::broken;
 use super::upgrade::pending;
 use super::{Answers, Broken, Kind};
 use crate::Secret;
+use crate::pushln;
 use crate::quote;
 use crate::value::{DatabaseName, HostPath, ServiceName};
 
@@ -191,8 +191,7 @@ impl Kind for OfHost {
                 let words = [catalogue.options.as_str(), catalogue.database.as_str()];
                 format!("prov_health_backups {}; ", quote::sh_all(words))
             });
-            // Writing to a string cannot fail.
-            let _ = writeln!(
+            pushln!(
                 script,
                 "read -r init </proc/1/comm\n\
                  {{ prov_health_system; prov_health_updates; prov_health_certificates {certificates}; {}prov_complete; }} | prov_answer {ANSWER}\n\

@@ -1,9 +1,9 @@
 //! What is in folders, at any depth: find(1).
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
 
 use super::{Answers, Broken, Facts, Kind, NotAsked, Written};
+use crate::pushln;
 use crate::quote;
 use crate::raw;
 use crate::secret::Secret;
@@ -36,8 +36,7 @@ impl Kind for Listings {
         let mut script = String::new();
         for (index, path) in paths.iter().enumerate() {
             let path = quote::sh(path.as_str());
-            // Writing to a string cannot fail.
-            let _ = writeln!(
+            pushln!(
                 script,
                 "{{ ( [ -d {path} ] || exit 0; cd -P -- {path} || exit; set --
   while read -r _ _ _ _ at _; do case $at in (\"$PWD\"/*) set -- \"$@\" ! -path \".${{at#\"$PWD\"}}\" ! -path \".${{at#\"$PWD\"}}/*\";; esac; done </proc/self/mountinfo

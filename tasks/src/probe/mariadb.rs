@@ -3,11 +3,11 @@
 //! Names are of checked types without quotes, backslashes or backticks, so they can stand in statements as they are.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
 
 use super::{Answers, Broken, Kind, Known, NotAsked};
+use crate::pushln;
 use crate::quote;
 use crate::secret::Secret;
 use crate::value::{DatabaseAccount, DatabaseName};
@@ -246,9 +246,8 @@ impl Kind for Server {
         let mut sql = format!("SELECT '{READY}', CURRENT_USER();\n");
         for question in questions {
             match question {
-                // Writing to a string cannot fail.
                 MariaDbQuestion::Database(name) => {
-                    let _ = writeln!(
+                    pushln!(
                         sql,
                         "SELECT 'database', schema_name, default_character_set_name, default_collation_name \
                          FROM information_schema.schemata WHERE BINARY schema_name = '{name}';"
@@ -257,7 +256,7 @@ impl Kind for Server {
                 MariaDbQuestion::User(account) => ask_for_account(&mut sql, account),
             }
         }
-        let _ = writeln!(sql, "SELECT '{DONE}';");
+        pushln!(sql, "SELECT '{DONE}';");
         // The client stops at the first statement that fails; the last row is its mark.
         format!(
             "if command -v mariadb >/dev/null; then {{ printf %s {} | {} --skip-column-names --connect-timeout=5 2>&1; prov_complete; }} | prov_answer mariadb; fi\n",
@@ -309,8 +308,7 @@ fn ask_for_account(sql: &mut String, account: &DatabaseAccount) {
     let otherwise = "JSON_LENGTH(Priv, '$.auth_or') > 1 OR JSON_VALUE(Priv, '$.account_locked') = 1 \
                      OR JSON_VALUE(Priv, '$.password_last_changed') = 0";
     let grantee = format!("BINARY grantee = '''{name}''@''{host}'''");
-    // Writing to a string cannot fail.
-    let _ = writeln!(
+    pushln!(
         sql,
         "SELECT 'user', '{account}', IF({otherwise}, 'other', plugin), authentication_string \
          FROM mysql.user JOIN mysql.global_priv USING (User, Host) \
@@ -353,7 +351,7 @@ fn ask_for_account(sql: &mut String, account: &DatabaseAccount) {
             format!("{schema}.user_privileges WHERE {grantee} AND is_grantable = 'YES'"),
         ),
     ] {
-        let _ = writeln!(
+        pushln!(
             sql,
             "SELECT DISTINCT 'beyond', '{account}', CONCAT({words}) FROM {from};"
         );

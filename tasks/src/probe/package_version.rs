@@ -1,12 +1,12 @@
 //! Which versions of a package there are: apt-cache(8).
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
 
 use super::{Answers, Broken, Facts, Kind, NotAsked};
 use crate::Secret;
+use crate::pushln;
 use crate::quote;
 use crate::value::{PackageName, PackageVersion};
 
@@ -52,8 +52,7 @@ impl Kind for Versions {
     fn script(questions: &[VersionQuestion]) -> String {
         let mut script = "names=\n".to_owned();
         for VersionQuestion { name, version } in questions {
-            // Writing to a string cannot fail.
-            let _ = writeln!(
+            pushln!(
                 script,
                 "{} || names=\"$names {name}\"",
                 is_installed(name, version)

@@ -1,7 +1,6 @@
 //! What is at paths: bytes, attributes, links; by stat(1), sha256sum(1) and readlink(1).
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::sync::Arc;
 
 use base64::Engine as _;
@@ -10,6 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::answers::broken;
 use super::{Answers, Broken, Facts, Kind, NotAsked, Written};
+use crate::pushln;
 use crate::quote;
 use crate::secret::{Secret, hex};
 use crate::value::{HostPath, Mode};
@@ -348,8 +348,7 @@ set -- {all}
         digests(&mut script, questions);
         for (index, question) in questions.iter().enumerate() {
             if question.read == Read::Body {
-                // Writing to a string cannot fail.
-                let _ = writeln!(
+                pushln!(
                     script,
                     r#"path={}; if [ -L "$path" ]; then prov_linked_body {index} "$path"
 elif [ -f "$path" ]; then prov_body {index} "$path" {MOST_BODY}; fi"#,
@@ -447,8 +446,7 @@ fn digests(script: &mut String, questions: &[PathQuestion]) {
     if paths.is_empty() {
         return;
     }
-    // Writing to a string cannot fail.
-    let _ = writeln!(
+    pushln!(
         script,
         r#"set --; for path in {}; do [ -f "$path" ] && [ ! -L "$path" ] && set -- "$@" "$path"; done
 digests=; exit=0; [ $# -eq 0 ] || {{ digests=$(sha256sum -- "$@" 2>/dev/null); exit=$?; }}
@@ -459,7 +457,7 @@ printf '%s\n' "$digests" | while read -r digest path; do case $path in"#,
     for (index, question) in questions.iter().enumerate() {
         if let Read::BodyUnless(digest) = &question.read {
             let (path, digest) = (quote::sh(question.path.as_str()), quote::sh(digest));
-            let _ = writeln!(
+            pushln!(
                 script,
                 "({path}) [ $digest = {digest} ] || prov_body {index} \"$path\" {MOST_SHOWN};;"
             );

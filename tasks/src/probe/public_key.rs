@@ -1,12 +1,12 @@
 //! Public keys of private keys, as `openssl pkey -pubout` gives them (openssl-pkey(1)).
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
 
 use super::{Answers, Broken, Facts, Kind, NotAsked, Written};
 use crate::Secret;
+use crate::pushln;
 use crate::quote;
 use crate::value::HostPath;
 
@@ -46,8 +46,8 @@ impl Kind for Keys {
         let mut script = String::new();
         for (index, path) in paths.iter().enumerate() {
             let path = quote::sh(path.as_str());
-            // Writing to a string cannot fail. A file that holds no key is told by what is not printed.
-            let _ = writeln!(
+            // A file that holds no key is told by what is not printed.
+            pushln!(
                 script,
                 "{{ [ ! -f {path} ] || openssl pkey -in {path} -passin pass: -pubout 2>/dev/null; [ $? -gt 1 ] || prov_complete; }} \
                  | prov_answer public_key:{index}"

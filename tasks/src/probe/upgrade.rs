@@ -4,13 +4,13 @@
 //! that is only looked at keeps its own.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
 
 use super::answers::broken;
 use super::{Answers, Attributes, Broken, Kind};
 use crate::Secret;
+use crate::pushln;
 use crate::quote;
 use crate::release::Release;
 use crate::value::{HostPath, Mode};
@@ -131,8 +131,7 @@ impl Kind for Upgrades {
                 // A name that another release has one day is none to stay with.
                 .chain(["oldstable", "stable"])
                 .collect();
-            // Writing to a string cannot fail.
-            let _ = writeln!(
+            pushln!(
                 script,
                 "prov_upgrade {index} {} {}",
                 quote::sh(to.map_or("", Release::codename)),

@@ -1,10 +1,9 @@
 //! The configuration with which mutt reads a user's mail (muttrc(5)).
 
-use std::fmt::Write as _;
-
 use super::mail::{IMAPS, SMTP, SUBMISSIONS};
 use crate::content::{Content, Segment};
 use crate::estate::Location;
+use crate::pushln;
 use crate::quote::{self, Inexpressible};
 use crate::resource::percent_encoded;
 use crate::{Diagnostic, Secret};
@@ -90,8 +89,7 @@ impl MailClient<'_> {
         }
         let mut text = "# Made by prov for this session alone.\n".to_owned();
         for (name, value) in settings {
-            // Writing to a string cannot fail.
-            let _ = writeln!(text, "set {name}={}", quote::mutt(value)?);
+            pushln!(text, "set {name}={}", quote::mutt(value)?);
         }
         text.push_str(
             "set use_envelope_from\nset imap_idle\nset copy\nunset confirmcreate move\nunset ssl_starttls\n",
@@ -101,7 +99,7 @@ impl MailClient<'_> {
         // Asked when mutt begins, and shown for as long as it runs.
         if let Some(server) = inbox.strip_prefix("imaps://") {
             let server = server.trim_end_matches('/');
-            let _ = writeln!(
+            pushln!(
                 text,
                 "set my_met=\"`certificate --line {server} 2>/dev/null | sed 's/%/%%/g'`\"\n\
                  set status_format=\"-%r-%f [%M/%m] $my_met\""

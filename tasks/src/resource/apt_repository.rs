@@ -3,7 +3,6 @@
 mod key;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -16,6 +15,7 @@ use crate::plan::{Action, Change, Diff, Planned, Remedy};
 use crate::probe::{
     Becomes, Effect, Facts, ListsFact, NotAsked, PackageFact, PathFact, PathQuestion, Query, Read,
 };
+use crate::pushln;
 use crate::step::{Run, Step};
 use crate::value::{HostPath, HttpUrl, PackageName, RepositoryUri, Word, fixed};
 use key::Form;
@@ -312,8 +312,7 @@ impl AptRepository {
                 .iter()
                 .map(|(name, value)| (name.as_str(), value.clone())),
         ) {
-            // Writing to a string cannot fail.
-            let _ = writeln!(text, "{name}: {value}");
+            pushln!(text, "{name}: {value}");
         }
         text
     }
@@ -325,8 +324,7 @@ impl AptRepository {
         let named: Vec<_> = self.packages.iter().map(String::as_str).collect();
         for server in self.servers() {
             let mut put = |packages: &str, priority: i16| {
-                // Writing to a string cannot fail.
-                let _ = writeln!(
+                pushln!(
                     text,
                     "Package: {packages}\nPin: origin \"{server}\"\nPin-Priority: {priority}\n"
                 );

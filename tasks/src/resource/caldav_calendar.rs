@@ -1,7 +1,6 @@
 //! Calendars on a CalDAV server.
 
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use quick_xml::escape::partial_escape;
@@ -15,6 +14,7 @@ use crate::plan::{Action, Change, Deferral, Planned, Reason};
 use crate::probe::{
     Becomes, CalendarFact, CalendarRequest, Effect, Facts, NotAsked, Query, ServiceManager,
 };
+use crate::push;
 use crate::quote::{self, Inexpressible};
 use crate::step::Run;
 use crate::value::{HttpUrl, ServiceName};
@@ -163,7 +163,7 @@ impl CaldavCalendar {
         let mut add = |name: &str, value: &str| {
             if !value.is_empty() {
                 let value = partial_escape(value);
-                let _ = write!(properties, "<{name}>{value}</{name}>");
+                push!(properties, "<{name}>{value}</{name}>");
             }
         };
         add("D:displayname", &self.display_name);
@@ -171,7 +171,7 @@ impl CaldavCalendar {
         add("A:calendar-color", &self.color);
         let mut components = String::new();
         for component in &self.components {
-            let _ = write!(components, "<C:comp name=\"{}\"/>", component.name());
+            push!(components, "<C:comp name=\"{}\"/>", component.name());
         }
         format!(
             "<?xml version=\"1.0\" encoding=\"utf-8\"?>\

@@ -1,7 +1,6 @@
 //! Accounts of MariaDB.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -15,6 +14,7 @@ use crate::probe::{
     ALL_PRIVILEGES as ALL, DatabaseUserFact, Effect, Facts, MariaDbEffect, MariaDbQuestion,
     NotAsked, PROXY, Query,
 };
+use crate::pushln;
 use crate::secret::{Secret, hex};
 use crate::value::{DatabaseAccount, DatabaseName};
 
@@ -133,8 +133,7 @@ impl MariaDbUser {
         for (name, privileges) in &self.grants {
             let privileges: BTreeSet<_> = privileges.iter().map(|name| spelt(name)).collect();
             let privileges: Vec<_> = privileges.iter().map(String::as_str).collect();
-            // Writing to a string cannot fail.
-            let _ = writeln!(
+            pushln!(
                 sql,
                 "GRANT {} ON `{}`.* TO {};",
                 privileges.join(", "),
@@ -150,10 +149,10 @@ impl MariaDbUser {
         let quoted = self.quoted();
         if !have.global.is_empty() || !have.beyond.is_empty() {
             // Roles go with the privileges, the right to act as another account does not.
-            let _ = writeln!(sql, "REVOKE ALL PRIVILEGES, GRANT OPTION FROM {quoted};");
+            pushln!(sql, "REVOKE ALL PRIVILEGES, GRANT OPTION FROM {quoted};");
             for proxied in proxied(have).filter_map(|account| DatabaseAccount::new(account).ok()) {
                 let (name, host) = proxied.parts();
-                let _ = writeln!(sql, "REVOKE PROXY ON '{name}'@'{host}' FROM {quoted};");
+                pushln!(sql, "REVOKE PROXY ON '{name}'@'{host}' FROM {quoted};");
             }
             self.grant(&mut sql);
             return sql;
@@ -164,7 +163,7 @@ impl MariaDbUser {
             .keys()
             .filter(|name| !wanted.contains_key(*name))
         {
-            let _ = writeln!(sql, "REVOKE ALL PRIVILEGES ON `{name}`.* FROM {quoted};");
+            pushln!(sql, "REVOKE ALL PRIVILEGES ON `{name}`.* FROM {quoted};");
         }
         for (name, privileges) in &self.grants {
             let pattern = pattern(name.as_str());
@@ -178,7 +177,7 @@ impl MariaDbUser {
                 have == wanted
             };
             if !enough {
-                let _ = writeln!(sql, "REVOKE ALL PRIVILEGES ON `{pattern}`.* FROM {quoted};");
+                pushln!(sql, "REVOKE ALL PRIVILEGES ON `{pattern}`.* FROM {quoted};");
             }
         }
         let complete = sql.is_empty() && wanted.keys().all(|name| have.grants.contains_key(name));

@@ -1,7 +1,6 @@
 //! Roles of PostgreSQL: accounts, and groups of them.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -12,6 +11,7 @@ use crate::plan::{Action, Change, Diff, Planned, Reason, Remedy};
 use crate::probe::{
     ATTRIBUTES, Effect, Facts, NotAsked, PostgresEffect, PostgresQuestion, PostgresUserFact, Query,
 };
+use crate::pushln;
 use crate::quote;
 use crate::secret::Secret;
 use crate::value::PostgresName;
@@ -168,16 +168,15 @@ impl PostgresqlUser {
         let mut sql = String::new();
         let name = &self.name;
         let quoted = |text: &str| quote::postgresql_name(text);
-        // Writing to a string cannot fail.
         for role in have.member_of.difference(&wanted.member_of) {
-            let _ = writeln!(sql, "REVOKE {} FROM \"{name}\";", quoted(role));
+            pushln!(sql, "REVOKE {} FROM \"{name}\";", quoted(role));
         }
         for role in wanted.member_of.difference(&have.member_of) {
-            let _ = writeln!(sql, "GRANT {} TO \"{name}\";", quoted(role));
+            pushln!(sql, "GRANT {} TO \"{name}\";", quoted(role));
         }
         for (database, privileges) in &have.grants {
             if wanted.grants.get(database) != Some(privileges) {
-                let _ = writeln!(
+                pushln!(
                     sql,
                     "REVOKE ALL ON DATABASE {} FROM \"{name}\" CASCADE;",
                     quoted(database)
@@ -187,7 +186,7 @@ impl PostgresqlUser {
         for (database, privileges) in &wanted.grants {
             if have.grants.get(database) != Some(privileges) {
                 let words: Vec<_> = privileges.iter().map(String::as_str).collect();
-                let _ = writeln!(
+                pushln!(
                     sql,
                     "GRANT {} ON DATABASE {} TO \"{name}\";",
                     words.join(", "),

@@ -159,7 +159,7 @@ pub(super) fn promises(
 ) -> Result<(), Vec<Diagnostic>> {
     let variables: Variables = cx.vars.typed("calendar")?;
     let name =
-        dns::name_of(cx.estate, &cx.vars, dns::CALDAV, cx.host).map_err(|mistake| vec![mistake])?;
+        dns::name_of(cx.estate, &cx.vars, dns::CALDAV, cx.host).map_err(Diagnostic::alone)?;
     promises.calendar_servers.push(CalendarServer {
         url: format!("http://{name}:{}", variables.calendar_port),
         open: variables.calendar_access == Access::Open,

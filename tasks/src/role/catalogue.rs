@@ -130,7 +130,7 @@ impl Entry {
     /// Gives what of the role's files is worth a backup.
     pub fn backup(&self, context: &HostContext<'_>) -> Result<Vec<HostPath>, Vec<Diagnostic>> {
         match self {
-            Self::BuiltIn(role) => (role.backup)(&context.vars).map_err(|mistake| vec![mistake]),
+            Self::BuiltIn(role) => (role.backup)(&context.vars).map_err(Diagnostic::alone),
             Self::Own(role) => role.backup(context.whom()),
         }
     }

@@ -1,6 +1,5 @@
 //! The same resources of the same host, declared by a role of prov's and by one that is described by files.
 
-use std::fmt::Write as _;
 use std::path::Path;
 
 use benches::estate::{self, Estate};
@@ -8,6 +7,7 @@ use benches::sample::Samples;
 use benches::table::Row;
 use benches::{Result, ensure, wanted};
 use serde_json::{Value, json};
+use tasks::pushln;
 use tasks::resource::{Declared, Resource};
 
 use crate::arguments::Arguments;
@@ -93,7 +93,7 @@ fn write(folder: &Path, declared: &[Declared]) -> Result<()> {
             }
         }
         let value: Value = value;
-        let _ = writeln!(text, "  - {value}");
+        pushln!(text, "  - {value}");
     }
     Ok(std::fs::write(folder.join("role.yml"), text)?)
 }

@@ -2,12 +2,13 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
-use std::fmt::{Display, Write as _};
+use std::fmt::Display;
 use std::net::SocketAddrV4;
 use std::path::Path;
 
 use tasks::browse::{Mail, Places, Site};
 use tasks::estate::Location;
+use tasks::pushln;
 
 use crate::report::style::{self, paint};
 
@@ -170,8 +171,7 @@ impl Text {
     fn part(&mut self, about: &str, lines: impl IntoIterator<Item = impl Display>) {
         for (at, line) in lines.into_iter().enumerate() {
             let about = if at == 0 { about } else { "" };
-            // Writing to a string cannot fail.
-            let _ = writeln!(self.0, "{about:<10}  {line}");
+            pushln!(self.0, "{about:<10}  {line}");
         }
     }
 }

@@ -359,7 +359,7 @@ fn look(
     all: &mut Found,
 ) -> Result<(), Problem> {
     let bytes = file.read()?;
-    let parts = sealed::parts(&file.shown(), &bytes).map_err(|mistake| vec![mistake])?;
+    let parts = sealed::parts(&file.shown(), &bytes).map_err(Diagnostic::alone)?;
     let keys = global.opener().keys()?;
     for part in parts
         .iter()

@@ -87,7 +87,7 @@ struct Document {
 /// Reads a file, encrypted or not, and decrypts all of it.
 fn document(global: &Global, file: &File) -> Result<Document, Problem> {
     let bytes = file.read()?;
-    let parts = sealed::parts(&file.shown(), &bytes).map_err(|mistake| vec![mistake])?;
+    let parts = sealed::parts(&file.shown(), &bytes).map_err(Diagnostic::alone)?;
     let text = String::from_utf8_lossy(&bytes).into_owned();
     let keys = global.opener().keys()?;
     let (mut opened, mut mistakes, mut locked) = (Vec::new(), Vec::new(), 0);
@@ -205,7 +205,7 @@ fn set(global: &Global, name: &str, key: &str) -> Result<u8, Problem> {
     } else {
         Vec::new()
     };
-    let parts = sealed::parts(&file.shown(), &bytes).map_err(|mistake| vec![mistake])?;
+    let parts = sealed::parts(&file.shown(), &bytes).map_err(Diagnostic::alone)?;
     let text = String::from_utf8_lossy(&bytes).into_owned();
     let at = position(&parts, key);
     let new = if let Some(at) = at {
@@ -258,7 +258,7 @@ fn appended(
     }
     // A value in its place tells what it belongs to.
     let clear = format!("{text}{key}: {}\n", quoted(value.expose()));
-    let parts = sealed::parts(&file.shown(), clear.as_bytes()).map_err(|mistake| vec![mistake])?;
+    let parts = sealed::parts(&file.shown(), clear.as_bytes()).map_err(Diagnostic::alone)?;
     let Some(part) = position(&parts, key).map(|at| &parts[at]) else {
         return Ok(text);
     };

@@ -1,9 +1,8 @@
 //! Answers of a host that are mutated: they are read or refused, without panic or hang, and bring nothing that nobody asked for.
 
-use std::fmt::Write as _;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use tasks::push;
 
 use super::{Frame, NONCE, every_kind_of_query, frames, read, run, sample_frames};
 use crate::engine::answers;
@@ -93,8 +92,7 @@ fn stream(answered: &[Frame]) -> String {
         } else {
             format!("@{NONCE} = {encoded}\n")
         };
-        // Writing to a string cannot fail.
-        let _ = write!(
+        push!(
             text,
             "@{NONCE} + {name}\n{part}@{NONCE} - {}\n",
             encoded.len()

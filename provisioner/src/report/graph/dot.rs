@@ -1,11 +1,11 @@
 //! The text of a graph in the DOT language of Graphviz, with every need as a line of its own.
 
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
 
 use tasks::estate::Location;
 use tasks::graph::{Graph, GraphHost};
 use tasks::promise::{NeedKind, Needed};
+use tasks::{push, pushln};
 
 use super::{Marks, Standing};
 use crate::report::text::printable;
@@ -26,13 +26,13 @@ pub fn dot(graph: &Graph, marks: &Marks) -> String {
         if hosts.peek().is_none() {
             continue;
         }
-        let _ = writeln!(
+        pushln!(
             text,
             "  subgraph cluster_{location} {{\n    label={};",
             quoted(location.as_str())
         );
         for host in hosts {
-            let _ = writeln!(text, "    {};", node(host, marks));
+            pushln!(text, "    {};", node(host, marks));
         }
         text.push_str("  }\n");
     }
@@ -45,7 +45,7 @@ pub fn dot(graph: &Graph, marks: &Marks) -> String {
         })
         .collect();
     for name in outside {
-        let _ = writeln!(
+        pushln!(
             text,
             "  {} [label={}, style=dashed];",
             quoted(&format!("outside: {name}")),
@@ -57,7 +57,7 @@ pub fn dot(graph: &Graph, marks: &Marks) -> String {
             Needed::Host(name) => quoted(name),
             Needed::Outside(name) => quoted(&format!("outside: {name}")),
         };
-        let _ = writeln!(
+        pushln!(
             text,
             "  {} -> {to} [label={}, tooltip={}, color={}];",
             quoted(&need.host),
@@ -78,7 +78,7 @@ fn node(host: &GraphHost, marks: &Marks) -> String {
     let label: Vec<_> = label.map(escaped).collect();
     let mut text = format!("{} [label=\"{}\"", quoted(&host.name), label.join("\\n"));
     if let Some(base) = &marks.host_base {
-        let _ = write!(text, ", URL={}", quoted(&format!("{base}{}", host.name)));
+        push!(text, ", URL={}", quoted(&format!("{base}{}", host.name)));
     }
     match marks.standing.get(&host.name) {
         Some(Standing::Good) => text.push_str(", color=\"#12652b\""),

@@ -6,6 +6,7 @@ use maud::{Markup, PreEscaped, html};
 use tasks::estate::Location;
 use tasks::graph::Graph;
 use tasks::promise::NeedKind;
+use tasks::pushln;
 
 use super::folded::{Edge, Node};
 use super::layout::{Band, Curve, LINE, Layout, NAME, PADDING, Rect, Row, TEXT, fitting, width_of};
@@ -26,7 +27,7 @@ const LEGEND: f64 = 48.0;
 pub(super) fn highlights(graph: &Graph) -> String {
     let mut style = String::new();
     for number in 0..graph.hosts.len().min(MOST_HIGHLIGHTS) {
-        let _ = writeln!(
+        pushln!(
             style,
             ".estate:has(.n{number}:hover) .edge:not(.e{number}) {{ opacity: .1; }}"
         );

@@ -4,10 +4,11 @@
 //! the files in which everything that depends on the home directory is written out.
 
 use std::collections::HashMap;
-use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
+
+use tasks::pushln;
 
 use tempfile::TempDir;
 use tokio::process::Command;
@@ -145,12 +146,11 @@ impl Copies {
         ] {
             if file.exists() {
                 let copy = copies.copy(file, home, &folder, 0).map_err(failed)?;
-                // Writing to a string cannot fail.
-                let _ = writeln!(top, "Include {copy}");
+                pushln!(top, "Include {copy}");
             }
         }
         let known = home.join(".ssh/known_hosts").display().to_string();
-        let _ = writeln!(top, "Host *\nUserKnownHostsFile \"{known}\" \"{known}2\"");
+        pushln!(top, "Host *\nUserKnownHostsFile \"{known}\" \"{known}2\"");
         std::fs::write(copies.folder.path().join("config"), top).map_err(failed)?;
         Ok(copies)
     }

@@ -82,7 +82,7 @@ pub(super) fn promises(
         }
     };
     if cx.domain.has_mail() {
-        let server = mail_server(cx, inside).map_err(|mistake| vec![mistake])?;
+        let server = mail_server(cx, inside).map_err(Diagnostic::alone)?;
         // In the office, the firm's own mail servers are those of the office, by short names.
         let office = !cx.on.estate.hosts_with_role("mail_internal").is_empty();
         for label in [IMAP_NAME, SMTP_NAME] {
@@ -108,7 +108,7 @@ pub(super) fn promises(
         }
     }
     if cx.domain.has_mail() {
-        let server = mail_server(cx, inside).map_err(|mistake| vec![mistake])?;
+        let server = mail_server(cx, inside).map_err(Diagnostic::alone)?;
         let exchanger = MailExchanger {
             domain: cx.domain.name().to_string(),
             preference: PREFERENCE,

@@ -3,13 +3,12 @@
 //! Mail needs an account and its password, nothing else. What a role of the host says of an account comes before that, and the
 //! administrator's password is left alone unless the estate has it follow the mailbox's.
 
-use std::fmt::Write as _;
-
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{DomainContext, DomainDeclarations};
 use crate::content::Content;
+use crate::pushln;
 use crate::resource::{Block, Resource, State, User};
 use crate::role::{self, fixed};
 use crate::value::{AccountName, HostPath};
@@ -56,8 +55,7 @@ pub(super) fn resources(cx: &DomainContext<'_>, made: &mut DomainDeclarations) {
             continue;
         };
         if user.name.as_str() != account.as_str() {
-            // Writing to a string cannot fail.
-            let _ = writeln!(aliases, "{}: {account}", user.name);
+            pushln!(aliases, "{}: {account}", user.name);
         }
         let mut person = User::new(account.clone());
         person.password_hash = Some(cx.domain.password_hash(&user.name));

@@ -1,7 +1,5 @@
 //! A domain on the customers' mail server. The formats of the files are those of the host role `mail_external`.
 
-use std::fmt::Write as _;
-
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -14,6 +12,7 @@ use crate::domain::MailUser;
 use crate::estate::Host;
 use crate::input::Input;
 use crate::promise::{self, IMAP_NAME, MailDomain, Promises, SMTP_NAME};
+use crate::pushln;
 use crate::resource::{Directory, File, Resource, Service, Symlink};
 use crate::role::fixed;
 use crate::role::mail_external::{CERTIFICATES, credentials, readable_by};
@@ -119,8 +118,7 @@ fn mailboxes(cx: &DomainContext<'_>, made: &mut DomainDeclarations) {
                 ),
             )]);
         }
-        // Writing to a string cannot fail.
-        let _ = writeln!(names, "{}:", user.name);
+        pushln!(names, "{}:", user.name);
         accounts.push(Segment::Plain(format!("{}@{domain}:", user.name)));
         let hash = cx.domain.password_hash(&user.name);
         accounts.push(Segment::Secret(

@@ -4,7 +4,7 @@ use super::*;
 use crate::estate::parse_bytes;
 
 fn read(yaml: &str) -> Result<OwnCheck, Vec<Diagnostic>> {
-    let node = parse_bytes("check.yml", yaml.as_bytes(), false).map_err(|mistake| vec![mistake])?;
+    let node = parse_bytes("check.yml", yaml.as_bytes(), false).map_err(Diagnostic::alone)?;
     let (key, fields) = &node.entries().unwrap()[0];
     let kind = CHECK_KINDS
         .iter()

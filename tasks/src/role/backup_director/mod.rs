@@ -186,7 +186,7 @@ pub(super) fn promises(
     let variables: Variables = cx.vars.typed("backup_director")?;
     let address = cx.host.address().to_string();
     let console = console_of(cx, &variables, &address, CLIENT_AUTHORITY);
-    let console = console.map_err(|mistake| vec![mistake])?;
+    let console = console.map_err(Diagnostic::alone)?;
     promises.directors.push(Director {
         host: cx.host.name().to_owned(),
         name: variables.backup_director_name,
@@ -335,7 +335,7 @@ fn configuration(
     variables: &Variables,
     database: IpAddr,
 ) -> Result<Content, Vec<Diagnostic>> {
-    let storage = backup::host_of(cx, "backup_storage").map_err(|mistake| vec![mistake])?;
+    let storage = backup::host_of(cx, "backup_storage").map_err(Diagnostic::alone)?;
     let copied = cx.host.has_role("backup_dropbox");
     if copied && storage.name() != cx.host.name() {
         return Err(vec![
@@ -365,7 +365,7 @@ fn configuration(
     let scheduled = variables.backup_director_schedules_active;
     let plan = plan::Plan::new(copied, scheduled, &variables.backup_director_retention);
     let plan = plan.map_err(|problem| vec![problem.into()])?;
-    let monitor = monitor(cx, variables).map_err(|mistake| vec![mistake])?;
+    let monitor = monitor(cx, variables).map_err(Diagnostic::alone)?;
     let main = cx
         .render("backup_director/bacula-dir.conf")
         .set("port", &DIRECTOR_PORT)

@@ -94,7 +94,7 @@ pub(super) struct Schedule {
 
 /// Copies what is in a pool to the next one.
 #[derive(Debug, Serialize)]
-pub(super) struct Copy {
+pub(super) struct CopyJob {
     name: &'static str,
     from: &'static str,
     before: String,
@@ -106,7 +106,7 @@ pub(super) struct Copy {
 pub(super) struct Plan {
     pub(super) pools: Vec<Pool>,
     pub(super) schedules: Vec<Schedule>,
-    pub(super) copies: Vec<Copy>,
+    pub(super) copies: Vec<CopyJob>,
 }
 
 /// A row: name of the job, the pool it copies from, the pool it copies to, when it runs.
@@ -225,12 +225,12 @@ fn schedules(copied: bool) -> Vec<Schedule> {
     schedules
 }
 
-fn copies() -> Result<Vec<Copy>, Inexpressible> {
+fn copies() -> Result<Vec<CopyJob>, Inexpressible> {
     let command = |verb| bacula(&format!("{COMMANDS}/synchronisation {verb} %j"));
     COPIES
         .iter()
         .map(|(name, from, ..)| {
-            Ok(Copy {
+            Ok(CopyJob {
                 name,
                 from,
                 before: command("hold")?,
