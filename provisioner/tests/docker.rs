@@ -17,6 +17,7 @@ use prov::docker::{
     HostState, Mode, ServiceState, TestOptions,
 };
 use tasks::Secret;
+use tasks::estate::{ContainerNetwork, Location};
 use tokio::sync::Mutex;
 
 /// The tests share one estate.
@@ -37,13 +38,17 @@ where
     let engine = Engine::connect()
         .await
         .expect("these tests need a Docker engine");
-    let estate = engine.estate("provtest", "10.99.7.0/24".parse().unwrap());
+    let estate = engine.estate("provtest", network("10.99.7.0/24"));
     estate.down(DownOptions::default(), &quiet).await.unwrap();
     let outcome = tokio::spawn(test(estate.clone())).await;
     estate.down(DownOptions::default(), &quiet).await.unwrap();
     if let Err(failed) = outcome {
         std::panic::resume_unwind(failed.into_panic());
     }
+}
+
+fn network(text: &str) -> ContainerNetwork {
+    text.parse().unwrap()
 }
 
 /// Waits until no other process works on the estate, and keeps others waiting as long as the file is open.
@@ -59,6 +64,7 @@ fn host(name: &str, last: u8, services: &[&str]) -> HostSpec {
     HostSpec {
         name: name.to_owned(),
         address: [10, 99, 7, last].into(),
+        side: Location::Internal,
         release: "bookworm".to_owned(),
         services: services.iter().map(|&service| service.to_owned()).collect(),
         late: Vec::new(),
@@ -229,6 +235,7 @@ async fn an_estate_goes_through_its_life() {
 
 async fn asks_the_estates_dns_server(estate: &EstateContainers) {
     let scope = ClientScope {
+        side: Location::External,
         nameserver: Some([10, 99, 7, 101].into()),
         hosts: Vec::new(),
         search: Some("example".to_owned()),
@@ -432,8 +439,8 @@ async fn what_belongs_to_others_is_not_touched() {
 
         let rival = estate
             .engine()
-            .estate("provrival", "10.99.7.128/25".parse().unwrap());
-        let error = rival.ensure_network().await.unwrap_err();
+            .estate("provrival", network("10.99.7.128/25"));
+        let error = rival.ensure_networks(&|_, _| {}).await.unwrap_err();
         assert!(error.to_string().contains("'prov-provtest'"), "{error}");
         assert!(error.hint().is_some());
     })

@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::diagnostic::Diagnostic;
 use crate::domain::Domains;
 use crate::domain::role::DomainWork;
-use crate::estate::{Estate, Host, Location};
+use crate::estate::{Estate, Host, Location, Networks};
 use crate::promise::{Need, NeedKind, Needed, OpenPort, Promises};
 use crate::role::{HostContext, Inputs, resources};
 use crate::template::Templates;
@@ -85,7 +85,7 @@ impl Graph {
         let used = used.filter(|role| estate.hosts().iter().any(|host| role.is_on(host)));
         let graph = Self {
             estate: estate.name().to_owned(),
-            network: estate.network().map(|network| network.net().to_string()),
+            network: estate.networks().map(Networks::in_words),
             hosts: estate
                 .hosts()
                 .iter()

@@ -7,6 +7,7 @@ mod address;
 mod mode;
 mod network;
 mod path;
+mod port;
 mod system;
 mod timespan;
 
@@ -20,6 +21,7 @@ pub use mode::Mode;
 pub use network::Network;
 pub(crate) use path::FileName;
 pub use path::HostPath;
+pub use port::{Port, Protocol};
 pub use system::{
     AlternativeName, LocaleName, ModuleName, NftTable, SysctlKey, TimeZone, UnitName,
 };

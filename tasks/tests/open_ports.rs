@@ -95,10 +95,13 @@ fn check(page: &str, variables: &str) -> String {
 
 /// Gives the rules of a host's firewall.
 fn rules(host: &str, page: &str, variables: &str) -> String {
-    let sources = sources(page, variables);
-    let estate = Estate::load(&sources, &[]).unwrap();
-    let templates = Templates::load(&sources).ok().unwrap();
-    let inputs = inputs(&sources);
+    rules_of(host, &sources(page, variables))
+}
+
+fn rules_of(host: &str, sources: &Sources) -> String {
+    let estate = Estate::load(sources, &[]).unwrap();
+    let templates = Templates::load(sources).ok().unwrap();
+    let inputs = inputs(sources);
     let host = estate.host(host).unwrap();
     let context = HostContext::new(&estate, host, &inputs, &templates);
     let declared = role::resources(&context).unwrap();
@@ -214,4 +217,28 @@ fn a_role_that_asks_for_the_ports_is_not_asked_for_its_own() {
         told[0].message.contains("resources and checks alone"),
         "{told:?}"
     );
+}
+
+#[test]
+fn between_two_networks_a_host_outside_lets_the_router_in_for_the_office() {
+    let inventory = "\
+name: e
+containers:
+  networks: {internal: 10.0.0.0/24, external: 10.0.1.0/24}
+  router: {internal: 10.0.0.100, external: 10.0.1.100}
+hosts:
+  ns: {address: 10.0.0.105, location: internal}
+  web: {address: 10.0.1.107, location: external}
+roles: {firewall: all, page: all}
+";
+    let page = "summary: x\nchecks:\n  - tcp: {port: 8086}\n    to: [ns, web]\n  - tcp: {port: 8081}\n    from: inside\n";
+    let sources = Sources::new("e")
+        .with("estate.yml", inventory)
+        .with("roles/page/role.yml", page);
+    let outside = rules_of("web", &sources);
+    assert!(outside.contains("10.0.1.100"), "{outside}");
+    assert!(!outside.contains("10.0.0.105"), "{outside}");
+    let inside = rules_of("ns", &sources);
+    assert!(inside.contains("10.0.0.105"), "{inside}");
+    assert!(!inside.contains("10.0.1.100"), "{inside}");
 }

@@ -124,6 +124,8 @@ pub struct Estate {
     number: u8,
     hosts: Vec<(String, &'static str)>,
     password: String,
+    /// Each side has a network of its own.
+    divided: bool,
     /// Keeps the number until the estate is down.
     _claim: File,
 }
@@ -156,6 +158,7 @@ impl Estate {
                 .map(|(host, at)| ((*host).to_owned(), *at))
                 .collect(),
             password: secret(),
+            divided: false,
             _claim: claim,
         };
         estate.inventory("");
@@ -395,7 +398,40 @@ impl Estate {
         let Some(index) = index else {
             panic!("the test has no host {host}");
         };
-        format!("10.97.{}.{}", self.number, 101 + index)
+        let is_outside = self.divided && self.hosts[index].1 == "external";
+        let first = if is_outside { 201 } else { 101 };
+        format!("10.97.{}.{}", self.number, first + index)
+    }
+
+    /// Makes an estate with these hosts, each side of which has a network of its own, and ports that its router forwards; nothing of it
+    /// is in Docker yet.
+    #[must_use]
+    pub fn divided(hosts: &[(&str, &'static str)], forwards: &str, more: &str) -> Self {
+        let mut estate = Self::located(hosts);
+        estate.divide(forwards, more);
+        estate
+    }
+
+    /// Writes `estate.yml` with a network for each side.
+    pub fn divide(&mut self, forwards: &str, more: &str) {
+        self.divided = true;
+        self.inventory(more);
+        let path = self.path("estate/estate.yml");
+        let text = must(fs::read_to_string(&path), "reading estate.yml");
+        let (network, number) = (format!("network: 10.97.{}.0/24", self.number), self.number);
+        let networks = format!(
+            "networks: {{internal: 10.97.{number}.0/25, external: 10.97.{number}.128/25}}, router: {{internal: {}, external: {}, forwards: {forwards}}}",
+            self.router("internal"),
+            self.router("external")
+        );
+        self.write("estate.yml", &text.replace(&network, &networks));
+    }
+
+    /// Gives the router's address at a side.
+    #[must_use]
+    pub fn router(&self, side: &str) -> String {
+        let last = if side == "external" { 254 } else { 126 };
+        format!("10.97.{}.{last}", self.number)
     }
 
     /// Gives the name of a host's container.

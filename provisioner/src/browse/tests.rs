@@ -13,7 +13,7 @@ use super::*;
 /// An address of the loopback that is no host's.
 const ELSEWHERE: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 9);
 
-/// A way to one host at 127.0.0.2, and what a name server there says of all names.
+/// A way to one host at 127.0.1.2, and what a name server there says of all names.
 struct World {
     way: Arc<Way>,
     port: u16,
@@ -23,7 +23,7 @@ struct World {
 impl World {
     /// Makes a host that answers every connection with this, after it has read something, and ends it.
     async fn of(answer: &'static str, name: Option<Ipv4Addr>) -> Self {
-        let at = Ipv4Addr::new(127, 0, 0, 2);
+        let at = Ipv4Addr::new(127, 0, 1, 2);
         let listener = TcpListener::bind((at, 0)).await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let asked = Arc::<Mutex<Vec<String>>>::default();
@@ -62,8 +62,8 @@ impl World {
                 known: BTreeMap::new(),
                 name_server: Some(at),
                 search: None,
+                networks: vec!["127.0.1.0/24".parse().unwrap()],
             },
-            from: Ipv4Addr::new(127, 0, 0, 3),
             name_port,
         };
         Self {
@@ -74,7 +74,7 @@ impl World {
     }
 
     async fn web(answer: &'static str) -> Self {
-        Self::of(answer, Some(Ipv4Addr::new(127, 0, 0, 2))).await
+        Self::of(answer, Some(Ipv4Addr::new(127, 0, 1, 2))).await
     }
 
     fn open(&self) -> DuplexStream {
@@ -126,7 +126,7 @@ async fn a_page_is_fetched_by_its_address_whatever_the_header_says() {
     assert!(!answer.contains("X-Own"), "{answer}");
     let heard = world.heard().concat();
     assert!(
-        heard.starts_with("127.0.0.3 GET /a?b HTTP/1.1\r\n"),
+        heard.starts_with("127.0.1.1 GET /a?b HTTP/1.1\r\n"),
         "{heard}"
     );
     assert!(
@@ -152,7 +152,7 @@ async fn a_connection_is_handed_on_as_it_is() {
         .await;
     assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
     assert!(answer.ends_with("\r\n\r\nanything"), "{answer}");
-    assert_eq!(world.heard(), ["127.0.0.3 \x16\x03"]);
+    assert_eq!(world.heard(), ["127.0.1.1 \x16\x03"]);
 }
 
 #[tokio::test]
@@ -166,7 +166,7 @@ async fn socks_leads_to_a_name() {
         answer,
         b"\x05\x00\x05\x00\x00\x01\x00\x00\x00\x00\x00\x00anything"
     );
-    assert_eq!(world.heard(), ["127.0.0.3 EHLO"]);
+    assert_eq!(world.heard(), ["127.0.1.1 EHLO"]);
     assert_eq!(world.say(b"\x05\x01\x02").await, b"\x05\xff");
 }
 

@@ -27,8 +27,6 @@ const ANSWER: usize = 512;
 pub(crate) struct Way {
     /// The hosts.
     pub(crate) realm: Realm,
-    /// This machine's address in their network.
-    pub(crate) from: Ipv4Addr,
     /// The port of name servers.
     pub(crate) name_port: u16,
 }
@@ -55,12 +53,19 @@ impl Way {
 
     async fn reach(&self, address: Ipv4Addr, port: u16) -> io::Result<TcpStream> {
         let socket = TcpSocket::new_v4()?;
-        socket.bind(SocketAddrV4::new(self.from, 0).into())?;
+        socket.bind(self.machine(address)?.into())?;
         let stream = socket
             .connect(SocketAddrV4::new(address, port).into())
             .await?;
         stream.set_nodelay(true)?;
         Ok(stream)
+    }
+
+    /// Gives this machine's address in the network of a host; where that network is gone, nothing can be bound to it.
+    fn machine(&self, address: Ipv4Addr) -> io::Result<SocketAddrV4> {
+        let own = self.realm.machine(address);
+        let own = own.ok_or(io::ErrorKind::AddrNotAvailable)?;
+        Ok(SocketAddrV4::new(own, 0))
     }
 
     /// Finds the address of a name.
@@ -95,7 +100,7 @@ impl Way {
         let Some(question) = question(number, name) else {
             return Ok(Vec::new());
         };
-        let socket = UdpSocket::bind(SocketAddrV4::new(self.from, 0)).await?;
+        let socket = UdpSocket::bind(self.machine(server)?).await?;
         socket.connect((server, self.name_port)).await?;
         socket.send(&question).await?;
         let mut answer = [0; ANSWER];

@@ -78,7 +78,7 @@ impl App {
             ..
         } = loaded;
         let inputs = Inputs {
-            container_host_resolvers: if estate.network().is_some() {
+            container_host_resolvers: if estate.networks().is_some() {
                 host_resolvers()?
             } else {
                 Vec::new()
@@ -139,12 +139,15 @@ impl App {
 
     /// Gives the same; an error says what is done on servers instead.
     pub(super) async fn containers_or(&self, instead: &str) -> Result<EstateContainers, Problem> {
-        let Some(network) = self.estate.network() else {
+        let Some(networks) = self.estate.networks() else {
             return Err(self.not_containers(instead));
         };
         let engine = self.engine.get_or_try_init(Engine::connect).await?;
-        let containers = engine.estate(self.estate.name(), network);
-        Ok(containers.with_init(self.estate.init()))
+        let containers = engine.estate(self.estate.name(), networks.clone());
+        let release = self.estate.client_release(None).codename();
+        Ok(containers
+            .with_init(self.estate.init())
+            .with_router_release(release))
     }
 
     /// Says that hosts are servers, and what is done there instead.

@@ -17,7 +17,7 @@ use crate::report::text::Tense;
 impl App {
     /// Gives the phase of plain applying: containers keep some things for completion, servers do not.
     pub(super) fn phase(&self) -> Phase {
-        if self.estate.network().is_some() {
+        if self.estate.networks().is_some() {
             Phase::Apply
         } else {
             Phase::Completion

@@ -509,7 +509,7 @@ pub(super) struct Reports {
 #[derive(Debug, Args)]
 pub(super) struct Client {
     /// Run this client
-    #[arg(value_parser = ["bconsole", "cadaver", "chromium", "curl", "dig", "lynx", "mutt", "openssl", "swaks", "vantage"])]
+    #[arg(value_parser = ["bconsole", "cadaver", "chromium", "curl", "dig", "lynx", "mutt", "openssl", "swaks", "traceroute", "vantage"])]
     pub(super) name: String,
     /// Hand these to the client; the first is the scope, internal (or inside) or external (or outside), which `cadaver` and
     /// `swaks` need not be told; `mutt` is told an address and a scope, `swaks` whom to write to. Among servers there are

@@ -39,7 +39,7 @@ const LOOK: Duration = Duration::from_secs(1);
 const LOOKS: u32 = 4;
 
 pub(super) async fn run(app: &App, options: &Browse) -> Result<u8, Problem> {
-    if app.estate.network().is_none() {
+    if app.estate.networks().is_none() {
         return Err(app.not_containers(SERVERS));
     }
     if !app.for_people() {
@@ -113,19 +113,16 @@ fn must_run(app: &App, realm: &Realm, running: &BTreeSet<String>) -> Result<(), 
 
 async fn listen(app: &App, options: &Browse, realm: Realm) -> Result<Proxy, Problem> {
     let failed = |cause: String, hint: &str| Problem::Failed(Failure::new(cause, hint));
-    let Some(network) = app.estate.network() else {
-        return Err(app.not_containers(SERVERS));
-    };
-    let from = network.gateway();
-    // Bound for nothing but to learn whether the containers' network is one of this machine.
-    if let Err(error) = std::net::UdpSocket::bind((from, 0)) {
-        return Err(failed(
-            format!(
-                "this machine is not in the network {} of the estate's containers: {error}",
-                network.net()
-            ),
-            "run it on the machine of the Docker engine, as root's engine makes a network there",
-        ));
+    // Bound for nothing but to learn whether the containers' networks are of this machine.
+    for network in &realm.networks {
+        if let Err(error) = std::net::UdpSocket::bind((network.gateway(), 0)) {
+            return Err(failed(
+                format!(
+                    "this machine is not in the network {network} of the estate's containers: {error}"
+                ),
+                "run it on the machine of the Docker engine, as root's engine makes a network there",
+            ));
+        }
     }
     if !knows_callers().await {
         return Err(failed(
@@ -147,7 +144,6 @@ async fn listen(app: &App, options: &Browse, realm: Realm) -> Result<Proxy, Prob
     });
     let way = Way {
         realm,
-        from,
         name_port: NAMES,
     };
     Proxy::listen(options.port, way, callers, told)
@@ -174,7 +170,7 @@ async fn ended(containers: &EstateContainers) -> Result<(), Problem> {
         tokio::time::sleep(LOOK).await;
         let listed = containers.list().await;
         let runs = |it: &crate::docker::HostStatus| {
-            it.mode != Mode::StandIn && matches!(it.state, HostState::Running | HostState::Paused)
+            it.mode.is_host() && matches!(it.state, HostState::Running | HostState::Paused)
         };
         if matches!(&listed, Ok(hosts) if hosts.iter().any(runs)) {
             missed = 0;

@@ -13,7 +13,7 @@ use super::scope::{self, Scopes};
 use crate::report::problem::{Problem, exit};
 
 pub(super) async fn run(app: &App, options: &Client) -> Result<u8, Problem> {
-    if app.estate.network().is_none() {
+    if app.estate.networks().is_none() {
         return servers::run(app, options).await;
     }
     let scopes = Scopes::of(app);

@@ -84,6 +84,7 @@ fn spec(app: &App, host: &Host) -> Result<HostSpec, Problem> {
     Ok(HostSpec {
         name: host.name().to_owned(),
         address,
+        side: host.location(),
         release: host.release().codename().to_owned(),
         services: names(&services),
         late: names(&late),

@@ -132,7 +132,7 @@ pub(super) async fn phase(app: &App, hosts: &[&Host]) -> Result<Phase, Problem> 
 
 /// Names the containers in deploy mode.
 async fn in_deploy_mode<'h>(app: &App, hosts: &[&'h Host]) -> Result<Vec<&'h str>, Problem> {
-    if app.estate.network().is_none() {
+    if app.estate.networks().is_none() {
         return Ok(Vec::new());
     }
     let all = app.containers().await?.list().await?;

@@ -18,7 +18,7 @@ pub(super) async fn run(app: &App, options: &Dropbox) -> Result<u8, Problem> {
         ));
     };
     let command = [COMMAND, options.action.word()];
-    let code = if app.estate.network().is_some() {
+    let code = if app.estate.networks().is_some() {
         let argv = command.map(str::to_owned);
         let containers = app.containers().await?;
         containers.exec_interactive(host.name(), &argv).await?

@@ -91,7 +91,7 @@ fn job(
         exports: Vec::new(),
         secrets: secrets.into_iter().collect(),
         insisted,
-        guards: app.estate.network().is_none() && !app.global.unguarded,
+        guards: app.estate.networks().is_none() && !app.global.unguarded,
         show_private: app.global.show_private,
     })
 }
@@ -391,7 +391,7 @@ pub(super) fn still_deferred(app: &App, outcome: &RunOutcome) -> Option<Failure>
         .collect();
     let failure = Failure::new(
         "some things are still deferred",
-        if app.estate.network().is_some() {
+        if app.estate.networks().is_some() {
             "start the services with `prov test`, then run `prov complete` again"
         } else {
             "see to what each of them waits for, then run the same command again"

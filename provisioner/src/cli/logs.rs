@@ -66,7 +66,7 @@ pub(super) async fn run(app: &App, options: &Logs) -> Result<u8, Problem> {
         .map(str::len);
     let width = width.max().unwrap_or(0);
     let shown = |host: &str, line: &Line| show(app.json(), width, host, line);
-    if app.estate.network().is_none() {
+    if app.estate.networks().is_none() {
         let hosts: Vec<_> = chosen.iter().map(|one| one.host).collect();
         let targets = app.targets(&hosts).await?;
         let targets = targets.into_iter().map(|(_, target)| target);

@@ -39,7 +39,7 @@ async fn testbed(app: &App, scopes: &Scopes<'_>) -> Result<Testbed, Problem> {
 impl Rehearsal {
     /// Leaves a message, an event, a post and a backup, and sees that they are there.
     pub(super) async fn begin(app: &App, hosts: &[&Host]) -> Result<Self, Problem> {
-        if app.estate.network().is_none() {
+        if app.estate.networks().is_none() {
             return Err(Problem::usage(
                 "a rehearsal needs containers, and the hosts of this estate are servers",
                 "rehearse with an estate of the same roles whose estate.yml has `containers`",

@@ -160,7 +160,7 @@ impl Care {
                 outcome.failed.get_or_insert(failure);
             }
         };
-        if self.reboot && app.estate.network().is_none() && !well.is_empty() {
+        if self.reboot && app.estate.networks().is_none() && !well.is_empty() {
             let reboots = Reboots::of(app, &well, false).await?;
             for (host, failure) in reboots.carry_out(app).await {
                 fail(&host, failure);

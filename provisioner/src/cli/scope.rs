@@ -15,8 +15,9 @@ use crate::report::problem::Problem;
 /// The client that speaks the director's own protocol, in which it finds its password in a file.
 const CONSOLE: &str = "bconsole";
 
-/// The client with the programs for checks of roles of an estate's own, which need no name server.
-const VANTAGE: &str = "vantage";
+/// The clients that are of use without a name server, too: the one with the programs for checks of roles of an estate's own, and the
+/// one that shows the way to an address.
+const NAMELESS: [&str; 2] = ["vantage", "traceroute"];
 
 /// What an estate promises, as far as it can be told.
 pub(super) struct Scopes<'a> {
@@ -50,7 +51,9 @@ impl<'a> Scopes<'a> {
     pub(super) fn client(&self, client: &str, location: Location) -> Result<ClientScope, Problem> {
         match client {
             CONSOLE => self.console(location),
-            VANTAGE if self.name_server(location).is_none() => Ok(self.without_names(location)),
+            _ if NAMELESS.contains(&client) && self.name_server(location).is_none() => {
+                Ok(self.without_names(location))
+            }
             _ => self.scope(location, None),
         }
     }
@@ -107,7 +110,7 @@ impl<'a> Scopes<'a> {
         let hint = "give a host the role dns and set its 'dns_group'";
         let server = self.name_server(location);
         let (server, nameserver) = self.found(server, (&missing, hint))?;
-        let mut scope = self.bare(speaks_to);
+        let mut scope = self.bare(location, speaks_to);
         scope.nameserver = Some(nameserver);
         scope.search = Some(server.home_domain.clone());
         Ok(scope)
@@ -115,15 +118,11 @@ impl<'a> Scopes<'a> {
 
     /// Describes where a client stands that knows hosts by their names alone, those of its own side and of the Internet.
     fn without_names(&self, location: Location) -> ClientScope {
-        let hosts = self.app.estate.hosts().iter();
-        let known = hosts.filter(|host| match location {
-            Location::Internal => true,
-            Location::External => host.location() == Location::External,
-        });
-        let hosts = known.map(|host| (host.name().to_owned(), host.address()));
+        let known = self.app.estate.known_from(location);
+        let hosts = known.map(|(host, address)| (host.name().to_owned(), address));
         ClientScope {
             hosts: hosts.collect(),
-            ..self.bare(None)
+            ..self.bare(location, None)
         }
     }
 
@@ -140,9 +139,10 @@ impl<'a> Scopes<'a> {
     }
 
     /// Describes a client that knows no names, and trusts the estate's authority.
-    fn bare(&self, speaks_to: Option<&Host>) -> ClientScope {
+    fn bare(&self, location: Location, speaks_to: Option<&Host>) -> ClientScope {
         let release = self.app.estate.client_release(speaks_to);
         let mut scope = ClientScope {
+            side: location,
             nameserver: None,
             hosts: Vec::new(),
             search: None,

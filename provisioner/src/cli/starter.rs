@@ -172,12 +172,14 @@ fn host(
         Some(word) => super::scope::location(word)?,
         None => Location::Internal,
     };
-    let address = address.or_else(|| free_address(&estate)).ok_or_else(|| {
-        Problem::usage(
-            format!("nobody knows the address of '{name}'"),
-            "say it with --address ADDRESS",
-        )
-    })?;
+    let address = address
+        .or_else(|| free_address(&estate, location))
+        .ok_or_else(|| {
+            Problem::usage(
+                format!("nobody knows the address of '{name}'"),
+                "say it with --address ADDRESS",
+            )
+        })?;
     let path = global.estate.join("estate.yml");
     let before = fs::read_to_string(&path)
         .map_err(|error| Problem::file("read", &path, &error, "see that you may read it"))?;
@@ -209,12 +211,13 @@ fn host(
     Ok(())
 }
 
-/// Finds the address after the last one of the estate's containers.
-fn free_address(estate: &Estate) -> Option<IpAddr> {
-    estate.network()?;
+/// Finds the address after the last one of the estate's containers, where each side has a network after the last one there.
+fn free_address(estate: &Estate, location: Location) -> Option<IpAddr> {
+    let networks = estate.networks()?;
     let last = estate
         .hosts()
         .iter()
+        .filter(|host| networks.sides().is_none() || host.location() == location)
         .filter_map(|host| match host.address() {
             IpAddr::V4(address) => Some(address),
             IpAddr::V6(_) => None,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use futures_util::future::join_all;
 use serde_json::json;
 use tasks::domain::role::DomainWork;
-use tasks::estate::{Host, Init};
+use tasks::estate::{Host, Init, ROUTER};
 use tasks::health::{Watched, backup_of};
 use tasks::probe::{BackupFact, Catalogue, Facts, Query, QuerySet};
 use tasks::promise::{Director, Promises};
@@ -23,7 +23,7 @@ use crate::report::style::{self, paint};
 use crate::report::text::seconds;
 
 pub(super) async fn run(app: &App, options: &Status) -> Result<u8, Problem> {
-    if app.estate.network().is_some() {
+    if app.estate.networks().is_some() {
         return containers(app, &options.names).await;
     }
     let hosts = app.named(&options.names)?;
@@ -150,6 +150,9 @@ async fn containers(app: &App, options: &Names) -> Result<u8, Problem> {
     let (hosts, stand_ins) = app.named_with_stand_ins(options)?;
     let containers = app.containers().await?;
     let all = containers.list().await?;
+    let is_everything = options.names.is_empty() && app.global.limit.is_none();
+    let router = app.estate.sides().filter(|_| is_everything);
+    let router = router.map(|_| all.iter().find(|status| status.mode == Mode::Router));
     let specs = match app.estate.init() {
         Init::Runit => Vec::new(),
         Init::Systemd => specs(app, &hosts)?,
@@ -200,7 +203,15 @@ async fn containers(app: &App, options: &Names) -> Result<u8, Problem> {
                 })
             })
             .collect();
-        jsonln!("{:#}", json!({ "hosts": hosts, "stand_ins": stand_ins }));
+        let mut told = json!({ "hosts": hosts, "stand_ins": stand_ins });
+        if let Some(found) = router {
+            told["router"] = json!({
+                "running": found.is_some_and(|status| status.state == HostState::Running),
+                "address": found.and_then(|status| status.address),
+                "since": found.map(|status| status.since.clone()),
+            });
+        }
+        jsonln!("{told:#}");
         return Ok(exit::DONE);
     }
     for (host, found, services) in rows {
@@ -214,6 +225,9 @@ async fn containers(app: &App, options: &Names) -> Result<u8, Problem> {
     for stand_in in stand_ins {
         let found = all.iter().find(|status| status.host == stand_in.name());
         container(stand_in.name(), found);
+    }
+    if let Some(found) = router {
+        container(ROUTER, found);
     }
     Ok(exit::DONE)
 }

@@ -23,7 +23,7 @@ impl App {
         &self,
         hosts: &[&Host],
     ) -> Result<Vec<(String, Result<Target, Failure>)>, Problem> {
-        if self.estate.network().is_none() {
+        if self.estate.networks().is_none() {
             let target = async |host: &&Host| (host.name().to_owned(), self.server(host).await);
             return Ok(join_all(hosts.iter().map(target)).await);
         }

@@ -242,7 +242,7 @@ impl Upgrading<'_> {
     }
 
     async fn reboot(&mut self, group: &mut Group<'_>) -> Result<(), Problem> {
-        if self.app.estate.network().is_some() {
+        if self.app.estate.networks().is_some() {
             if !self.app.json() {
                 outln!("containers have no kernel of their own: nothing is started again");
             }

@@ -137,7 +137,7 @@ async fn results(
     // While this is held, Ctrl-C ends nothing by itself: clients that are being opened are closed again.
     let _stop = signals::stop_when_asked();
     let scopes = Scopes::of(app);
-    let ground = match app.estate.network() {
+    let ground = match app.estate.networks() {
         Some(_) => Ground::Containers,
         None => Ground::Servers(servers::gather(app).await?),
     };
@@ -417,7 +417,7 @@ fn finish(app: &App, checks: &[Check], without: &[NotChecked], elapsed: Duration
     match app.global.output {
         Output::Json => {
             let mut results = json(checks, elapsed);
-            if app.estate.network().is_none() {
+            if app.estate.networks().is_none() {
                 results["not_checked"] = json!(without);
             }
             jsonln!("{results:#}");

@@ -31,7 +31,7 @@ pub(super) async fn broken(
             broken.insert(host.host.clone(), found);
         }
     }
-    if app.estate.network().is_none() || phase != Phase::Completion {
+    if app.estate.networks().is_none() || phase != Phase::Completion {
         return Ok(broken);
     }
     let concerned = |subject: &str| -> Vec<&str> {

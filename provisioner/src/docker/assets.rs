@@ -133,6 +133,21 @@ pub(super) const SYSTEMD: &[Asset] = &[file!(0o644, "Dockerfile", "systemd/Docke
 /// The main process of such a container until systemd takes its place.
 const BOOT: Asset = file!(0o755, "files/usr/local/lib/prov/boot", "systemd/boot");
 
+/// What is between the two networks of an estate.
+pub(super) const ROUTER: &[Asset] = &[
+    file!(0o644, "Dockerfile", "router/Dockerfile"),
+    file!(
+        0o755,
+        "files/usr/local/lib/prov/router/serve",
+        "router/serve"
+    ),
+    file!(
+        0o755,
+        "files/usr/local/lib/prov/router/check",
+        "router/check"
+    ),
+];
+
 /// The services that test mode can run.
 pub(super) const SERVICES: &[Service] = &[
     service!("apache2"),
@@ -215,6 +230,11 @@ pub(super) const CLIENTS: &[ClientImage] = &[
         name: "swaks",
         program: "swaks",
         files: &[file!(0o644, "Dockerfile", "clients/swaks/Dockerfile")],
+    },
+    ClientImage {
+        name: "traceroute",
+        program: "traceroute",
+        files: &[file!(0o644, "Dockerfile", "clients/traceroute/Dockerfile")],
     },
     ClientImage {
         name: "vantage",
@@ -424,6 +444,15 @@ mod tests {
             .map(|file| file.path.rsplit('/').next().unwrap().to_owned())
             .collect();
         assert_eq!(embedded, folders("systemd"));
+    }
+
+    #[test]
+    fn every_file_of_the_router_is_embedded() {
+        let embedded: BTreeSet<_> = ROUTER
+            .iter()
+            .map(|file| file.path.rsplit('/').next().unwrap().to_owned())
+            .collect();
+        assert_eq!(embedded, folders("router"));
     }
 
     #[test]

@@ -16,6 +16,7 @@ use bollard::{
 };
 use futures_util::StreamExt;
 use tasks::content::Content;
+use tasks::estate::Location;
 
 use super::{
     DockerError, EstateContainers, ExecOutput, Mode, Progress,
@@ -46,6 +47,8 @@ const TRUST: [&str; 3] = [
 /// Describes where a client stands: which DNS server it asks, and how.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClientScope {
+    /// On which side it is, which decides in which network.
+    pub side: Location,
     /// The DNS server; without one, only `hosts` are known.
     pub nameserver: Option<Ipv4Addr>,
     /// Names that are known without asking, with their addresses.
@@ -96,7 +99,7 @@ impl EstateContainers {
             .engine
             .client_image(client, &scope.release, progress)
             .await?;
-        self.ensure_network().await?;
+        self.ensure_networks(progress).await?;
         let terminal = Terminal::of_process();
         let body = ContainerCreateBody {
             entrypoint: Some(vec![format!("{LIB}/client"), client.program.to_owned()]),
@@ -130,7 +133,7 @@ impl EstateContainers {
             .engine
             .client_image(client, &scope.release, progress)
             .await?;
-        self.ensure_network().await?;
+        self.ensure_networks(progress).await?;
         let body = ContainerCreateBody {
             entrypoint: Some(vec!["sleep".to_owned(), SESSION_SECONDS.to_owned()]),
             ..ContainerCreateBody::default()
@@ -187,12 +190,12 @@ impl EstateContainers {
                 (label::SERVICES, ""),
             ])),
             host_config: Some(HostConfig {
-                network_mode: Some(self.network_name()),
+                network_mode: Some(self.network_name(scope.side)),
                 auto_remove: Some(true),
                 extra_hosts: Some(known.collect()),
                 ..HostConfig::default()
             }),
-            networking_config: Some(self.endpoint(None)),
+            networking_config: Some(self.endpoint(scope.side, None)),
             ..body
         };
         let created =

@@ -13,7 +13,10 @@ use bollard::{
         CreateContainerOptionsBuilder, ListContainersOptionsBuilder, RemoveContainerOptionsBuilder,
     },
 };
-use tasks::{Secret, estate::Init};
+use tasks::{
+    Secret,
+    estate::{Init, Location},
+};
 
 use super::{
     DockerError, EstateContainers,
@@ -47,6 +50,8 @@ pub struct HostSpec {
     pub name: String,
     /// Its fixed address.
     pub address: Ipv4Addr,
+    /// On which side it is, which decides in which network.
+    pub side: Location,
     /// Its Debian release, such as `bookworm`.
     pub release: String,
     /// The services that test mode runs, as those under `docker/services` or `definitions` say, or the unit that a package
@@ -98,6 +103,8 @@ pub enum Mode {
     Client,
     /// Something that behaves like a service of the outside world.
     StandIn,
+    /// What is between two networks.
+    Router,
 }
 
 impl Mode {
@@ -109,13 +116,29 @@ impl Mode {
             Self::Test => "test",
             Self::Client => "client",
             Self::StandIn => "stand-in",
+            Self::Router => "router",
+        }
+    }
+
+    /// Tells whether it is what a host of the estate runs.
+    #[must_use]
+    pub const fn is_host(self) -> bool {
+        match self {
+            Self::Deploy | Self::Test => true,
+            Self::Client | Self::StandIn | Self::Router => false,
         }
     }
 
     pub(super) fn parse(text: &str) -> Option<Self> {
-        [Self::Deploy, Self::Test, Self::Client, Self::StandIn]
-            .into_iter()
-            .find(|mode| mode.as_str() == text)
+        [
+            Self::Deploy,
+            Self::Test,
+            Self::Client,
+            Self::StandIn,
+            Self::Router,
+        ]
+        .into_iter()
+        .find(|mode| mode.as_str() == text)
     }
 }
 
@@ -176,11 +199,11 @@ impl EstateContainers {
     ) -> Result<String, DockerError> {
         let services = match mode {
             Mode::Test => host.supervised(self.init),
-            Mode::Deploy | Mode::Client | Mode::StandIn => Vec::new(),
+            Mode::Deploy | Mode::Client | Mode::StandIn | Mode::Router => Vec::new(),
         };
         let config = HostConfig {
             mounts: Some(self.volumes(host).await?),
-            network_mode: Some(self.network_name()),
+            network_mode: Some(self.network_name(host.side)),
             ..HostConfig::default()
         };
         // Empty at every start, as on a server. The supervisor runs scripts from there.
@@ -198,7 +221,7 @@ impl EstateContainers {
                 rights::STOP_SIGNAL,
                 rights::with_rights(with_run),
             ),
-            (Mode::Deploy | Mode::Client | Mode::StandIn, _) => {
+            (Mode::Deploy | Mode::Client | Mode::StandIn | Mode::Router, _) => {
                 (format!("{LIB}/deploy"), services, "SIGTERM", config)
             }
         };
@@ -220,7 +243,7 @@ impl EstateContainers {
             stop_signal: Some(stop_signal.to_owned()),
             stop_timeout: Some(i64::from(STOP_SECONDS)),
             host_config: Some(host_config),
-            networking_config: Some(self.endpoint(Some(host.address))),
+            networking_config: Some(self.endpoint(host.side, Some(host.address))),
             ..ContainerCreateBody::default()
         };
         self.create_named(name, body).await
@@ -261,17 +284,13 @@ impl EstateContainers {
         })
     }
 
-    /// Describes the connection to the estate's network.
-    pub(super) fn endpoint(&self, address: Option<Ipv4Addr>) -> NetworkingConfig {
-        let settings = EndpointSettings {
-            ipam_config: address.map(|address| EndpointIpamConfig {
-                ipv4_address: Some(address.to_string()),
-                ..EndpointIpamConfig::default()
-            }),
-            ..EndpointSettings::default()
-        };
+    /// Describes the connection to the network of a side.
+    pub(super) fn endpoint(&self, side: Location, address: Option<Ipv4Addr>) -> NetworkingConfig {
         NetworkingConfig {
-            endpoints_config: Some(HashMap::from([(self.network_name(), settings)])),
+            endpoints_config: Some(HashMap::from([(
+                self.network_name(side),
+                settings(address),
+            )])),
         }
     }
 
@@ -371,6 +390,17 @@ impl EstateContainers {
             name: name.to_owned(),
             estate: self.estate.clone(),
         })
+    }
+}
+
+/// Describes a connection to a network, with a fixed address or one that the engine chooses.
+pub(super) fn settings(address: Option<Ipv4Addr>) -> EndpointSettings {
+    EndpointSettings {
+        ipam_config: address.map(|address| EndpointIpamConfig {
+            ipv4_address: Some(address.to_string()),
+            ..EndpointIpamConfig::default()
+        }),
+        ..EndpointSettings::default()
     }
 }
 

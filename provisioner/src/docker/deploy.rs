@@ -55,7 +55,7 @@ impl EstateContainers {
         let images = self.host_images(hosts, progress).await?;
         let tried: Vec<_> = images.values().map(String::as_str).collect();
         Box::pin(self.try_init(&tried)).await?;
-        self.ensure_network().await?;
+        self.ensure_networks(progress).await?;
         let work = hosts.iter().map(|host| {
             let image = images.get(&host.release).map_or("", String::as_str);
             let deployed = self.deploy_one(host, image, options, progress);

@@ -10,7 +10,7 @@ use std::{
 use bollard::Docker;
 use futures_util::{StreamExt, future::BoxFuture, stream};
 
-use tasks::estate::{ContainerNetwork, Init};
+use tasks::estate::{Init, Networks};
 
 use super::DockerError;
 use super::choice::{Choice, Surroundings, must_be_roots};
@@ -98,14 +98,19 @@ impl Engine {
         turn.lock_owned().await
     }
 
-    /// Binds an estate's name and subnet to the engine.
+    /// Binds an estate's name and networks to the engine.
     #[must_use]
-    pub fn estate(&self, name: impl Into<String>, subnet: ContainerNetwork) -> EstateContainers {
+    pub fn estate(
+        &self,
+        name: impl Into<String>,
+        networks: impl Into<Networks>,
+    ) -> EstateContainers {
         EstateContainers {
             engine: self.clone(),
             estate: name.into(),
-            subnet,
+            networks: networks.into(),
             init: Init::default(),
+            router_release: tasks::release::Release::default().codename().to_owned(),
         }
     }
 }
@@ -115,8 +120,9 @@ impl Engine {
 pub struct EstateContainers {
     pub(super) engine: Engine,
     pub(super) estate: String,
-    pub(super) subnet: ContainerNetwork,
+    pub(super) networks: Networks,
     pub(super) init: Init,
+    pub(super) router_release: String,
 }
 
 impl EstateContainers {
@@ -124,6 +130,13 @@ impl EstateContainers {
     #[must_use]
     pub fn with_init(mut self, init: Init) -> Self {
         self.init = init;
+        self
+    }
+
+    /// Chooses the release of Debian on which a router between two networks runs.
+    #[must_use]
+    pub fn with_router_release(mut self, release: &str) -> Self {
+        release.clone_into(&mut self.router_release);
         self
     }
 

@@ -223,6 +223,14 @@ pub enum DockerError {
         /// The last lines that the service wrote.
         output: String,
     },
+    /// The router between two networks did not come up.
+    #[error("the router between the estate's networks is not ready; its last lines:\n{output}")]
+    RouterNotReady {
+        /// Its container.
+        container: String,
+        /// The last lines that it wrote.
+        output: String,
+    },
     /// A command inside a container failed.
     #[error("{host}: could not {doing} (exit code {code}): {output}")]
     Command {
@@ -321,6 +329,11 @@ impl DockerError {
             | Self::SshNotReady { host, .. }
             | Self::ServiceNotReady { host, .. } => {
                 return Some(format!("see the whole log: `prov logs {host}`"));
+            }
+            Self::RouterNotReady { container, .. } => {
+                return Some(format!(
+                    "it needs the capability NET_ADMIN and nf_tables of the kernel; see its whole log: `docker logs {container}`"
+                ));
             }
             Self::Busy { .. } => "look at the engine's log: `journalctl -u docker`",
             Self::NoResolvers { .. } => {

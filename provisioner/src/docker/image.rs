@@ -15,7 +15,8 @@ use super::{
     DockerError, Engine, Progress,
     archive::Archive,
     assets::{
-        Asset, BaseInputs, ClientImage, SYSTEMD, StandInImage, context_of, digest_of, find_client,
+        Asset, BaseInputs, ClientImage, ROUTER, SYSTEMD, StandInImage, context_of, digest_of,
+        find_client,
     },
     engine::{DONE, Labels, label},
 };
@@ -119,6 +120,16 @@ impl Engine {
     ) -> Result<(String, String), DockerError> {
         let name = format!("prov/stand-in-{}", stand_in.name);
         self.ensure_upon_base(&name, stand_in.files, release, progress)
+            .await
+    }
+
+    /// Makes sure that the image of routers exists and is current; returns its name and its digest.
+    pub(super) async fn ensure_router_image(
+        &self,
+        release: &str,
+        progress: &Progress<'_>,
+    ) -> Result<(String, String), DockerError> {
+        self.ensure_upon_base("prov/router", ROUTER, release, progress)
             .await
     }
 

@@ -1,4 +1,4 @@
-//! The Docker side of an estate: images, the network, containers in deploy mode and in test mode, clients.
+//! The Docker side of an estate: images, networks and what is between them, containers in deploy mode and in test mode, clients.
 //!
 //! Everything made here carries the label `io.prov.role`, and what belongs to an estate `io.prov.estate` as well;
 //! nothing without the label is ever changed or removed. Nothing is printed here (but for what a client in the
@@ -26,6 +26,7 @@ mod network;
 mod readiness;
 mod resolvers;
 mod rights;
+mod router;
 mod stand_in;
 mod status;
 mod systemd;

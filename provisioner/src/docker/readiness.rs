@@ -9,7 +9,7 @@ use bollard::{
     errors::Error, models::ContainerInspectResponse, query_parameters::LogsOptionsBuilder,
 };
 use futures_util::StreamExt;
-use tasks::estate::Init;
+use tasks::estate::{Init, Location};
 use tokio::{io::AsyncReadExt, net::TcpStream, time};
 
 use super::{DockerError, EstateContainers, HostSpec, Progress, exec, systemd::Unit};
@@ -41,7 +41,7 @@ impl EstateContainers {
                     .ended(&host.name, container, "its SSH server answered")
                     .await);
             }
-            if self.has_address(&state, host.address) && greets(host.address).await {
+            if self.has_address(&state, (host.side, host.address)) && greets(host.address).await {
                 return Ok(());
             }
             time::sleep(POLL).await;
@@ -166,13 +166,22 @@ impl EstateContainers {
         }
     }
 
-    fn has_address(&self, state: &ContainerInspectResponse, address: Ipv4Addr) -> bool {
+    fn has_address(
+        &self,
+        state: &ContainerInspectResponse,
+        (side, address): (Location, Ipv4Addr),
+    ) -> bool {
         let networks = state
             .network_settings
             .as_ref()
             .and_then(|settings| settings.networks.as_ref());
         networks
-            .and_then(|networks| networks.get(&self.network_name())?.ip_address.as_deref())
+            .and_then(|networks| {
+                networks
+                    .get(&self.network_name(side))?
+                    .ip_address
+                    .as_deref()
+            })
             .is_some_and(|actual| actual == address.to_string())
     }
 

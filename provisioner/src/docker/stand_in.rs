@@ -1,4 +1,4 @@
-//! Stand-ins: containers on the estate's network that behave like a service of the outside world.
+//! Stand-ins: containers on the estate's network, where it has two on the outer one, that behave like a service of the outside world.
 //!
 //! A stand-in is an image of its own, made from a folder under `docker/stand-ins`. Its main process is `serve`; it is
 //! ready when `check` succeeds. What it must know of the estate, secrets among it, is written to `/run/stand-in/input`
@@ -12,6 +12,7 @@ use std::{
 
 use bollard::models::{ContainerCreateBody, HostConfig};
 use tasks::Secret;
+use tasks::estate::Location;
 
 use super::{
     DockerError, EstateContainers, HostState, Mode, Progress,
@@ -58,7 +59,7 @@ impl EstateContainers {
                 .engine
                 .ensure_stand_in(image, &spec.release, progress)
                 .await?;
-            self.ensure_network().await?;
+            self.ensure_networks(progress).await?;
             let container = match self.current(spec, &digest).await? {
                 Some(container) => container,
                 None => self.make(spec, &image, progress).await?,
@@ -76,7 +77,6 @@ impl EstateContainers {
         spec: &StandInSpec,
         digest: &str,
     ) -> Result<Option<String>, DockerError> {
-        let network = self.network_name();
         let mut current = None;
         for summary in self.containers(&[(label::HOST, &spec.name)]).await? {
             let id = summary.id.clone().unwrap_or_default();
@@ -85,7 +85,7 @@ impl EstateContainers {
                 .and_then(|labels| labels.get(label::DIGEST))
                 .map(String::as_str)
                 == Some(digest);
-            let runs = host_status(summary, &network).is_some_and(|status| {
+            let runs = host_status(summary, &self.network_names()).is_some_and(|status| {
                 status.state == HostState::Running
                     && status.mode == Mode::StandIn
                     && status.address == Some(spec.address)
@@ -124,10 +124,10 @@ impl EstateContainers {
             stop_signal: Some("SIGTERM".to_owned()),
             host_config: Some(HostConfig {
                 tmpfs: Some([("/run".to_owned(), "mode=755".to_owned())].into()),
-                network_mode: Some(self.network_name()),
+                network_mode: Some(self.network_name(Location::External)),
                 ..HostConfig::default()
             }),
-            networking_config: Some(self.endpoint(Some(spec.address))),
+            networking_config: Some(self.endpoint(Location::External, Some(spec.address))),
             ..ContainerCreateBody::default()
         };
         let container = self.create_named(&name, body).await?;

@@ -36,7 +36,7 @@ pub struct HostStatus {
     pub state: HostState,
     /// What it runs.
     pub mode: Mode,
-    /// Its address on the estate's network.
+    /// Its address on the estate's network; that of a router on the outer one.
     pub address: Option<Ipv4Addr>,
     /// Docker's wording with the time: `Up 5 minutes`, `Exited (0) 2 hours ago`.
     pub since: String,
@@ -81,12 +81,12 @@ pub struct LogLine {
 impl EstateContainers {
     /// Lists the estate's hosts that have a container, by name. One request to the engine.
     pub async fn list(&self) -> Result<Vec<HostStatus>, DockerError> {
-        let network = self.network_name();
+        let networks = self.network_names();
         let mut hosts: Vec<HostStatus> = self
             .containers(&[])
             .await?
             .into_iter()
-            .filter_map(|summary| host_status(summary, &network))
+            .filter_map(|summary| host_status(summary, &networks))
             .collect();
         // A successor that has not taken over yet comes after the container that it is to replace.
         hosts.sort_by(|a, b| (&a.host, a.created).cmp(&(&b.host, b.created)));
@@ -210,12 +210,12 @@ impl EstateContainers {
     }
 }
 
-pub(super) fn host_status(summary: ContainerSummary, network: &str) -> Option<HostStatus> {
+pub(super) fn host_status(summary: ContainerSummary, ours: &[String]) -> Option<HostStatus> {
     let labels = summary.labels?;
     let address = summary
         .network_settings
         .and_then(|settings| settings.networks)
-        .and_then(|mut networks| networks.remove(network))
+        .and_then(|mut networks| ours.iter().find_map(|network| networks.remove(network)))
         .and_then(|endpoint| {
             let fixed = endpoint.ipam_config.and_then(|config| config.ipv4_address);
             endpoint

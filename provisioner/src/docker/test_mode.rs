@@ -72,6 +72,7 @@ impl EstateContainers {
         progress: &Progress<'_>,
     ) -> Result<Vec<(String, Result<Vec<String>, DockerError>)>, DockerError> {
         self.refuse_other_init(hosts).await?;
+        self.ensure_router(progress).await?;
         let work = hosts.iter().map(|host| {
             let switched = self.test_one(host, options, progress);
             switched.map(|outcome| (host.name.clone(), outcome)).boxed()

@@ -138,10 +138,15 @@ impl Dns {
             let shows = format!("the {location} server asks upstream servers");
             ask(location, &self.upstream_name, Expected::Some, shows);
         }
-        for (name, address) in self.inside.iter().flat_map(|it| &it.hosts) {
-            for name in names(name) {
+        let behind_router = || self.outside.iter().flat_map(|it| &it.behind_router);
+        for (host, address) in self.inside.iter().flat_map(|it| &it.hosts) {
+            let is_known = behind_router().any(|(name, _)| name == host);
+            for name in names(host) {
                 let shows = format!("{name} is known inside");
                 ask(Internal, &name, Expected::Address(*address), shows);
+                if is_known {
+                    continue;
+                }
                 let shows = format!("{name} is not known outside");
                 ask(External, &name, Expected::Nothing, shows);
             }
@@ -152,6 +157,12 @@ impl Dns {
                 ask(External, &name, Expected::Address(*address), shows);
                 let shows = format!("{name} is known inside, through the external server");
                 ask(Internal, &name, Expected::Address(*address), shows);
+            }
+        }
+        for (name, address) in behind_router() {
+            for name in names(name) {
+                let shows = format!("{name} is the office's router outside");
+                ask(External, &name, Expected::Address(*address), shows);
             }
         }
         for (alias, address) in self.inside.iter().flat_map(|it| &it.aliases) {

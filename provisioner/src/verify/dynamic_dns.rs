@@ -209,7 +209,7 @@ impl Portal<'_> {
             SERVICE,
             format!("the record is set right within two strides of {stride} min"),
             format!("GET {}", self.expected.record),
-            format!("target {}", self.expected.keeper.server.address),
+            format!("target {}", self.expected.keeper.seen_at),
         );
         let patience = Duration::from_secs(2 * 60 * stride) + GRACE;
         let started = Instant::now();
@@ -219,7 +219,7 @@ impl Portal<'_> {
                 Err(came) => came,
             };
             if came != ELSEWHERE || started.elapsed() > patience {
-                let passed = came == self.expected.keeper.server.address.to_string();
+                let passed = came == self.expected.keeper.seen_at.to_string();
                 return Ok(open.close(format!("target {came}"), passed));
             }
             tokio::time::sleep(Duration::from_secs(1)).await;
@@ -249,7 +249,7 @@ impl Log<'_> {
         record: &str,
         patience: Duration,
     ) -> Result<Vec<Check>, TestbedError> {
-        let (address, domain) = (expected.keeper.server.address, &expected.domain);
+        let (address, domain) = (expected.keeper.seen_at, &expected.domain);
         let change = format!(
             "The target was changed from {ELSEWHERE} to {address} for record {record} in domain {domain}"
         );

@@ -18,7 +18,7 @@ pub use target::{Asked, Target, Where};
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
-use crate::estate::{Estate, Location};
+use crate::estate::{ContainerNetwork, Estate, Location, ROUTER};
 use crate::promise::Promises;
 
 /// The hosts that a proxy leads to, and how names are completed.
@@ -34,6 +34,8 @@ pub struct Realm {
     pub name_server: Option<Ipv4Addr>,
     /// The domain that completes names nobody knows otherwise.
     pub search: Option<String>,
+    /// The networks in which they are.
+    pub networks: Vec<ContainerNetwork>,
 }
 
 /// Why somebody is not led where they want to go.
@@ -123,22 +125,39 @@ impl Realm {
     /// Describes what an estate of containers has to be visited from one side; `None` where its hosts are servers.
     #[must_use]
     pub fn of(estate: &Estate, promises: &Promises, side: Location) -> Option<Self> {
-        let network = estate.network()?.net();
+        let networks = estate.networks()?;
+        // What is outside reaches nothing of the other network but the router.
+        let sees = |location: Location| {
+            networks.sides().is_none()
+                || side == Location::Internal
+                || location == Location::External
+        };
         let mut hosts = BTreeMap::new();
         let mut known = BTreeMap::new();
-        for host in estate.hosts() {
+        for host in estate.hosts().iter().filter(|it| sees(it.location())) {
             if let std::net::IpAddr::V4(address) = host.address() {
                 hosts.insert(address, host.name().to_owned());
-                if side == Location::Internal || host.location() == Location::External {
-                    known.insert(host.name().to_owned(), address);
-                }
             }
+        }
+        for (host, address) in estate.known_from(side) {
+            if let std::net::IpAddr::V4(address) = address {
+                known.insert(host.name().to_owned(), address);
+            }
+        }
+        if let Some(sides) = networks.sides() {
+            hosts.insert(sides.router.external, ROUTER.to_owned());
         }
         for stand_in in estate.stand_ins() {
             hosts.insert(stand_in.address(), stand_in.name().to_owned());
         }
         // `prov check` refuses others; what is connected to does not depend on that.
-        hosts.retain(|address, _| network.contains(address));
+        let mut networks: Vec<_> = Location::EVERY
+            .into_iter()
+            .filter(|location| sees(*location))
+            .map(|location| networks.of(location))
+            .collect();
+        networks.dedup();
+        hosts.retain(|address, _| networks.iter().any(|it| it.net().contains(address)));
         let server = promises.name_server(side.as_str());
         let name_server = server.and_then(|server| match server.server.address {
             std::net::IpAddr::V4(address) => Some(address),
@@ -155,6 +174,7 @@ impl Realm {
             },
             name_server,
             search: server.map(|server| server.home_domain.clone()),
+            networks,
         })
     }
 
@@ -192,6 +212,14 @@ impl Realm {
         }
     }
 
+    /// Gives this machine's address in the network of another address, if that is one of the estate's.
+    #[must_use]
+    pub fn machine(&self, address: Ipv4Addr) -> Option<Ipv4Addr> {
+        let mut networks = self.networks.iter();
+        let found = networks.find(|network| network.net().contains(&address));
+        found.map(|network| network.gateway())
+    }
+
     /// Names the host at an address.
     #[must_use]
     pub fn host(&self, address: Ipv4Addr) -> &str {
@@ -210,6 +238,7 @@ mod tests {
             known: BTreeMap::new(),
             name_server: None,
             search: Some("home.com".to_owned()),
+            networks: vec!["10.0.0.0/24".parse().unwrap()],
         }
     }
 

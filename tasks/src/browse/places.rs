@@ -159,6 +159,7 @@ mod tests {
                 server: server("mail-internal"),
                 imap: "imap".to_owned(),
                 smtp: "smtp".to_owned(),
+                seen_at: server("mail-internal").address,
             }],
             ..Promises::default()
         }

@@ -30,7 +30,7 @@ impl Estate {
     /// root in by a key alone.
     #[must_use]
     pub fn closed_containers(&self) -> Vec<Diagnostic> {
-        let hosts = self.hosts.iter().filter(|_| self.network.is_some());
+        let hosts = self.hosts.iter().filter(|_| self.networks.is_some());
         let closed = hosts.filter_map(|host| {
             let connection = host.connection();
             let problem = match (connection.user.as_deref(), &connection.password) {

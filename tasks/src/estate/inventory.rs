@@ -4,6 +4,7 @@
 //! wrong, so that one mistake is not reported again wherever its name is used.
 
 mod membership;
+mod networks;
 mod stand_ins;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -19,12 +20,13 @@ use super::sources::{Folder, Mark};
 use super::upgrades::Upgrades;
 use super::verify::Marks;
 use super::{
-    Assignment, ContainerNetwork, Estate, Group, Host, Init, Layer, Location, Named, Origin,
-    Service, StandIn, fault, from_node, name, table,
+    Assignment, ContainerNetwork, Estate, Group, Host, Init, Layer, Location, Named, Networks,
+    Origin, Service, StandIn, fault, from_node, name, table,
 };
 use crate::Diagnostic;
 use crate::release::Release;
 use crate::value::{AccountName, HostPath};
+use networks::{RouterEntry, SideNetworks};
 
 pub(super) const SECTIONS: [&str; 10] = [
     "name",
@@ -83,9 +85,20 @@ struct PrivateEntry {
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Containers {
-    /// Network of the containers, for instance `10.0.0.0/24`. Its lowest quarter is for
+    /// Network of the containers, for instance `10.0.0.0/24`, where there is one for all. Its lowest quarter is for
     /// clients, the addresses above are for hosts.
-    network: ContainerNetwork,
+    #[serde(default)]
+    network: Option<ContainerNetwork>,
+    // Both are read by themselves, so that each mistake in them is reported.
+    /// In the place of `network`: two networks, of which each is divided in the same way. What is outside reaches the office by the router
+    /// alone, as on the Internet.
+    #[serde(default, rename = "networks")]
+    #[schemars(with = "Option<SideNetworks>")]
+    _networks: IgnoredAny,
+    /// What is between the two networks. The office leaves by it under its outer address.
+    #[serde(default, rename = "router")]
+    #[schemars(with = "Option<RouterEntry>")]
+    _router: IgnoredAny,
     /// What looks after daemons in test mode: `runit`, a supervisor that runs everywhere and knows services by definitions of prov's own
     /// and by the units of packages, or `systemd`, which is booted as on a server. That takes an engine which gives a container a cgroup
     /// namespace of its own and the capabilities `SYS_ADMIN`, `NET_ADMIN` and `SYS_PTRACE`; `prov deploy` tries it before it changes anything.
@@ -111,7 +124,7 @@ pub(super) struct Inventory<'n, 'm> {
     names: HashMap<&'n str, (Option<Named>, &'static str, Option<&'n Mark>)>,
     name: Option<String>,
     release: Release,
-    network: Option<ContainerNetwork>,
+    networks: Option<Networks>,
     init: Init,
     stand_ins: Vec<StandIn>,
     upgrades: Upgrades,
@@ -134,7 +147,7 @@ impl<'n, 'm> Inventory<'n, 'm> {
             names: HashMap::new(),
             name: None,
             release: Release::default(),
-            network: None,
+            networks: None,
             init: Init::default(),
             stand_ins: Vec::new(),
             upgrades: Upgrades::default(),
@@ -146,9 +159,10 @@ impl<'n, 'm> Inventory<'n, 'm> {
         };
         inventory.sections(root, &SECTIONS);
         inventory.header(root);
-        let addresses = inventory.hosts(root, private);
+        let mut addresses = inventory.hosts(root, private);
         inventory.groups(root);
         inventory.services(root);
+        inventory.router(root, &mut addresses);
         inventory.stand_ins = inventory.stand_ins(root, addresses);
         inventory.roles(root);
         inventory
@@ -161,7 +175,7 @@ impl<'n, 'm> Inventory<'n, 'm> {
             release: self.release,
             name: self.name?,
             folder,
-            network: self.network,
+            networks: self.networks,
             init: self.init,
             stand_ins: self.stand_ins,
             upgrades: self.upgrades,
@@ -229,7 +243,7 @@ impl<'n, 'm> Inventory<'n, 'm> {
             let containers: Option<Containers> =
                 self.keep_all(table::from_mapping(node, &node.mark));
             if let Some(containers) = containers {
-                self.network = Some(containers.network);
+                self.networks = self.networks(node, containers.network);
                 self.init = containers.init;
             }
         }
@@ -265,7 +279,7 @@ impl<'n, 'm> Inventory<'n, 'm> {
                 .hint("use a password of one line"),
             );
         }
-        if self.network.is_some()
+        if self.networks.is_some()
             && let Some(Err(reason)) = block.user().map(AccountName::new)
         {
             self.mistake(mark("user"), reason);
@@ -310,7 +324,7 @@ impl<'n, 'm> Inventory<'n, 'm> {
                 continue;
             };
             let mark = node.get("address").map_or(&key.mark, |node| &node.mark);
-            self.address(entry.address, mark);
+            self.address(entry.address, entry.location, mark);
             if let Some(volumes) = node.get("volumes") {
                 self.volumes(&entry.volumes, volumes);
             }
@@ -318,7 +332,7 @@ impl<'n, 'm> Inventory<'n, 'm> {
             let own = secret.or(&connection);
             let connection = own.or(&defaults).finish();
             // Servers behind one address, such as that of a router, are told apart by their ports.
-            let port = match self.network {
+            let port = match self.networks {
                 None => connection.port.unwrap_or(SSH_PORT),
                 Some(_) => SSH_PORT,
             };
@@ -352,7 +366,7 @@ impl<'n, 'm> Inventory<'n, 'm> {
         if let Some((other, first)) = taken.insert(place, (name, mark)) {
             let message = format!("address {} is that of host '{other}' already", place.0);
             let mistake = Diagnostic::at(mark.place(), message);
-            let behind = match self.network {
+            let behind = match self.networks {
                 None => {
                     "; servers behind one address have each a `port` of its own under `connection`"
                 }
@@ -393,7 +407,7 @@ impl<'n, 'm> Inventory<'n, 'm> {
 
     /// Refuses volumes where there are no containers, and those that would hide each other or what prov puts there.
     fn volumes(&mut self, volumes: &[HostPath], node: &'n Node) {
-        if self.network.is_none() && !volumes.is_empty() {
+        if self.networks.is_none() && !volumes.is_empty() {
             let mistake = Diagnostic::at(node.mark.place(), "only containers have volumes");
             self.mistakes.push(mistake.hint(
                 "remove 'volumes', or make the hosts containers: 'containers: {network: ...}'",
@@ -449,12 +463,21 @@ impl<'n, 'm> Inventory<'n, 'm> {
         }
     }
 
-    fn address(&mut self, address: IpAddr, mark: &Mark) {
+    fn address(&mut self, address: IpAddr, side: Location, mark: &Mark) {
         let broadcast = matches!(address, IpAddr::V4(address) if address.is_broadcast());
         if address.is_unspecified() || address.is_multicast() || broadcast {
             self.mistake(mark, format!("{address} is not the address of one host"));
-        } else if let Some(reason) = self.network.and_then(|network| network.refusal(address)) {
-            self.mistake(mark, reason);
+        } else if let Some(networks) = &self.networks
+            && let Some(reason) = networks.of(side).refusal(address)
+        {
+            let mistake = Diagnostic::at(mark.place(), reason);
+            let sides = networks.sides().map(|_| networks.in_words());
+            self.mistakes.push(match sides {
+                Some(networks) => mistake.hint(format!(
+                    "it is {side}, and the containers' networks are {networks}"
+                )),
+                None => mistake,
+            });
         }
     }
 }

@@ -15,6 +15,7 @@ mod limit;
 mod load;
 mod name;
 mod network;
+mod networks;
 mod node;
 mod schema;
 pub mod sealed;
@@ -47,6 +48,7 @@ pub use jump::Jump;
 pub use load::{KNOWN_HOSTS, RECIPIENTS};
 pub use name::{ALL, host_name, label, variable};
 pub use network::ContainerNetwork;
+pub use networks::{Forward, Networks, ROUTER, Router, Sides};
 pub(crate) use node::shorten;
 pub use node::{Key, Node, Value};
 pub use schema::inventory_schema;
@@ -69,7 +71,7 @@ pub struct Estate {
     name: String,
     release: Release,
     folder: Folder,
-    network: Option<ContainerNetwork>,
+    networks: Option<Networks>,
     init: Init,
     stand_ins: Vec<StandIn>,
     upgrades: upgrades::Upgrades,
@@ -246,10 +248,50 @@ impl Estate {
         speaks_to.map_or(self.release, Host::release)
     }
 
-    /// Gives the network of the containers, if the hosts are containers on this machine.
+    /// Gives the networks of the containers, if the hosts are containers on this machine.
     #[must_use]
-    pub fn network(&self) -> Option<ContainerNetwork> {
-        self.network
+    pub const fn networks(&self) -> Option<&Networks> {
+        self.networks.as_ref()
+    }
+
+    /// Gives both networks and the router between them, where containers have two.
+    #[must_use]
+    pub fn sides(&self) -> Option<&Sides> {
+        self.networks()?.sides()
+    }
+
+    /// Gives the address at which one side reaches a host, as far as is known here: between two networks of containers, what is outside
+    /// reaches the office at its router alone, and only a host to which that forwards a port.
+    #[must_use]
+    pub fn address_from(&self, side: Location, host: &Host) -> Option<IpAddr> {
+        match (self.sides(), host.location(), side) {
+            (Some(Sides { router, .. }), Location::Internal, Location::External) => router
+                .leads_to(host.name())
+                .then_some(IpAddr::V4(router.external)),
+            (None, ..) | (Some(_), _, _) => Some(host.address()),
+        }
+    }
+
+    /// Gives the address that one side sees where a host asks it: between two networks, that of the router where it is the office that asks.
+    #[must_use]
+    pub fn seen_from(&self, side: Location, host: &Host) -> IpAddr {
+        match (self.sides(), host.location(), side) {
+            (Some(Sides { router, .. }), Location::Internal, Location::External) => {
+                IpAddr::V4(router.external)
+            }
+            (None, ..) | (Some(_), _, _) => host.address(),
+        }
+    }
+
+    /// Lists the hosts that one side knows by their names, with the addresses at which it reaches them: the office knows all, what is
+    /// outside knows what is outside, and what the router leads to.
+    pub fn known_from(&self, side: Location) -> impl Iterator<Item = (&Host, IpAddr)> {
+        let is_known = move |host: &&Host| match side {
+            Location::Internal => true,
+            Location::External => host.location() == Location::External || self.sides().is_some(),
+        };
+        let known = self.hosts.iter().filter(is_known);
+        known.filter_map(move |host| Some((host, self.address_from(side, host)?)))
     }
 
     /// Says what looks after daemons in the containers' test mode.

@@ -17,6 +17,8 @@ pub struct NameServer {
     pub hosts: Vec<(String, IpAddr)>,
     /// Further names of these hosts.
     pub aliases: Vec<(String, IpAddr)>,
+    /// All names of hosts in the office to which the router forwards ports, with its address; only the Internet's server has any.
+    pub behind_router: Vec<(String, IpAddr)>,
 }
 
 /// Who knows a name.

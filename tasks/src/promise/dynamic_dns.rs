@@ -1,5 +1,6 @@
 //! What the hosts promise that keep records at the DNS provider up to date.
 
+use std::net::IpAddr;
 use std::num::NonZeroU64;
 
 use super::Server;
@@ -19,6 +20,8 @@ pub struct ApiAccount {
 pub struct RecordKeeper {
     /// The host.
     pub server: Server,
+    /// The address at which the provider sees it: its own, or that of the office's router.
+    pub seen_at: IpAddr,
     /// Minutes between two checks; they begin with each hour.
     pub stride: u8,
     /// Where the provider's API has its domains, without a slash at its end.

@@ -1,5 +1,7 @@
 //! What mail servers promise, and who has mail.
 
+use std::net::IpAddr;
+
 use super::Server;
 use crate::Secret;
 
@@ -33,6 +35,8 @@ pub struct OfficeMail {
     pub imap: String,
     /// The name by which they send it.
     pub smtp: String,
+    /// The address that the server of hosted domains sees when it hands mail on: its own, or that of the office's router.
+    pub seen_at: IpAddr,
 }
 
 /// The mail server of hosted domains. Users log in with TLS and send as their own domain only.

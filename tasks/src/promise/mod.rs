@@ -35,12 +35,13 @@ pub use mail::{
     OfficeMail, SMTP, SMTP_NAME, SUBMISSION, SUBMISSIONS,
 };
 pub use muttrc::{MailClient, MailRoute};
-pub use need::{Need, NeedKind, Needed};
+pub use need::{Need, NeedKind, Needed, Told};
 pub(crate) use port::is_exposed;
-pub use port::{Audience, DNS, HTTP, HTTPS, OpenPort, Protocol};
+pub use port::{Audience, DNS, HTTP, HTTPS, OpenPort};
 pub use web::{DatabaseServer, SiteAccount, SiteFront, SiteServer};
 
 use crate::estate::Host;
+pub use crate::value::Protocol;
 use check::OwnCheck;
 
 /// A host that serves something, as its users see it.
@@ -109,6 +110,8 @@ pub struct Promises {
     pub open_ports: Vec<OpenPort>,
     /// On whom hosts rely.
     pub needs: Vec<Need>,
+    /// By what hosts are told to reach others.
+    pub told: Vec<Told>,
     /// What roles of the estate's own have checked.
     pub own_checks: Vec<Arc<OwnCheck>>,
 }

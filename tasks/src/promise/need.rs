@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::Promises;
 use crate::estate::{Estate, Host};
+use crate::value::Port;
 
 /// What a host relies on somebody for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -100,6 +101,23 @@ pub struct Need {
     pub kind: NeedKind,
     /// What of it is meant or who says so: a role, a site, a file, a port.
     pub detail: String,
+}
+
+/// By what a host is told to reach another one, whoever tells it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Told {
+    /// Name of the host that is told.
+    pub host: String,
+    /// Name of the host that is meant.
+    pub of: String,
+    /// The name or the address that it is told.
+    pub by: String,
+    /// The port.
+    pub port: Port,
+    /// The role that tells it.
+    pub role: &'static str,
+    /// The variable that says it.
+    pub variable: &'static str,
 }
 
 impl Promises {

@@ -1,6 +1,5 @@
 //! Ports at which hosts serve somebody, whatever it is that they serve: what a firewall must let through.
 
-use std::fmt;
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
@@ -8,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::Promises;
 use crate::diagnostic::nearest;
 use crate::estate::{Estate, Host, Location, shorten};
-use crate::value::Network;
+use crate::value::{Network, Protocol};
 
 /// Port at which name servers are asked (RFC 1035).
 pub const DNS: u16 = 53;
@@ -18,33 +17,6 @@ pub const HTTP: u16 = 80;
 
 /// Port of web servers with TLS (RFC 9110).
 pub const HTTPS: u16 = 443;
-
-/// What a port is a port of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Protocol {
-    /// TCP (RFC 9293).
-    Tcp,
-    /// UDP (RFC 768).
-    Udp,
-}
-
-impl Protocol {
-    /// Gives its name, as nft(8) and services(5) write it.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Tcp => "tcp",
-            Self::Udp => "udp",
-        }
-    }
-}
-
-impl fmt::Display for Protocol {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
 
 /// To whom something is served; nobody but the host itself by default.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Declarations, HostContext, fixed};
 use crate::diagnostic::Diagnostic;
-use crate::estate::{Estate, Host, Vars};
+use crate::estate::{Estate, Host, Location, Vars};
 use crate::promise::{Audience, DNS, NameServer, NeedKind, Needed, Promises, Protocol, Server};
 use crate::resource::{Declared, Directory, File, Handler, Packages, Resource, Service};
 use crate::value::{DomainName, HostPath};
@@ -18,7 +18,8 @@ use crate::value::{DomainName, HostPath};
 pub(super) struct Variables {
     /// Domain of the firm, with which short names are completed.
     home_domain: DomainName,
-    /// Group whose hosts this server answers for.
+    /// Group whose hosts this server answers for. Where containers have two networks, that of the group `external` also knows the hosts in
+    /// the office to which the router forwards ports, by the router's address.
     #[serde(default = "internal")]
     dns_group: String,
     /// Servers that are asked for everything else. `container-host` stands for the resolvers of the machine on which
@@ -166,9 +167,16 @@ pub(super) fn promises(
         home_domain: variables.home_domain.to_string(),
         hosts: Vec::new(),
         aliases: Vec::new(),
+        behind_router: Vec::new(),
     };
+    let router = cx.estate.sides().map(|sides| sides.router.external);
     for entry in entries(cx, &variables, &aliases)? {
         let mut names = entry.names.into_iter().map(str::to_owned);
+        if router.is_some_and(|router| entry.address == IpAddr::V4(router)) {
+            let known = names.map(|name| (name, entry.address));
+            server.behind_router.extend(known);
+            continue;
+        }
         let host = names.next().map(|name| (name, entry.address));
         server.hosts.extend(host);
         server
@@ -228,20 +236,31 @@ fn entries<'e>(
     if !mistakes.is_empty() {
         return Err(mistakes);
     }
+    let members = members.into_iter().map(|host| (host, host.address()));
     Ok(members
-        .into_iter()
-        .map(|host| {
+        .chain(behind_router(cx.estate, group))
+        .map(|(host, address)| {
             let aliases = aliases
                 .iter()
                 .filter(|(alias, of)| *of == host.name() && *alias != host.name());
             let names =
                 std::iter::once(host.name()).chain(aliases.map(|(alias, _)| alias.as_str()));
             Entry {
-                address: host.address(),
+                address,
                 names: names.collect(),
             }
         })
         .collect())
+}
+
+/// Lists the hosts in the office that the Internet knows, too, because its router forwards ports to them; with the router's address.
+fn behind_router<'e>(
+    estate: &'e Estate,
+    group: &str,
+) -> impl Iterator<Item = (&'e Host, IpAddr)> + use<'e> {
+    let is_external = group == Location::External.as_str();
+    let known = estate.known_from(Location::External);
+    known.filter(move |(host, _)| is_external && host.location() == Location::Internal)
 }
 
 /// Gives the servers that a name server asks for everything else; none where that cannot be told, which its own role says.
@@ -257,7 +276,7 @@ fn upstream(cx: &HostContext<'_>, given: &[Upstream]) -> Result<Vec<IpAddr>, Vec
         match server {
             Upstream::Address(address) => servers.push(*address),
             Upstream::ResolverWord(ResolverWord::ContainerHost)
-                if cx.estate.network().is_none() =>
+                if cx.estate.networks().is_none() =>
             {
                 return Err(vec![
                     Diagnostic::new(format!(

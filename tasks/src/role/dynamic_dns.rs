@@ -9,7 +9,7 @@ use serde::Deserialize;
 use super::{Declarations, HostContext, dns_api, fixed};
 use crate::content::Content;
 use crate::diagnostic::Diagnostic;
-use crate::estate::Vars;
+use crate::estate::{Location, Vars};
 use crate::promise::{KeptRecords, NeedKind, Needed, Promises, RecordKeeper, Server};
 use crate::quote::word;
 use crate::resource::{Cron, Declared, Directory, File, Packages, Resource, TimeField};
@@ -124,6 +124,7 @@ pub(super) fn promises(
     promises.relies((cx.host, "dynamic_dns"), NeedKind::Service, [provider]);
     promises.record_keepers.push(RecordKeeper {
         server: Server::of(cx.host),
+        seen_at: cx.estate.seen_from(Location::External, cx.host),
         stride,
         api,
     });

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use super::mta::{ConfigType, MailServer, Takes};
 use super::{Declarations, HostContext, fixed, mail, mta};
 use crate::diagnostic::Diagnostic;
+use crate::estate::Location;
 use crate::promise::{IMAP_NAME, OfficeMail, Promises, SMTP_NAME, Server};
 use crate::resource::{Declared, File, Handler, Packages, Resource, Service};
 use crate::value::Network;
@@ -73,10 +74,15 @@ pub(super) fn promises(
     promises: &mut Promises,
 ) -> Result<(), Vec<Diagnostic>> {
     let _: Variables = cx.vars.typed("mail_internal")?;
+    let hosted = cx.estate.hosts_with_role("mail_external");
+    let world = hosted
+        .first()
+        .map_or(Location::External, |host| host.location());
     promises.office_mail.push(OfficeMail {
         server: Server::of(cx.host),
         imap: IMAP_NAME.to_owned(),
         smtp: SMTP_NAME.to_owned(),
+        seen_at: cx.estate.seen_from(world, cx.host),
     });
     Ok(())
 }

@@ -256,7 +256,8 @@ impl<'e> Correspondence<'e> {
 
     /// Gives the stations of a message.
     fn way(self, scope: Scope, from: Party<'e>, to: Party<'e>) -> Vec<Hop> {
-        let internal = self.mail.internal.as_ref().map(|it| &it.server);
+        let office = self.mail.internal.as_ref();
+        let internal = office.map(|it| &it.server);
         let external = &self.mail.external.server;
         let other = self.mail.others.as_ref().ok();
         let other = other.map(|it| &it.gateway.server);
@@ -274,7 +275,8 @@ impl<'e> Correspondence<'e> {
                 if to_home {
                     return way;
                 }
-                way.push(hop(external, Transfer::Authenticated, of(internal)));
+                let office = office.map(|it| Sender::Address(it.seen_at));
+                way.push(hop(external, Transfer::Authenticated, office));
             }
             (Scope::Outside, Party::Ours(_)) => {
                 way.push(hop(external, Transfer::Authenticated, None));

@@ -47,19 +47,33 @@ pub(super) fn resources(cx: &DomainContext<'_>, made: &mut DomainDeclarations) {
     if cx.selection.has(Tag::Mail) && cx.domain.has_mail() {
         mail(cx, made, inside);
     }
-    for (label, entry) in sites(cx) {
+    for (label, entry) in sites(cx, inside) {
         hosts(cx, made, "domain-web-", &cx.domain.site(label), &[entry]);
     }
 }
 
+/// Gives the address at which whoever asks this server reaches a host. Where that is none, its own is what `prov check` finds.
+fn address(cx: &DomainContext<'_>, host: &Host, inside: bool) -> IpAddr {
+    let side = if inside {
+        Location::Internal
+    } else {
+        Location::External
+    };
+    let address = cx.on.estate.address_from(side, host);
+    address.unwrap_or_else(|| host.address())
+}
+
 /// Gives the names of the web sites, each with the address of the host in front of it.
-fn sites<'c>(cx: &'c DomainContext<'_>) -> impl Iterator<Item = (&'c HostLabel, Entry)> {
-    cx.webhosts().filter_map(|(label, webhost)| {
+fn sites<'c>(
+    cx: &'c DomainContext<'_>,
+    inside: bool,
+) -> impl Iterator<Item = (&'c HostLabel, Entry)> {
+    cx.webhosts().filter_map(move |(label, webhost)| {
         let mut names = vec![cx.domain.site(label).to_string()];
         if label.as_str() == "www" {
             names.push(cx.domain.name().to_string());
         }
-        let address = cx.on.estate.host(&webhost.proxy)?.address();
+        let address = address(cx, cx.on.estate.host(&webhost.proxy)?, inside);
         Some((label, Entry { address, names }))
     })
 }
@@ -102,8 +116,9 @@ pub(super) fn promises(
     if inside {
         return Ok(());
     }
-    for (_, Entry { address, names }) in sites(cx) {
-        for name in names {
+    for ((_, Entry { address, names }), (_, own)) in sites(cx, inside).zip(sites(cx, true)) {
+        // A site in the office has another address there than for the world.
+        for name in names.into_iter().filter(|_| own.address == address) {
             publish(KnownFrom::Everywhere, name, address);
         }
     }
@@ -142,7 +157,7 @@ fn mail(cx: &DomainContext<'_>, made: &mut DomainDeclarations, inside: bool) {
         names.push(IMAP_NAME.to_owned());
     }
     let entry = Entry {
-        address: server.address(),
+        address: address(cx, server, inside),
         names,
     };
     hosts(cx, made, MAIL, domain, &[entry]);

@@ -6,7 +6,7 @@
 use std::net::IpAddr;
 
 use super::super::node::{Node, shorten};
-use super::super::{STAND_INS, StandIn, fault, from_node};
+use super::super::{Location, STAND_INS, StandIn, fault, from_node};
 use super::{Inventory, Places, SSH_PORT};
 use crate::Diagnostic;
 
@@ -29,7 +29,7 @@ impl<'n> Inventory<'n, '_> {
             let Some(address): Option<IpAddr> = self.keep(from_node(node)) else {
                 continue;
             };
-            self.address(address, &node.mark);
+            self.address(address, Location::External, &node.mark);
             self.unique(&mut addresses, (address, SSH_PORT), name, &node.mark);
             if let IpAddr::V4(address) = address {
                 stand_ins.push(StandIn {

@@ -2,7 +2,7 @@
 
 use insta::assert_snapshot;
 
-use super::super::Estate;
+use super::super::{Estate, Location};
 use super::sample::{INVENTORY, added, render, replaced, sources, wrong};
 
 #[test]
@@ -608,5 +608,186 @@ fn settings_on_the_command_line_are_checked() {
     | <secret>
     | ^
     hint: check the indentation, the colons and the quotes on this line and the one before
+    "#);
+}
+
+/// The valid estate with two networks and what `router:` says.
+fn two(router: &str) -> String {
+    INVENTORY
+        .replace(
+            "containers: {network: 10.0.0.0/24}",
+            &format!("containers:\n  networks: {{internal: 10.0.0.0/24, external: 10.0.1.0/24}}\n  router: {router}"),
+        )
+        .replace("10.0.0.105", "10.0.1.105")
+}
+
+#[test]
+fn a_router_forwards_ports_to_hosts_in_the_office() {
+    let router =
+        "{internal: 10.0.0.100, external: 10.0.1.100, forwards: {mail-internal: [993, 53/udp]}}";
+    let estate = Estate::load(&sources(&[("estate.yml", &two(router))]), &[]).unwrap();
+    let sides = estate.sides().unwrap();
+    assert_eq!(sides.router.external.to_string(), "10.0.1.100");
+    let forwards = sides.router.forwards.iter();
+    let ports: Vec<_> = forwards
+        .map(|it| (it.address.to_string(), it.port.to_string()))
+        .collect();
+    let host = "10.0.0.110".to_owned();
+    assert_eq!(
+        ports,
+        [
+            (host.clone(), "993".to_owned()),
+            (host, "53/udp".to_owned())
+        ]
+    );
+    let known = |side| -> Vec<String> {
+        let known = estate.known_from(side);
+        known
+            .map(|(host, address)| format!("{} {address}", host.name()))
+            .collect()
+    };
+    assert_eq!(
+        known(Location::External),
+        ["dns-external 10.0.1.105", "mail-internal 10.0.1.100"]
+    );
+    assert_eq!(
+        known(Location::Internal),
+        [
+            "dns-internal 10.0.0.106",
+            "dns-external 10.0.1.105",
+            "mail-internal 10.0.0.110"
+        ]
+    );
+}
+
+#[test]
+fn two_networks_share_nothing_and_have_a_router_between_them() {
+    let refused = |inventory: &str| wrong(&[("estate.yml", inventory)]);
+    let fine = two("{internal: 10.0.0.100, external: 10.0.1.100}");
+    assert!(Estate::load(&sources(&[("estate.yml", &fine)]), &[]).is_ok());
+    assert_snapshot!(refused(&fine.replace("  router: {internal: 10.0.0.100, external: 10.0.1.100}\n", "")), @r#"
+    e/estate.yml:4:13: nothing is between the two networks
+    |   networks: {internal: 10.0.0.0/24, external: 10.0.1.0/24}
+    |             ^
+    hint: say 'router: {internal: ADDRESS, external: ADDRESS}', with an address of it in each
+    "#);
+    assert_snapshot!(refused(&fine.replace("external: 10.0.1.0/24", "external: 10.0.0.0/16")), @r#"
+    e/estate.yml:4:13: the networks 10.0.0.0/24 and 10.0.0.0/16 have addresses in common
+    |   networks: {internal: 10.0.0.0/24, external: 10.0.0.0/16}
+    |             ^
+    hint: give each side a network of its own
+    e/estate.yml:5:44: 10.0.1.100 is in the lowest quarter of the containers' network, 10.0.0.0/18, which is for clients
+    |   router: {internal: 10.0.0.100, external: 10.0.1.100}
+    |                                            ^
+    e/estate.yml:8:27: 10.0.1.105 is in the lowest quarter of the containers' network, 10.0.0.0/18, which is for clients
+    |   dns-external: {address: 10.0.1.105, location: external, release: bookworm}
+    |                           ^
+    hint: it is external, and the containers' networks are 10.0.0.0/24 (internal) and 10.0.0.0/16 (external)
+    "#);
+    assert_snapshot!(refused(&fine.replace("internal: 10.0.0.0/24", "internal: 10.0.0.96/28")), @r#"
+    e/estate.yml:4:24: 10.0.0.96/28 is too small for hosts, clients and a router
+    |   networks: {internal: 10.0.0.96/28, external: 10.0.1.0/24}
+    |                        ^
+    hint: take a network of /27 or larger
+    "#);
+    assert_snapshot!(refused(&fine.replace("  networks:", "  network: 10.0.2.0/24\n  networks:")), @r#"
+    e/estate.yml:4:12: the containers have one network or two, and here are both
+    |   network: 10.0.2.0/24
+    |            ^
+    hint: remove 'network', or remove 'networks' and 'router'
+    "#);
+    assert_snapshot!(refused(&fine.replace("  networks: {internal: 10.0.0.0/24, external: 10.0.1.0/24}", "  network: 10.0.0.0/16")), @r#"
+    e/estate.yml:5:11: a router stands between two networks, and there is one
+    |   router: {internal: 10.0.0.100, external: 10.0.1.100}
+    |           ^
+    hint: say 'networks: {internal: ..., external: ...}' in the place of 'network', or remove 'router'
+    e/estate.yml:7:27: 10.0.0.106 is in the lowest quarter of the containers' network, 10.0.0.0/18, which is for clients
+    |   dns-internal: {address: 10.0.0.106, location: internal}
+    |                           ^
+    e/estate.yml:8:27: 10.0.1.105 is in the lowest quarter of the containers' network, 10.0.0.0/18, which is for clients
+    |   dns-external: {address: 10.0.1.105, location: external, release: bookworm}
+    |                           ^
+    e/estate.yml:9:28: 10.0.0.110 is in the lowest quarter of the containers' network, 10.0.0.0/18, which is for clients
+    |   mail-internal: {address: 10.0.0.110, location: internal}
+    |                            ^
+    "#);
+    assert_snapshot!(refused(&fine.replace("10.0.1.105", "10.0.0.105")), @r#"
+    e/estate.yml:8:27: 10.0.0.105 is not in the containers' network 10.0.1.0/24
+    |   dns-external: {address: 10.0.0.105, location: external, release: bookworm}
+    |                           ^
+    hint: it is external, and the containers' networks are 10.0.0.0/24 (internal) and 10.0.1.0/24 (external)
+    "#);
+    assert_snapshot!(replaced("{network: 10.0.0.0/24}", "{init: systemd}"), @r#"
+    e/estate.yml:3:13: the containers have no network
+    | containers: {init: systemd}
+    |             ^
+    hint: say 'network: 10.0.0.0/24', or 'networks: {internal: ..., external: ...}' with a 'router' between them
+    "#);
+}
+
+#[test]
+fn a_router_has_addresses_of_its_own() {
+    let refused = |router: &str| wrong(&[("estate.yml", &two(router))]);
+    assert_snapshot!(refused("{internal: 10.0.0.106, external: 10.0.1.100}"), @r#"
+    e/estate.yml:5:22: address 10.0.0.106 is that of host 'dns-internal' already
+    |   router: {internal: 10.0.0.106, external: 10.0.1.100}
+    |                      ^
+    hint: first used at e/estate.yml:7:27
+    "#);
+    assert_snapshot!(refused("{internal: 10.0.0.100, external: 10.0.0.101}"), @r#"
+    e/estate.yml:5:44: 10.0.0.101 is not in the containers' network 10.0.1.0/24
+    |   router: {internal: 10.0.0.100, external: 10.0.0.101}
+    |                                            ^
+    "#);
+    assert_snapshot!(refused("{internal: 10.0.0.9}"), @r#"
+    e/estate.yml:5:11: missing field 'external'
+    |   router: {internal: 10.0.0.9}
+    |           ^
+    "#);
+    let named =
+        two("{internal: 10.0.0.100, external: 10.0.1.100}").replace("mail-internal", "router");
+    assert_snapshot!(wrong(&[("estate.yml", &named)]), @r#"
+    e/estate.yml:5:3: 'router' is the name of a host already
+    |   router: {internal: 10.0.0.100, external: 10.0.1.100}
+    |   ^
+    hint: first used at e/estate.yml:9:3
+    "#);
+}
+
+#[test]
+fn forwarded_ports_lead_to_one_host_in_the_office() {
+    let refused = |forwards: &str| {
+        let router =
+            format!("{{internal: 10.0.0.100, external: 10.0.1.100, forwards: {forwards}}}");
+        wrong(&[("estate.yml", &two(&router))])
+    };
+    assert_snapshot!(refused("{mail-intrnal: [25]}"), @r#"
+    e/estate.yml:5:67: there is no host 'mail-intrnal'
+    |   router: {internal: 10.0.0.100, external: 10.0.1.100, forwards: {mail-intrnal: [25]}}
+    |                                                                   ^
+    hint: did you mean 'mail-internal'?
+    "#);
+    assert_snapshot!(refused("{dns-external: [53]}"), @r#"
+    e/estate.yml:5:67: host 'dns-external' is outside and needs no router
+    |   router: {internal: 10.0.0.100, external: 10.0.1.100, forwards: {dns-external: [53]}}
+    |                                                                   ^
+    hint: remove it: the router forwards ports to hosts with 'location: internal'
+    "#);
+    assert_snapshot!(refused("{mail-internal: [53], dns-internal: [53/udp, 53]}"), @r#"
+    e/estate.yml:5:102: port 53 leads to host 'mail-internal' already
+    |   router: {internal: 10.0.0.100, external: 10.0.1.100, forwards: {mail-internal: [53], dns-internal: [53/udp, 53]}}
+    |                                                                                                      ^
+    hint: a port of the router's outer address leads to one host
+    "#);
+    assert_snapshot!(refused("{mail-internal: [0, ssh]}"), @r#"
+    e/estate.yml:5:83: '0' is not a port between 1 and 65535, such as 993 or 53/udp
+    |   router: {internal: 10.0.0.100, external: 10.0.1.100, forwards: {mail-internal: [0, ssh]}}
+    |                                                                                   ^
+    "#);
+    assert_snapshot!(refused("{mail-internal: imap}"), @r#"
+    e/estate.yml:5:82: expected a list, found string 'imap'
+    |   router: {internal: 10.0.0.100, external: 10.0.1.100, forwards: {mail-internal: imap}}
+    |                                                                                  ^
+    hint: write [a, b], or one '- item' on each line
     "#);
 }

@@ -490,7 +490,7 @@ fn host_json(estate: &Estate, host: &Host) -> Json {
         "groups": host.groups(),
         "services": host.services(),
         "roles": host.roles(),
-        "is_container": estate.network().is_some(),
+        "is_container": estate.networks().is_some(),
         "port": host.connection().port.unwrap_or(SSH),
     })
 }

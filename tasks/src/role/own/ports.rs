@@ -4,6 +4,7 @@
 //! firewall's rules take them. What is served was gathered before, of the other roles' promises.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -50,7 +51,13 @@ fn open_ports(estate: &Estate, arguments: &Kwargs, state: &State) -> TeraResult<
     let gathered = gathered
         .ok_or_else(|| Error::message("open_ports() can be asked by resources and checks alone"))?;
     let gathered: Vec<OpenPort> = read(&gathered)?;
-    let inside: Vec<Network> = argument(arguments, "inside")?;
+    let mut inside: Vec<Network> = argument(arguments, "inside")?;
+    // What is outside sees the office at its router.
+    let serving = gathered.first().and_then(|port| estate.host(&port.host));
+    let serving = serving.map_or(Location::Internal, Host::location);
+    if let (Some(sides), Location::External) = (estate.sides(), serving) {
+        inside.push(IpAddr::V4(sides.router.external).into());
+    }
     let also: BTreeMap<String, Vec<String>> = argument(arguments, "also")?;
     let mut entries: Vec<Served> = Vec::new();
     for port in gathered {
@@ -83,7 +90,7 @@ fn open_ports(estate: &Estate, arguments: &Kwargs, state: &State) -> TeraResult<
         if let Some((_, entry)) = alike {
             entry.ports.push(port);
         } else {
-            let (ip6, ip) = addresses(&to, &inside, estate);
+            let (ip6, ip) = addresses(&to, &inside, (estate, serving));
             let entry = Entry {
                 role,
                 protocol,
@@ -127,15 +134,24 @@ fn serve(served: &mut Vec<Served>, role: String, protocol: Protocol, port: Strin
 }
 
 /// Gives the addresses of those who are not everybody, IPv6 first.
-fn addresses(to: &Audience, inside: &[Network], estate: &Estate) -> (Vec<Network>, Vec<Network>) {
+fn addresses(
+    to: &Audience,
+    inside: &[Network],
+    (estate, serving): (&Estate, Location),
+) -> (Vec<Network>, Vec<Network>) {
     if to.everybody {
         return (Vec::new(), Vec::new());
     }
-    let mut all = to.networks.clone();
+    let seen = |host: &Host| Network::from(estate.seen_from(serving, host));
+    let hosts = || estate.hosts().iter();
+    let networks = to.networks.iter().map(|network| {
+        let host = hosts().find(|host| Network::from(host.address()) == *network);
+        host.map_or(*network, seen)
+    });
+    let mut all: Vec<Network> = networks.collect();
     if to.inside {
-        let hosts = estate.hosts().iter();
-        let hosts = hosts.filter(|host| host.location() == Location::Internal);
-        all.extend(hosts.map(Host::address).map(Network::from));
+        let office = hosts().filter(|host| host.location() == Location::Internal);
+        all.extend(office.map(seen));
         all.extend(inside);
     }
     Network::outermost(all)
