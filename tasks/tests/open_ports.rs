@@ -234,6 +234,7 @@ roles: {firewall: all, page: all}
     let page = "summary: x\nchecks:\n  - tcp: {port: 8086}\n    to: [ns, web]\n  - tcp: {port: 8081}\n    from: inside\n";
     let sources = Sources::new("e")
         .with("estate.yml", inventory)
+        .with("groups/all.yml", "firewall_inside: [10.0.0.0/24]\n")
         .with("roles/page/role.yml", page);
     let outside = rules_of("web", &sources);
     assert!(outside.contains("10.0.1.100"), "{outside}");

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::num::NonZero;
 use std::{panic, thread};
 
+use super::reach::unreachable;
 use super::{HostContext, Inputs, resources};
 use crate::diagnostic::Diagnostic;
 use crate::domain::Domains;
@@ -77,6 +78,7 @@ pub fn check(
         }
     });
     mistakes.extend(domains.check(estate, &known, templates, inputs));
+    mistakes.extend(unreachable(estate, domains, templates, inputs));
     mistakes.sort();
     mistakes.dedup();
     mistakes

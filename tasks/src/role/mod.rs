@@ -29,6 +29,7 @@ pub(crate) mod mail_internal;
 pub(crate) mod mta;
 mod order;
 mod own;
+mod reach;
 mod registry;
 mod relied;
 pub(crate) mod reverse_proxy;

@@ -18,14 +18,14 @@ use super::{Capability, Declarations, HostContext, fixed};
 use crate::content::Content;
 use crate::diagnostic::Diagnostic;
 use crate::promise::{
-    Audience, NeedKind, Needed, Promises, Protocol, SMTP, SUBMISSION, SUBMISSIONS, is_exposed,
+    Audience, NeedKind, Needed, Promises, Protocol, SMTP, SUBMISSION, SUBMISSIONS, Told, is_exposed,
 };
 use crate::quote::{exim_password, exim_user};
 use crate::resource::{
     Block, Declared, File, Handler, Line, Packages, Resource, Service, TlsAuthority,
     TlsCertificate, TlsKey,
 };
-use crate::value::{AccountName, DomainName, Mode, Network};
+use crate::value::{AccountName, DomainName, Mode, Network, Port};
 
 /// Variables of the role. Most have the meaning of a setting of `/etc/exim4/update-exim4.conf.conf`
 /// (update-exim4.conf(8)).
@@ -280,6 +280,20 @@ pub(super) fn promises(
     }
     let through = variables.mta_smarthost.as_ref();
     let through = through.filter(|_| settings.kind.needs_smarthost());
+    promises.told.extend(through.and_then(|smarthost| {
+        let host = smarthost.host(cx)?;
+        Some(Told {
+            host: cx.host.name().to_owned(),
+            of: host.name().to_owned(),
+            by: smarthost.hostname.to_string(),
+            port: Port {
+                protocol: Protocol::Tcp,
+                number: smarthost.port,
+            },
+            role: "mta",
+            variable: "mta_smarthost",
+        })
+    }));
     let through = through.map(|smarthost| match smarthost.host(cx) {
         Some(host) => Needed::host(host),
         None => Needed::Outside(smarthost.hostname.to_string()),

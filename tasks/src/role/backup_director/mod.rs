@@ -22,13 +22,13 @@ use crate::estate::{Host, Location};
 use crate::probe::Catalogue;
 use crate::promise::{
     Audience, CLIENT_AUTHORITY, Copies, DIRECTOR_PORT, Director, FILE_DAEMON_PORT, NeedKind,
-    Needed, Promises, Protocol, STORAGE_DAEMON_PORT,
+    Needed, Promises, Protocol, STORAGE_DAEMON_PORT, Told,
 };
 use crate::quote::{self, bacula, bacula_name};
 use crate::resource::{
     Command, Debconf, DebconfType, Declared, Directory, File, Handler, Packages, Resource, Service,
 };
-use crate::value::{DatabaseName, HostPath, Mode};
+use crate::value::{DatabaseName, HostPath, Mode, Port};
 
 /// Variables of the role.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -179,6 +179,12 @@ fn known_to_systemd() -> Command {
     Command::unless(["sh", "-c", guard], ["systemctl", "daemon-reload"])
 }
 
+/// Gives the name or the address by which daemons reach the storage daemon.
+fn storage_address(variables: &Variables, storage: &Host) -> String {
+    let given = variables.backup_storage_host.clone();
+    given.unwrap_or_else(|| storage.address().to_string())
+}
+
 pub(super) fn promises(
     cx: &HostContext<'_>,
     promises: &mut Promises,
@@ -187,6 +193,21 @@ pub(super) fn promises(
     let address = cx.host.address().to_string();
     let console = console_of(cx, &variables, &address, CLIENT_AUTHORITY);
     let console = console.map_err(Diagnostic::alone)?;
+    // File daemons are told where to bring what they read.
+    for storage in cx.estate.hosts_with_role("backup_storage") {
+        let clients = cx.estate.hosts_with_role("backup_client").into_iter();
+        promises.told.extend(clients.map(|client| Told {
+            host: client.name().to_owned(),
+            of: storage.name().to_owned(),
+            by: storage_address(&variables, storage),
+            port: Port {
+                protocol: Protocol::Tcp,
+                number: STORAGE_DAEMON_PORT,
+            },
+            role: "backup_director",
+            variable: "backup_storage_host",
+        }));
+    }
     promises.directors.push(Director {
         host: cx.host.name().to_owned(),
         name: variables.backup_director_name,
@@ -357,10 +378,7 @@ fn configuration(
         ]);
     }
     // Also what the file daemons are told to connect to, so never the loopback.
-    let storage_address = variables
-        .backup_storage_host
-        .clone()
-        .unwrap_or_else(|| storage.address().to_string());
+    let storage_address = storage_address(variables, storage);
     let dump = dump(variables);
     let scheduled = variables.backup_director_schedules_active;
     let plan = plan::Plan::new(copied, scheduled, &variables.backup_director_retention);
