@@ -81,7 +81,7 @@ const BENCHMARKS: &[Benchmark] = &[
     },
     Benchmark {
         name: "peers",
-        shows: "ansible-core and pyinfra on the converged estate",
+        shows: "ansible-core, with Mitogen too, pyinfra and BundleWrap on the converged estate",
         run: Run::Converged(peers::run),
         quick: false,
     },
