@@ -220,6 +220,12 @@ pub struct Ran {
 }
 
 impl Ran {
+    /// Gives its exit code.
+    #[must_use]
+    pub fn code(&self) -> Option<i32> {
+        self.status.code()
+    }
+
     /// Fails the test unless the exit code is this one.
     pub fn exits(&self, code: i32) -> &Self {
         assert_eq!(

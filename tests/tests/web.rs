@@ -1,6 +1,8 @@
 //! Web sites of a domain on real hosts: they come, keep what is written in them, go and come again; and every check of
 //! `prov verify web` sees what it is there for.
 
+use std::time::Duration;
+
 use end_to_end::{Estate, Ran, until};
 
 /// What a shell, SQL, PHP or YAML might take for something else.
@@ -361,10 +363,78 @@ fn a_site_goes_to_the_next_stage_and_back(estate: &Estate) {
     assert!(std::fs::write(&half, &bytes[..bytes.len() / 2]).is_ok());
     site(&["import", &half, TEST], 1).says("the site is as it was");
     assert_eq!(probe("stack", "test"), "false");
+    imports_that_are_killed(estate, &file, TEST, &|| probe("stack", "test"), &of_test);
     site(&["import", &file, TEST], 0);
     assert_eq!(probe("stack", "test"), of_test);
     site(&["confirm", TEST], 0);
+    // Both hosts remember what came and went; a run that failed is not said to be done.
+    let remembered = estate
+        .prov(["--output", "json", "history", "sites"])
+        .run()
+        .json();
+    let runs = remembered["hosts"][0]["runs"].as_array().cloned();
+    let of_sites: Vec<_> = runs
+        .unwrap_or_default()
+        .iter()
+        .map(|run| run["changes"][0].clone())
+        .filter(|change| change["resource"] == "site")
+        .map(|change| format!("{} {}", change["reason"], change["done"]))
+        .collect();
+    let exchanged = "\"its content and what was kept of before an import were exchanged\" true";
+    assert_eq!(
+        of_sites,
+        [
+            &exchanged.replace("true", "false"),
+            "\"what was kept of before an import was deleted\" true",
+            exchanged,
+            exchanged,
+            exchanged,
+            "\"its content became that of test.1st-customer.test\" true",
+        ]
+    );
     unchanged(&domain(estate, &[]));
+}
+
+/// However an import ends, the site is as it was or as it was to be, and typing it again ends it.
+fn imports_that_are_killed(
+    estate: &Estate,
+    file: &str,
+    name: &str,
+    probe: &dyn Fn() -> String,
+    new: &str,
+) {
+    let import = || estate.prov(["site", "import", file, name]);
+    for (milliseconds, there) in [
+        (300, false),
+        (700, true),
+        (1100, true),
+        (1500, true),
+        (1900, true),
+        (2300, false),
+    ] {
+        let running = import().start();
+        std::thread::sleep(Duration::from_millis(milliseconds));
+        if there {
+            estate.on("stack", "pkill -9 -f '[w]ordpress-copy import' || :");
+        }
+        running.kill();
+        // What the host still does ends first.
+        estate.on(
+            "stack",
+            &format!("flock /run/lock/wordpress-copy-{name} true"),
+        );
+        let again = import().run();
+        // Refused is only what has come already.
+        if again.code() == Some(1) {
+            again.says("prov site confirm");
+        } else {
+            again.exits(0);
+        }
+        assert_eq!(probe(), new, "killed after {milliseconds} ms");
+        estate.prov(["site", "undo", name]).run().exits(0);
+        assert_eq!(probe(), "false", "killed after {milliseconds} ms");
+        estate.prov(["site", "confirm", name]).run().exits(0);
+    }
 }
 
 /// Breaks things, several at once where they are far from each other.

@@ -1,7 +1,6 @@
 //! `prov site`: takes web sites from one place to another. The program on their hosts does the work and says what there is
 //! (role `wordpress`); the archive goes through this machine, in a file without a name.
 
-use std::fmt::Write as _;
 use std::fs::{File, OpenOptions};
 use std::io::Seek as _;
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -12,13 +11,15 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tasks::domain::Site as SiteOf;
 use tasks::estate::Host;
+use tasks::history::{Record, SiteChange};
 use tasks::plan::Remedy;
-use tasks::visible;
+use tasks::{push, pushln, visible};
 
 use super::app::App;
 use super::arguments::Site;
-use crate::engine::Failure;
+use super::jobs;
 use crate::engine::script::quote_all;
+use crate::engine::{self, Failure};
 use crate::report::health::bytes;
 use crate::report::print::{jsonln, outln};
 use crate::report::problem::{Problem, exit};
@@ -98,13 +99,16 @@ pub(super) async fn run(app: &App, action: &Site) -> Result<u8, Problem> {
         Site::Import { file, site } => {
             let from = File::open(file).map_err(|error| unusable(file, &error))?;
             let place = Place::find(app, site).await?;
-            let content = place.import(from).await?;
-            imported(app, &place, &content, &file.display().to_string());
+            let name = file.display().to_string();
+            let content = place.import(app, &from, &name).await?;
+            imported(app, &place, &content, &name);
         }
         Site::Copy { from, to, diff } => return copy(app, from, to, *diff).await,
         Site::Undo { site } => {
             let place = Place::find(app, site).await?;
-            place.ask("undo").await?;
+            place
+                .change(app, "undo", &nothing()?, &SiteChange::Exchanged)
+                .await?;
             done(
                 app,
                 &format!(
@@ -114,7 +118,9 @@ pub(super) async fn run(app: &App, action: &Site) -> Result<u8, Problem> {
         }
         Site::Confirm { site } => {
             let place = Place::find(app, site).await?;
-            place.ask("confirm").await?;
+            place
+                .change(app, "confirm", &nothing()?, &SiteChange::Confirmed)
+                .await?;
             done(
                 app,
                 &format!("{site} stays as it is; what it replaced is deleted"),
@@ -169,7 +175,7 @@ async fn copy(app: &App, from: &str, to: &str, diff: bool) -> Result<u8, Problem
     archive
         .rewind()
         .map_err(|error| unusable(Path::new("/var/tmp"), &error))?;
-    let content = to.import(archive).await?;
+    let content = to.import(app, &archive, &from.name).await?;
     imported(app, &to, &content, &from.name);
     Ok(exit::DONE)
 }
@@ -222,12 +228,8 @@ impl Place {
         Problem::Failed(failure.of(format!("{}: web site {}", self.host, self.name)))
     }
 
-    /// Runs the program of sites.
-    async fn call(&self, words: &[&str], input: &File, output: &File) -> Result<(), Problem> {
-        let command = [tasks::role::SITE_COPIER]
-            .into_iter()
-            .chain(words.iter().copied());
-        let command = quote_all(command);
+    /// Runs the program of sites, as a command that begins with these words.
+    async fn call(&self, command: &str, input: &File, output: &File) -> Result<(), Problem> {
         let copied = |file: &File| file.try_clone().map(tokio::fs::File::from_std);
         let (input, output) = match (copied(input), copied(output)) {
             (Ok(input), Ok(output)) => (input, output),
@@ -235,14 +237,7 @@ impl Place {
                 return Err(unusable(Path::new("/dev/null"), &error));
             }
         };
-        let ended = piped(
-            &self.connection,
-            (&command, &self.sudo),
-            MOST,
-            input,
-            output,
-        )
-        .await;
+        let ended = piped(&self.connection, (command, &self.sudo), MOST, input, output).await;
         let ended = ended.map_err(|error| {
             Problem::Failed(
                 Failure::from(error).of(format!("{}: web site {}", self.host, self.name)),
@@ -270,10 +265,10 @@ impl Place {
     }
 
     /// Has the program of sites do something, and reads what it then says of the site.
-    async fn ask_with(&self, word: &str, input: &File) -> Result<Content, Problem> {
+    async fn ask(&self, command: &str, input: &File) -> Result<Content, Problem> {
         let mut answer =
             tempfile::tempfile().map_err(|error| unusable(&std::env::temp_dir(), &error))?;
-        self.call(&[word, &self.name], input, &answer).await?;
+        self.call(command, input, &answer).await?;
         let read = answer
             .rewind()
             .and_then(|()| std::io::read_to_string(&answer));
@@ -289,28 +284,47 @@ impl Place {
         })
     }
 
-    async fn ask(&self, word: &str) -> Result<Content, Problem> {
-        let nothing =
-            File::open("/dev/null").map_err(|error| unusable(Path::new("/dev/null"), &error))?;
-        self.ask_with(word, &nothing).await
-    }
-
     async fn show(&self) -> Result<Content, Problem> {
-        self.ask("show").await
+        self.ask(&copier(["show", &self.name]), &nothing()?).await
     }
 
     async fn export(&self, to: &File) -> Result<(), Problem> {
-        let nothing =
-            File::open("/dev/null").map_err(|error| unusable(Path::new("/dev/null"), &error))?;
         let words = ["export", self.name.as_str()]
             .into_iter()
             .chain(self.bare.as_deref());
-        self.call(&words.collect::<Vec<_>>(), &nothing, to).await
+        self.call(&copier(words), &nothing()?, to).await
     }
 
-    async fn import(&self, from: File) -> Result<Content, Problem> {
-        self.ask_with("import", &from).await
+    async fn import(&self, app: &App, archive: &File, from: &str) -> Result<Content, Problem> {
+        let change = SiteChange::Imported {
+            from: from.to_owned(),
+        };
+        self.change(app, "import", archive, &change).await
     }
+
+    /// Has the program of sites change something, which the host remembers as a run.
+    async fn change(
+        &self,
+        app: &App,
+        word: &str,
+        input: &File,
+        change: &SiteChange,
+    ) -> Result<Content, Problem> {
+        let run = jobs::lock(app, 0).await.run;
+        let record = Record::of_site(&self.name, change);
+        let command = engine::recording(&run, &record, &copier([word, self.name.as_str()]));
+        self.ask(&command, input).await
+    }
+}
+
+/// Gives the command that the program of sites is called by.
+fn copier<'w>(words: impl IntoIterator<Item = &'w str>) -> String {
+    quote_all([tasks::role::SITE_COPIER].into_iter().chain(words))
+}
+
+fn nothing() -> Result<File, Problem> {
+    let path = Path::new("/dev/null");
+    File::open(path).map_err(|error| unusable(path, &error))
 }
 
 fn unusable(path: &Path, error: &std::io::Error) -> Problem {
@@ -398,10 +412,12 @@ fn side_by_side(sites: &[(&String, &Content)]) -> String {
     let mut text = String::new();
     let mut line = |title: &str, cells: &[String]| {
         let (first, second) = (cells.first().map_or("", String::as_str), cells.get(1));
-        let _ = match second {
-            Some(second) => writeln!(text, "  {title:<12} {first:width$}   {second}"),
-            None => writeln!(text, "  {title:<12} {first}"),
-        };
+        push!(text, "  {title:<12} ");
+        if let Some(second) = second {
+            pushln!(text, "{first:width$}   {second}");
+        } else {
+            pushln!(text, "{first}");
+        }
     };
     // Colours have no width.
     let names = sites

@@ -45,6 +45,7 @@ pub use outcome::{
 };
 pub use saved::{SavedHost, SavedPlan, SavedScope};
 pub use session::{CommandSession, Lock, OpenOutcome, Output, ReadSession, Stepped, WriteSession};
+pub use steps::recording;
 
 /// What a host is doing, for progress.
 #[derive(Debug, Clone)]

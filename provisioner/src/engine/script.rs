@@ -84,7 +84,14 @@ pub fn signs_of_life(nonce: &str) -> String {
 const WALKING: &str = include_str!("walking.sh");
 
 /// The functions that carry out steps.
-const WRITING: &str = concat!(include_str!("writing.sh"), include_str!("unpacking.sh"));
+const WRITING: &str = concat!(
+    include_str!("writing.sh"),
+    include_str!("history.sh"),
+    include_str!("unpacking.sh")
+);
+
+/// The functions that write down what a run does.
+pub(super) const HISTORY: &str = include_str!("history.sh");
 
 /// What every session that writes knows of a change that nobody has confirmed.
 pub(super) const UNCONFIRMED: &str = include_str!("unconfirmed.sh");

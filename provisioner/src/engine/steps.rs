@@ -7,7 +7,7 @@ use tasks::resource::Handler;
 use tasks::step::{Run, Step};
 use tasks::value::{HostPath, HttpUrl};
 
-use super::script::{STATE, encode, framed_command, quote, quote_all};
+use super::script::{HISTORY, STATE, encode, framed_command, quote, quote_all};
 
 /// Writes the script of one step; the functions are those of [`super::script::writing_preamble`].
 #[must_use]
@@ -204,6 +204,22 @@ fn line(value: &impl serde::Serialize) -> String {
 /// Writes the commands that record a change on the host: before it is made, and once it is.
 #[must_use]
 pub(super) fn history(run: &history::RecordedRun, record: &history::Record) -> (String, String) {
+    let (before, after) = noted(run, record);
+    (recorded(&before), after)
+}
+
+/// Writes a command that makes a change which is recorded before it and, if it ends well, after it; its standard input and output are
+/// the command's.
+#[must_use]
+pub fn recording(run: &history::RecordedRun, record: &history::Record, command: &str) -> String {
+    let (before, after) = noted(run, record);
+    let script = format!(
+        "prov_state={STATE}\n{HISTORY}( {before} ) </dev/null >&2 && {command} && {{ ( {after} ) </dev/null >&2; }}"
+    );
+    quote_all(["sh", "-c", &script])
+}
+
+fn noted(run: &history::RecordedRun, record: &history::Record) -> (String, String) {
     let name = quote(&run.run);
     let keep = |later| {
         let kept = record.keeps(later).into_iter();
@@ -226,7 +242,7 @@ pub(super) fn history(run: &history::RecordedRun, record: &history::Record) -> (
         "prov_history_note {name} {}",
         encode(done.as_bytes())
     ));
-    (recorded(&before.join(" && ")), after.join(" && "))
+    (before.join(" && "), after.join(" && "))
 }
 
 /// Writes the command that has the host remember a text in a file of its own, all of it or nothing.

@@ -170,6 +170,20 @@ pub enum Altered {
     Installed(BTreeSet<PackageName>),
 }
 
+/// What happens to the content of a web site: its files and its database.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SiteChange {
+    /// Other content comes; what was there is kept.
+    Imported {
+        /// The site or the archive that it comes from.
+        from: String,
+    },
+    /// What was kept comes back, and what was there is kept.
+    Exchanged,
+    /// What was kept is deleted.
+    Confirmed,
+}
+
 /// A change, as it is recorded before it is made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
@@ -267,6 +281,39 @@ impl Record {
             altered,
             stays,
             notify: declared.notify.clone(),
+        }
+    }
+
+    /// Records what is about to happen to the content of a web site, which is undone by a command of its own.
+    #[must_use]
+    pub fn of_site(site: &str, change: &SiteChange) -> Self {
+        let (reason, stays) = match change {
+            SiteChange::Imported { from } => (
+                format!("its content became that of {from}"),
+                format!(
+                    "`prov site undo {site}` has the content of before back until `prov site confirm {site}` deletes it"
+                ),
+            ),
+            SiteChange::Exchanged => (
+                "its content and what was kept of before an import were exchanged".to_owned(),
+                format!("`prov site undo {site}` exchanges them once more"),
+            ),
+            SiteChange::Confirmed => (
+                "what was kept of before an import was deleted".to_owned(),
+                "what was deleted is nowhere".to_owned(),
+            ),
+        };
+        Self {
+            number: 1,
+            resource: "site".to_owned(),
+            id: site.to_owned(),
+            role: "wordpress".to_owned(),
+            action: Action::Update,
+            reason,
+            diff: String::new(),
+            altered: Vec::new(),
+            stays: Some(stays),
+            notify: Vec::new(),
         }
     }
 
