@@ -100,6 +100,7 @@ pub(super) async fn run(app: &App, action: &Site) -> Result<u8, Problem> {
             let from = File::open(file).map_err(|error| unusable(file, &error))?;
             let place = Place::find(app, site).await?;
             let name = file.display().to_string();
+            place.must_keep_nothing(&place.show().await?)?;
             let content = place.import(app, &from, &name).await?;
             imported(app, &place, &content, &name);
         }
@@ -145,12 +146,7 @@ async fn copy(app: &App, from: &str, to: &str, diff: bool) -> Result<u8, Problem
             "set it up with `prov domain`",
         ));
     }
-    if old.kept.is_some() {
-        return Err(to.failed(
-            "what an earlier import replaced is still kept",
-            format!("run `prov site confirm {0}` to delete that, or `prov site undo {0}` to have it back", to.name),
-        ));
-    }
+    to.must_keep_nothing(&old)?;
     if !app.json() {
         outln!("{}", side_by_side(&[(&to.name, &old), (&from.name, &new)]));
     }
@@ -286,6 +282,18 @@ impl Place {
 
     async fn show(&self) -> Result<Content, Problem> {
         self.ask(&copier(["show", &self.name]), &nothing()?).await
+    }
+
+    /// Refuses to import where what an earlier import replaced is still kept.
+    fn must_keep_nothing(&self, content: &Content) -> Result<(), Problem> {
+        if content.kept.is_none() {
+            return Ok(());
+        }
+        let name = &self.name;
+        Err(self.failed(
+            "what an earlier import replaced is still kept",
+            format!("run `prov site confirm {name}` to delete that, or `prov site undo {name}` to have it back"),
+        ))
     }
 
     async fn export(&self, to: &File) -> Result<(), Problem> {
