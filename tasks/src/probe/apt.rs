@@ -52,6 +52,9 @@ impl AptRequest {
     }
 }
 
+/// How many dependencies are told that are not met.
+const MOST_UNMET: usize = 5;
+
 /// What apt is asked to do with packages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum AptVerb {
@@ -125,7 +128,7 @@ impl Kind for Simulations {
                 r#"ask=; for name in {names}; do {wanted} || ask=yes; done
 {others}may_remove={removes} remove=; for name in {replaces}; do if prov_is_installed "$name"; then may_remove=true ask=yes remove="$remove $name-"; fi; done
 [ -z "$ask" ] || {{ simulation=$(TMPDIR=/dev/shm apt-get -s -q -y -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= -o Dir::Log::Planner=/dev/null -o APT::Install-Recommends={recommends} -o APT::Get::Remove=$may_remove{flags} {verb} -- {words} $remove 2>&1 </dev/null); exit=$?
-{{ printf '%s\n' "$simulation" | sed -n '/^\(Inst\|Remv\|Purg\|E:\) /p'; [ $exit -gt 100 ] || prov_complete; }} | prov_answer apt:{index}; }}"#,
+{{ printf '%s\n' "$simulation" | sed -n '/^\(Inst\|Remv\|Purg\|E:\) /p; /^The following packages have unmet dependencies:/,/^[^ ]/s/^ \+/Unmet /p'; [ $exit -gt 100 ] || prov_complete; }} | prov_answer apt:{index}; }}"#,
                 names = quote::sh_all(request.names.iter().map(PackageName::as_str)),
                 verb = request.verb.word(),
                 words = quote::sh_all(words.iter().map(String::as_str)),
@@ -144,7 +147,7 @@ impl Kind for Simulations {
         script
     }
 
-    /// Reads `Inst NAME [OLD] (NEW …)`, `Remv NAME [OLD]`, `E: WHY`. There is nothing where all is as it should be.
+    /// Reads `Inst NAME [OLD] (NEW …)`, `Remv NAME [OLD]`, `E: WHY`, and `Unmet NAME : WHY`, which says more than apt's last word. There is nothing where all is as it should be.
     fn read(requests: &[AptRequest], answers: &Answers) -> Result<Self::Known, Broken> {
         let mut known = BTreeMap::new();
         for (index, request) in requests.iter().enumerate() {
@@ -152,6 +155,7 @@ impl Kind for Simulations {
                 continue;
             };
             let mut fact = AptFact::default();
+            let mut unmet = Vec::new();
             for (word, rest) in text.lines().filter_map(|line| line.split_once(' ')) {
                 let package = rest.split(' ').next().unwrap_or_default();
                 match word {
@@ -165,9 +169,14 @@ impl Kind for Simulations {
                     "E:" => {
                         fact.problem.get_or_insert_with(|| rest.to_owned());
                     }
+                    "Unmet" => unmet.push(rest),
                     // Nothing else is asked to be printed; what is, says nothing about packages.
                     _ => {}
                 }
+            }
+            if fact.problem.is_some() && !unmet.is_empty() {
+                unmet.truncate(MOST_UNMET);
+                fact.problem = Some(format!("unmet dependencies: {}", unmet.join("; ")));
             }
             fact.install.sort();
             known.insert(request.key(), fact);
@@ -190,5 +199,27 @@ impl Kind for Simulations {
             recommends: false,
         };
         PackageName::new("pkg").map(request).into_iter().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dependencies_that_are_not_met_are_told_in_place_of_apts_last_word() {
+        let text = "Unmet nginx : Depends: nginx-common (= 1.26) but it is not installable\n\
+            E: Unable to correct problems, you have held broken packages.\n";
+        let mut answers = Answers::default();
+        answers.insert("apt:0".to_owned(), text.as_bytes().to_vec(), true);
+        let requests = Simulations::samples();
+        let known = Simulations::read(&requests, &answers).unwrap();
+        let problem = known[&requests[0].key()].problem.as_deref();
+        assert_eq!(
+            problem,
+            Some(
+                "unmet dependencies: nginx : Depends: nginx-common (= 1.26) but it is not installable"
+            )
+        );
     }
 }

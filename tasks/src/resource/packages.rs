@@ -21,7 +21,7 @@ use crate::value::{PackageName, PackageVersion};
 pub use names::{Names, Terms};
 pub(super) use remedy::remedy;
 pub(super) use run::{apt, repair, stale, update};
-use run::{as_removal, keeps_the_way_in, known_names, without_holds};
+use run::{as_removal, keeps_the_way_in, known_names, unpack_again, without_holds};
 use terms::Marks;
 
 /// Manages Debian packages: that they are installed, or not.
@@ -155,6 +155,7 @@ impl Packages {
                 PackageFact::Broken => {
                     wanted.reasons.insert(Reason::Interrupted);
                     wanted.lacking.push(name);
+                    wanted.broken.push(name);
                 }
             }
         }
@@ -232,6 +233,9 @@ impl Packages {
                 let words = wanted.lacking.iter().map(|name| wanted.word(name));
                 let words = words.chain(away);
                 steps.push(keeps_the_way_in("install", words, insisted).into());
+            }
+            if !wanted.broken.is_empty() {
+                steps.push(unpack_again(&wanted.broken).into());
             }
             steps.push(without_holds(&wanted.marks.changing, self.transaction(wanted)).into());
         }
@@ -409,12 +413,25 @@ impl Packages {
         }
         let verb = self.request().verb.word();
         let fact = facts.apt.get(&self.request().key());
-        if let Some(problem) = fact.and_then(|fact| fact.problem.as_ref())
-            && let Some(remedy) = remedy(problem)
-        {
+        // Apt cannot tell before an interrupted installation is finished.
+        let interrupted = there.iter().any(|name| {
+            let have = facts.package(name);
+            have.is_ok_and(|have| *have == PackageFact::Broken)
+        });
+        let problem = fact.and_then(|fact| fact.problem.as_ref());
+        if let Some(problem) = problem.filter(|_| !interrupted) {
+            let hint = remedy(problem).map_or_else(
+                || {
+                    format!(
+                        "see what `apt-get -s {verb} {}` says on the host",
+                        list(&there)
+                    )
+                },
+                |remedy| remedy.to_string(),
+            );
             return Ok(Planned::Impossible {
                 cause: format!("apt would refuse: {problem}"),
-                hint: remedy.to_string(),
+                hint,
             });
         }
         if let Some(refused) = self.takes_along(facts) {
@@ -449,6 +466,8 @@ impl Packages {
 struct Wanted<'a> {
     reasons: BTreeSet<Reason>,
     lacking: Vec<&'a PackageName>,
+    /// Those of them whose installation was interrupted.
+    broken: Vec<&'a PackageName>,
     /// Installed, with these versions, and marked as automatic.
     marked: Vec<(&'a PackageName, &'a String)>,
     in_the_way: Vec<&'a PackageName>,

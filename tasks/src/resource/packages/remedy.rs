@@ -11,7 +11,7 @@ pub(in crate::resource) fn remedy(output: &str) -> Option<Remedy> {
         ))
     } else if says(&["Held packages were changed"]) {
         Some(Remedy::from(
-            "a package is held: run `apt-mark showhold` on the host, and `apt-mark unhold NAME` for what may change",
+            "a package is held: run `apt-mark showhold` on the host, and `apt-mark unhold NAME` for what may change, or say here what becomes of its hold (`{name: NAME, hold: true}`)",
         ))
     } else if says(&["would not get in again", "would not become root again"]) {
         Some(Remedy::from(
@@ -37,11 +37,21 @@ pub(in crate::resource) fn remedy(output: &str) -> Option<Remedy> {
         ))
     } else if says(&["is a virtual package"]) {
         Some(Remedy::from("name the package that is meant instead"))
-    } else if says(&["Unable to locate package", "has no installation candidate"]) {
-        Some(Remedy::PackageSource)
-    } else if says(&["unmet dependencies", "--fix-broken"]) {
+    } else if says(&["has no installation candidate"]) {
         Some(Remedy::from(
-            "dependencies do not fit: look at them with `apt-get -s --fix-broken install` on the host, and at `apt-mark showhold`",
+            "apt knows it and may not install it: `apt-cache policy NAME` on the host shows whether a pin (/etc/apt/preferences.d) forbids it; otherwise check the package sources in /etc/apt",
+        ))
+    } else if says(&["Unable to locate package"]) {
+        Some(Remedy::PackageSource)
+    } else if says(&[
+        "unmet dependencies",
+        "held broken packages",
+        "Unable to satisfy dependencies",
+        "pkgProblemResolver",
+        "--fix-broken",
+    ]) {
+        Some(Remedy::from(
+            "dependencies do not fit: packages may exclude each other, be held (`apt-mark showhold` on the host) or be pinned (`apt-cache policy NAME`); `apt-get -s install` there with the same names says more",
         ))
     } else if says(&[
         "NO_PUBKEY",
@@ -95,7 +105,12 @@ mod tests {
             ),
             (
                 "E: Package 'x' has no installation candidate",
-                "package sources",
+                "apt-cache policy",
+            ),
+            ("E: Unable to locate package x", "package sources"),
+            (
+                "Unable to correct problems, you have held broken packages.",
+                "apt-mark showhold",
             ),
             (
                 "E: Unable to correct problems, you have held broken packages.\n x : Depends: y but it is not going to be installed\nE: The following packages have unmet dependencies",

@@ -44,6 +44,21 @@ pub(in crate::resource) fn repair() -> Step {
     Run::new(["dpkg", "--configure", "-a", "--force-confold"]).into()
 }
 
+/// Unpacks those packages again that dpkg was unpacking when it was interrupted: where they are of the version that is wanted, apt
+/// takes them for installed.
+pub(super) fn unpack_again(names: &[&PackageName]) -> Run {
+    const SCRIPT: &str = r#"count=$1 again=; shift
+while [ $((count -= 1)) -ge 0 ]; do name=$1; shift
+  case $(dpkg-query -W -f='${db:Status-Abbrev}' -- "$name" 2>/dev/null) in (?H*|??R*) set -- "$@" "$name"; again=yes;; esac
+done; [ -z "$again" ] || exec "$@""#;
+    let mut run = Run::new(["sh", "-c", SCRIPT, "sh"]);
+    run.argv.push(names.len().to_string());
+    run.argv.extend(names.iter().map(ToString::to_string));
+    run.argv
+        .extend(apt(["install", "--reinstall", "--no-remove", "--"]).argv);
+    run
+}
+
 /// Says why package lists must be fetched anew, if they must.
 pub(in crate::resource) fn stale(lists: Option<&ListsFact>) -> Option<String> {
     let Some(ListsFact {
@@ -61,10 +76,13 @@ pub(in crate::resource) fn stale(lists: Option<&ListsFact>) -> Option<String> {
     }
 }
 
-/// Lets packages that are held go while a command runs, however that ends: nobody else may upgrade them afterwards.
+/// Lets packages that are held go while a command runs, however that ends: nobody else may upgrade them afterwards. A process
+/// of its own gives the holds back where the one that took them is killed; dpkg may be at work then for a while.
 pub(super) fn without_holds(held: &[&PackageName], run: Run) -> Run {
-    const SCRIPT: &str = r#"held=$1; shift; trap 'apt-mark -qq hold -- $held' EXIT; trap 'exit 1' HUP INT TERM
-apt-mark -qq unhold -- $held && "$@""#;
+    const SCRIPT: &str = r#"held=$1; shift; exec 3>&1; trap : HUP INT TERM
+{ trap 'code=$?; apt-mark -qq hold -- $held >&3; echo $code' EXIT; trap 'exit 1' HUP INT TERM
+  apt-mark -qq unhold -- $held >&3 && "$@" >&3 3>&-; } | setsid sh -c 'trap "" HUP INT TERM; read -r code && exit "$code"
+  tries=0; until apt-mark -qq hold -- $1 2>/dev/null || [ $((tries += 1)) -gt 900 ]; do sleep 1; done; exit 137' sh "$held" 3>&-"#;
     if held.is_empty() {
         return run;
     }
@@ -110,4 +128,51 @@ esac; done"#;
 /// Writes a package that is to go, as `apt-get install` takes it (apt-get(8)).
 pub(super) fn as_removal(name: &PackageName) -> String {
     format!("{name}-")
+}
+
+#[cfg(test)]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a shell is the one that understands scripts"
+)]
+mod tests {
+    use super::*;
+
+    /// Runs a command without the hold of a package; gives its exit code, and what apt-mark was asked meanwhile.
+    fn held_around(command: &str) -> (Option<i32>, String) {
+        let folder = format!("prov-holds-{}-{}", std::process::id(), command.len());
+        let folder = std::env::temp_dir().join(folder);
+        std::fs::create_dir_all(&folder).unwrap();
+        let log = folder.join("log");
+        let program = folder.join("apt-mark");
+        let text = format!("#!/bin/sh\necho \"$2\" >>'{}'\n", log.display());
+        std::fs::write(&program, text).unwrap();
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        std::fs::set_permissions(&program, mode).unwrap();
+        let name = PackageName::new("nginx").unwrap();
+        let run = without_holds(&[&name], Run::new(["sh", "-c", command]));
+        let path = std::env::var("PATH").unwrap();
+        let output = std::process::Command::new(&run.argv[0])
+            .args(&run.argv[1..])
+            .env("PATH", format!("{}:{path}", folder.display()))
+            .output()
+            .unwrap();
+        assert_eq!(String::from_utf8_lossy(&output.stdout), "said\n");
+        let marks = std::fs::read_to_string(&log).unwrap();
+        std::fs::remove_dir_all(&folder).unwrap();
+        (output.status.code(), marks.replace('\n', " "))
+    }
+
+    #[test]
+    fn a_hold_comes_back_however_the_command_ends() {
+        for (command, code) in [
+            ("echo said", Some(0)),
+            ("echo said; exit 34", Some(34)),
+            ("echo said; kill -TERM $PPID", Some(1)),
+            ("echo said; kill -KILL $PPID", Some(137)),
+        ] {
+            let (ended, marks) = held_around(command);
+            assert_eq!((ended, marks.as_str()), (code, "unhold hold "), "{command}");
+        }
+    }
 }
