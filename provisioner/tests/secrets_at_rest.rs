@@ -17,6 +17,8 @@ const CANARY: &str = "can\"ary 'ü: #1";
 struct Folder {
     folder: tempfile::TempDir,
     identity: Identity,
+    /// What the environment has besides.
+    env: Vec<(&'static str, PathBuf)>,
 }
 
 struct Said {
@@ -30,6 +32,7 @@ impl Folder {
         let folder = Self {
             folder: tempfile::tempdir().unwrap(),
             identity: Identity::generate(),
+            env: Vec::new(),
         };
         folder.write("estate.yml", "name: e\nhosts: {web1: {address: 192.0.2.1, location: external}}\nroles: {r: [web1]}\n");
         folder.write(
@@ -68,7 +71,8 @@ impl Folder {
             .env("EDITOR", editor)
             .env_remove("VISUAL")
             .env_remove("XDG_CONFIG_HOME")
-            .env_remove("PROV_IDENTITY");
+            .env_remove("PROV_IDENTITY")
+            .envs(self.env.iter().cloned());
         if with_key {
             command.env(
                 "PROV_IDENTITY_KEY",
@@ -105,6 +109,7 @@ impl Folder {
             .args(all)
             .args(words)
             .current_dir(self.folder.path())
+            .envs(self.env.iter().cloned())
             .output()
             .unwrap();
         assert!(done.status.success(), "{done:?}");
@@ -567,4 +572,63 @@ fn a_program_gives_secrets_only_where_its_user_allows_it_and_they_are_needed() {
         "{}",
         said.err
     );
+}
+
+#[test]
+fn git_is_asked_about_the_repository_that_a_folder_is_in_whoever_asks() {
+    let clear = |name: &str| format!("{name}:0: is in version control in the clear");
+    let finds = |folder: &Folder, expected: &[String]| {
+        let found = folder.findings(true);
+        let same = found.len() == expected.len()
+            && expected.iter().zip(&found).all(|(a, b)| b.starts_with(a));
+        assert!(same, "{found:?}");
+    };
+    let mut folder = Folder::encrypted();
+    // Neither a bare repository nor git's own folder has files in version control.
+    folder.git(&["init", "-q", "--bare", ".git"]);
+    finds(&folder, &[]);
+    fs::remove_dir_all(folder.path(".git")).unwrap();
+
+    folder.git(&["init", "-q"]);
+    folder.write(".gitignore", "*.private.yml*\n!*.age\n.other\n");
+    folder.git(&["add", "-A"]);
+    folder.git(&["commit", "-qm", "x"]);
+    folder.write("hosts/web1.private.yml", "r_port: 9\n");
+    folder.git(&["add", "-f", "hosts/web1.private.yml"]);
+    let first = clear("hosts/web1.private.yml");
+    finds(&folder, &[first.clone()]);
+    // A hook of another repository says that another one is meant.
+    folder.git(&["init", "-q", "--bare", ".other"]);
+    folder.env = vec![("GIT_DIR", folder.path(".other"))];
+    finds(&folder, &[first.clone()]);
+    folder.env = vec![
+        ("GIT_DIR", folder.path(".other")),
+        ("GIT_INDEX_FILE", folder.path(".other/index")),
+    ];
+    finds(&folder, &[first.clone()]);
+    // A hook of this one looks at what will be committed.
+    folder.env.clear();
+    folder.git(&["rm", "-q", "--cached", "hosts/web1.private.yml"]);
+    finds(&folder, &[]);
+    folder.env = vec![("GIT_INDEX_FILE", folder.path(".git/next-index"))];
+    folder.git(&["add", "-f", "hosts/web1.private.yml"]);
+    finds(&folder, &[first]);
+    folder.env.clear();
+
+    // A repository within, as a submodule is.
+    folder.write("inner/.a.private.yml.swp", "x");
+    folder.git(&["init", "-q", "inner"]);
+    folder.git(&["-C", "inner", "add", ".a.private.yml.swp"]);
+    finds(&folder, &[clear("inner/.a.private.yml.swp")]);
+}
+
+#[test]
+fn without_git_a_folder_in_no_repository_is_checked_all_the_same() {
+    let mut folder = Folder::encrypted();
+    folder.env = vec![("PATH", PathBuf::from("/nonexistent"))];
+    assert_eq!(folder.findings(true), [""; 0]);
+    fs::create_dir(folder.path(".git")).unwrap();
+    let said = folder.prov(&["secrets", "check"]);
+    assert_eq!(said.code, 1);
+    assert!(said.err.contains("install git"), "{}", said.err);
 }

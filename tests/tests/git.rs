@@ -104,6 +104,14 @@ fn checkouts_follow_their_remote_and_local_changes_are_not_lost() {
         .run()
         .exits(1)
         .says("is no checkout of git");
+    estate.on("one", "chown root /srv/app/page");
+    estate
+        .task([&with("version=v1")[..], &["discard_changes=true"]].concat())
+        .run()
+        .exits(1)
+        .says("dubious ownership")
+        .says("chown -R app: /srv/app/page");
+    estate.on("one", "chown app /srv/app/page");
     estate.on("one", "echo mine >/srv/app/page/page");
     let gone = [&checkout[..], &["state=absent"]].concat();
     estate.task(&gone).run().exits(1).says("local changes");

@@ -13,6 +13,7 @@ mod diff;
 mod domain;
 mod domains;
 mod dropbox;
+mod git;
 mod graph;
 mod history;
 mod insist;

@@ -21,7 +21,19 @@ pub(super) async fn described(app: &App, holder: &str) -> RecordedRun {
     let folder = &app.global.estate;
     let commit = git(folder, &["rev-parse", "--short=12", "HEAD"]).await;
     let status = match &commit {
-        Some(_) => git(folder, &["status", "--porcelain", "--", "."]).await,
+        Some(_) => {
+            git(
+                folder,
+                &[
+                    "status",
+                    "--porcelain",
+                    "--untracked-files=normal",
+                    "--",
+                    ".",
+                ],
+            )
+            .await
+        }
         None => None,
     };
     RecordedRun {
@@ -48,13 +60,9 @@ fn command(arguments: impl Iterator<Item = String>) -> String {
 }
 
 async fn git(folder: &Path, arguments: &[&str]) -> Option<String> {
-    let mut command = Command::new("git");
+    let mut command = Command::from(super::git::command(folder));
     command
-        .arg("-C")
-        .arg(folder)
         .args(arguments)
-        .env("GIT_OPTIONAL_LOCKS", "0")
-        .stdin(Stdio::null())
         .stderr(Stdio::null())
         .kill_on_drop(true);
     let output = tokio::time::timeout(GIT, command.output())

@@ -46,6 +46,9 @@ pub struct GitFact {
     pub url: Option<String>,
     /// The commit that it is at; `None` where there is none yet.
     pub commit: Option<String>,
+    /// Why git does not read it, in its words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub broken: Option<String>,
     /// Some of its local changes, as `git status --porcelain` has them.
     pub changes: Vec<String>,
     /// The commit of the version that is wanted, as the remote says.
@@ -105,7 +108,9 @@ impl Kind for Checkouts {
     elif [ -d "$1/.git" ]; then
       prov_git_as "$2" '' '' git -C "$1" config --get remote.origin.url | sed 's/^/url /'
       prov_git_as "$2" '' '' git -C "$1" rev-parse -q --verify 'HEAD^{{commit}}' 2>/dev/null | sed 's/^/commit /'
-      prov_git_as "$2" '' '' git --no-optional-locks -C "$1" status --porcelain 2>&1 | head -n {MOST} | sed 's/^/change /'
+      # What git says itself of a checkout that it does not read, is no change of somebody's.
+      if changes=$(prov_git_as "$2" '' '' git --no-optional-locks -C "$1" status --porcelain 2>/dev/null); then [ -z "$changes" ] || printf '%s\n' "$changes" | head -n {MOST} | sed 's/^/change /'
+      else prov_git_as "$2" '' '' git -C "$1" status --porcelain 2>&1 >/dev/null | grep -m 1 . | sed 's/^/broken /'; fi
       # What nobody else has is lost with the checkout, too.
       prov_git_as "$2" '' '' git -C "$1" log --format='commit %h %s' HEAD --branches --not --remotes --tags 2>/dev/null | head -n {MOST} | sed 's/^/change /'
     fi
@@ -157,6 +162,7 @@ impl Kind for Checkouts {
                     "foreign" => fact.foreign = true,
                     "url" => fact.url = Some(rest),
                     "commit" => fact.commit = Some(rest),
+                    "broken" => fact.broken = Some(rest),
                     "change" => fact.changes.push(rest),
                     "wanted" => fact.wanted = Some(rest),
                     "problem" => fact.problem = Some(rest.trim().to_owned()),

@@ -135,6 +135,25 @@ impl Git {
         })
     }
 
+    /// Refuses a checkout that git does not read: what is in it is not known, so it is neither changed nor removed.
+    fn broken(&self, fact: &GitFact) -> Option<Planned> {
+        let said = fact.broken.as_ref()?;
+        let (user, path) = (&self.user, &self.path);
+        let hint = if said.contains("dubious ownership") {
+            format!(
+                "it belongs to another account than {user}: set `user` to the one that `stat -c %U {path}` on the host shows, or give all of it to {user} there (`chown -R {user}: {path}`)"
+            )
+        } else {
+            format!(
+                "see what `runuser -u {user} -- git -C {path} status` says on the host and repair it, or move the folder away to have it fetched anew"
+            )
+        };
+        Some(Planned::Impossible {
+            cause: format!("git does not read the checkout {path} as {user}: {said}"),
+            hint,
+        })
+    }
+
     fn foreign(&self) -> Planned {
         Planned::Impossible {
             cause: format!("{} is there, and is no checkout of git", self.path),
@@ -321,6 +340,9 @@ impl Manage for Git {
         }
         let fact = facts.git(&self.path)?;
         let there = *facts.path(&self.path)? != PathFact::Missing;
+        if let Some(broken) = self.broken(fact).filter(|_| there) {
+            return Ok(broken);
+        }
         Ok(match self.state {
             State::Present => return self.plan_present(fact, facts),
             State::Absent if !there => Planned::Unchanged,

@@ -1,10 +1,13 @@
 //! What git knows of a folder: which files are in version control, and which would be.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
+use super::super::git::{self, index_of_commit, may_be_in_repository};
 use crate::engine::Failure;
 use crate::report::problem::Problem;
+
+/// Repositories within repositories that are looked into.
+const DEEPEST: usize = 8;
 
 /// The files of a folder, as git sees them.
 pub(super) struct Tracked<'f> {
@@ -16,15 +19,34 @@ pub(super) struct Tracked<'f> {
 }
 
 impl<'f> Tracked<'f> {
-    /// Asks git; `None` where the folder is in no repository.
+    /// Asks git; `None` where the folder is in no work tree of a repository. Repositories in the folder, submodules or not,
+    /// are asked, too.
     pub(super) fn of(folder: &'f Path) -> Result<Option<Self>, Problem> {
-        if git(folder, &["rev-parse", "--is-inside-work-tree"])?.is_none() {
-            return Ok(None);
-        }
+        let mut tracked = Self {
+            folder,
+            names: Vec::new(),
+            others: Vec::new(),
+        };
+        let found = tracked.look("", DEEPEST)?;
+        tracked.names.sort();
+        tracked.names.dedup();
+        Ok(found.then_some(tracked))
+    }
+
+    /// Takes over what the repository of a part of the folder knows; tells whether there is one.
+    fn look(&mut self, part: &str, depth: usize) -> Result<bool, Problem> {
+        let folder = self.folder.join(part);
+        let question = ["rev-parse", "--is-inside-work-tree", "--absolute-git-dir"];
+        let answer = ask(&folder, &question, None)?.unwrap_or_default();
+        // A bare repository, and the folder in which git keeps its own, have no files in version control.
+        let Some(("true", repository)) = answer.trim_end().split_once('\n') else {
+            return Ok(false);
+        };
+        let index = index_of_commit(Path::new(repository));
         let list = |arguments: &[&str]| -> Result<Vec<String>, Problem> {
-            let text = git(folder, arguments)?.unwrap_or_default();
+            let text = ask(&folder, arguments, index.as_deref())?.unwrap_or_default();
             let names = text.split('\0').filter(|name| !name.is_empty());
-            Ok(names.map(str::to_owned).collect())
+            Ok(names.map(|name| format!("{part}{name}")).collect())
         };
         let mut names = list(&["ls-files", "-z", "--", "."])?;
         // Before the first commit there is none.
@@ -37,8 +59,6 @@ impl<'f> Tracked<'f> {
             "--",
             ".",
         ])?);
-        names.sort();
-        names.dedup();
         let others = list(&[
             "ls-files",
             "--others",
@@ -47,11 +67,26 @@ impl<'f> Tracked<'f> {
             "--",
             ".",
         ])?;
-        Ok(Some(Self {
-            folder,
-            names,
-            others,
-        }))
+        // What is another repository's is one name here.
+        let within = names.iter().chain(&others);
+        let mut within: Vec<_> = within
+            .map(|name| format!("{}/", name.trim_end_matches('/')))
+            .filter(|name| {
+                self.folder
+                    .join(name)
+                    .join(".git")
+                    .symlink_metadata()
+                    .is_ok()
+            })
+            .collect();
+        within.sort();
+        within.dedup();
+        self.names.extend(names);
+        self.others.extend(others);
+        for name in within.into_iter().filter(|_| depth > 0) {
+            self.look(&name, depth - 1)?;
+        }
+        Ok(true)
     }
 
     /// Tells whether a file of the folder is in version control.
@@ -84,19 +119,22 @@ fn is_clear(name: &str) -> bool {
 }
 
 /// Asks git something about a folder; `None` where there is no such thing.
-fn git(folder: &Path, arguments: &[&str]) -> Result<Option<String>, Problem> {
-    let output = Command::new("git")
-        .arg("-C")
-        .arg(folder)
-        .args(arguments)
-        .env("LC_ALL", "C")
-        .output();
-    let output = output.map_err(|error| {
-        Problem::Failed(Failure::new(
-            format!("cannot run git: {error}"),
-            "install git, which knows what is in version control",
-        ))
-    })?;
+fn ask(folder: &Path, arguments: &[&str], index: Option<&Path>) -> Result<Option<String>, Problem> {
+    let mut command = git::command(folder);
+    command.args(arguments);
+    if let Some(index) = index {
+        command.env("GIT_INDEX_FILE", index);
+    }
+    let output = match command.output() {
+        Ok(output) => output,
+        Err(_) if !may_be_in_repository(folder) => return Ok(None),
+        Err(error) => {
+            return Err(Problem::Failed(Failure::new(
+                format!("cannot run git: {error}"),
+                "install git, which knows what is in version control",
+            )));
+        }
+    };
     if output.status.success() {
         return Ok(Some(String::from_utf8_lossy(&output.stdout).into_owned()));
     }
@@ -105,17 +143,28 @@ fn git(folder: &Path, arguments: &[&str]) -> Result<Option<String>, Problem> {
         return Ok(None);
     }
     let why = said.lines().next().unwrap_or_default();
+    let remedy = if said.contains("dubious ownership") {
+        format!(
+            "it belongs to another account: run prov as that one, or, if you trust what it holds, `git config --global --add safe.directory {}`",
+            why.split('\'').nth(1).unwrap_or("FOLDER")
+        )
+    } else {
+        "repair what it says, and check again".to_owned()
+    };
     Err(Problem::Failed(Failure::new(
         format!(
             "git cannot say what is in version control in {}: {why}",
             folder.display()
         ),
-        "repair what it says, and check again",
+        remedy,
     )))
 }
 
 /// What git says where there is no repository, or no commit.
-const NONE: [&str; 2] = ["not a git repository", "Not a valid object name HEAD"];
+const NONE: [&str; 2] = [
+    "not a git repository (or any",
+    "Not a valid object name HEAD",
+];
 
 #[cfg(test)]
 mod tests {
