@@ -178,13 +178,15 @@ fn what_a_login_shell_prints_is_no_answer() {
     estate.on(
         "one",
         "printf 'echo noise; echo @1234 end 1; echo more >&2; printf half\n(while sleep 0.01; do printf .; echo beside; done) &\n' >>~keeper/.bashrc; \
-         sed -i '1i echo first' ~keeper/.bashrc",
+         sed -i '1i echo first; echo \"$LC_ALL\" >/tmp/spoken' ~keeper/.bashrc; echo LANG=de_DE.UTF-8 >/etc/default/locale",
     );
     estate
         .task(["file", "path=/srv/f", "content=x"])
         .run()
         .changed("one", &["file /srv/f"]);
     assert_eq!(estate.on("one", "cat /srv/f"), "x");
+    // Whatever the host's language is, what stops a login is said in English.
+    assert_eq!(estate.on("one", "cat /tmp/spoken"), "C\n");
 }
 
 #[test]

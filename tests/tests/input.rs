@@ -267,6 +267,31 @@ fn an_address_of_the_ssh_configuration_wins_and_is_named() {
 }
 
 #[test]
+fn connections_come_from_where_the_ssh_configuration_says() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let folder = server("127.0.0.1", port, "sudo: true");
+    let look = |config: &str| {
+        folder.write_home(".ssh/config", config);
+        folder
+            .prov(["--output", "json", "--timeout", "5", "diff"])
+            .run()
+    };
+    look("Host one\n  AddressFamily inet6\n")
+        .exits(3)
+        .failed("one", &["no address of the kind", "`AddressFamily`"]);
+    look("Host one\n  BindAddress 192.0.2.9\n")
+        .exits(3)
+        .failed("one", &["`BindAddress 192.0.2.9`"]);
+    look("Host one\n  BindInterface lo\n")
+        .exits(1)
+        .failed("one", &["bindinterface lo", "write `BindAddress`"]);
+    let other = std::thread::spawn(move || listener.accept().unwrap().1);
+    look("Host one\n  AddressFamily inet\n  BindAddress 127.0.0.9\n").exits(1);
+    assert_eq!(other.join().unwrap().ip().to_string(), "127.0.0.9");
+}
+
+#[test]
 fn a_host_that_never_answers_is_given_up_in_time() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let folder = server(

@@ -103,6 +103,15 @@ fn a_block_of_the_configuration_speaks_of_those_it_matches_alone() {
     // What the client refuses is told as it says it.
     servers.write_home(".ssh/config", "Host one\n  Prot 22\n");
     names(&servers, "one").failed("one", &[".ssh/config: line 2", "prot"]);
+    // What it forbids is not tried, and said.
+    servers.write_home(
+        ".ssh/config",
+        "Host one\n  PubkeyAuthentication no\n  PasswordAuthentication no\n",
+    );
+    names(&servers, "one").failed(
+        "one",
+        &["tried: nothing", "does not allow publickey, password"],
+    );
     // Patterns, the first value, tokens and included files are as ssh has them.
     servers.write_home(
         ".ssh/more",

@@ -13,7 +13,9 @@ use crate::docker::{EstateContainers, HostState, HostStatus, Mode, start_again};
 use crate::engine::Failure;
 use crate::report::print::errln;
 use crate::report::problem::Problem;
-use crate::ssh::{Algorithms, Credentials, HostKeys, Sudo, Target, Transport, Wanted, route};
+use crate::ssh::{
+    Algorithms, Credentials, HostKeys, Origin, Sudo, Target, Transport, Wanted, route,
+};
 use crate::state::PinnedKey;
 
 impl App {
@@ -71,7 +73,7 @@ impl App {
                 from: "the host's container".to_owned(),
             },
             sudo: sudo(host),
-            way: Transport::Direct,
+            way: Transport::Direct(Origin::default()),
             algorithms: Algorithms::default(),
             timeout: Duration::from_secs(self.global.timeout),
         })

@@ -1,6 +1,8 @@
 //! Connecting: TCP, a jump host or a program, key exchange, host key, authentication.
 
 use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,13 +10,15 @@ use std::time::Duration;
 use russh::AlgorithmKind;
 use russh::client::{self, Handle};
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpSocket, TcpStream, lookup_host};
+use tokio::time::{Instant, timeout};
 
 use super::algorithms::preferred;
 use super::error::SshError;
 use super::greeting::{Greeting, Speaks};
 use super::host_key::Verifier;
 use super::proxy::ProxyCommand;
-use super::{Target, Transport, auth};
+use super::{Family, Origin, Target, Transport, auth};
 
 /// Seconds without a sign of life after which a question is sent to see whether the host is still there.
 const KEEPALIVE: Duration = Duration::from_secs(15);
@@ -60,7 +64,7 @@ fn too_late(target: &Target) -> SshError {
             let cause = format!("no session came of it within {seconds} s");
             proxy_failed(target, command, cause)
         }
-        Transport::Direct | Transport::Jump(_) => SshError::Timeout {
+        Transport::Direct(_) | Transport::Jump(_) => SshError::Timeout {
             address: target.address.clone(),
             port: target.port,
             seconds,
@@ -118,7 +122,7 @@ async fn open(target: &Target) -> Result<(Through, Box<dyn Stream>), SshError> {
         cause,
     };
     match &target.way {
-        Transport::Direct => Ok((Through::Nothing, Box::new(tcp(target).await?))),
+        Transport::Direct(origin) => Ok((Through::Nothing, Box::new(tcp(target, origin).await?))),
         Transport::Command(command) => {
             let (program, stream) = ProxyCommand::start(command)
                 .map_err(|error| proxy_failed(target, command, error.to_string()))?;
@@ -219,21 +223,74 @@ fn named(kind: &AlgorithmKind) -> (&'static str, &'static str) {
     }
 }
 
-async fn tcp(target: &Target) -> Result<tokio::net::TcpStream, SshError> {
+/// Connects to the first address of a host that answers. Each has its share of the time: one that nobody answers at must not
+/// take it all from the others.
+async fn tcp(target: &Target, origin: &Origin) -> Result<TcpStream, SshError> {
     let (address, port) = (target.address.clone(), target.port);
-    let stream = tokio::net::TcpStream::connect((address.as_str(), port))
-        .await
-        .map_err(|error| {
-            if error.kind() == std::io::ErrorKind::ConnectionRefused {
-                return SshError::Refused { address, port };
-            }
-            SshError::Unreachable {
-                address,
+    let failed = |error: io::Error| {
+        if error.kind() == io::ErrorKind::ConnectionRefused {
+            return SshError::Refused {
+                address: address.clone(),
                 port,
-                cause: error.to_string(),
+            };
+        }
+        SshError::Unreachable {
+            address: address.clone(),
+            port,
+            cause: error.to_string(),
+        }
+    };
+    let deadline = Instant::now() + target.timeout;
+    let found = lookup_host((address.as_str(), port)).await;
+    let places: Vec<_> = found
+        .map_err(failed)?
+        .filter(|place| origin.family.has(*place))
+        .collect();
+    let mut last = io::Error::other("it has no address of the kind that `AddressFamily` names");
+    for (index, place) in places.iter().enumerate() {
+        let left = u32::try_from(places.len() - index).unwrap_or(1);
+        let share = deadline.saturating_duration_since(Instant::now()) / left;
+        match timeout(share, from(origin, *place)).await {
+            Ok(Ok(stream)) => {
+                // Answers are awaited one by one: waiting to fill a packet would cost time for nothing.
+                let _ = stream.set_nodelay(true);
+                return Ok(stream);
             }
-        })?;
-    // Answers are awaited one by one: waiting to fill a packet would cost time for nothing.
-    let _ = stream.set_nodelay(true);
-    Ok(stream)
+            Ok(Err(error)) => last = error,
+            Err(_) => last = io::ErrorKind::TimedOut.into(),
+        }
+    }
+    Err(failed(last))
+}
+
+/// Connects to a place from the address of this machine that is meant.
+async fn from(origin: &Origin, place: SocketAddr) -> io::Result<TcpStream> {
+    let Some(bind) = &origin.bind else {
+        return TcpStream::connect(place).await;
+    };
+    let not_bound = |error: String| io::Error::other(format!("from `BindAddress {bind}`: {error}"));
+    let mut own = lookup_host((bind.as_str(), 0))
+        .await
+        .map_err(|error| not_bound(error.to_string()))?;
+    let own = own.find(|own| own.is_ipv4() == place.is_ipv4());
+    let own = own.ok_or_else(|| not_bound(format!("it is no address that leads to {place}")))?;
+    let socket = if place.is_ipv4() {
+        TcpSocket::new_v4()?
+    } else {
+        TcpSocket::new_v6()?
+    };
+    socket
+        .bind(own)
+        .map_err(|error| not_bound(error.to_string()))?;
+    socket.connect(place).await
+}
+
+impl Family {
+    const fn has(self, place: SocketAddr) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Inet => place.is_ipv4(),
+            Self::Inet6 => place.is_ipv6(),
+        }
+    }
 }

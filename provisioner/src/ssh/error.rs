@@ -107,6 +107,10 @@ pub enum SshError {
         address: String,
         tried: String,
         offered: String,
+        /// What of that the configuration of ssh does not allow.
+        forbidden: String,
+        /// Whether nothing was tried.
+        nothing: bool,
         takes_key: bool,
         takes_password: bool,
         has_password: bool,
@@ -207,6 +211,39 @@ impl SshError {
         }
     }
 
+    /// Says what to do where nobody was let in.
+    fn not_let_in(&self) -> String {
+        const LOAD: &str = "load the key into ssh-agent, or name it as `identity` under `connection` in estate.yml; its public half belongs into ~/.ssh/authorized_keys of that user on the host";
+        let Self::NotAuthenticated {
+            forbidden,
+            nothing,
+            takes_key,
+            takes_password,
+            has_password,
+            ..
+        } = self
+        else {
+            return String::new();
+        };
+        if *nothing && !forbidden.is_empty() {
+            return format!(
+                "the configuration of ssh does not allow {forbidden}: see `PreferredAuthentications` and `…Authentication` in ~/.ssh/config; `ssh -G NAME` shows what holds for a name"
+            );
+        }
+        match (takes_key, takes_password, has_password) {
+            (false, _, false) => {
+                "the host takes no key: set `password` under `connection` in estate.private.yml"
+                    .to_owned()
+            }
+            (true, _, false) => LOAD.to_owned(),
+            (_, false, true) => format!("the host takes no password: {LOAD}"),
+            (_, true, true) => {
+                "check user and password under `connection` in estate.yml, and what the host offers"
+                    .to_owned()
+            }
+        }
+    }
+
     /// Gives the remedy.
     #[must_use]
     pub fn remedy(&self) -> Remedy {
@@ -263,23 +300,7 @@ impl SshError {
             Self::LoginEnded { .. } => {
                 "look at the log of sshd on the host (`journalctl -u ssh`), which says why".into()
             }
-            Self::NotAuthenticated {
-                takes_key: false,
-                has_password: false,
-                ..
-            } => "the host takes no key: set `password` under `connection` in estate.private.yml".into(),
-            Self::NotAuthenticated {
-                takes_key: true,
-                has_password: false,
-                ..
-            } => "load the key into ssh-agent, or name it as `identity` under `connection` in estate.yml; its public half belongs into ~/.ssh/authorized_keys of that user on the host".into(),
-            Self::NotAuthenticated {
-                takes_password: false,
-                ..
-            } => "the host takes no password: load the key into ssh-agent, or name it as `identity` under `connection` in estate.yml; its public half belongs into ~/.ssh/authorized_keys of that user on the host".into(),
-            Self::NotAuthenticated { .. } => {
-                "check user and password under `connection` in estate.yml, and what the host offers".into()
-            }
+            Self::NotAuthenticated { .. } => self.not_let_in(),
             Self::SudoPassword { .. } | Self::SudoNeedsPassword { .. } => {
                 "check `connection` in estate.yml: `sudo: password` needs the user's password as `password`, and `sudo: true` a host where sudo asks for none".into()
             }

@@ -71,11 +71,32 @@ pub struct Target {
 #[derive(Debug, Clone)]
 pub enum Transport {
     /// Nothing but the network.
-    Direct,
+    Direct(Origin),
     /// Another host.
     Jump(Box<Target>),
     /// A program whose standard input and output are the connection.
     Command(String),
+}
+
+/// From where a host is connected to, and by which kind of address.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Origin {
+    /// The kind of address that is meant.
+    pub family: Family,
+    /// The address of this machine, or a name of it, from which connections come (`BindAddress`).
+    pub bind: Option<String>,
+}
+
+/// Kinds of addresses (`AddressFamily`).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Family {
+    /// Whichever there is.
+    #[default]
+    Any,
+    /// IPv4 alone.
+    Inet,
+    /// IPv6 alone.
+    Inet6,
 }
 
 /// How to become root after logging in.

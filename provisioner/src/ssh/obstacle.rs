@@ -95,9 +95,9 @@ impl Obstacle {
             Self::Exhausted => {
                 "free memory, processes or space on the host (`df -h`, `free`, limits of the user), then run the same command again".to_owned()
             }
-            Self::Missing => {
-                "the host needs /bin/sh, coreutils and, for a login that is not root, sudo".to_owned()
-            }
+            Self::Missing => format!(
+                "the host needs /bin/sh, coreutils and, for a login that is not root, sudo; and what {user}'s start-up files run (~/.bashrc, ~/.profile) must be there"
+            ),
         }
     }
 }

@@ -43,7 +43,12 @@ pub(super) async fn become_root(
         Err(_) => return Err(no_session(target, None)),
     };
     let prompt = format!("[{nonce}]");
-    let sending = channel.exec(true, command(&target.sudo, &nonce, &prompt));
+    let sending = async {
+        // The login shell and what it starts speak English, too, where sshd takes that (AcceptEnv LC_*, as Debian has it).
+        channel.set_env(false, "LC_ALL", "C").await?;
+        let command = command(&target.sudo, &nonce, &prompt);
+        channel.exec(true, command).await
+    };
     let sent = timeout_at(deadline, sending).await;
     sent.map_err(|_| no_session(target, None))??;
     let (reader, writer) = channel.split();

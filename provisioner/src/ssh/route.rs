@@ -107,7 +107,10 @@ async fn way(config: &UserConfig, wanted: Wanted) -> Result<(Entry, Transport, W
                 .map_or((&wanted, &entry), |(hop, entry)| (hop, entry));
             Transport::Command(program(config, behind, entry, &command)?)
         }
-        Proxy::None | Proxy::Jump(_) => Transport::Direct,
+        Proxy::None | Proxy::Jump(_) => {
+            let first = hops.last().map_or(&entry, |(_, entry)| entry);
+            Transport::Direct(first.origin.clone())
+        }
     };
     while let Some((hop, entry)) = hops.pop() {
         way = Transport::Jump(Box::new(target(config, hop, entry, way)?));
@@ -271,7 +274,7 @@ fn target(
         .into_iter()
         .chain(entry.user_known_hosts)
         .chain(entry.global_known_hosts);
-    let is_direct = matches!(way, Transport::Direct);
+    let is_direct = matches!(way, Transport::Direct(_));
     Ok(Target {
         host_keys: HostKeys::KnownHosts {
             files: files.collect(),

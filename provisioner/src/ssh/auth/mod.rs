@@ -417,7 +417,14 @@ impl Login<'_> {
             return SshError::Identity { path, cause };
         }
         let names: Vec<&str> = self.offered.iter().map(Into::into).collect();
+        let nothing = self.tried.is_empty() && self.accepted.is_empty();
+        let allowed = self.target.credentials.methods.as_ref();
+        let forbidden =
+            |name: &&&str| allowed.is_some_and(|allowed| !allowed.iter().any(|one| one == *name));
+        let forbidden: Vec<&str> = names.iter().filter(forbidden).copied().collect();
         SshError::NotAuthenticated {
+            forbidden: forbidden.join(", "),
+            nothing,
             user: self.target.user.clone(),
             address: self.target.address.clone(),
             tried: self.tried_so_far(),

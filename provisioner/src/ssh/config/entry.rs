@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use tasks::estate::Jump;
 
 use super::Question;
+use crate::ssh::{Family, Origin};
 
 /// What holds for a name.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +26,8 @@ pub(in crate::ssh) struct Entry {
     pub(in crate::ssh) agent: Agent,
     /// `ProxyJump` or `ProxyCommand`.
     pub(in crate::ssh) proxy: Proxy,
+    /// `AddressFamily` and `BindAddress`.
+    pub(in crate::ssh) origin: Origin,
     /// `ProxyUseFdpass`.
     pub(in crate::ssh) proxy_passes_descriptor: bool,
     /// `HostKeyAlias`, as it is written.
@@ -86,6 +89,7 @@ impl Entry {
             identities_only: false,
             agent: Agent::Environment,
             proxy: Proxy::None,
+            origin: Origin::default(),
             proxy_passes_descriptor: false,
             host_key_alias: None,
             user_known_hosts: known(&home.join(".ssh"), "known_hosts").into(),
@@ -172,6 +176,19 @@ impl Entry {
             "proxyjump" => pending.jump = text(),
             "proxycommand" => self.proxy = Proxy::Command(value.to_owned()),
             "proxyusefdpass" => self.proxy_passes_descriptor = yes(value),
+            "addressfamily" => {
+                self.origin.family = match value.to_ascii_lowercase().as_str() {
+                    "inet" => Family::Inet,
+                    "inet6" => Family::Inet6,
+                    _ => Family::Any,
+                }
+            }
+            "bindaddress" => self.origin.bind = text(),
+            "bindinterface" => {
+                return Err(
+                    "prov connects from addresses, not from interfaces: write `BindAddress`".into(),
+                );
+            }
             // Names of host keys are kept in lower case.
             "hostkeyalias" => self.host_key_alias = Some(value.to_lowercase()),
             "userknownhostsfile" => self.user_known_hosts = paths(value),

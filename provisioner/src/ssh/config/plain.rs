@@ -12,6 +12,8 @@ const EACH: [&str; 2] = ["identityfile", "certificatefile"];
 
 /// Keywords that are understood without help.
 const UNDERSTOOD: &[&str] = &[
+    "addressfamily",
+    "bindaddress",
     "certificatefile",
     "ciphers",
     "globalknownhostsfile",
