@@ -310,6 +310,12 @@ fn logs_are_those_of_the_containers_that_there_are() {
     let line = "Server listening";
     shown("1 hour ago").exits(0).says(line);
     shown("1 hour").exits(0).never_says(line);
+    // It is the same clock where the host does not run.
+    let (before, after) = (at("1 hour ago"), at("1 hour"));
+    docker(&["stop", "-t", "1", &estate.container("one")], "");
+    let shown = |when: &str| estate.prov(["logs", "one", "--since", when]).run();
+    shown(&before).exits(0).says(line);
+    shown(&after).exits(0).never_says(line);
 }
 
 #[test]

@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use futures_util::StreamExt as _;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
 use serde_json::json;
 use tasks::estate::Host;
 use tasks::logs::{self, Line, Since, Wanted};
@@ -293,7 +295,7 @@ async fn on_host(
 }
 
 /// Gives from when on what each container prints is shown, in seconds since 1970. A time is one of the host's own clock, so the host
-/// is asked; one that does not run has the clock of a new container.
+/// is asked, or its time zone is read where it does not run.
 async fn begin(
     containers: &EstateContainers,
     hosts: &[String],
@@ -312,13 +314,27 @@ async fn begin(
             .exec(host, &["date", "-d", time, "+%s"], b"")
             .await;
         let said = asked.ok().and_then(|said| said.text().trim().parse().ok());
-        said.unwrap_or(in_utc)
+        match said {
+            Some(said) => said,
+            None => {
+                let zone = containers.time_zone(host).await.ok().flatten();
+                zone.and_then(|zone| in_zone(time, &zone)).unwrap_or(in_utc)
+            }
+        }
     };
     let mut begin = HashMap::new();
     for host in hosts {
         begin.insert(host.clone(), of_host(host).await);
     }
     begin
+}
+
+/// Gives a time of a clock in seconds since 1970, by the bytes of its time zone.
+fn in_zone(time: &str, zone: &[u8]) -> Option<u64> {
+    let zone = TimeZone::tzif("", zone).ok()?;
+    let time: DateTime = time.parse().ok()?;
+    let time = time.to_zoned(zone).ok()?.timestamp();
+    u64::try_from(time.as_second()).ok()
 }
 
 /// Shows what containers print, and the files of those whose services run.
@@ -393,4 +409,28 @@ async fn of_containers(
     }
     printed.await?;
     Ok(written.await)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_is_one_of_the_clock_that_shows_it() {
+        // A zone ten hours before UTC, as tzfile(5) has it, with its rule at the end.
+        let mut zone = Vec::new();
+        for version in [b"TZif2", b"TZif2"] {
+            zone.extend(version);
+            zone.extend([0; 15]);
+            for count in [0_u32, 0, 0, 0, 1, 4] {
+                zone.extend(count.to_be_bytes());
+            }
+            zone.extend(36_000_i32.to_be_bytes());
+            zone.extend([0, 0]);
+            zone.extend(b"AAA\0");
+        }
+        zone.extend(b"\nAAA-10\n");
+        assert_eq!(in_zone("2026-01-31 17:45:10", &zone), Some(1_769_845_510));
+        assert_eq!(in_zone("2026-01-31 17:45:10", b"no zone"), None);
+    }
 }

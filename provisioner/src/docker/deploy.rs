@@ -6,8 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bollard::query_parameters::DownloadFromContainerOptionsBuilder;
-use futures_util::{FutureExt, TryStreamExt};
+use futures_util::FutureExt;
 
 use super::{
     DockerError, EstateContainers, HostSpec, Mode, Progress,
@@ -102,22 +101,9 @@ impl EstateContainers {
     /// Returns `ssh-ed25519 AAAA…` without a comment.
     pub async fn host_key(&self, host: &str) -> Result<String, DockerError> {
         let container = self.running(host).await?;
-        let reading = || format!("read the SSH host key of {host}");
-        let options = DownloadFromContainerOptionsBuilder::new()
-            .path(HOST_KEY)
-            .build();
-        let archive = self
-            .docker()
-            .download_from_container(&container, Some(options));
-        let chunks: Vec<_> = archive
-            .try_collect()
-            .await
-            .map_err(DockerError::request(reading()))?;
-        let bytes: Vec<u8> = chunks
-            .iter()
-            .flat_map(|chunk| chunk.iter().copied())
-            .collect();
-        let key = first_file(&bytes).map_err(DockerError::local(reading()))?;
+        let what = format!("the SSH host key of {host}");
+        let key = self.content(&container, HOST_KEY, &what).await?;
+        let key = String::from_utf8_lossy(&key);
         let words: Vec<&str> = key.split_whitespace().take(2).collect();
         Ok(words.join(" "))
     }
@@ -216,13 +202,4 @@ impl EstateContainers {
             output: answer.errors(),
         })
     }
-}
-
-fn first_file(archive: &[u8]) -> std::io::Result<String> {
-    let mut archive = tar::Archive::new(archive);
-    let entry = archive
-        .entries()?
-        .next()
-        .ok_or(std::io::ErrorKind::UnexpectedEof)?;
-    std::io::read_to_string(entry?)
 }

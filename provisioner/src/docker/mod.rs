@@ -24,6 +24,7 @@ mod image;
 mod interactive;
 mod network;
 mod readiness;
+mod reading;
 mod resolvers;
 mod rights;
 mod router;
