@@ -27,6 +27,9 @@ pub(crate) const PROXY: &str = "PROXY ON ";
 /// What the client says where nobody listens, or greets it.
 const SILENT: [&str; 3] = ["ERROR 2002 ", "ERROR 2006 ", "ERROR 2013 "];
 
+/// What it says where root is not let in, by numbers: the server's words are in the language of its configuration.
+const REFUSED: [&str; 3] = ["ERROR 1045 ", "ERROR 1130 ", "ERROR 1698 "];
+
 /// The first answer of a server that can be asked, and the last of one that was asked everything.
 const READY: &str = "ready";
 const DONE: &str = "done";
@@ -278,7 +281,7 @@ impl Kind for Server {
                 let words = rows.error.unwrap_or("its client said nothing more");
                 DatabaseServer::Failed(words.to_owned())
             }
-            (false, _, Some(error)) if error.contains("Access denied") => {
+            (false, _, Some(error)) if REFUSED.iter().any(|code| error.contains(code)) => {
                 DatabaseServer::Refused(error.to_owned())
             }
             (false, _, Some(error)) if SILENT.iter().any(|code| error.contains(code)) => {
@@ -499,6 +502,9 @@ mod tests {
         let denied = "ERROR 1045 (28000): Access denied for user 'root'@'localhost'";
         let refused = DatabaseServer::Refused(denied.to_owned());
         assert_eq!(asked(denied).server, refused);
+        let german =
+            "ERROR 1698 (28000): Benutzer 'root'@'localhost' hat keine Zugriffsberechtigung";
+        assert!(matches!(asked(german).server, DatabaseServer::Refused(_)));
         for words in [
             "ERROR 1040 (08004): Too many connections",
             "mariadb: unknown variable 'x=1'",

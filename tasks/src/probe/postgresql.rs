@@ -13,7 +13,7 @@ use crate::quote;
 use crate::secret::Secret;
 use crate::value::PostgresName;
 
-/// The client, as the administrator of Debian's cluster through its socket.
+/// The client, as the administrator of Debian's cluster through its socket. Whoever is let in is spoken to in English.
 pub(crate) const POSTGRES: [&str; 12] = [
     "runuser",
     "-u",
@@ -26,7 +26,7 @@ pub(crate) const POSTGRES: [&str; 12] = [
     "--tuples-only",
     "--no-align",
     "--set=ON_ERROR_STOP=1",
-    "--dbname=dbname=postgres connect_timeout=5",
+    "--dbname=dbname=postgres connect_timeout=5 options='-c lc_messages=C'",
 ];
 
 /// What the client says where nobody listens, or is not ready yet.
@@ -37,6 +37,9 @@ const SILENT: [&str; 5] = [
     "the database system is",
     "No PostgreSQL clusters",
 ];
+
+/// What is printed where a server listens and takes no connections yet, whatever its language.
+const NOT_READY: &str = "[\"not ready\"]";
 
 /// What it says where the administrator is not let in.
 const REFUSED: [&str; 3] = [
@@ -198,10 +201,12 @@ impl Kind for Server {
         question.clone()
     }
 
-    /// The client stops at the first statement that fails; the last row is its mark.
+    /// The client stops at the first statement that fails; the last row is its mark. Before somebody is let in, a server speaks
+    /// the language of its configuration: whether it will take connections, another program of the client tells by its exit code.
     fn script(questions: &[PostgresQuestion]) -> String {
         format!(
-            "if command -v psql >/dev/null && id postgres >/dev/null 2>&1; then {{ printf %s {} | {} 2>&1; prov_complete; }} | prov_answer postgresql; fi\n",
+            "if command -v psql >/dev/null && id postgres >/dev/null 2>&1; then {{ printf %s {} | {} 2>&1 || {{\n\
+             runuser -u postgres -- pg_isready -q -t 5 >/dev/null 2>&1; [ $? != 1 ] || printf '\\n%s\\n' '{NOT_READY}'; }}; prov_complete; }} | prov_answer postgresql; fi\n",
             quote::sh(&sql(questions)),
             quote::sh_all(POSTGRES)
         )
@@ -213,7 +218,7 @@ impl Kind for Server {
         let says = |all: &[&str]| all.iter().any(|words| rows.words.contains(words));
         let server = if text.is_none() {
             DatabaseServer::Down
-        } else if rows.system.is_none() && says(&SILENT) {
+        } else if rows.system.is_none() && (rows.not_ready || says(&SILENT)) {
             DatabaseServer::Silent(rows.words.clone())
         } else if rows.system.is_none() && says(&REFUSED) {
             DatabaseServer::Refused(rows.words.clone())
@@ -311,6 +316,7 @@ pub(crate) const ATTRIBUTES: [&str; 5] = [
 struct Rows {
     system: Option<String>,
     done: bool,
+    not_ready: bool,
     /// What is no row: what the client or the server says instead.
     words: String,
     databases: BTreeMap<String, PostgresDatabaseFact>,
@@ -340,6 +346,7 @@ impl Rows {
         match text(0)?.as_str() {
             "ready" => self.system = Some(text(1)?),
             "done" => self.done = true,
+            "not ready" => self.not_ready = true,
             "database" => {
                 let fact = PostgresDatabaseFact {
                     owner: text(2)?,
@@ -413,6 +420,9 @@ mod tests {
     fn what_the_client_says_tells_a_server_that_is_down_from_one_that_lets_nobody_in() {
         let down = "psql: error: connection to server on socket \"/var/run/postgresql/.s.PGSQL.5432\" failed: No such file or directory\n\tIs the server running locally?";
         assert!(matches!(asked(down).server, DatabaseServer::Silent(_)));
+        // As a server whose language is German starts.
+        let starts = "psql: Fehler: FATAL:  das Datenbanksystem startet\n[\"not ready\"]\n";
+        assert!(matches!(asked(starts).server, DatabaseServer::Silent(_)));
         let refused = "psql: error: FATAL:  Peer authentication failed for user \"postgres\"";
         assert!(matches!(asked(refused).server, DatabaseServer::Refused(_)));
         for text in [
