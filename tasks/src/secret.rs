@@ -132,8 +132,19 @@ const LEAST_LINE: usize = 4;
 /// Letters that a value must have for the same.
 const LEAST_VALUE: usize = 6;
 
+/// What programs put around what they quote.
+const QUOTES: [char; 7] = ['\'', '"', '`', '‘', '’', '“', '”'];
+
+/// Gives what a line gives a name, however that is written; the whole line where it is one word.
+fn value(line: &str) -> &str {
+    let line = line.trim();
+    let given = line.split_once(['=', ':']);
+    let given = given.or_else(|| line.split_once(char::is_whitespace));
+    given.map_or(line, |(_, value)| value.trim())
+}
+
 /// Hides the lines of an output that quote a private text, of which nobody has said what is secret in it: those that hold a
-/// line of it, or what such a line gives a name.
+/// line of it, or what such a line gives a name, and those that quote a part of that, as programs cut off what is long.
 #[must_use]
 pub fn without_private(texts: &[Secret], output: &str) -> String {
     let mut parts = Vec::new();
@@ -156,8 +167,19 @@ pub fn without_private(texts: &[Secret], output: &str) -> String {
             !words.is_empty() && text.lines().any(|own| own.trim() == words) && words.len() > 1
         })
     };
+    let values: Vec<&str> = texts
+        .iter()
+        .flat_map(|text| text.expose().lines())
+        .map(value)
+        .collect();
+    let cut = |line: &str| {
+        line.split(QUOTES).chain([line]).any(|piece| {
+            let piece = piece.trim().trim_end_matches('…').trim_end_matches("...");
+            piece.chars().count() >= LEAST_VALUE && values.iter().any(|it| it.contains(piece))
+        })
+    };
     let shown = |line: &str| {
-        if parts.iter().any(|part| line.contains(part)) || whole(line) {
+        if parts.iter().any(|part| line.contains(part)) || whole(line) || cut(line) {
             "<line hidden: it quotes what is private>".to_owned()
         } else {
             line.to_owned()
@@ -180,6 +202,27 @@ mod tests {
             without_private(&private, output),
             "<line hidden: it quotes what is private>\n<line hidden: it quotes what is private>\n}\n<line hidden: it quotes what is private>\nline 3: unknown }\nok"
         );
+    }
+
+    #[test]
+    fn a_part_of_private_input_is_not_quoted_either() {
+        let private = [Secret::new(
+            "password = \"hunter2222\"\nlistne 443 ssl;\ntopsecret\n",
+        )];
+        let hidden = "<line hidden: it quotes what is private>";
+        for (said, shown) in [
+            ("near 'hunter22' at line 1", hidden),
+            ("near `hunter22...` at line 1", hidden),
+            ("topsec", hidden),
+            (
+                "unknown directive \"listne\" in line 2",
+                "unknown directive \"listne\" in line 2",
+            ),
+            ("unknown option 'password'", "unknown option 'password'"),
+            ("near 'hun'", "near 'hun'"),
+        ] {
+            assert_eq!(without_private(&private, said), shown, "{said}");
+        }
     }
 
     #[test]

@@ -291,9 +291,13 @@ impl Rendering<'_> {
         }
     }
 
-    /// Sets a variable to a secret as a syntax quotes it.
+    /// Sets a variable to a secret as a syntax quotes it; an empty one is a secret that everybody knows.
     #[must_use]
     pub fn quoted_secret(self, name: &'static str, syntax: Syntax, value: &Secret) -> Self {
+        if value.expose().is_empty() {
+            let (syntax, what) = ("a password", "at least one character");
+            return self.inexpressible(name, Inexpressible::Shape { syntax, what });
+        }
         match value.try_map(syntax) {
             Ok(quoted) => self.secret(name, &quoted),
             Err(problem) => self.inexpressible(name, problem),
@@ -353,6 +357,23 @@ mod tests {
             ("estate/x/templates/dns_client/resolv.conf", 2)
         );
         assert!(mistake.message.contains("nothing"), "{}", mistake.message);
+    }
+
+    #[test]
+    fn an_empty_secret_is_a_mistake() {
+        let templates = with("dns_client/resolv.conf", "a\n").unwrap();
+        let rendered = |secret: &str| {
+            let file = templates.render("backup_client/bacula-fd.conf", Release::Bookworm);
+            let secret = Secret::new(secret);
+            file.quoted_secret("director_password", crate::quote::bacula, &secret)
+                .finish()
+                .unwrap_err()
+                .message
+        };
+        let empty = rendered("");
+        assert!(empty.contains("'director_password'"), "{empty}");
+        assert!(empty.contains("at least one character"), "{empty}");
+        assert!(!rendered("x").contains("at least one character"));
     }
 
     #[test]

@@ -68,6 +68,11 @@ fn what_cannot_be_meant_is_refused_with_a_reason() {
             "cron sets LOGNAME itself",
         ),
         (
+            "cron",
+            json!({"name": "x", "job": "a", "env": {"CRON_TZ": "Europe/Berlin"}}),
+            "knows no CRON_TZ",
+        ),
+        (
             "packages",
             json!({"names": ["curl=7.88"]}),
             "{name: nginx, version: \"1.26*\"}",

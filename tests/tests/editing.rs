@@ -308,4 +308,20 @@ fn a_line_of_a_private_file_is_not_its_name() {
     );
     let ran = estate.task(["line", "path=/srv/y", "line=loop"]).run();
     ran.changed("one", &["line /srv/y 'loop'"]);
+    // Content that is new is no less private, nor is what a program quotes a part of; who wants to see it says so.
+    let file = [
+        "task",
+        "file",
+        "path=/srv/z",
+        "content=correct-horse",
+        "mode=0600",
+        "--diff",
+    ];
+    estate.prov(file).run().exits(0).never_says("correct-horse");
+    let ran = estate.prov(file).args(["--show-private"]).run();
+    ran.exits(0).says("correct-horse");
+    let quoting = "argv=[sh, -c, 'printf \"near %s\" \"\\\"$(head -c 9)\\\"\" >&2; exit 3']";
+    let command = ["command", quoting, "creates=/nope", "stdin=correct-horse"];
+    let ran = estate.task(command).run();
+    ran.exits(1).never_says("correct-h");
 }

@@ -292,4 +292,33 @@ fn what_must_not_be_changed_is_told_with_how_it_is_seen() {
         ],
     );
     assert_eq!(estate.on("one", "cat /srv/f; ls -A /srv"), "old\nf\n");
+    // Nor append-only, where what is made for a moment would stay for ever.
+    estate.on(
+        "one",
+        "rm /usr/local/sbin/mv; mkdir /srv/kept; echo old >/srv/kept/f
+         printf '#!/bin/sh\\n[ \"$PWD\" = /srv/kept ] && echo \"-----a--------e------- .\" || echo \"--------------e------- .\"\n' >/usr/local/sbin/lsattr; chmod 755 /usr/local/sbin/lsattr",
+    );
+    for write in [
+        &["file", "path=/srv/kept/f", "content=new"][..],
+        &["line", "path=/srv/kept/f", "line=new"],
+        &["symlink", "path=/srv/kept/l", "target=/srv/f"],
+        &["file", "path=/srv/kept/f", "owner=games"],
+    ] {
+        estate.task(write).run().exits(1).failed(
+            "one",
+            &[
+                "/srv/kept is append-only",
+                "`lsattr -d /srv/kept/",
+                "`chattr -ia`",
+            ],
+        );
+    }
+    estate
+        .task(["file", "path=/srv/f", "content=new"])
+        .run()
+        .exits(0);
+    assert_eq!(
+        estate.on("one", "cd /srv/kept; cat f; ls -A; stat -c %U f"),
+        "old\nf\nroot\n"
+    );
 }

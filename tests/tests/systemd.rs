@@ -239,6 +239,14 @@ fn units_are_told_apart(server: &Server) {
     );
     fails(&["name=loops", "enabled=false"], &["exit code 1"]);
     settles(&["name=loops", "running=false", "enabled=false"]);
+    unit(
+        "never.service",
+        "[Unit]\\nConditionPathExists=/nowhere\\n[Service]\\nExecStart=/bin/sleep 1000\\n",
+    );
+    fails(
+        &["name=never", "enabled=false"],
+        &["a condition of the unit"],
+    );
     unit("bad.service", "[Service]\\nType=simple\\n");
     fails(&["name=bad"], &["/etc/systemd/system/bad.service"]);
     unit(

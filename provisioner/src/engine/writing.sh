@@ -4,8 +4,11 @@
 prov_is_mounted() { # path
   written=$1; case $1 in *[[:space:]\\]*) written=$(printf %s "$1" | sed 's/\\/\\134/g; s/ /\\040/g; s/\t/\\011/g');; esac # as the kernel writes it
   while read -r _ _ _ _ mounted _; do [ "$mounted" = "$written" ] && return 0; done </proc/self/mountinfo; return 1; }
+prov_names_go() { # refuses a folder in which nothing that is made can be renamed or removed again (chattr(1), a)
+  flags=$(lsattr -d -- . 2>/dev/null) || return 0
+  case ${flags%% *} in (*a*) printf '%s\n' "$PWD is append-only, and files are replaced: Operation not permitted"; return 1;; esac; }
 prov_enter_staging() { # leaves the folder that it was called in in $folder
-  keep=; staging=$(mktemp -d -- .prov.XXXXXXXXXX) && folder=${PWD%/} && cd -P -- "./$staging" && [ -O . ] && [ "$PWD" = "$folder/$staging" ]; }
+  keep=; prov_names_go || return; staging=$(mktemp -d -- .prov.XXXXXXXXXX) && folder=${PWD%/} && cd -P -- "./$staging" && [ -O . ] && [ "$PWD" = "$folder/$staging" ]; }
 prov_leave_staging() { status=$?; [ -n "$keep" ] && return $status; rm -f -- ./file ./old ./kept; cd -P .. && rmdir -- "./$staging"; return $status; }
 prov_hold() { # gives the file that has the name a second one here, ./old, which nobody else can put a link in the place of
   held= names=0 said=
@@ -68,7 +71,7 @@ prov_set_attributes() { # path owner group mode
       prov_own "$place" "$2" "$3" "$4"; prov_leave_staging; }; fi; }
 prov_own() { # file owner group mode; a new owner takes capabilities and bits away, which are put back
   case $(stat -c ' %U:%G %u:%g %U:%g %u:%G ' -- "$1") in *" $2:$3 "*) ;; *)
-    kept=$(mktemp -- .prov.XXXXXXXXXX) && { cp --attributes-only --preserve=xattr -- "$1" "$kept" && chown -- "$2:$3" "$1" && cp --attributes-only --preserve=xattr -- "$kept" "$1"; status=$?; rm -f -- "$kept"; [ $status = 0 ]; } || return;;
+    prov_names_go && kept=$(mktemp -- .prov.XXXXXXXXXX) && { cp --attributes-only --preserve=xattr -- "$1" "$kept" && chown -- "$2:$3" "$1" && cp --attributes-only --preserve=xattr -- "$kept" "$1"; status=$?; rm -f -- "$kept"; [ $status = 0 ]; } || return;;
   esac; chmod -- "0$4" "$1"; }
 prov_make_directory() { # path owner group mode
   hops=0 making=yes; prov_walk "${1%/*}" || return; making=

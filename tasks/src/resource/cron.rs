@@ -218,6 +218,12 @@ impl Cron {
                     "cron sets {name} itself; give the job another `user`"
                 ));
             }
+            if name == "CRON_TZ" {
+                return refuse(
+                    "Debian's cron knows no CRON_TZ: a job runs at the host's own time; set that with `timezone`, or `TZ` for what the job itself prints"
+                        .into(),
+                );
+            }
             if name.len() + value.len() + 3 > LONGEST {
                 return refuse(format!(
                     "the variable {name} is longer than the {LONGEST} bytes that cron takes"
@@ -283,11 +289,11 @@ fn numbered(text: &str, names: &[&str]) -> String {
             return None;
         }
         let digits = |end: &str| number(end).map_or_else(|| end.to_owned(), |it| it.to_string());
-        let to = match digits(to).as_str() {
-            "0" => "7".to_owned(),
-            other => other.to_owned(),
-        };
-        Some(format!("{}-{to}{step}", digits(from)))
+        let (from, mut to) = (digits(from), digits(to));
+        if to == "0" && from != "0" {
+            "7".clone_into(&mut to);
+        }
+        Some(format!("{from}-{to}{step}"))
     };
     let items = text.split(',');
     let items: Vec<_> = items
@@ -413,6 +419,8 @@ mod tests {
             (&WEEKDAYS[..], "mon-fri", "1-5"),
             (&WEEKDAYS, "Fri-SUN,wed", "5-7,wed"),
             (&WEEKDAYS, "1-fri/2", "1-5/2"),
+            (&WEEKDAYS, "sun-tue", "0-2"),
+            (&WEEKDAYS, "sun-sun", "0-0"),
             (&MONTHS, "jan-mar", "1-3"),
             (&MONTHS, "jan,oct-dec/2", "jan,10-12/2"),
             (&[], "1-5", "1-5"),

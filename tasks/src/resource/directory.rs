@@ -86,6 +86,18 @@ impl Manage for Directory {
         let fact = facts.path(&self.path)?;
         Ok(match (self.state, fact) {
             (State::Absent, PathFact::Missing) => Planned::Unchanged,
+            // Of what has such a name, nothing is known.
+            (State::Present, PathFact::Link { target, .. })
+                if target.contains(|c: char| c.is_control() || c == '\\') =>
+            {
+                Planned::Impossible {
+                    cause: format!(
+                        "{} is a link to {target:?}, whose name has a control character or a backslash",
+                        self.path
+                    ),
+                    hint: "give the directory another name, or remove the link".to_owned(),
+                }
+            }
             (State::Present, PathFact::Link { target, .. }) => {
                 let route = facts.route(&self.path);
                 match route.and_then(|route| Some((route.leads.as_ref()?, &route.directory))) {
