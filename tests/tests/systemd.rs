@@ -245,7 +245,7 @@ fn units_are_told_apart(server: &Server) {
     );
     fails(
         &["name=never", "enabled=false"],
-        &["a condition of the unit"],
+        &["unmet condition", "/nowhere"],
     );
     unit("bad.service", "[Service]\\nType=simple\\n");
     fails(&["name=bad"], &["/etc/systemd/system/bad.service"]);

@@ -314,13 +314,11 @@ async fn begin(
             .exec(host, &["date", "-d", time, "+%s"], b"")
             .await;
         let said = asked.ok().and_then(|said| said.text().trim().parse().ok());
-        match said {
-            Some(said) => said,
-            None => {
-                let zone = containers.time_zone(host).await.ok().flatten();
-                zone.and_then(|zone| in_zone(time, &zone)).unwrap_or(in_utc)
-            }
+        if let Some(said) = said {
+            return said;
         }
+        let zone = containers.time_zone(host).await.ok().flatten();
+        zone.and_then(|zone| in_zone(time, &zone)).unwrap_or(in_utc)
     };
     let mut begin = HashMap::new();
     for host in hosts {
