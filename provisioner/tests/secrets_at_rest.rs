@@ -15,7 +15,7 @@ use age::x25519::Identity;
 const CANARY: &str = "can\"ary 'ü: #1";
 
 struct Folder {
-    folder: tempfile::TempDir,
+    root: tempfile::TempDir,
     identity: Identity,
     /// What the environment has besides.
     env: Vec<(&'static str, PathBuf)>,
@@ -30,7 +30,7 @@ struct Said {
 impl Folder {
     fn new() -> Self {
         let folder = Self {
-            folder: tempfile::tempdir().unwrap(),
+            root: tempfile::tempdir().unwrap(),
             identity: Identity::generate(),
             env: Vec::new(),
         };
@@ -47,7 +47,7 @@ impl Folder {
     }
 
     fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
+        self.root.path().join(name)
     }
 
     fn write(&self, name: &str, text: &str) {
@@ -63,7 +63,7 @@ impl Folder {
 
     fn run(&self, with_key: bool, words: &[&str], input: &str, editor: &str) -> Said {
         let mut command = Command::new(env!("CARGO_BIN_EXE_prov"));
-        command.args(words).current_dir(self.folder.path());
+        command.args(words).current_dir(self.root.path());
         command
             .env("HOME", self.path(".home"))
             .env("XDG_STATE_HOME", self.path(".state"));
@@ -108,7 +108,7 @@ impl Folder {
         let done = command
             .args(all)
             .args(words)
-            .current_dir(self.folder.path())
+            .current_dir(self.root.path())
             .envs(self.env.iter().cloned())
             .output()
             .unwrap();
@@ -529,7 +529,7 @@ fn a_program_gives_secrets_only_where_its_user_allows_it_and_they_are_needed() {
     }
     assert_eq!(asked(), "");
 
-    allow(&folder.folder.path().display().to_string());
+    allow(&folder.root.path().display().to_string());
     let said = folder.prov(&needing);
     assert_eq!(said.code, 64, "{}", said.err);
     assert!(said.err.contains("nobody"), "{}", said.err);
@@ -596,16 +596,16 @@ fn git_is_asked_about_the_repository_that_a_folder_is_in_whoever_asks() {
     folder.write("hosts/web1.private.yml", "r_port: 9\n");
     folder.git(&["add", "-f", "hosts/web1.private.yml"]);
     let first = clear("hosts/web1.private.yml");
-    finds(&folder, &[first.clone()]);
+    finds(&folder, std::slice::from_ref(&first));
     // A hook of another repository says that another one is meant.
     folder.git(&["init", "-q", "--bare", ".other"]);
     folder.env = vec![("GIT_DIR", folder.path(".other"))];
-    finds(&folder, &[first.clone()]);
+    finds(&folder, std::slice::from_ref(&first));
     folder.env = vec![
         ("GIT_DIR", folder.path(".other")),
         ("GIT_INDEX_FILE", folder.path(".other/index")),
     ];
-    finds(&folder, &[first.clone()]);
+    finds(&folder, std::slice::from_ref(&first));
     // A hook of this one looks at what will be committed.
     folder.env.clear();
     folder.git(&["rm", "-q", "--cached", "hosts/web1.private.yml"]);
