@@ -133,7 +133,8 @@ pub(super) async fn deploy_hosts(
     let options = DeployOptions { renew_volumes };
     let work = async {
         let stand_ins = stand_ins::ensure(app, &containers, &progress);
-        let deployed = containers.deploy(&specs, options, &progress);
+        // What deploying has to remember would make every future above it as large.
+        let deployed = Box::pin(containers.deploy(&specs, options, &progress));
         let (stand_ins, deployed) = tokio::join!(stand_ins, deployed);
         stand_ins?;
         Ok::<_, Problem>(deployed?)
