@@ -31,7 +31,7 @@ const TIMEOUT: u64 = 3;
 const LONGEST: Duration = Duration::from_secs(30);
 
 /// How long all may take: the longest, and what a busy machine adds.
-const ALL: Duration = Duration::from_secs(50);
+const ALL: Duration = Duration::from_secs(80);
 
 /// Memory of prov with all these servers, in KiB: two dozen hosts of at most 32 MiB would be far more.
 const MOST_MEMORY: u64 = 200 * 1024;
