@@ -4,8 +4,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
-use end_to_end::{Estate, Folder, Ran, release, until};
+use end_to_end::{Estate, Folder, Ran, release, until, until_within};
 
 /// What a shell, SQL, YAML, Exim, Dovecot or Fetchmail might take for something else.
 const AWKWARD: &str = "^'\"\\$&;%*^! \u{fc}\u{2602} {$x} :#<|@`-";
@@ -335,7 +336,9 @@ fn every_check_sees_what_it_is_for(estate: &Estate, servers: &Folder) {
     passwords_and_accounts(estate);
     names_lead_nowhere(estate);
     daemons_are_down(estate);
-    assert_eq!(failed(estate), none());
+    // What was put off meanwhile goes first, which a busy machine takes its time for.
+    let patience = Duration::from_secs(120);
+    until_within(patience, "mail flows again", || failed(estate) == none());
 }
 
 fn put_back(estate: &Estate) {
