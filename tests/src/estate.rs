@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::fs::{self, File, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use tempfile::TempDir;
 
@@ -450,6 +451,22 @@ impl Estate {
     pub fn holds(&self, host: &str, test: &str) -> bool {
         let script = format!("if {{ {test}; }} >/dev/null 2>&1; then echo yes; else echo no; fi\n");
         self.on(host, &script) == "yes\n"
+    }
+
+    /// Waits until a test in a host's container holds; fails the test after a minute.
+    pub fn until(&self, host: &str, what: &str, test: &str) {
+        self.until_within(Duration::from_secs(60), host, what, test);
+    }
+
+    /// Waits until a test in a host's container holds; fails the test after this time. The container asks itself: to be
+    /// let into one takes the machine longer than most tests.
+    pub fn until_within(&self, limit: Duration, host: &str, what: &str, test: &str) {
+        let script = format!(
+            "end=$(($(date +%s) + {})); until {{ {test}; }} >/dev/null 2>&1; do
+             if [ $(date +%s) -gt $end ]; then echo in vain; break; fi; sleep 0.1; done\n",
+            limit.as_secs()
+        );
+        assert_eq!(self.on(host, &script), "", "waited until {what}");
     }
 
     /// Runs `prov task ARGUMENTS…` on all hosts, for programs to read.

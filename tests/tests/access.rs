@@ -205,7 +205,7 @@ fn what_stands_between_a_login_and_root_is_named_and_nothing_is_sent_to_it() {
     let sudoers =
         |line: &str| format!("echo '{line}' >/etc/sudoers.d/trial; chmod 440 /etc/sudoers.d/trial");
     let bashrc = |line: &str| format!("echo '{line}' >/home/keeper/.bashrc");
-    let back = "cp /root/sshd_config /etc/ssh/; rm -f /etc/sudoers.d/trial; cp -a /root/.bashrc /home/keeper/; usermod -s /bin/bash keeper; chage -d 20000 -E -1 keeper";
+    let back = "cp /root/sshd_config /etc/ssh/; rm -f /etc/sudoers.d/trial; cp -a /root/.bashrc /home/keeper/; usermod -s /bin/bash keeper; chage -d 20000 -E -1 -M 99999 -I -1 keeper; rm -f /run/nologin";
     let table = [
         (
             sudoers("Defaults requiretty"),
@@ -226,6 +226,22 @@ fn what_stands_between_a_login_and_root_is_named_and_nothing_is_sent_to_it() {
         (
             "chage -d 0 keeper".to_owned(),
             ["has expired", "set a new password"],
+        ),
+        (
+            "chage -E 0 keeper".to_owned(),
+            ["saying: Your account has expired", "chage -l keeper"],
+        ),
+        (
+            "chage -M 10 -I 5 keeper".to_owned(),
+            ["saying: Your account has expired", "chage -l keeper"],
+        ),
+        // What a server says to everybody beforehand is not why.
+        (
+            format!(
+                "echo 'Closed until noon.' >/run/nologin; echo 'Welcome.' >/etc/issue.net; {}",
+                sshd("Banner /etc/issue.net")
+            ),
+            ["saying: Closed until noon.;", "/etc/nologin"],
         ),
         (
             sshd("ForceCommand echo menu"),

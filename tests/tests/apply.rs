@@ -193,9 +193,11 @@ fn a_run_that_dies_between_a_change_and_its_handler_is_finished_by_the_next() {
     estate.on("one", "touch /run/hold");
     estate.domain("second.test");
     let run = estate.prov(APPLY).start();
-    until("the new configuration is validated", || {
-        estate.holds("one", "[ -e /run/validating ]")
-    });
+    estate.until(
+        "one",
+        "the new configuration is validated",
+        "[ -e /run/validating ]",
+    );
     run.kill();
     estate.on("one", "rm /run/hold");
 
@@ -275,9 +277,11 @@ fn a_killed_run_with_an_invalid_configuration_is_put_back_by_the_next() {
     estate.on("one", "touch /run/hold");
     estate.write("templates/dns/estate.conf", "no-such-option-e2e\n");
     let run = estate.prov(APPLY).start();
-    until("the new configuration is validated", || {
-        estate.holds("one", "[ -e /run/validating ]")
-    });
+    estate.until(
+        "one",
+        "the new configuration is validated",
+        "[ -e /run/validating ]",
+    );
     run.kill();
     estate.on("one", "rm /run/hold");
     let ran = estate
@@ -293,15 +297,13 @@ fn a_host_that_is_stopped_by_force_in_a_change_converges_afterwards() {
     let estate = Estate::name_server();
     let run = estate.prov(APPLY).start();
     // Not the dpkg that is asked before.
-    until("dpkg is at it", || {
-        estate.holds("one", "pgrep -f '^[^ ]*dpkg .*--unpack'")
-    });
+    estate.until("one", "dpkg is at it", "pgrep -f '^[^ ]*dpkg .*--unpack'");
     let container = estate.container("one");
     docker(&["kill", &container], "");
     let ran = run.wait();
     ran.exits(1).failed("one", &["packages", "closed"]);
     docker(&["start", &container], "");
-    until("sshd runs", || estate.holds("one", "pgrep -x sshd"));
+    estate.until("one", "sshd runs", "pgrep -x sshd");
     estate.prov(APPLY).run().exits(0);
     estate.prov(DIFF).run().unchanged("one");
     assert_eq!(estate.on("one", "dpkg --audit"), "");

@@ -95,9 +95,7 @@ fn a_server_that_does_not_answer_is_waited_for(estate: &Estate) {
         .says("does not answer")
         .says("look at its log");
     assert_eq!(ran.changes("one"), Vec::<String>::new(), "{}", ran.told());
-    until("it answers again", || {
-        estate.holds("one", "mariadb -e 'SELECT 1'")
-    });
+    estate.until("one", "it answers again", "mariadb -e 'SELECT 1'");
 }
 
 fn a_server_that_is_down_is_started(estate: &Estate) {
@@ -113,9 +111,11 @@ fn a_server_that_is_down_is_started(estate: &Estate) {
         .failed("one", &["service mariadb", "docker logs"]);
     estate.on("one", &format!("rm {broken}; sv -w 60 down mariadb"));
     // The supervisor rests for a second after a daemon that ended at once, and only then hears that it is to stay down.
-    until("the supervisor has heard it", || {
-        estate.holds("one", "! sv status mariadb | grep -q 'want up'")
-    });
+    estate.until(
+        "one",
+        "the supervisor has heard it",
+        "! sv status mariadb | grep -q 'want up'",
+    );
     let ran = on_one(estate, "complete");
     let mut expected = vec!["service mariadb".to_owned()];
     expected.extend(catalogue(estate));
@@ -259,9 +259,7 @@ fn a_stop_is_clean_and_a_crash_is_got_over(estate: &Estate) {
     const UNCLEAN: &str = "crash recovery";
     let container = estate.container("one");
     let ready = || {
-        until("MariaDB answers", || {
-            estate.holds("one", "mariadb -e 'SELECT 1'")
-        });
+        estate.until("one", "MariaDB answers", "mariadb -e 'SELECT 1'");
     };
     let starts = || {
         let logs = docker(&["logs", &container], "");

@@ -197,9 +197,11 @@ fn the_token_goes_nowhere_else(estate: &Estate, token: &str) {
          X\n\
          python3 /root/other >/dev/null 2>&1 & echo $! >/root/other.pid",
     );
-    until("the other server listens", || {
-        estate.holds("one", "/usr/local/lib/prov/listening tcp 8099")
-    });
+    estate.until(
+        "one",
+        "the other server listens",
+        "/usr/local/lib/prov/listening tcp 8099",
+    );
     for (path, words) in [
         ("moved", "Linode answered 302"),
         ("nonsense", "GET http://127.0.0.1:8099/nonsense"),

@@ -128,9 +128,11 @@ fn an_answer_that_makes_no_sense_is_said(estate: &Estate) {
          perl /root/nonsense >/dev/null 2>&1 &\n\
          sed -i 's,^base_url = .*,base_url = http://127.0.0.1:8099,' /usr/local/etc/dynamic-dns.conf",
     );
-    until("the server of nonsense listens", || {
-        estate.holds("one", "/usr/local/lib/prov/listening tcp 8099")
-    });
+    estate.until(
+        "one",
+        "the server of nonsense listens",
+        "/usr/local/lib/prov/listening tcp 8099",
+    );
     let said = check(estate);
     let nonsense = |line: &&String| line.ends_with("the API's answer is not a record");
     assert_eq!(said.iter().filter(nonsense).count(), 3, "{said:?}");
@@ -164,9 +166,11 @@ fn what_the_api_does_not_see_is_asked_elsewhere(estate: &Estate) {
          X\n\
          perl /root/seen >/dev/null 2>&1 & echo $! >/root/seen.pid",
     );
-    until("the service listens", || {
-        estate.holds("one", "/usr/local/lib/prov/listening tcp 8098")
-    });
+    estate.until(
+        "one",
+        "the service listens",
+        "/usr/local/lib/prov/listening tcp 8098",
+    );
     let changed =
         "The target was changed from 2001:db8::1 to 2001:db8::9 for record six in domain b.test";
     assert_eq!(check(estate), [STARTED, changed, FINISHED]);
@@ -204,15 +208,15 @@ fn checks_do_not_overlap(estate: &Estate) {
         "one",
         "flock /run/dynamic-dns.lock sh -c 'touch /run/held; sleep 3' >/dev/null 2>&1 &",
     );
-    until("the lock is held", || {
-        estate.holds("one", "[ -e /run/held ]")
-    });
+    estate.until("one", "the lock is held", "[ -e /run/held ]");
     let said = check(estate);
     let left_out = "The check before this one is still running, so this one is left out";
     assert_eq!(said, [left_out]);
-    until("the lock is free", || {
-        estate.holds("one", "flock -n /run/dynamic-dns.lock true")
-    });
+    estate.until(
+        "one",
+        "the lock is free",
+        "flock -n /run/dynamic-dns.lock true",
+    );
 }
 
 fn an_api_that_is_down_is_said_and_comes_back_with_test_mode(estate: &Estate) {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use end_to_end::{Estate, Killed, Server, until_within};
+use end_to_end::{Estate, Killed, Server};
 
 /// Boots three name servers of Debian 12.
 fn of_bookworm() -> Server {
@@ -66,7 +66,7 @@ fn several_servers_go_to_the_next_release_group_by_group() {
         let running = servers.prov(to_trixie).start();
         let sees = format!("ps axww -o args | grep -v grep | grep -q '^{doing}'");
         let patience = Duration::from_secs(300);
-        until_within(patience, doing, || estate.holds("two", &sees));
+        estate.until_within(patience, "two", doing, &sees);
         running.kill();
         server.kill_work("two", Killed::Session);
     }

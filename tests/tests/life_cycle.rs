@@ -93,18 +93,22 @@ fn a_daemon_that_is_killed_is_started_again(estate: &Estate) {
     until("dnsmasq runs again", || {
         !["", before.as_str()].contains(&process().as_str())
     });
-    until("it answers again", || {
-        estate.holds("dns-internal", "/usr/local/lib/prov/listening udp 53")
-    });
+    estate.until(
+        "dns-internal",
+        "it answers again",
+        "/usr/local/lib/prov/listening udp 53",
+    );
     let address = estate.address("dns-internal");
     assert_eq!(resolve(&address, "desk.home.test"), Some(address));
 }
 
 fn a_service_that_is_down_is_seen_and_started(estate: &Estate) {
     estate.on("dns-internal", "sv down dnsmasq");
-    until("it is down", || {
-        estate.holds("dns-internal", "sv status dnsmasq | grep -q ^down")
-    });
+    estate.until(
+        "dns-internal",
+        "it is down",
+        "sv status dnsmasq | grep -q ^down",
+    );
     let status = estate.prov(["status"]).run();
     status.exits(0).says("down");
     let ran = estate.prov(["--output", "json", "apply"]).run();

@@ -203,7 +203,7 @@ fn whatever_locks_prov_out_is_put_back() {
     );
     let before = estate.on("one", STATE);
     let running = servers.prov(["--timeout", "5", "apply"]).start();
-    until("the slow step runs", || estate.holds("one", SLOW));
+    estate.until("one", "the slow step runs", SLOW);
     running.kill();
     estate.on("one", &format!("kill $({SLOW})"));
     server.apply().exits(1);
@@ -215,7 +215,7 @@ fn whatever_locks_prov_out_is_put_back() {
     // The host's own end of the session dies with it, in the middle of a step: nobody is left who would shorten the hour that a step may take.
     let before = estate.on("one", STATE);
     let running = servers.prov(["--timeout", "5", "apply"]).start();
-    until("the slow step runs again", || estate.holds("one", SLOW));
+    estate.until("one", "the slow step runs again", SLOW);
     running.kill();
     estate.on(
         "one",

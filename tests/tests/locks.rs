@@ -16,9 +16,7 @@ fn quick(estate: &Estate) -> Prov {
 /// Starts the change that waits, and waits until the host is at it.
 fn blocked(estate: &Estate) -> Running {
     let running = estate.task(BLOCKED).start();
-    until("the command runs on the host", || {
-        estate.holds("one", "[ -e /run/started ]")
-    });
+    estate.until("one", "the command runs on the host", "[ -e /run/started ]");
     running
 }
 
@@ -30,9 +28,7 @@ fn a_second_run_is_refused_and_told_who_is_at_work() {
         .args(["--limit", "one"])
         .env("USER", "anna")
         .start();
-    until("the command runs on the host", || {
-        estate.holds("one", "[ -e /run/started ]")
-    });
+    estate.until("one", "the command runs on the host", "[ -e /run/started ]");
     let second = quick(&estate).run();
     let process = format!("process {}", first.id());
     second
@@ -113,9 +109,11 @@ fn a_lock_is_not_inherited_by_what_a_step_leaves_running() {
 fn ctrl_c_finishes_the_running_step_and_says_what_was_done() {
     let estate = Estate::name_server();
     let mut run = estate.prov(["--output", "json", "apply"]).start();
-    until("the packages are at it", || {
-        estate.holds("one", "pgrep -f 'apt-get.* install'")
-    });
+    estate.until(
+        "one",
+        "the packages are at it",
+        "pgrep -f 'apt-get.* install'",
+    );
     run.interrupt();
     until("prov says that it stops", || {
         run.errors_so_far().contains("stopping after")
@@ -152,7 +150,7 @@ fn a_second_ctrl_c_ends_at_once_and_says_where_work_goes_on() {
     let estate = Estate::deployed(&["one"]);
     let slow = ["command", "argv=[sleep, '8']", "creates=/srv/never"];
     let run = estate.task(slow).start();
-    until("the step runs", || estate.holds("one", "pgrep -x sleep"));
+    estate.until("one", "the step runs", "pgrep -x sleep");
     run.interrupt();
     until("prov says that it stops", || {
         run.errors_so_far().contains("once more to stop at once")
@@ -198,7 +196,5 @@ fn hold_dpkg(estate: &Estate) {
                 open(H, '>', '/run/held'); select(undef, undef, undef, 0.1) until -e '/run/go'";
     let script = format!("setsid perl -e \"{perl}\" >/dev/null 2>&1 </dev/null &\n");
     estate.on("one", &script);
-    until("dpkg's lock is held", || {
-        estate.holds("one", "[ -e /run/held ]")
-    });
+    estate.until("one", "dpkg's lock is held", "[ -e /run/held ]");
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use end_to_end::{Estate, Folder, Ran, release, until, until_within};
+use end_to_end::{Estate, Folder, Ran, release, until_within};
 
 /// What a shell, SQL, YAML, Exim, Dovecot or Fetchmail might take for something else.
 const AWKWARD: &str = "^'\"\\$&;%*^! \u{fc}\u{2602} {$x} :#<|@`-";
@@ -556,9 +556,11 @@ fn domains_go_and_come_again(estate: &Estate) {
     unchanged(&all(estate, &[]));
     assert_eq!(HOSTS.map(|host| state(estate, host)), before);
     assert!(estate.holds("customers", &format!("[ -e {kept} ]")));
-    until("mail is fetched again", || {
-        estate.holds("office", "pgrep -x -u fetchmail fetchmail")
-    });
+    estate.until(
+        "office",
+        "mail is fetched again",
+        "pgrep -x -u fetchmail fetchmail",
+    );
     assert_eq!(failed(estate), none());
 
     let names = format!("{HOME} {CUSTOMER} {}", long());

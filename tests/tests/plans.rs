@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 
-use end_to_end::{Estate, Folder, secret, until};
+use end_to_end::{Estate, Folder, secret};
 
 /// A host with a role that needs no packages: to this estate it is a server, not a container.
 fn servers(estate: &Estate) -> Folder {
@@ -186,9 +186,7 @@ fn lock(estate: &Estate, host: &str) {
     let hold = "exec 9<>/run/prov.lock; flock 9; touch /run/held; until [ -e /run/go ]; do sleep 0.1; done";
     let script = format!("setsid sh -c '{hold}' >/dev/null 2>&1 </dev/null &\n");
     estate.on(host, &script);
-    until("the lock is held", || {
-        estate.holds(host, "[ -e /run/held ]")
-    });
+    estate.until(host, "the lock is held", "[ -e /run/held ]");
 }
 
 #[test]
@@ -206,9 +204,7 @@ fn a_plan_of_which_nothing_was_begun_is_given_back() {
     shown.exits(0).says("not applied");
 
     estate.on("two", "touch /run/go");
-    until("the lock is free", || {
-        estate.holds("two", "flock -n /run/prov.lock true")
-    });
+    estate.until("two", "the lock is free", "flock -n /run/prov.lock true");
     let ran = apply(&servers);
     ran.exits(1)
         .failed("one", &["locked by", "make a new plan"]);

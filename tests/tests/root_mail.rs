@@ -1,6 +1,6 @@
 //! Mail to root and to accounts of daemons, such as what their cron jobs print, ends where the administrator reads it.
 
-use end_to_end::{Estate, until};
+use end_to_end::Estate;
 
 #[test]
 fn what_a_cron_job_of_a_daemon_prints_reaches_the_administrator() {
@@ -23,9 +23,7 @@ fn what_a_cron_job_of_a_daemon_prints_reaches_the_administrator() {
             &format!("{mail} | /usr/sbin/sendmail -i -FCronDaemon {account}"),
         );
         let read = format!("grep -rqsx 'printed by {account}' /home/keeper/Maildir/new");
-        until(&format!("the mail to {account}"), || {
-            estate.holds("one", &read)
-        });
+        estate.until("one", &format!("the mail to {account}"), &read);
     }
     assert_eq!(estate.on("one", "exim4 -bpc"), "0\n");
     let again = estate.prov(["--output", "json", "apply"]).run();

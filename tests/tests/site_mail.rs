@@ -1,6 +1,6 @@
 //! What web sites write reaches people: those whose mail is hosted, and the world, to which their host may send for itself.
 
-use end_to_end::{Estate, until};
+use end_to_end::Estate;
 
 const HOME: &str = "home.test";
 const CUSTOMER: &str = "customer.test";
@@ -158,12 +158,11 @@ fn clients_know_where_to_ask(estate: &Estate) {
     ]);
     let sent = format!("grep -rqs 'Subject: kept' /home/vmail/{customer}/Maildir/.Sent/");
     assert!(estate.holds("customers", &sent));
-    until("the message arrives", || {
-        estate.holds(
-            "world",
-            "grep -rqs 'Subject: kept' /home/keeper/Maildir/new",
-        )
-    });
+    estate.until(
+        "world",
+        "the message arrives",
+        "grep -rqs 'Subject: kept' /home/keeper/Maildir/new",
+    );
     client(&[
         "lynx",
         "external",

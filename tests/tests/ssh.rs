@@ -281,9 +281,11 @@ fn a_program_can_be_the_way() {
     let two = estate.address("two");
     assert_eq!(asked, format!("keeper two {two} 22\n"));
     // It ends with the connection.
-    until("the program is gone", || {
-        estate.holds("one", "! ps ax | grep -q '[s]shd: keeper'")
-    });
+    estate.until(
+        "one",
+        "the program is gone",
+        "! ps ax | grep -q '[s]shd: keeper'",
+    );
     servers.write_home(
         ".ssh/config",
         "Host two\n  ProxyCommand echo no way >&2; exit 3\n",

@@ -1,8 +1,11 @@
 //! Pending updates, and the way from one release of Debian to the next.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use end_to_end::Estate;
+
+/// How long packages may take on a machine that has other work.
+const PATIENCE: Duration = Duration::from_secs(600);
 
 /// Makes a container of Debian 12 with real daemons.
 fn of_bookworm() -> Estate {
@@ -68,14 +71,14 @@ fn a_release_upgrade_is_previewed_and_comes_to_its_end_however_often_it_is_kille
             .start();
         let sees =
             format!("ps axww -o args | grep -v grep | grep -q '^[^ ]*{doing}' || {{ {over}; }}");
-        in_time("the upgrade is under way", || estate.holds("one", &sees));
+        estate.until_within(PATIENCE, "one", "the upgrade is under way", &sees);
         // No two of them at the same place.
         std::thread::sleep(Duration::from_millis(300 * number as u64));
         running.kill();
     }
     // What the last one began goes on without it; until it ends, the SSH server may take nobody.
     let ended = "[ ! -e /run/prov-upgrade.pid ] || ! kill -0 $(cat /run/prov-upgrade.pid)";
-    in_time("the upgrade has ended", || estate.holds("one", ended));
+    estate.until_within(PATIENCE, "one", "the upgrade has ended", ended);
     let upgraded = estate
         .prov(["upgrade", "--to", "trixie", "--wait", "300"])
         .run();
@@ -146,13 +149,4 @@ fn a_group_that_fails_its_checks_is_the_last_one() {
     upgrade(&["--without-checks"]).exits(0);
     estate.prov(["complete"]).run().exits(0);
     upgrade(&[]).exits(0);
-}
-
-/// Waits for what packages take their time for.
-fn in_time(what: &str, mut holds: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(600);
-    while !holds() {
-        assert!(Instant::now() < deadline, "waited in vain until {what}");
-        std::thread::sleep(Duration::from_millis(200));
-    }
 }

@@ -297,8 +297,15 @@ impl SshError {
             Self::TooManyTries { .. } => {
                 "name the right key as `identity` under `connection` in estate.yml: it is offered first".into()
             }
-            Self::LoginEnded { .. } => {
-                "look at the log of sshd on the host (`journalctl -u ssh`), which says why".into()
+            Self::LoginEnded { user, answer, .. } => {
+                let log = "the log of sshd on the host (`journalctl -u ssh`)";
+                if answer.contains("expired") {
+                    format!("ask the host's administrator: `chage -l {user}` shows there what has expired, and `chage` changes it")
+                } else if answer.is_empty() {
+                    format!("look at {log}, which says why")
+                } else {
+                    format!("what it says comes from its rules for logins (`Account` in PAM); while /etc/nologin is there, for instance, nobody but root is let in; {log} says more")
+                }
             }
             Self::NotAuthenticated { .. } => self.not_let_in(),
             Self::SudoPassword { .. } | Self::SudoNeedsPassword { .. } => {

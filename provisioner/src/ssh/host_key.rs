@@ -189,6 +189,14 @@ impl Verifier {
             .take()
     }
 
+    /// Forgets what the host has said: it was no answer to what is tried next.
+    pub(super) fn forget_words(&self) {
+        self.last_words
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clear();
+    }
+
     /// Gives what the host said when it ended the session.
     pub(super) fn last_words(&self) -> String {
         self.last_words
@@ -311,6 +319,9 @@ fn forget(entry: &Entry, name: &str) -> String {
     )
 }
 
+/// Bytes of a host's banner that are kept.
+const MOST_WORDS: usize = 300;
+
 impl client::Handler for Verifier {
     type Error = russh::Error;
 
@@ -329,6 +340,30 @@ impl client::Handler for Verifier {
             }
             DisconnectReason::Error(error) => Err(error),
         }
+    }
+
+    /// What PAM says of an account that it turns away comes as a banner before the connection is closed.
+    async fn auth_banner(
+        &mut self,
+        banner: &str,
+        _: &mut client::Session,
+    ) -> Result<(), Self::Error> {
+        let mut words = String::new();
+        for word in banner.split_whitespace() {
+            if words.len() + word.len() > MOST_WORDS {
+                words.push_str(" …");
+                break;
+            }
+            if !words.is_empty() {
+                words.push(' ');
+            }
+            words.push_str(word);
+        }
+        *self
+            .last_words
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = words;
+        Ok(())
     }
 
     async fn check_server_key(

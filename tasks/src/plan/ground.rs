@@ -4,7 +4,7 @@
 //! `/etc/sudoers.d`, is not refused here: it is tried, and put back unless prov gets in again ([`super::lockout`](mod@super::lockout)).
 //! Who says it twice is believed about modes and owners, and about files without which a host is reached another way.
 
-use super::{Change, Planned};
+use super::{Change, Planned, accounts};
 use crate::probe::{Attributes, Facts};
 use crate::step::{Step, Unpack};
 use crate::value::HostPath;
@@ -174,11 +174,15 @@ pub(super) fn taken_away(change: &Change, facts: &Facts) -> Option<Planned> {
             Step::MakeLink { path, .. } | Step::Unpack(Unpack { path, .. }) => {
                 replaced(path, facts)
             }
+            Step::WriteFile {
+                path,
+                attributes,
+                content,
+                ..
+            } => accounts::taken_away(path, content, facts)
+                .or_else(|| shut_or_opened(path, attributes).filter(|_| !facts.insisted)),
             Step::SetAttributes { path, attributes }
             | Step::MakeDirectory { path, attributes }
-            | Step::WriteFile {
-                path, attributes, ..
-            }
             | Step::Fetch {
                 path, attributes, ..
             } => shut_or_opened(path, attributes).filter(|_| !facts.insisted),

@@ -5,12 +5,15 @@
 
 use super::{Change, Planned, ground};
 use crate::probe::{Facts, Maker, NotAsked};
-use crate::resource::{AtEnd, Manage};
+use crate::resource::{AtEnd, Manage, invalid};
 use crate::step::Step;
 use crate::value::HostPath;
 
 /// Decides what becomes of a resource, unless it would have to be led there by somebody else than root.
 pub fn decide(manage: &dyn Manage, facts: &Facts) -> Result<Planned, NotAsked> {
+    if let Err(cause) = manage.check() {
+        return Ok(invalid(&cause));
+    }
     if let Some((path, end)) = manage.place()
         && let Some(refused) = refused(path, end, facts)
     {

@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::handlers;
 use super::{Awaited, Change, Deferral, Lockout, Phase, Planned, lockout};
 use crate::probe::{Facts, NotAsked};
+use crate::quote;
 use crate::resource::{Declared, Handler};
 use crate::step::Step;
 use crate::{Input, Secret};
@@ -144,7 +145,10 @@ fn decided(declared: &Declared, facts: &Facts) -> Result<Planned, NotAsked> {
         )
     {
         let name = declared.name();
-        *hint = format!("{hint}; if this is what you want, say it twice: --insist '{name}'");
+        *hint = format!(
+            "{hint}; if this is what you want, say it twice: --insist {}",
+            quote::sh(&name)
+        );
     }
     Ok(outcome)
 }

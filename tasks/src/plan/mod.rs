@@ -2,6 +2,7 @@
 //!
 //! A plan is data. Making one does no I/O: facts come in, changes come out.
 
+mod accounts;
 mod altered;
 mod change;
 mod diff;

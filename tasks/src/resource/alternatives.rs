@@ -72,28 +72,6 @@ impl Course<'_> {
 }
 
 impl Alternatives {
-    fn check(&self) -> Result<(), String> {
-        let refuse = |problem: &str| Err(format!("alternatives {}: {problem}", self.name));
-        if self.link.is_some() != self.priority.is_some() {
-            return refuse("`link` and `priority` are given together: they register `path`");
-        }
-        match (&self.path, self.state) {
-            (None, _) if self.link.is_some() => refuse("`path` is needed to register it"),
-            (None, _) if !self.selected => refuse("`path` is needed with `selected: false`"),
-            (None, State::Absent) => refuse("`path` is needed: a name always stands for something"),
-            (Some(path), _) if path.as_str().contains(char::is_whitespace) => {
-                refuse("`path` has a blank, which update-alternatives does not take")
-            }
-            (Some(_), _) if !self.selected && self.link.is_none() => refuse(
-                "`selected: false` needs `link` and `priority`: nothing else would be left to do",
-            ),
-            (Some(path), _) if self.link.as_ref() == Some(path) => {
-                refuse("`link` and `path` are the same")
-            }
-            (_, State::Present | State::Absent) => Ok(()),
-        }
-    }
-
     /// Registers what is to be chosen, with the links that change with it as they are.
     fn register(&self, course: &mut Course<'_>) {
         let (Some(path), Some(link), Some(priority)) = (&self.path, &self.link, self.priority)
@@ -263,6 +241,28 @@ impl Manage for Alternatives {
         }
     }
 
+    fn check(&self) -> Result<(), String> {
+        let refuse = |problem: &str| Err(format!("alternatives {}: {problem}", self.name));
+        if self.link.is_some() != self.priority.is_some() {
+            return refuse("`link` and `priority` are given together: they register `path`");
+        }
+        match (&self.path, self.state) {
+            (None, _) if self.link.is_some() => refuse("`path` is needed to register it"),
+            (None, _) if !self.selected => refuse("`path` is needed with `selected: false`"),
+            (None, State::Absent) => refuse("`path` is needed: a name always stands for something"),
+            (Some(path), _) if path.as_str().contains(char::is_whitespace) => {
+                refuse("`path` has a blank, which update-alternatives does not take")
+            }
+            (Some(_), _) if !self.selected && self.link.is_none() => refuse(
+                "`selected: false` needs `link` and `priority`: nothing else would be left to do",
+            ),
+            (Some(path), _) if self.link.as_ref() == Some(path) => {
+                refuse("`link` and `path` are the same")
+            }
+            (_, State::Present | State::Absent) => Ok(()),
+        }
+    }
+
     fn probe(&self) -> Vec<Query> {
         let paths = self.path.iter().chain(&self.link);
         let paths = paths.map(|path| {
@@ -276,9 +276,6 @@ impl Manage for Alternatives {
     }
 
     fn plan(&self, facts: &Facts) -> Result<Planned, NotAsked> {
-        if let Err(cause) = self.check() {
-            return Ok(super::invalid(&cause));
-        }
         let before = facts.alternative(&self.name)?;
         let mut course = Course {
             name: &self.name,

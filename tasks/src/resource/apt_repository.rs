@@ -145,68 +145,6 @@ fn binary() -> BTreeSet<SourceType> {
 super::checked!(AptRepository);
 
 impl AptRepository {
-    fn check(&self) -> Result<(), String> {
-        let refuse = |problem: String| Err(format!("apt_repository {}: {problem}", self.name));
-        if self.state == State::Absent {
-            return Ok(());
-        }
-        if self.uris.is_empty() || self.suites.is_empty() || self.types.is_empty() {
-            return refuse("`uris`, `suites` and `types` are needed".to_owned());
-        }
-        let words = [&self.suites, &self.components, &self.architectures];
-        for word in words.into_iter().flatten() {
-            let fits = |b: u8| b.is_ascii_alphanumeric() || b"-._/~+:".contains(&b);
-            if word.is_empty() || word.starts_with('-') || !word.bytes().all(fits) {
-                return refuse(format!(
-                    "{word:?} is no suite, component or architecture; use letters, digits and '-._/~+:'"
-                ));
-            }
-        }
-        let flat = self.suites.iter().filter(|suite| suite.ends_with('/'));
-        match (flat.count(), self.components.is_empty()) {
-            (0, true) => return refuse("`components` is needed".to_owned()),
-            (0, false) => {}
-            (count, true) if count == self.suites.len() => {}
-            (_, true) => return refuse("suites that end with '/' have no components, the others need them; declare two repositories".to_owned()),
-            (_, false) => return refuse("a suite that ends with '/' is a folder and has no components; leave them out".to_owned()),
-        }
-        for (name, value) in &self.options {
-            let lower = name.to_ascii_lowercase();
-            if OWN_FIELDS.contains(&lower.as_str()) {
-                return refuse(format!(
-                    "'{name}' in `options` is said by a field of the resource; use that"
-                ));
-            }
-            if INSECURE.contains(&lower.as_str()) {
-                return refuse(format!(
-                    "'{name}' would have apt install what nobody has signed; leave it out"
-                ));
-            }
-            let plain = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
-            if !plain || name.is_empty() || value.is_empty() || value.chars().any(char::is_control)
-            {
-                return refuse(format!(
-                    "{name:?} in `options` is no field with a value in one line"
-                ));
-            }
-        }
-        let pattern = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"+-.*?".contains(&b);
-        let odd = |name: &&String| name.is_empty() || !name.bytes().all(pattern);
-        if let Some(name) = self.packages.iter().find(odd) {
-            return refuse(format!(
-                "{name:?} in `packages` is no name of a package, nor a pattern with '*' and '?'"
-            ));
-        }
-        if self.packages.contains("*") {
-            return refuse("`packages` has '*', which is all; leave `packages` out".to_owned());
-        }
-        if self.priority == Some(0) {
-            return refuse("apt knows no priority 0; give another number".to_owned());
-        }
-        self.check_servers().or_else(refuse)?;
-        self.check_key().or_else(refuse)
-    }
-
     /// Preferences go by the name of the server, which Debian's own sources share.
     fn check_servers(&self) -> Result<(), String> {
         let is_debians = |host: &&str| host.ends_with("debian.org");
@@ -527,6 +465,68 @@ impl Manage for AptRepository {
         Stage::BeforePackages
     }
 
+    fn check(&self) -> Result<(), String> {
+        let refuse = |problem: String| Err(format!("apt_repository {}: {problem}", self.name));
+        if self.state == State::Absent {
+            return Ok(());
+        }
+        if self.uris.is_empty() || self.suites.is_empty() || self.types.is_empty() {
+            return refuse("`uris`, `suites` and `types` are needed".to_owned());
+        }
+        let words = [&self.suites, &self.components, &self.architectures];
+        for word in words.into_iter().flatten() {
+            let fits = |b: u8| b.is_ascii_alphanumeric() || b"-._/~+:".contains(&b);
+            if word.is_empty() || word.starts_with('-') || !word.bytes().all(fits) {
+                return refuse(format!(
+                    "{word:?} is no suite, component or architecture; use letters, digits and '-._/~+:'"
+                ));
+            }
+        }
+        let flat = self.suites.iter().filter(|suite| suite.ends_with('/'));
+        match (flat.count(), self.components.is_empty()) {
+            (0, true) => return refuse("`components` is needed".to_owned()),
+            (0, false) => {}
+            (count, true) if count == self.suites.len() => {}
+            (_, true) => return refuse("suites that end with '/' have no components, the others need them; declare two repositories".to_owned()),
+            (_, false) => return refuse("a suite that ends with '/' is a folder and has no components; leave them out".to_owned()),
+        }
+        for (name, value) in &self.options {
+            let lower = name.to_ascii_lowercase();
+            if OWN_FIELDS.contains(&lower.as_str()) {
+                return refuse(format!(
+                    "'{name}' in `options` is said by a field of the resource; use that"
+                ));
+            }
+            if INSECURE.contains(&lower.as_str()) {
+                return refuse(format!(
+                    "'{name}' would have apt install what nobody has signed; leave it out"
+                ));
+            }
+            let plain = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+            if !plain || name.is_empty() || value.is_empty() || value.chars().any(char::is_control)
+            {
+                return refuse(format!(
+                    "{name:?} in `options` is no field with a value in one line"
+                ));
+            }
+        }
+        let pattern = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"+-.*?".contains(&b);
+        let odd = |name: &&String| name.is_empty() || !name.bytes().all(pattern);
+        if let Some(name) = self.packages.iter().find(odd) {
+            return refuse(format!(
+                "{name:?} in `packages` is no name of a package, nor a pattern with '*' and '?'"
+            ));
+        }
+        if self.packages.contains("*") {
+            return refuse("`packages` has '*', which is all; leave `packages` out".to_owned());
+        }
+        if self.priority == Some(0) {
+            return refuse("apt knows no priority 0; give another number".to_owned());
+        }
+        self.check_servers().or_else(refuse)?;
+        self.check_key().or_else(refuse)
+    }
+
     fn probe(&self) -> Vec<Query> {
         let parts = self.parts();
         let parts = parts.iter().flat_map(|part| part.manage().probe());
@@ -543,9 +543,6 @@ impl Manage for AptRepository {
     }
 
     fn plan(&self, facts: &Facts) -> Result<Planned, NotAsked> {
-        if let Err(cause) = self.check() {
-            return Ok(super::invalid(&cause));
-        }
         if let Some(path) = &self.signed_by
             && self.state == State::Present
             && *facts.path(path)? == PathFact::Missing

@@ -192,47 +192,6 @@ impl Archive {
         }
     }
 
-    fn check(&self) -> Result<(), String> {
-        let refuse = |problem: &str| Err(format!("archive {}: {problem}", self.path));
-        if self.path.as_str() == "/" {
-            return refuse("this is the root of all files; give a folder of its own");
-        }
-        if let Some(creates) = &self.creates
-            && HostPath::new(format!("/{creates}")).is_err()
-        {
-            return refuse("`creates` is a path in the folder, for instance bin/tool");
-        }
-        if self.state == State::Absent {
-            return Ok(());
-        }
-        match (&self.url, &self.sha256, &self.content) {
-            (Some(_), Some(sha256), None) if download::is_digest(sha256) => {}
-            (Some(_), Some(_), None) => {
-                return refuse(
-                    "`sha256` is no digest; write its 64 hexadecimal digits in lower case",
-                );
-            }
-            (Some(_), None, None) => return refuse("`sha256` is needed with `url`"),
-            (None, None, Some(_)) => {}
-            (_, _, _) => {
-                return refuse(
-                    "either `url` with `sha256` or `content` is needed; a role names a file of its folder by `source`",
-                );
-            }
-        }
-        if self
-            .content
-            .as_ref()
-            .is_some_and(|it| !it.inputs().is_empty())
-        {
-            return refuse("an archive cannot come from another host");
-        }
-        match self.format() {
-            Some(_) => Ok(()),
-            None => refuse("which format it has cannot be told; give `format`"),
-        }
-    }
-
     pub(crate) fn format(&self) -> Option<ArchiveFormat> {
         let named = || ArchiveFormat::named(self.url.as_ref()?);
         let sent = || ArchiveFormat::of(&self.content.as_ref()?.bytes());
@@ -379,6 +338,47 @@ impl Manage for Archive {
         Some((&self.path, AtEnd::Replaced))
     }
 
+    fn check(&self) -> Result<(), String> {
+        let refuse = |problem: &str| Err(format!("archive {}: {problem}", self.path));
+        if self.path.as_str() == "/" {
+            return refuse("this is the root of all files; give a folder of its own");
+        }
+        if let Some(creates) = &self.creates
+            && HostPath::new(format!("/{creates}")).is_err()
+        {
+            return refuse("`creates` is a path in the folder, for instance bin/tool");
+        }
+        if self.state == State::Absent {
+            return Ok(());
+        }
+        match (&self.url, &self.sha256, &self.content) {
+            (Some(_), Some(sha256), None) if download::is_digest(sha256) => {}
+            (Some(_), Some(_), None) => {
+                return refuse(
+                    "`sha256` is no digest; write its 64 hexadecimal digits in lower case",
+                );
+            }
+            (Some(_), None, None) => return refuse("`sha256` is needed with `url`"),
+            (None, None, Some(_)) => {}
+            (_, _, _) => {
+                return refuse(
+                    "either `url` with `sha256` or `content` is needed; a role names a file of its folder by `source`",
+                );
+            }
+        }
+        if self
+            .content
+            .as_ref()
+            .is_some_and(|it| !it.inputs().is_empty())
+        {
+            return refuse("an archive cannot come from another host");
+        }
+        match self.format() {
+            Some(_) => Ok(()),
+            None => refuse("which format it has cannot be told; give `format`"),
+        }
+    }
+
     fn probe(&self) -> Vec<Query> {
         let path = |path| {
             Query::Path(PathQuestion {
@@ -406,9 +406,6 @@ impl Manage for Archive {
     }
 
     fn plan(&self, facts: &Facts) -> Result<Planned, NotAsked> {
-        if let Err(cause) = self.check() {
-            return Ok(super::invalid(&cause));
-        }
         match self.state {
             State::Present => self.plan_present(facts),
             State::Absent => self.plan_absent(facts),

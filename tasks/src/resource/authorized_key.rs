@@ -127,35 +127,6 @@ impl AuthorizedKey {
         }
     }
 
-    fn check(&self) -> Result<(), String> {
-        let keys = self.keys()?;
-        let refuse = |problem: &str| Err(format!("authorized key of {}: {problem}", self.user));
-        if keys.is_empty() {
-            return refuse("`key` is empty");
-        }
-        for (index, key) in keys.iter().enumerate() {
-            if keys[..index].iter().any(|k| k.material == key.material) {
-                return refuse("`key` names a key twice");
-            }
-        }
-        if self
-            .key
-            .chars()
-            .any(|c| c.is_control() && c != '\n' && c != '\t')
-        {
-            return refuse("`key` has a control character");
-        }
-        if let Some(comment) = &self.comment
-            && (keys.len() != 1 || comment.chars().any(char::is_control))
-        {
-            return refuse("`comment` is one line, for a single key");
-        }
-        if self.exclusive && self.state == State::Absent {
-            return refuse("`exclusive` means nothing for absent keys");
-        }
-        Ok(())
-    }
-
     fn keys(&self) -> Result<Vec<KeyLine<'_>>, String> {
         let lines = self.key.lines().filter(|line| !line.trim().is_empty());
         lines
@@ -357,6 +328,35 @@ impl Manage for AuthorizedKey {
         format!("{} {}", self.user, names.join(", "))
     }
 
+    fn check(&self) -> Result<(), String> {
+        let keys = self.keys()?;
+        let refuse = |problem: &str| Err(format!("authorized key of {}: {problem}", self.user));
+        if keys.is_empty() {
+            return refuse("`key` is empty");
+        }
+        for (index, key) in keys.iter().enumerate() {
+            if keys[..index].iter().any(|k| k.material == key.material) {
+                return refuse("`key` names a key twice");
+            }
+        }
+        if self
+            .key
+            .chars()
+            .any(|c| c.is_control() && c != '\n' && c != '\t')
+        {
+            return refuse("`key` has a control character");
+        }
+        if let Some(comment) = &self.comment
+            && (keys.len() != 1 || comment.chars().any(char::is_control))
+        {
+            return refuse("`comment` is one line, for a single key");
+        }
+        if self.exclusive && self.state == State::Absent {
+            return refuse("`exclusive` means nothing for absent keys");
+        }
+        Ok(())
+    }
+
     fn probe(&self) -> Vec<Query> {
         let home = self.home();
         let folder = home.child(".ssh");
@@ -373,9 +373,6 @@ impl Manage for AuthorizedKey {
     }
 
     fn plan(&self, facts: &Facts) -> Result<Planned, NotAsked> {
-        if let Err(cause) = self.check() {
-            return Ok(super::invalid(&cause));
-        }
         let home = self.home();
         match facts.user(&self.user)? {
             Some(user) if user.home == home.as_str() => self.plan_for(facts, &user.group),

@@ -92,44 +92,6 @@ impl Block {
         }
     }
 
-    fn check(&self) -> Result<(), String> {
-        let refuse = |problem: &str| Err(format!("block of {}: {problem}", self.path));
-        let lines = |text: &str| text.contains(['\n', '\r', '\0']);
-        if self.insert_after.is_some() && self.insert_before.is_some() {
-            return refuse("`insert_after` and `insert_before` exclude each other");
-        }
-        for (name, anchor) in [
-            ("insert_after", &self.insert_after),
-            ("insert_before", &self.insert_before),
-        ] {
-            edit::is_a_place(name, anchor.as_ref()).or_else(|cause| refuse(&cause))?;
-        }
-        if !self.marker.contains("{mark}") || lines(&self.marker) {
-            return refuse("`marker` is one line that contains `{mark}`");
-        }
-        if self.marker.contains("{name}") && self.name.is_none() {
-            return refuse("`marker` contains `{name}`, but `name` is not given");
-        }
-        if self
-            .name
-            .as_deref()
-            .is_some_and(|n| n.is_empty() || lines(n))
-        {
-            return refuse("`name` is one line and not empty");
-        }
-        let block = self.block.expose();
-        if block.contains(['\r', '\0']) {
-            return refuse(
-                "`block` has a carriage return or NUL; lines end as those of the file do",
-            );
-        }
-        let markers = [self.marker("BEGIN"), self.marker("END")];
-        if block.lines().any(|line| markers.iter().any(|m| m == line)) {
-            return refuse("`block` contains a line that is its own marker");
-        }
-        Ok(())
-    }
-
     fn target(&self) -> Target<'_> {
         Target {
             path: &self.path,
@@ -257,14 +219,49 @@ impl Manage for Block {
         Some((&self.path, AtEnd::Followed))
     }
 
+    fn check(&self) -> Result<(), String> {
+        let refuse = |problem: &str| Err(format!("block of {}: {problem}", self.path));
+        let lines = |text: &str| text.contains(['\n', '\r', '\0']);
+        if self.insert_after.is_some() && self.insert_before.is_some() {
+            return refuse("`insert_after` and `insert_before` exclude each other");
+        }
+        for (name, anchor) in [
+            ("insert_after", &self.insert_after),
+            ("insert_before", &self.insert_before),
+        ] {
+            edit::is_a_place(name, anchor.as_ref()).or_else(|cause| refuse(&cause))?;
+        }
+        if !self.marker.contains("{mark}") || lines(&self.marker) {
+            return refuse("`marker` is one line that contains `{mark}`");
+        }
+        if self.marker.contains("{name}") && self.name.is_none() {
+            return refuse("`marker` contains `{name}`, but `name` is not given");
+        }
+        if self
+            .name
+            .as_deref()
+            .is_some_and(|n| n.is_empty() || lines(n))
+        {
+            return refuse("`name` is one line and not empty");
+        }
+        let block = self.block.expose();
+        if block.contains(['\r', '\0']) {
+            return refuse(
+                "`block` has a carriage return or NUL; lines end as those of the file do",
+            );
+        }
+        let markers = [self.marker("BEGIN"), self.marker("END")];
+        if block.lines().any(|line| markers.iter().any(|m| m == line)) {
+            return refuse("`block` contains a line that is its own marker");
+        }
+        Ok(())
+    }
+
     fn probe(&self) -> Vec<Query> {
         self.target().probe()
     }
 
     fn plan(&self, facts: &Facts) -> Result<Planned, NotAsked> {
-        if let Err(cause) = self.check() {
-            return Ok(super::invalid(&cause));
-        }
         self.target().plan(
             facts,
             &|text, _| self.decide(text),

@@ -123,40 +123,6 @@ impl CaldavCalendar {
         }
     }
 
-    fn check(&self) -> Result<(), String> {
-        let password = self.password.as_ref().map_or("", Secret::expose);
-        let texts = [&self.user, &self.display_name, &self.description];
-        if texts.iter().any(|text| text.contains(char::is_control)) {
-            return Err("user, display_name and description are single lines".to_owned());
-        }
-        if password.contains(char::is_control) {
-            return Err("the password has a control character".to_owned());
-        }
-        // HTTP's Basic authentication ends the name there (RFC 7617).
-        if self.user.is_empty() || self.user.contains(':') {
-            return Err(format!(
-                "{:?} is not the name of a user; it is empty or has a colon",
-                self.user
-            ));
-        }
-        let digits = self.color.strip_prefix('#').unwrap_or_default();
-        let hexadecimal = digits.bytes().all(|b| b.is_ascii_hexdigit());
-        let colour = [6, 8].contains(&digits.len()) && hexadecimal;
-        if !(self.color.is_empty() || colour) {
-            return Err(format!(
-                "'{}' is not a colour; write it as #rrggbb or #rrggbbaa",
-                self.color
-            ));
-        }
-        if self.url.as_str().contains('?') {
-            return Err("the address of a calendar has no query".to_owned());
-        }
-        if self.components.is_empty() {
-            return Err("a calendar needs at least one of the components".to_owned());
-        }
-        Ok(())
-    }
-
     /// Writes the body of MKCALENDAR (RFC 4791, section 5.3.1).
     fn body(&self) -> String {
         let mut properties = String::new();
@@ -232,6 +198,40 @@ impl Manage for CaldavCalendar {
         true
     }
 
+    fn check(&self) -> Result<(), String> {
+        let password = self.password.as_ref().map_or("", Secret::expose);
+        let texts = [&self.user, &self.display_name, &self.description];
+        if texts.iter().any(|text| text.contains(char::is_control)) {
+            return Err("user, display_name and description are single lines".to_owned());
+        }
+        if password.contains(char::is_control) {
+            return Err("the password has a control character".to_owned());
+        }
+        // HTTP's Basic authentication ends the name there (RFC 7617).
+        if self.user.is_empty() || self.user.contains(':') {
+            return Err(format!(
+                "{:?} is not the name of a user; it is empty or has a colon",
+                self.user
+            ));
+        }
+        let digits = self.color.strip_prefix('#').unwrap_or_default();
+        let hexadecimal = digits.bytes().all(|b| b.is_ascii_hexdigit());
+        let colour = [6, 8].contains(&digits.len()) && hexadecimal;
+        if !(self.color.is_empty() || colour) {
+            return Err(format!(
+                "'{}' is not a colour; write it as #rrggbb or #rrggbbaa",
+                self.color
+            ));
+        }
+        if self.url.as_str().contains('?') {
+            return Err("the address of a calendar has no query".to_owned());
+        }
+        if self.components.is_empty() {
+            return Err("a calendar needs at least one of the components".to_owned());
+        }
+        Ok(())
+    }
+
     fn probe(&self) -> Vec<Query> {
         if self.check().is_err() {
             return Vec::new();
@@ -246,9 +246,6 @@ impl Manage for CaldavCalendar {
     }
 
     fn plan(&self, facts: &Facts) -> Result<Planned, NotAsked> {
-        if let Err(cause) = self.check() {
-            return Ok(invalid(&cause));
-        }
         Ok(match (facts.calendar(&self.url)?, facts.manager) {
             (CalendarFact::Present, _) => Planned::Unchanged,
             (CalendarFact::Missing, _) => self.create(),

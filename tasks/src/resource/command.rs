@@ -93,37 +93,6 @@ impl Command {
         }
     }
 
-    fn check(&self) -> Result<(), String> {
-        let refuse = |problem: &str| Err(format!("command {:?}: {problem}", self.id()));
-        let guards = [&self.unless, &self.only_if];
-        if self.creates.is_none()
-            && self.removes.is_none()
-            && guards.iter().all(|guard| guard.is_none())
-        {
-            return refuse("one of `creates`, `removes`, `unless` and `only_if` is needed");
-        }
-        for argv in guards.into_iter().flatten().chain([&self.argv]) {
-            if argv.first().is_none_or(String::is_empty) {
-                return refuse("an argument vector names no program");
-            }
-            if argv.iter().any(|argument| argument.contains('\0')) {
-                return refuse("an argument contains NUL");
-            }
-        }
-        if self.unless.is_some() && self.unless == self.only_if {
-            return refuse("`unless` and `only_if` are the same command");
-        }
-        if self.creates.is_some() && self.creates == self.removes {
-            return refuse("`creates` and `removes` are the same path");
-        }
-        for (name, value) in &self.env {
-            if !super::is_variable(name) || value.contains('\0') {
-                return refuse("a name in `env` has other characters than letters, digits and '_'");
-            }
-        }
-        Ok(())
-    }
-
     /// Tells whether every guard asks for the command; `Err` where that cannot be told.
     fn is_needed(&self, facts: &Facts) -> Result<Result<bool, Planned>, NotAsked> {
         if let Some(path) = &self.creates
@@ -193,6 +162,37 @@ impl Manage for Command {
         self.argv.join(" ")
     }
 
+    fn check(&self) -> Result<(), String> {
+        let refuse = |problem: &str| Err(format!("command {:?}: {problem}", self.id()));
+        let guards = [&self.unless, &self.only_if];
+        if self.creates.is_none()
+            && self.removes.is_none()
+            && guards.iter().all(|guard| guard.is_none())
+        {
+            return refuse("one of `creates`, `removes`, `unless` and `only_if` is needed");
+        }
+        for argv in guards.into_iter().flatten().chain([&self.argv]) {
+            if argv.first().is_none_or(String::is_empty) {
+                return refuse("an argument vector names no program");
+            }
+            if argv.iter().any(|argument| argument.contains('\0')) {
+                return refuse("an argument contains NUL");
+            }
+        }
+        if self.unless.is_some() && self.unless == self.only_if {
+            return refuse("`unless` and `only_if` are the same command");
+        }
+        if self.creates.is_some() && self.creates == self.removes {
+            return refuse("`creates` and `removes` are the same path");
+        }
+        for (name, value) in &self.env {
+            if !super::is_variable(name) || value.contains('\0') {
+                return refuse("a name in `env` has other characters than letters, digits and '_'");
+            }
+        }
+        Ok(())
+    }
+
     fn probe(&self) -> Vec<Query> {
         // A guard with NUL could not be run: it would end the questions to the host as a whole.
         if self.check().is_err() {
@@ -210,9 +210,6 @@ impl Manage for Command {
     }
 
     fn plan(&self, facts: &Facts) -> Result<Planned, NotAsked> {
-        if let Err(cause) = self.check() {
-            return Ok(super::invalid(&cause));
-        }
         match self.is_needed(facts)? {
             Err(planned) => return Ok(planned),
             Ok(false) => return Ok(Planned::Unchanged),

@@ -1,6 +1,6 @@
 //! Jobs that cron runs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -171,76 +171,6 @@ impl Cron {
         ]
     }
 
-    fn check(&self) -> Result<(), String> {
-        let refuse = |problem: String| Err(format!("cron {:?}: {problem}", self.name));
-        if self.name.is_empty()
-            || !self
-                .name
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b))
-        {
-            return refuse(
-                "a name has only letters, digits, '_' and '-'; cron ignores others".into(),
-            );
-        }
-        if self.state == State::Present && self.job.trim().is_empty() {
-            return refuse("`job` is needed".into());
-        }
-        if self.job.chars().any(|c| c.is_control() && c != '\t') {
-            return refuse("`job` is one line; put more into a script".into());
-        }
-        if escaped(&self.job).is_none() {
-            return refuse("write '%' without a backslash; it is escaped as cron needs it".into());
-        }
-        for (name, field, low, high, names) in self.fields() {
-            let text = &field.0;
-            if self.special.is_some() && text != "*" {
-                return refuse(format!("`special` and `{name}` exclude each other"));
-            }
-            if !is_time(&numbered(text, names), low, high, names) {
-                let by_name = match (names.first(), names.last()) {
-                    (Some(first), Some(last)) => format!(" (or {first} to {last})"),
-                    (_, _) => String::new(),
-                };
-                return refuse(format!(
-                    "'{text}' is no {name}; write '*', {low} to {high}{by_name}, ranges upwards like {low}-{high}, steps like */5 or {low}-{high}/5, or lists of these"
-                ));
-            }
-        }
-        if escaped(self.job.trim()).is_some_and(|job| job.len() > LONGEST) {
-            return refuse(format!(
-                "cron cuts a command line off after {LONGEST} bytes (each '%' counts as two); put it into a script"
-            ));
-        }
-        for (name, value) in &self.env {
-            if name == "LOGNAME" || name == "USER" {
-                return refuse(format!(
-                    "cron sets {name} itself; give the job another `user`"
-                ));
-            }
-            if name == "CRON_TZ" {
-                return refuse(
-                    "Debian's cron knows no CRON_TZ: a job runs at the host's own time; set that with `timezone`, or `TZ` for what the job itself prints"
-                        .into(),
-                );
-            }
-            if name.len() + value.len() + 3 > LONGEST {
-                return refuse(format!(
-                    "the variable {name} is longer than the {LONGEST} bytes that cron takes"
-                ));
-            }
-            if !super::is_variable(name)
-                || value.contains('"')
-                || value.chars().any(char::is_control)
-            {
-                return refuse(format!(
-                    "the variable {name:?} has a name or a value that a crontab cannot hold"
-                ));
-            }
-        }
-        Ok(())
-    }
-
     fn path(&self) -> Result<HostPath, String> {
         HostPath::new(format!("/etc/cron.d/{}", self.name))
     }
@@ -334,6 +264,38 @@ fn is_time(text: &str, low: u8, high: u8, names: &[&str]) -> bool {
     })
 }
 
+/// Gives the numbers that a valid field stands for.
+fn numbers(text: &str, low: u8, high: u8, names: &[&str]) -> BTreeSet<u8> {
+    let number = |text: &str| {
+        let is = |name: &&str| name.eq_ignore_ascii_case(text);
+        let named = names.iter().position(is).map(|at| at + usize::from(low));
+        let named = named.and_then(|at| u8::try_from(at).ok());
+        named.or_else(|| text.parse().ok()).unwrap_or(low)
+    };
+    let text = numbered(text, names);
+    let of_item = |item: &str| {
+        let (range, step) = item.split_once('/').unwrap_or((item, "1"));
+        let (from, to) = match range.split_once('-') {
+            Some((from, to)) => (number(from), number(to)),
+            None if range == "*" => (low, high),
+            None => (number(range), number(range)),
+        };
+        (from..=to).step_by(step.parse().unwrap_or(1).max(1))
+    };
+    text.split(',').flat_map(of_item).collect()
+}
+
+/// Tells whether none of these months has one of these days.
+fn never_comes(days: &BTreeSet<u8>, months: &BTreeSet<u8>) -> bool {
+    let longest = |month: &u8| match month {
+        2 => 29,
+        4 | 6 | 9 | 11 => 30,
+        _ => 31,
+    };
+    let first = days.first().copied().unwrap_or(1);
+    months.iter().map(longest).all(|last| first > last)
+}
+
 /// Escapes each `%` with a backslash; `None` where a backslash stands before it, which no crontab can express.
 fn escaped(job: &str) -> Option<String> {
     let mut text = String::with_capacity(job.len());
@@ -358,6 +320,85 @@ impl Manage for Cron {
 
     fn id(&self) -> String {
         self.name.clone()
+    }
+
+    fn check(&self) -> Result<(), String> {
+        let refuse = |problem: String| Err(format!("cron {:?}: {problem}", self.name));
+        if self.name.is_empty()
+            || !self
+                .name
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b))
+        {
+            return refuse(
+                "a name has only letters, digits, '_' and '-'; cron ignores others".into(),
+            );
+        }
+        if self.state == State::Present && self.job.trim().is_empty() {
+            return refuse("`job` is needed".into());
+        }
+        if self.job.chars().any(|c| c.is_control() && c != '\t') {
+            return refuse("`job` is one line; put more into a script".into());
+        }
+        if escaped(&self.job).is_none() {
+            return refuse("write '%' without a backslash; it is escaped as cron needs it".into());
+        }
+        for (name, field, low, high, names) in self.fields() {
+            let text = &field.0;
+            if self.special.is_some() && text != "*" {
+                return refuse(format!("`special` and `{name}` exclude each other"));
+            }
+            if !is_time(&numbered(text, names), low, high, names) {
+                let by_name = match (names.first(), names.last()) {
+                    (Some(first), Some(last)) => format!(" (or {first} to {last})"),
+                    (_, _) => String::new(),
+                };
+                return refuse(format!(
+                    "'{text}' is no {name}; write '*', {low} to {high}{by_name}, ranges upwards like {low}-{high}, steps like */5 or {low}-{high}/5, or lists of these"
+                ));
+            }
+        }
+        let (days, months) = (&self.day.0, &self.month.0);
+        // Of a day and a weekday, one is enough (crontab(5)).
+        if self.weekday.0.starts_with('*')
+            && never_comes(&numbers(days, 1, 31, &[]), &numbers(months, 1, 12, &MONTHS))
+        {
+            return refuse(format!(
+                "no month '{months}' has a day '{days}': the job would never run"
+            ));
+        }
+        if escaped(self.job.trim()).is_some_and(|job| job.len() > LONGEST) {
+            return refuse(format!(
+                "cron cuts a command line off after {LONGEST} bytes (each '%' counts as two); put it into a script"
+            ));
+        }
+        for (name, value) in &self.env {
+            if name == "LOGNAME" || name == "USER" {
+                return refuse(format!(
+                    "cron sets {name} itself; give the job another `user`"
+                ));
+            }
+            if name == "CRON_TZ" {
+                return refuse(
+                    "Debian's cron knows no CRON_TZ: a job runs at the host's own time; set that with `timezone`, or `TZ` for what the job itself prints"
+                        .into(),
+                );
+            }
+            if name.len() + value.len() + 3 > LONGEST {
+                return refuse(format!(
+                    "the variable {name} is longer than the {LONGEST} bytes that cron takes"
+                ));
+            }
+            if !super::is_variable(name)
+                || value.contains('"')
+                || value.chars().any(char::is_control)
+            {
+                return refuse(format!(
+                    "the variable {name:?} has a name or a value that a crontab cannot hold"
+                ));
+            }
+        }
+        Ok(())
     }
 
     fn probe(&self) -> Vec<Query> {
@@ -429,5 +470,36 @@ mod tests {
         }
         assert!(!is_time(&numbered("sat-mon", &WEEKDAYS), 0, 7, &WEEKDAYS));
         assert!(!is_time("0", 1, 31, &[]));
+    }
+
+    #[test]
+    fn a_day_that_no_month_has_is_a_mistake() {
+        let check = |day: &str, month: &str, weekday: &str| {
+            let mut job = Cron::new("x", "true");
+            job.day.0 = day.to_owned();
+            job.month.0 = month.to_owned();
+            job.weekday.0 = weekday.to_owned();
+            job.check()
+        };
+        for (day, month) in [
+            ("31", "2"),
+            ("30-31", "feb"),
+            ("31", "apr,6,Sep-sep,11"),
+            ("31", "4-6/2"),
+        ] {
+            let cause = check(day, month, "*").unwrap_err();
+            assert!(cause.contains("would never run"), "{cause}");
+            assert_eq!(check(day, month, "mon"), Ok(()));
+        }
+        for (day, month) in [
+            ("29", "2"),
+            ("31", "*"),
+            ("31", "feb-mar"),
+            ("*/30", "2"),
+            ("28,31", "feb"),
+            ("31", "*/2"),
+        ] {
+            assert_eq!(check(day, month, "*"), Ok(()), "{day} {month}");
+        }
     }
 }

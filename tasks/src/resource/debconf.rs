@@ -87,27 +87,6 @@ impl Debconf {
         }
     }
 
-    fn check(&self) -> Result<(), String> {
-        let question = &self.question;
-        let refuse = |problem: &str| Err(format!("debconf {question:?}: {problem}"));
-        if !question.contains('/')
-            || !question
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b"/-_.+".contains(&b))
-            || !question.starts_with(|c: char| c.is_ascii_alphanumeric())
-        {
-            return refuse("a question is written like exim4/mailname");
-        }
-        let value = self.value.expose();
-        if value.chars().any(char::is_control) || value.trim() != value {
-            return refuse("`value` is one line without spaces around it");
-        }
-        if self.kind == DebconfType::Boolean && !["true", "false"].contains(&value.as_str()) {
-            return refuse("`value` of a boolean is \"true\" or \"false\"");
-        }
-        Ok(())
-    }
-
     /// Tells whether two answers are the same: those with several values whatever their order.
     fn is_same(&self, one: &str, other: &str) -> bool {
         let values = |text: &str| -> std::collections::BTreeSet<String> {
@@ -147,14 +126,32 @@ impl Manage for Debconf {
         self.question.clone()
     }
 
+    fn check(&self) -> Result<(), String> {
+        let question = &self.question;
+        let refuse = |problem: &str| Err(format!("debconf {question:?}: {problem}"));
+        if !question.contains('/')
+            || !question
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b"/-_.+".contains(&b))
+            || !question.starts_with(|c: char| c.is_ascii_alphanumeric())
+        {
+            return refuse("a question is written like exim4/mailname");
+        }
+        let value = self.value.expose();
+        if value.chars().any(char::is_control) || value.trim() != value {
+            return refuse("`value` is one line without spaces around it");
+        }
+        if self.kind == DebconfType::Boolean && !["true", "false"].contains(&value.as_str()) {
+            return refuse("`value` of a boolean is \"true\" or \"false\"");
+        }
+        Ok(())
+    }
+
     fn probe(&self) -> Vec<Query> {
         vec![Query::Debconf(self.question.clone())]
     }
 
     fn plan(&self, facts: &Facts) -> Result<Planned, NotAsked> {
-        if let Err(cause) = self.check() {
-            return Ok(super::invalid(&cause));
-        }
         let have = facts.debconf(&self.question)?;
         let wanted = self.value.expose();
         if have.is_some_and(|have| self.is_same(have, &wanted)) {

@@ -68,16 +68,6 @@ impl Download {
         }
     }
 
-    fn check(&self) -> Result<(), String> {
-        if !is_digest(&self.sha256) {
-            return Err(format!(
-                "download {}: `sha256` is no digest; write its {DIGITS} hexadecimal digits in lower case",
-                self.path
-            ));
-        }
-        Ok(())
-    }
-
     fn attributes(&self) -> Attributes {
         Attributes::new(self.owner.clone(), self.group.clone(), self.mode)
     }
@@ -109,6 +99,16 @@ impl Manage for Download {
         Some((&self.path, AtEnd::Replaced))
     }
 
+    fn check(&self) -> Result<(), String> {
+        if !is_digest(&self.sha256) {
+            return Err(format!(
+                "download {}: `sha256` is no digest; write its {DIGITS} hexadecimal digits in lower case",
+                self.path
+            ));
+        }
+        Ok(())
+    }
+
     fn probe(&self) -> Vec<Query> {
         let path = |path: HostPath, read| Query::Path(PathQuestion { path, read });
         vec![
@@ -118,9 +118,6 @@ impl Manage for Download {
     }
 
     fn plan(&self, facts: &Facts) -> Result<Planned, NotAsked> {
-        if let Err(cause) = self.check() {
-            return Ok(super::invalid(&cause));
-        }
         let wanted = self.attributes();
         Ok(match facts.path(&self.path)? {
             PathFact::Missing => match super::file::missing_parent(&self.path, facts)? {

@@ -29,7 +29,8 @@ const OF_SYSTEM: [&str; 7] = [
 /// Shells with which nobody is let in, whatever `/etc/shells` says.
 const NO_SHELLS: [&str; 4] = ["nologin", "false", "true", "sync"];
 
-fn is_of_system(name: &str, id: u32) -> bool {
+/// Tells whether an account or group is one of the base system or of its daemons.
+pub(crate) fn is_of_system(name: &str, id: u32) -> bool {
     id < STATIC_IDS || id == NOBODY || OF_SYSTEM.contains(&name) || name.starts_with("systemd-")
 }
 
@@ -46,7 +47,7 @@ fn refused(cause: String, hint: &str) -> Planned {
 }
 
 /// Tells whether a shell lets nobody in.
-pub(super) fn is_no_shell(path: &str) -> bool {
+pub(crate) fn is_no_shell(path: &str) -> bool {
     let name = path.rsplit('/').next().unwrap_or(path);
     NO_SHELLS.contains(&name)
 }

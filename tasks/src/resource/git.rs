@@ -81,33 +81,6 @@ fn head() -> String {
 }
 
 impl Git {
-    fn check(&self) -> Result<(), String> {
-        let refuse = |problem: &str| Err(format!("git {}: {problem}", self.path));
-        let fits = |b: u8| b.is_ascii_alphanumeric() || b"._/+-#@".contains(&b);
-        let odd = self.version.starts_with(['-', '/']) || self.version.contains("..");
-        if self.version.is_empty() || odd || !self.version.bytes().all(fits) {
-            return refuse(
-                "`version` is a branch, a tag or a commit; use letters, digits and '._/+-#@'",
-            );
-        }
-        if self.path.parent().as_str() == "/" {
-            return refuse("this is a folder of the system itself; give one below it");
-        }
-        if self.url.is_ssh() && self.known_hosts.trim().is_empty() && self.state == State::Present {
-            return refuse(
-                "`known_hosts` is needed: the remote must be recognised; compare what `ssh-keyscan HOST` prints with what its owner publishes",
-            );
-        }
-        if self
-            .known_hosts
-            .chars()
-            .any(|c| c.is_control() && !"\n\t".contains(c))
-        {
-            return refuse("`known_hosts` has a control character");
-        }
-        Ok(())
-    }
-
     fn question(&self) -> GitQuestion {
         GitQuestion {
             path: self.path.clone(),
@@ -321,6 +294,33 @@ impl Manage for Git {
         Some((&self.path, AtEnd::Replaced))
     }
 
+    fn check(&self) -> Result<(), String> {
+        let refuse = |problem: &str| Err(format!("git {}: {problem}", self.path));
+        let fits = |b: u8| b.is_ascii_alphanumeric() || b"._/+-#@".contains(&b);
+        let odd = self.version.starts_with(['-', '/']) || self.version.contains("..");
+        if self.version.is_empty() || odd || !self.version.bytes().all(fits) {
+            return refuse(
+                "`version` is a branch, a tag or a commit; use letters, digits and '._/+-#@'",
+            );
+        }
+        if self.path.parent().as_str() == "/" {
+            return refuse("this is a folder of the system itself; give one below it");
+        }
+        if self.url.is_ssh() && self.known_hosts.trim().is_empty() && self.state == State::Present {
+            return refuse(
+                "`known_hosts` is needed: the remote must be recognised; compare what `ssh-keyscan HOST` prints with what its owner publishes",
+            );
+        }
+        if self
+            .known_hosts
+            .chars()
+            .any(|c| c.is_control() && !"\n\t".contains(c))
+        {
+            return refuse("`known_hosts` has a control character");
+        }
+        Ok(())
+    }
+
     fn probe(&self) -> Vec<Query> {
         let path = |path| {
             Query::Path(PathQuestion {
@@ -335,9 +335,6 @@ impl Manage for Git {
     }
 
     fn plan(&self, facts: &Facts) -> Result<Planned, NotAsked> {
-        if let Err(cause) = self.check() {
-            return Ok(super::invalid(&cause));
-        }
         let fact = facts.git(&self.path)?;
         let there = *facts.path(&self.path)? != PathFact::Missing;
         if let Some(broken) = self.broken(fact).filter(|_| there) {

@@ -48,14 +48,6 @@ impl Group {
         }
     }
 
-    fn check(&self) -> Result<(), String> {
-        let is_root = self.name == AccountName::root();
-        if is_root && (self.state == State::Absent || self.gid.is_some_and(|gid| gid != 0)) {
-            return Err("group root: a host needs it, with the number 0".to_owned());
-        }
-        Ok(())
-    }
-
     /// Refuses to take away what the host or prov stands on.
     fn refusal(&self, have: Option<&GroupFact>, facts: &Facts) -> Option<Planned> {
         let have = have?;
@@ -94,14 +86,19 @@ impl Manage for Group {
         self.name.to_string()
     }
 
+    fn check(&self) -> Result<(), String> {
+        let is_root = self.name == AccountName::root();
+        if is_root && (self.state == State::Absent || self.gid.is_some_and(|gid| gid != 0)) {
+            return Err("group root: a host needs it, with the number 0".to_owned());
+        }
+        Ok(())
+    }
+
     fn probe(&self) -> Vec<Query> {
         vec![Query::Group(self.name.clone()), Query::Login(())]
     }
 
     fn plan(&self, facts: &Facts) -> Result<Planned, NotAsked> {
-        if let Err(cause) = self.check() {
-            return Ok(super::invalid(&cause));
-        }
         let have = facts.group(&self.name)?;
         if let Some(problem) = self.refusal(have, facts) {
             return Ok(problem);

@@ -43,18 +43,6 @@ const fn yes() -> bool {
 }
 
 impl Hostname {
-    fn check(&self) -> Result<(), String> {
-        let short = self.short();
-        let refuse = |problem: &str| Err(format!("hostname {}: {problem}", self.name));
-        if short.eq_ignore_ascii_case("localhost") {
-            return refuse("every host is localhost to itself, and none is called so");
-        }
-        if short.bytes().all(|b| b.is_ascii_digit()) {
-            return refuse("a number would be taken for an address");
-        }
-        Ok(())
-    }
-
     fn short(&self) -> &str {
         let name = self.name.as_str();
         name.split_once('.').map_or(name, |(short, _)| short)
@@ -113,6 +101,18 @@ impl Manage for Hostname {
         "of the host".to_owned()
     }
 
+    fn check(&self) -> Result<(), String> {
+        let short = self.short();
+        let refuse = |problem: &str| Err(format!("hostname {}: {problem}", self.name));
+        if short.eq_ignore_ascii_case("localhost") {
+            return refuse("every host is localhost to itself, and none is called so");
+        }
+        if short.bytes().all(|b| b.is_ascii_digit()) {
+            return refuse("a number would be taken for an address");
+        }
+        Ok(())
+    }
+
     fn probe(&self) -> Vec<Query> {
         let mut queries = self.file().probe();
         queries.push(Query::Sysctl(Self::key()));
@@ -121,9 +121,6 @@ impl Manage for Hostname {
     }
 
     fn plan(&self, facts: &Facts) -> Result<Planned, NotAsked> {
-        if let Err(cause) = self.check() {
-            return Ok(super::invalid(&cause));
-        }
         let line = match self.line() {
             Ok(line) => line,
             Err(problem) => return Ok(super::invalid(&problem)),

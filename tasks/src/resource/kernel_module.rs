@@ -53,27 +53,6 @@ pub enum ModuleState {
 super::checked!(KernelModule);
 
 impl KernelModule {
-    fn check(&self) -> Result<(), String> {
-        let refuse = |problem: &str| Err(format!("kernel_module {}: {problem}", self.name));
-        if self
-            .options
-            .contains(|c: char| c.is_control() || c == '\\' || c == '#')
-        {
-            return refuse("`options` are of one line, without `\\` and `#`");
-        }
-        if !self.options.is_empty() && self.state == ModuleState::Blacklisted {
-            return refuse("a module that nothing loads needs no `options`");
-        }
-        if self
-            .options
-            .split(' ')
-            .any(|option| option.starts_with('-'))
-        {
-            return refuse("`options` begin with a name, as in max_part=8");
-        }
-        Ok(())
-    }
-
     fn at_boot(&self) -> File {
         let path = HostPath::modules_load(&self.name);
         let text = format!("# Managed by prov.\n{}\n", self.name);
@@ -152,6 +131,27 @@ impl Manage for KernelModule {
         self.name.loaded_as()
     }
 
+    fn check(&self) -> Result<(), String> {
+        let refuse = |problem: &str| Err(format!("kernel_module {}: {problem}", self.name));
+        if self
+            .options
+            .contains(|c: char| c.is_control() || c == '\\' || c == '#')
+        {
+            return refuse("`options` are of one line, without `\\` and `#`");
+        }
+        if !self.options.is_empty() && self.state == ModuleState::Blacklisted {
+            return refuse("a module that nothing loads needs no `options`");
+        }
+        if self
+            .options
+            .split(' ')
+            .any(|option| option.starts_with('-'))
+        {
+            return refuse("`options` begin with a name, as in max_part=8");
+        }
+        Ok(())
+    }
+
     fn probe(&self) -> Vec<Query> {
         let mut queries = self.at_boot().probe();
         queries.extend(self.how().probe());
@@ -160,9 +160,6 @@ impl Manage for KernelModule {
     }
 
     fn plan(&self, facts: &Facts) -> Result<Planned, NotAsked> {
-        if let Err(cause) = self.check() {
-            return Ok(super::invalid(&cause));
-        }
         let mut parts = InTurn::new(facts);
         parts.then(|facts| self.now(facts))?;
         let asked = parts.changes();

@@ -97,44 +97,6 @@ impl Line {
         self
     }
 
-    fn check(&self) -> Result<(), String> {
-        let path = &self.path;
-        let problem = match (&self.line, &self.regexp, self.state) {
-            (None, _, State::Present) => "`line` is needed",
-            (None, None, State::Absent) => "`line` or `regexp` is needed",
-            (_, None, _) if self.backrefs => "`backrefs` needs `regexp`",
-            (_, _, State::Absent) if self.backrefs => "`backrefs` means nothing for an absent line",
-            _ if self.insert_after.is_some() && self.insert_before.is_some() => {
-                "`insert_after` and `insert_before` exclude each other"
-            }
-            (Some(line), _, _) if line.expose().contains(['\n', '\r', '\0']) => {
-                "`line` has more than one line; use a block"
-            }
-            (Some(line), _, _) if self.backrefs && line.has_secrets() => {
-                "a `line` with a secret cannot have `backrefs`"
-            }
-            _ => "",
-        };
-        if !problem.is_empty() {
-            return Err(format!("line of {path}: {problem}"));
-        }
-        if let Some(regexp) = &self.regexp {
-            edit::tells_lines_apart("regexp", regexp)
-                .map_err(|cause| format!("line of {path}: {cause}"))?;
-        }
-        for (name, anchor) in [
-            ("insert_after", &self.insert_after),
-            ("insert_before", &self.insert_before),
-        ] {
-            edit::is_a_place(name, anchor.as_ref())
-                .map_err(|cause| format!("line of {path}: {cause}"))?;
-        }
-        if let (Some(template), Some(regexp)) = (self.template()?, &self.regexp) {
-            template.fits(regexp)?;
-        }
-        Ok(())
-    }
-
     fn template(&self) -> Result<Option<Replacement>, String> {
         let line = self.line.as_ref().filter(|_| self.backrefs);
         line.map(|line| Replacement::new(line.expose())).transpose()
@@ -225,12 +187,50 @@ impl Manage for Line {
         Some((&self.path, AtEnd::Followed))
     }
 
+    fn check(&self) -> Result<(), String> {
+        let path = &self.path;
+        let problem = match (&self.line, &self.regexp, self.state) {
+            (None, _, State::Present) => "`line` is needed",
+            (None, None, State::Absent) => "`line` or `regexp` is needed",
+            (_, None, _) if self.backrefs => "`backrefs` needs `regexp`",
+            (_, _, State::Absent) if self.backrefs => "`backrefs` means nothing for an absent line",
+            _ if self.insert_after.is_some() && self.insert_before.is_some() => {
+                "`insert_after` and `insert_before` exclude each other"
+            }
+            (Some(line), _, _) if line.expose().contains(['\n', '\r', '\0']) => {
+                "`line` has more than one line; use a block"
+            }
+            (Some(line), _, _) if self.backrefs && line.has_secrets() => {
+                "a `line` with a secret cannot have `backrefs`"
+            }
+            _ => "",
+        };
+        if !problem.is_empty() {
+            return Err(format!("line of {path}: {problem}"));
+        }
+        if let Some(regexp) = &self.regexp {
+            edit::tells_lines_apart("regexp", regexp)
+                .map_err(|cause| format!("line of {path}: {cause}"))?;
+        }
+        for (name, anchor) in [
+            ("insert_after", &self.insert_after),
+            ("insert_before", &self.insert_before),
+        ] {
+            edit::is_a_place(name, anchor.as_ref())
+                .map_err(|cause| format!("line of {path}: {cause}"))?;
+        }
+        if let (Some(template), Some(regexp)) = (self.template()?, &self.regexp) {
+            template.fits(regexp)?;
+        }
+        Ok(())
+    }
+
     fn probe(&self) -> Vec<Query> {
         self.target().probe()
     }
 
     fn plan(&self, facts: &Facts) -> Result<Planned, NotAsked> {
-        let template = match self.check().and_then(|()| self.template()) {
+        let template = match self.template() {
             Ok(template) => template,
             Err(cause) => return Ok(super::invalid(&cause)),
         };

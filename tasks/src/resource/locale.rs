@@ -68,31 +68,6 @@ fn is_built_in(name: &LocaleName) -> bool {
 }
 
 impl Locale {
-    fn check(&self) -> Result<(), String> {
-        let refuse = |problem: String| Err(format!("locale {}: {problem}", self.name));
-        if !self.default && !self.variables.is_empty() {
-            return refuse("`variables` need `default: true`".to_owned());
-        }
-        for (name, value) in &self.variables {
-            let is_list = |list: &str| list.split(':').all(|one| LocaleName::new(one).is_ok());
-            if name == "LANGUAGE" {
-                if !is_list(value) {
-                    return refuse(format!(
-                        "LANGUAGE is a list such as de_AT:de, and not {value:?}"
-                    ));
-                }
-            } else if !PURPOSES.contains(&name.as_str()) {
-                return refuse(format!(
-                    "{name:?} is no purpose of a locale; write LANGUAGE or one of {}",
-                    PURPOSES.join(", ")
-                ));
-            } else if let Err(problem) = LocaleName::new(value.as_str()) {
-                return refuse(format!("{name}: {problem}"));
-            }
-        }
-        Ok(())
-    }
-
     /// Lists the other locales that are used by default.
     fn others(&self) -> impl Iterator<Item = LocaleName> {
         let purposes = self
@@ -298,6 +273,31 @@ impl Manage for Locale {
         }
     }
 
+    fn check(&self) -> Result<(), String> {
+        let refuse = |problem: String| Err(format!("locale {}: {problem}", self.name));
+        if !self.default && !self.variables.is_empty() {
+            return refuse("`variables` need `default: true`".to_owned());
+        }
+        for (name, value) in &self.variables {
+            let is_list = |list: &str| list.split(':').all(|one| LocaleName::new(one).is_ok());
+            if name == "LANGUAGE" {
+                if !is_list(value) {
+                    return refuse(format!(
+                        "LANGUAGE is a list such as de_AT:de, and not {value:?}"
+                    ));
+                }
+            } else if !PURPOSES.contains(&name.as_str()) {
+                return refuse(format!(
+                    "{name:?} is no purpose of a locale; write LANGUAGE or one of {}",
+                    PURPOSES.join(", ")
+                ));
+            } else if let Err(problem) = LocaleName::new(value.as_str()) {
+                return refuse(format!("{name}: {problem}"));
+            }
+        }
+        Ok(())
+    }
+
     fn probe(&self) -> Vec<Query> {
         let path = |path: HostPath, read| Query::Path(PathQuestion { path, read });
         let mut queries = vec![path(list(), Read::Body), Query::Locale(self.name.clone())];
@@ -313,9 +313,6 @@ impl Manage for Locale {
     }
 
     fn plan(&self, facts: &Facts) -> Result<Planned, NotAsked> {
-        if let Err(cause) = self.check() {
-            return Ok(super::invalid(&cause));
-        }
         if self.state == State::Absent {
             return self.gone(facts);
         }

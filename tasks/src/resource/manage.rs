@@ -23,6 +23,11 @@ pub trait Manage {
         self.id()
     }
 
+    /// Says which of its fields cannot be, or do not go together. It is asked offline and before everything else.
+    fn check(&self) -> Result<(), String> {
+        Ok(())
+    }
+
     /// Says what must be read before the resource can be planned.
     fn probe(&self) -> Vec<Query>;
 

@@ -50,19 +50,6 @@ impl MariaDbDatabase {
         }
     }
 
-    /// Refuses to take away, or to alter, what the server keeps for itself.
-    fn check(&self) -> Result<(), String> {
-        let alters = self.charset.is_some() || self.collation.is_some();
-        let touched = self.state == State::Absent || alters;
-        if touched && essential::is_database_of_server(self.name.as_str()) {
-            return Err(format!(
-                "mariadb_database {}: the server keeps its accounts and its state there; it is neither dropped nor altered",
-                self.name
-            ));
-        }
-        Ok(())
-    }
-
     fn settings(&self) -> String {
         let charset = self.charset.iter().map(|it| format!(" CHARACTER SET {it}"));
         let collation = self.collation.iter().map(|it| format!(" COLLATE {it}"));
@@ -123,14 +110,23 @@ impl Manage for MariaDbDatabase {
         true
     }
 
+    fn check(&self) -> Result<(), String> {
+        let alters = self.charset.is_some() || self.collation.is_some();
+        let touched = self.state == State::Absent || alters;
+        if touched && essential::is_database_of_server(self.name.as_str()) {
+            return Err(format!(
+                "mariadb_database {}: the server keeps its accounts and its state there; it is neither dropped nor altered",
+                self.name
+            ));
+        }
+        Ok(())
+    }
+
     fn probe(&self) -> Vec<Query> {
         vec![Query::MariaDb(MariaDbQuestion::Database(self.name.clone()))]
     }
 
     fn plan(&self, facts: &Facts) -> Result<Planned, NotAsked> {
-        if let Err(cause) = self.check() {
-            return Ok(super::invalid(&cause));
-        }
         let have = facts.mariadb.database(&self.name)?;
         if let Some(elsewhere) = mariadb::cannot_be_asked(facts) {
             return Ok(elsewhere);

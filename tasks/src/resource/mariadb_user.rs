@@ -76,39 +76,6 @@ impl MariaDbUser {
         }
     }
 
-    fn check(&self) -> Result<(), String> {
-        let refuse = |problem: String| Err(format!("mariadb_user {}: {problem}", self.account));
-        let (name, host) = self.account.parts();
-        if essential::is_account_of_server(name, host) {
-            return refuse(
-                "the server, its package or prov works with this account; it is neither removed nor given another password or privileges".to_owned(),
-            );
-        }
-        if self.state == State::Present
-            && self
-                .password
-                .as_ref()
-                .is_none_or(|password| password.expose().is_empty())
-        {
-            return refuse("`password` is needed".to_owned());
-        }
-        for privilege in self.grants.values().flatten() {
-            let spelt = spelt(privilege);
-            if spelt != "ALL" && !ALL.contains(&spelt.as_str()) && !LATER.contains(&spelt.as_str())
-            {
-                return refuse(format!(
-                    "'{privilege}' is no privilege on a database; use ALL, or of {}. What is global, or for one table or \
-                     routine, and GRANT OPTION are not given by prov",
-                    ALL.join(", ")
-                ));
-            }
-        }
-        if self.grants.values().any(BTreeSet::is_empty) {
-            return refuse("a database in `grants` has no privileges".to_owned());
-        }
-        Ok(())
-    }
-
     /// Gives the account's name as SQL writes it. Its characters were checked: none of them ends the quotes.
     fn quoted(&self) -> String {
         let (name, host) = self.account.parts();
@@ -319,14 +286,44 @@ impl Manage for MariaDbUser {
         true
     }
 
+    fn check(&self) -> Result<(), String> {
+        let refuse = |problem: String| Err(format!("mariadb_user {}: {problem}", self.account));
+        let (name, host) = self.account.parts();
+        if essential::is_account_of_server(name, host) {
+            return refuse(
+                "the server, its package or prov works with this account; it is neither removed nor given another password or privileges".to_owned(),
+            );
+        }
+        if self.state == State::Present
+            && self
+                .password
+                .as_ref()
+                .is_none_or(|password| password.expose().is_empty())
+        {
+            return refuse("`password` is needed".to_owned());
+        }
+        for privilege in self.grants.values().flatten() {
+            let spelt = spelt(privilege);
+            if spelt != "ALL" && !ALL.contains(&spelt.as_str()) && !LATER.contains(&spelt.as_str())
+            {
+                return refuse(format!(
+                    "'{privilege}' is no privilege on a database; use ALL, or of {}. What is global, or for one table or \
+                     routine, and GRANT OPTION are not given by prov",
+                    ALL.join(", ")
+                ));
+            }
+        }
+        if self.grants.values().any(BTreeSet::is_empty) {
+            return refuse("a database in `grants` has no privileges".to_owned());
+        }
+        Ok(())
+    }
+
     fn probe(&self) -> Vec<Query> {
         vec![Query::MariaDb(MariaDbQuestion::User(self.account.clone()))]
     }
 
     fn plan(&self, facts: &Facts) -> Result<Planned, NotAsked> {
-        if let Err(cause) = self.check() {
-            return Ok(super::invalid(&cause));
-        }
         let have = facts.mariadb.user(&self.account)?;
         if let Some(elsewhere) = mariadb::cannot_be_asked(facts) {
             return Ok(elsewhere);

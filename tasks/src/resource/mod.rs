@@ -18,7 +18,7 @@ mod declared;
 mod directory;
 mod download;
 mod edit;
-mod essential;
+pub(crate) mod essential;
 mod file;
 mod fstab;
 mod git;
@@ -135,8 +135,8 @@ fn is_variable(name: &str) -> bool {
         && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
 }
 
-/// Refuses a resource that a role made without it being checked.
-fn invalid(found: &str) -> Planned {
+/// Refuses a resource that cannot be as it is described.
+pub(crate) fn invalid(found: &str) -> Planned {
     let Diagnostic { message, hint, .. } = Diagnostic::of_check(found);
     Planned::Impossible {
         cause: message,

@@ -84,37 +84,6 @@ const EXCHANGE: &str = r#"umount -- "$4" || exit
 mount -t "$1" -o "$2" -- "$3" "$4" || { status=$?; mount -- "$4" 2>/dev/null; exit $status; }"#;
 
 impl Mount {
-    fn check(&self) -> Result<(), String> {
-        if self.state == MountState::Absent {
-            return Ok(());
-        }
-        let fields = [
-            ("source", &self.source),
-            ("fstype", &self.fstype),
-            ("options", &self.options),
-        ];
-        for (field, text) in fields {
-            fstab::checked(field, text)
-                .map_err(|problem| format!("mount {}: {problem}", self.path))?;
-        }
-        let problem = if self.fstype == "swap" {
-            "swap space is declared by `swap`"
-        } else if self.options.contains(char::is_whitespace) {
-            "`options` have commas between them, and no blanks"
-        } else if self.dump > 1 || self.pass > 2 {
-            "`dump` is 0 or 1, and `pass` is 0, 1 or 2"
-        } else if self.options.split(',').any(|option| {
-            ["password", "pass"]
-                .iter()
-                .any(|key| option.split('=').next() == Some(key))
-        }) {
-            "everybody can read /etc/fstab: put the password into a file, and name that by the option `credentials`"
-        } else {
-            return Ok(());
-        };
-        Err(format!("mount {}: {problem}", self.path))
-    }
-
     fn entry(&self) -> Entry {
         Entry {
             source: self.source.clone(),
@@ -285,6 +254,37 @@ impl Manage for Mount {
         self.path.to_string()
     }
 
+    fn check(&self) -> Result<(), String> {
+        if self.state == MountState::Absent {
+            return Ok(());
+        }
+        let fields = [
+            ("source", &self.source),
+            ("fstype", &self.fstype),
+            ("options", &self.options),
+        ];
+        for (field, text) in fields {
+            fstab::checked(field, text)
+                .map_err(|problem| format!("mount {}: {problem}", self.path))?;
+        }
+        let problem = if self.fstype == "swap" {
+            "swap space is declared by `swap`"
+        } else if self.options.contains(char::is_whitespace) {
+            "`options` have commas between them, and no blanks"
+        } else if self.dump > 1 || self.pass > 2 {
+            "`dump` is 0 or 1, and `pass` is 0, 1 or 2"
+        } else if self.options.split(',').any(|option| {
+            ["password", "pass"]
+                .iter()
+                .any(|key| option.split('=').next() == Some(key))
+        }) {
+            "everybody can read /etc/fstab: put the password into a file, and name that by the option `credentials`"
+        } else {
+            return Ok(());
+        };
+        Err(format!("mount {}: {problem}", self.path))
+    }
+
     fn probe(&self) -> Vec<Query> {
         let (path, source) = (self.path.clone(), self.source.clone());
         let mut queries = Entry::probe();
@@ -299,9 +299,6 @@ impl Manage for Mount {
     }
 
     fn plan(&self, facts: &Facts) -> Result<Planned, NotAsked> {
-        if let Err(cause) = self.check() {
-            return Ok(super::invalid(&cause));
-        }
         if self.state == MountState::Absent {
             return self.plan_absent(facts);
         }

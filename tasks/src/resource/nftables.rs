@@ -53,23 +53,6 @@ pub struct Nftables {
 super::checked!(Nftables);
 
 impl Nftables {
-    fn check(&self) -> Result<(), String> {
-        let refuse = |problem: &str| Err(format!("nftables {}: {problem}", self.table));
-        match (&self.content, self.state) {
-            (None, State::Present) => refuse("`content` is needed"),
-            (Some(content), _) if content.has_secrets() => {
-                refuse("rules hold no secrets: their file can be read by everybody")
-            }
-            (Some(content), State::Present) => {
-                if let Err(problem) = inside(&content.expose()) {
-                    return refuse(&problem);
-                }
-                Ok(())
-            }
-            (Some(_) | None, State::Absent) => Ok(()),
-        }
-    }
-
     /// Gives the text of the file; loading it exchanges the table, whether or not there is one.
     fn text(&self) -> Content {
         let table = &self.table;
@@ -277,6 +260,23 @@ impl Manage for Nftables {
         self.table.to_string()
     }
 
+    fn check(&self) -> Result<(), String> {
+        let refuse = |problem: &str| Err(format!("nftables {}: {problem}", self.table));
+        match (&self.content, self.state) {
+            (None, State::Present) => refuse("`content` is needed"),
+            (Some(content), _) if content.has_secrets() => {
+                refuse("rules hold no secrets: their file can be read by everybody")
+            }
+            (Some(content), State::Present) => {
+                if let Err(problem) = inside(&content.expose()) {
+                    return refuse(&problem);
+                }
+                Ok(())
+            }
+            (Some(_) | None, State::Absent) => Ok(()),
+        }
+    }
+
     fn probe(&self) -> Vec<Query> {
         let mut queries = self.file().probe();
         queries.extend(self.unit().probe());
@@ -286,9 +286,6 @@ impl Manage for Nftables {
     }
 
     fn plan(&self, facts: &Facts) -> Result<Planned, NotAsked> {
-        if let Err(cause) = self.check() {
-            return Ok(super::invalid(&cause));
-        }
         let fact = facts.nft_table(&self.table)?;
         match self.state {
             State::Present => self.plan_present(facts, fact),

@@ -96,22 +96,6 @@ impl Packages {
         versions.collect()
     }
 
-    fn check(&self) -> Result<(), String> {
-        if self.state == State::Absent && !self.versions().is_empty() {
-            return Err(
-                "packages: a package is removed whatever its version is; leave `version` out"
-                    .to_owned(),
-            );
-        }
-        if self.state == State::Absent && !self.replaces.is_empty() {
-            return Err("packages: `replaces` is for packages that are installed".to_owned());
-        }
-        match self.replaces.intersection(&self.names).next() {
-            None => Ok(()),
-            Some(name) => Err(format!("packages: {name} is to be installed and replaced")),
-        }
-    }
-
     /// Takes over the packages of another declaration, so that a host has one transaction. Declarations that install
     /// and declarations that remove, or that treat recommendations differently or say something else of a package, are not merged.
     #[must_use]
@@ -541,6 +525,22 @@ impl Manage for Packages {
         list(&self.names.iter().collect::<Vec<_>>())
     }
 
+    fn check(&self) -> Result<(), String> {
+        if self.state == State::Absent && !self.versions().is_empty() {
+            return Err(
+                "packages: a package is removed whatever its version is; leave `version` out"
+                    .to_owned(),
+            );
+        }
+        if self.state == State::Absent && !self.replaces.is_empty() {
+            return Err("packages: `replaces` is for packages that are installed".to_owned());
+        }
+        match self.replaces.intersection(&self.names).next() {
+            None => Ok(()),
+            Some(name) => Err(format!("packages: {name} is to be installed and replaced")),
+        }
+    }
+
     fn probe(&self) -> Vec<Query> {
         let packages = self.names.iter().chain(&self.replaces);
         let packages = packages.cloned().map(Query::Package);
@@ -559,9 +559,6 @@ impl Manage for Packages {
     }
 
     fn plan(&self, facts: &Facts) -> Result<Planned, NotAsked> {
-        if let Err(cause) = self.check() {
-            return Ok(super::invalid(&cause));
-        }
         match self.state {
             State::Present => self.plan_present(facts),
             State::Absent => self.plan_absent(facts),

@@ -43,16 +43,6 @@ pub struct PostgresqlDatabase {
 super::checked!(PostgresqlDatabase);
 
 impl PostgresqlDatabase {
-    fn check(&self) -> Result<(), String> {
-        if essential::is_database_of_postgresql(self.name.as_str()) {
-            return Err(format!(
-                "postgresql_database {}: the server keeps this database for itself; it is neither dropped nor altered",
-                self.name
-            ));
-        }
-        Ok(())
-    }
-
     /// Refuses what no statement can change.
     fn differs(&self, have: &PostgresDatabaseFact) -> Option<Planned> {
         // The server has one name for what may be called by several (PostgreSQL, "Character Set Support").
@@ -151,6 +141,16 @@ impl Manage for PostgresqlDatabase {
         true
     }
 
+    fn check(&self) -> Result<(), String> {
+        if essential::is_database_of_postgresql(self.name.as_str()) {
+            return Err(format!(
+                "postgresql_database {}: the server keeps this database for itself; it is neither dropped nor altered",
+                self.name
+            ));
+        }
+        Ok(())
+    }
+
     fn probe(&self) -> Vec<Query> {
         vec![Query::PostgreSql(PostgresQuestion::Database(
             self.name.clone(),
@@ -158,9 +158,6 @@ impl Manage for PostgresqlDatabase {
     }
 
     fn plan(&self, facts: &Facts) -> Result<Planned, NotAsked> {
-        if let Err(cause) = self.check() {
-            return Ok(super::invalid(&cause));
-        }
         let have = facts.postgresql.database(&self.name)?;
         if let Some(elsewhere) = postgresql::cannot_be_asked(facts) {
             return Ok(elsewhere);

@@ -75,50 +75,6 @@ fn spelt(privilege: &str) -> &'static [&'static str] {
 }
 
 impl PostgresqlUser {
-    fn check(&self) -> Result<(), String> {
-        let refuse = |problem: String| Err(format!("postgresql_user {}: {problem}", self.name));
-        if essential::is_role_of_postgresql(self.name.as_str()) {
-            return refuse(
-                "the server or prov works with this role; it is neither removed nor altered"
-                    .to_owned(),
-            );
-        }
-        if let Some(password) = &self.password {
-            let text = password.expose();
-            if text.is_empty() || !text.bytes().all(|b| (b' '..=b'~').contains(&b)) {
-                return refuse("`password` must have printable characters of ASCII alone: of others, clients send other forms".to_owned());
-            }
-        }
-        if let Some(word) = self
-            .attributes
-            .iter()
-            .find(|it| !ATTRIBUTES.contains(&it.as_str()))
-        {
-            return refuse(format!(
-                "'{word}' is no attribute; use {}, and `login`",
-                ATTRIBUTES.join(", ")
-            ));
-        }
-        if let Some(word) = self
-            .grants
-            .values()
-            .flatten()
-            .find(|it| spelt(it).is_empty())
-        {
-            return refuse(format!(
-                "'{word}' is no privilege on a database; use ALL or of {}",
-                ALL.join(", ")
-            ));
-        }
-        if self.grants.values().any(BTreeSet::is_empty) {
-            return refuse("a database in `grants` has no privileges".to_owned());
-        }
-        if self.member_of.contains(&self.name) {
-            return refuse("a role is no member of itself".to_owned());
-        }
-        Ok(())
-    }
-
     /// Gives what the role should be; with its password, and with databases that it owns left aside.
     fn wanted(
         &self,
@@ -330,14 +286,55 @@ impl Manage for PostgresqlUser {
         true
     }
 
+    fn check(&self) -> Result<(), String> {
+        let refuse = |problem: String| Err(format!("postgresql_user {}: {problem}", self.name));
+        if essential::is_role_of_postgresql(self.name.as_str()) {
+            return refuse(
+                "the server or prov works with this role; it is neither removed nor altered"
+                    .to_owned(),
+            );
+        }
+        if let Some(password) = &self.password {
+            let text = password.expose();
+            if text.is_empty() || !text.bytes().all(|b| (b' '..=b'~').contains(&b)) {
+                return refuse("`password` must have printable characters of ASCII alone: of others, clients send other forms".to_owned());
+            }
+        }
+        if let Some(word) = self
+            .attributes
+            .iter()
+            .find(|it| !ATTRIBUTES.contains(&it.as_str()))
+        {
+            return refuse(format!(
+                "'{word}' is no attribute; use {}, and `login`",
+                ATTRIBUTES.join(", ")
+            ));
+        }
+        if let Some(word) = self
+            .grants
+            .values()
+            .flatten()
+            .find(|it| spelt(it).is_empty())
+        {
+            return refuse(format!(
+                "'{word}' is no privilege on a database; use ALL or of {}",
+                ALL.join(", ")
+            ));
+        }
+        if self.grants.values().any(BTreeSet::is_empty) {
+            return refuse("a database in `grants` has no privileges".to_owned());
+        }
+        if self.member_of.contains(&self.name) {
+            return refuse("a role is no member of itself".to_owned());
+        }
+        Ok(())
+    }
+
     fn probe(&self) -> Vec<Query> {
         vec![Query::PostgreSql(PostgresQuestion::User(self.name.clone()))]
     }
 
     fn plan(&self, facts: &Facts) -> Result<Planned, NotAsked> {
-        if let Err(cause) = self.check() {
-            return Ok(super::invalid(&cause));
-        }
         let have = facts.postgresql.user(&self.name)?;
         if let Some(elsewhere) = postgresql::cannot_be_asked(facts) {
             return Ok(elsewhere);

@@ -69,32 +69,6 @@ impl Replace {
         }
     }
 
-    fn check(&self) -> Result<(), String> {
-        let emptiness = |field: &str, pattern: &TextPattern, remedy: &str| {
-            Err(format!(
-                "replace in {}: `{field}` '{}' finds emptiness, in any text and everywhere\n{remedy}",
-                self.path,
-                pattern.as_str()
-            ))
-        };
-        let (regexp, replace) = (&self.regexp, self.replace.as_str());
-        // With nothing in its place, what is there is taken away: `\s*$` is as good as `\s+$`.
-        if regexp.finds_emptiness() && (!replace.is_empty() || regexp.as_str().is_empty()) {
-            let remedy = "write what is to be replaced, with `+` in the place of `*`; to put something at the beginning or end of a line, match its text, too: `^(.+)$` with `x\\1`";
-            return emptiness("regexp", regexp, remedy);
-        }
-        for (field, pattern) in [("after", &self.after), ("before", &self.before)] {
-            if let Some(pattern) = pattern.as_ref().filter(|pattern| pattern.finds_emptiness()) {
-                return emptiness(
-                    field,
-                    pattern,
-                    "write the text that is meant, or leave it out",
-                );
-            }
-        }
-        self.replace.fits(regexp)
-    }
-
     fn target(&self) -> Target<'_> {
         Target {
             path: &self.path,
@@ -160,14 +134,37 @@ impl Manage for Replace {
         Some((&self.path, AtEnd::Followed))
     }
 
+    fn check(&self) -> Result<(), String> {
+        let emptiness = |field: &str, pattern: &TextPattern, remedy: &str| {
+            Err(format!(
+                "replace in {}: `{field}` '{}' finds emptiness, in any text and everywhere\n{remedy}",
+                self.path,
+                pattern.as_str()
+            ))
+        };
+        let (regexp, replace) = (&self.regexp, self.replace.as_str());
+        // With nothing in its place, what is there is taken away: `\s*$` is as good as `\s+$`.
+        if regexp.finds_emptiness() && (!replace.is_empty() || regexp.as_str().is_empty()) {
+            let remedy = "write what is to be replaced, with `+` in the place of `*`; to put something at the beginning or end of a line, match its text, too: `^(.+)$` with `x\\1`";
+            return emptiness("regexp", regexp, remedy);
+        }
+        for (field, pattern) in [("after", &self.after), ("before", &self.before)] {
+            if let Some(pattern) = pattern.as_ref().filter(|pattern| pattern.finds_emptiness()) {
+                return emptiness(
+                    field,
+                    pattern,
+                    "write the text that is meant, or leave it out",
+                );
+            }
+        }
+        self.replace.fits(regexp)
+    }
+
     fn probe(&self) -> Vec<Query> {
         self.target().probe()
     }
 
     fn plan(&self, facts: &Facts) -> Result<Planned, NotAsked> {
-        if let Err(cause) = self.check() {
-            return Ok(super::invalid(&cause));
-        }
         self.target().plan(
             facts,
             &|text, private| Ok(self.decide(text, private)),

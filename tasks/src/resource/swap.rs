@@ -100,13 +100,6 @@ const USE: &str =
     r#"path=$1; shift; swapon "$@" || { status=$?; rm -f -- "$path"; exit $status; }"#;
 
 impl Swap {
-    fn check(&self) -> Result<(), String> {
-        if self.priority.is_some_and(|priority| priority > 32767) {
-            return Err(format!("swap {}: `priority` is from 0 to 32767", self.path));
-        }
-        Ok(())
-    }
-
     fn entry(&self) -> Entry {
         Entry {
             source: self.path.to_string(),
@@ -282,6 +275,13 @@ impl Manage for Swap {
         self.path.to_string()
     }
 
+    fn check(&self) -> Result<(), String> {
+        if self.priority.is_some_and(|priority| priority > 32767) {
+            return Err(format!("swap {}: `priority` is from 0 to 32767", self.path));
+        }
+        Ok(())
+    }
+
     fn probe(&self) -> Vec<Query> {
         let mut queries = Entry::probe();
         queries.push(Query::Swap(self.path.clone()));
@@ -293,9 +293,6 @@ impl Manage for Swap {
     }
 
     fn plan(&self, facts: &Facts) -> Result<Planned, NotAsked> {
-        if let Err(cause) = self.check() {
-            return Ok(super::invalid(&cause));
-        }
         if self.state == State::Absent {
             return self.plan_absent(facts);
         }

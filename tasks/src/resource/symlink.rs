@@ -46,19 +46,6 @@ impl Symlink {
         }
     }
 
-    fn check(&self) -> Result<(), String> {
-        if self.state == State::Present && self.target.is_empty() {
-            return Err(format!("the link {} has no target", self.path));
-        }
-        if self.target.chars().any(char::is_control) {
-            return Err(format!(
-                "the target {:?} of the link {} has a control character",
-                self.target, self.path
-            ));
-        }
-        Ok(())
-    }
-
     fn make(&self, action: Action, reason: Reason, detail: String) -> Planned {
         let step = Step::MakeLink {
             path: self.path.clone(),
@@ -90,6 +77,19 @@ impl Manage for Symlink {
         Some((&self.path, AtEnd::Replaced))
     }
 
+    fn check(&self) -> Result<(), String> {
+        if self.state == State::Present && self.target.is_empty() {
+            return Err(format!("the link {} has no target", self.path));
+        }
+        if self.target.chars().any(char::is_control) {
+            return Err(format!(
+                "the target {:?} of the link {} has a control character",
+                self.target, self.path
+            ));
+        }
+        Ok(())
+    }
+
     fn probe(&self) -> Vec<Query> {
         [self.path.clone(), self.path.parent()]
             .map(|path| {
@@ -102,9 +102,6 @@ impl Manage for Symlink {
     }
 
     fn plan(&self, facts: &Facts) -> Result<Planned, NotAsked> {
-        if let Err(cause) = self.check() {
-            return Ok(super::invalid(&cause));
-        }
         let look = || {
             format!(
                 "look at {} on the host and move it away if it is not needed",

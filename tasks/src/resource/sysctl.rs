@@ -75,18 +75,6 @@ impl<'de> Deserialize<'de> for SysctlValue {
 }
 
 impl Sysctl {
-    fn check(&self) -> Result<(), String> {
-        let refuse = |problem: &str| Err(format!("sysctl {}: {problem}", self.key));
-        let value = &self.value.0;
-        match self.state {
-            State::Present if value.is_empty() => refuse("`value` is needed"),
-            State::Present if value.contains(char::is_control) => {
-                refuse("`value` has more than one line, or a control character")
-            }
-            State::Present | State::Absent => Ok(()),
-        }
-    }
-
     fn file(&self) -> File {
         let (key, value) = (self.key.dotted(), &self.value.0);
         let text = format!("# Managed by prov.\n{key} = {value}\n");
@@ -165,6 +153,18 @@ impl Manage for Sysctl {
         self.key.dotted()
     }
 
+    fn check(&self) -> Result<(), String> {
+        let refuse = |problem: &str| Err(format!("sysctl {}: {problem}", self.key));
+        let value = &self.value.0;
+        match self.state {
+            State::Present if value.is_empty() => refuse("`value` is needed"),
+            State::Present if value.contains(char::is_control) => {
+                refuse("`value` has more than one line, or a control character")
+            }
+            State::Present | State::Absent => Ok(()),
+        }
+    }
+
     fn probe(&self) -> Vec<Query> {
         let mut queries = self.file().probe();
         queries.push(Query::Sysctl(self.key.clone()));
@@ -172,9 +172,6 @@ impl Manage for Sysctl {
     }
 
     fn plan(&self, facts: &Facts) -> Result<Planned, NotAsked> {
-        if let Err(cause) = self.check() {
-            return Ok(super::invalid(&cause));
-        }
         let kept = self.file().plan_with_folder(facts)?;
         if self.state == State::Absent {
             return Ok(kept);

@@ -82,13 +82,6 @@ impl TlsCertificate {
         }
     }
 
-    fn check(&self) -> Result<(), String> {
-        if self.names.is_empty() && self.addresses.is_empty() {
-            return Err(format!("tls_certificate {}: `names` is empty", self.path));
-        }
-        Ok(())
-    }
-
     /// Gives addresses and names as texts, that which is the common name first.
     fn all_names(&self) -> Vec<String> {
         let addresses = self.addresses.iter().map(ToString::to_string);
@@ -242,6 +235,13 @@ impl Manage for TlsCertificate {
         Some((&self.path, AtEnd::RootsOnly))
     }
 
+    fn check(&self) -> Result<(), String> {
+        if self.names.is_empty() && self.addresses.is_empty() {
+            return Err(format!("tls_certificate {}: `names` is empty", self.path));
+        }
+        Ok(())
+    }
+
     fn probe(&self) -> Vec<Query> {
         vec![
             Query::Path(PathQuestion {
@@ -258,9 +258,6 @@ impl Manage for TlsCertificate {
     }
 
     fn plan(&self, facts: &Facts) -> Result<Planned, NotAsked> {
-        if let Err(cause) = self.check() {
-            return Ok(super::invalid(&cause));
-        }
         let now = facts.now()?;
         let key = match facts.public_key(&self.key)? {
             PublicKeyFact::There(key) => key,

@@ -73,41 +73,6 @@ fn enterable() -> Mode {
 }
 
 impl Tree {
-    fn check(&self) -> Result<(), String> {
-        let refuse = |problem: String| Err(format!("tree {}: {problem}", self.path));
-        if self.path.parent().as_str() == "/" && self.purge {
-            return refuse(
-                "`purge` would empty a folder of the system itself; give a folder below it"
-                    .to_owned(),
-            );
-        }
-        let odd = |name: &&String| self.place_of(name).is_none();
-        if let Some(name) = self.files.keys().find(odd) {
-            return refuse(format!(
-                "{name:?} is no path in the folder; write it as css/page.css, without '.' and '..'"
-            ));
-        }
-        let folders = self.folders();
-        if let Some(name) = self.files.keys().find(|name| folders.contains(*name)) {
-            return refuse(format!(
-                "{name} is a file and a folder; take one of them out"
-            ));
-        }
-        if let Some(pattern) = self.modes.keys().find(|it| Pattern::new(it).is_err()) {
-            return refuse(format!(
-                "{pattern:?} in `modes` is no pattern; use '*', '?' and '[…]'"
-            ));
-        }
-        let large = self.files.values().filter(|content| content.len() > LARGE);
-        if large.count() > 1 {
-            return refuse(
-                "only one of its files may have more than 1 MiB; declare the others as `file`"
-                    .to_owned(),
-            );
-        }
-        Ok(())
-    }
-
     fn place_of(&self, name: &str) -> Option<HostPath> {
         HostPath::new(format!("{}/{name}", self.path)).ok()
     }
@@ -253,6 +218,41 @@ impl Manage for Tree {
         Some((&self.path, AtEnd::Followed))
     }
 
+    fn check(&self) -> Result<(), String> {
+        let refuse = |problem: String| Err(format!("tree {}: {problem}", self.path));
+        if self.path.parent().as_str() == "/" && self.purge {
+            return refuse(
+                "`purge` would empty a folder of the system itself; give a folder below it"
+                    .to_owned(),
+            );
+        }
+        let odd = |name: &&String| self.place_of(name).is_none();
+        if let Some(name) = self.files.keys().find(odd) {
+            return refuse(format!(
+                "{name:?} is no path in the folder; write it as css/page.css, without '.' and '..'"
+            ));
+        }
+        let folders = self.folders();
+        if let Some(name) = self.files.keys().find(|name| folders.contains(*name)) {
+            return refuse(format!(
+                "{name} is a file and a folder; take one of them out"
+            ));
+        }
+        if let Some(pattern) = self.modes.keys().find(|it| Pattern::new(it).is_err()) {
+            return refuse(format!(
+                "{pattern:?} in `modes` is no pattern; use '*', '?' and '[…]'"
+            ));
+        }
+        let large = self.files.values().filter(|content| content.len() > LARGE);
+        if large.count() > 1 {
+            return refuse(
+                "only one of its files may have more than 1 MiB; declare the others as `file`"
+                    .to_owned(),
+            );
+        }
+        Ok(())
+    }
+
     fn probe(&self) -> Vec<Query> {
         let folder = Directory::new(self.path.clone());
         let parts = self.parts();
@@ -267,9 +267,6 @@ impl Manage for Tree {
     }
 
     fn plan(&self, facts: &Facts) -> Result<Planned, NotAsked> {
-        if let Err(cause) = self.check() {
-            return Ok(super::invalid(&cause));
-        }
         match (self.state, self.purge) {
             (State::Absent, true) => Directory {
                 state: State::Absent,

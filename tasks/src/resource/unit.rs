@@ -76,20 +76,6 @@ const FORGET: &str = r#"[ -z "$2" ] || rmdir --ignore-fail-on-non-empty -- "$2" 
 systemctl reset-failed -- "$1" 2>/dev/null || :"#;
 
 impl Unit {
-    fn check(&self) -> Result<(), String> {
-        let refuse = |problem: &str| Err(format!("unit {}: {problem}", self.id()));
-        match (&self.content, self.state) {
-            (None, State::Present) => refuse("`content` is needed"),
-            (Some(content), _) if content.has_secrets() => refuse(
-                "systemd tells everybody what is in a unit: put the secret into a `file`, and name that by EnvironmentFile= or LoadCredential=",
-            ),
-            (Some(content), State::Present) if content.expose().trim().is_empty() => refuse(
-                "`content` is empty, which masks a unit; say `masked: true` of the `service` where that is meant",
-            ),
-            (_, State::Present | State::Absent) => Ok(()),
-        }
-    }
-
     fn file(&self) -> File {
         let path = HostPath::unit(&self.name, self.drop_in.as_ref());
         match &self.content {
@@ -292,6 +278,20 @@ impl Manage for Unit {
         }
     }
 
+    fn check(&self) -> Result<(), String> {
+        let refuse = |problem: &str| Err(format!("unit {}: {problem}", self.id()));
+        match (&self.content, self.state) {
+            (None, State::Present) => refuse("`content` is needed"),
+            (Some(content), _) if content.has_secrets() => refuse(
+                "systemd tells everybody what is in a unit: put the secret into a `file`, and name that by EnvironmentFile= or LoadCredential=",
+            ),
+            (Some(content), State::Present) if content.expose().trim().is_empty() => refuse(
+                "`content` is empty, which masks a unit; say `masked: true` of the `service` where that is meant",
+            ),
+            (_, State::Present | State::Absent) => Ok(()),
+        }
+    }
+
     fn probe(&self) -> Vec<Query> {
         let mut queries = self.file().probe();
         queries.extend([HostPath::known(ANALYZE), self.packaged()].map(|path| {
@@ -305,9 +305,6 @@ impl Manage for Unit {
     }
 
     fn plan(&self, facts: &Facts) -> Result<Planned, NotAsked> {
-        if let Err(cause) = self.check() {
-            return Ok(super::invalid(&cause));
-        }
         let file = self.file();
         if let PathFact::Link { target, .. } = facts.path(&file.path)? {
             let unit = self.name.unit();

@@ -109,38 +109,6 @@ impl User {
         }
     }
 
-    fn check(&self) -> Result<(), String> {
-        let refuse = |problem: &str| Err(format!("user {}: {problem}", self.name));
-        let field = |text: &str| text.contains(':') || text.chars().any(char::is_control);
-        if self.comment.as_deref().is_some_and(field) {
-            return refuse("`comment` has a colon or a control character");
-        }
-        if [&self.home, &self.shell]
-            .into_iter()
-            .flatten()
-            .any(|path| field(path.as_str()))
-        {
-            return refuse("`home` or `shell` has a colon");
-        }
-        if let Some(hash) = &self.password_hash
-            && (field(hash.expose()) || !hash.expose().starts_with(['$', '!', '*', '_']))
-        {
-            return refuse(
-                "`password_hash` is not the hash of a password; make one with `mkpasswd`, or write '*' for none",
-            );
-        }
-        if self.uid == Some(UNKNOWN_ID) {
-            return refuse("`uid` is too large");
-        }
-        if self.name == AccountName::root() {
-            return self.check_root().or_else(refuse);
-        }
-        if self.uid == Some(0) {
-            return refuse("the number 0 is root's");
-        }
-        Ok(())
-    }
-
     /// Refuses what would leave a host without its administrator, whatever the host is like.
     fn check_root(&self) -> Result<(), &'static str> {
         if self.state == State::Absent {
@@ -455,6 +423,38 @@ impl Manage for User {
         self.name.to_string()
     }
 
+    fn check(&self) -> Result<(), String> {
+        let refuse = |problem: &str| Err(format!("user {}: {problem}", self.name));
+        let field = |text: &str| text.contains(':') || text.chars().any(char::is_control);
+        if self.comment.as_deref().is_some_and(field) {
+            return refuse("`comment` has a colon or a control character");
+        }
+        if [&self.home, &self.shell]
+            .into_iter()
+            .flatten()
+            .any(|path| field(path.as_str()))
+        {
+            return refuse("`home` or `shell` has a colon");
+        }
+        if let Some(hash) = &self.password_hash
+            && (field(hash.expose()) || !hash.expose().starts_with(['$', '!', '*', '_']))
+        {
+            return refuse(
+                "`password_hash` is not the hash of a password; make one with `mkpasswd`, or write '*' for none",
+            );
+        }
+        if self.uid == Some(UNKNOWN_ID) {
+            return refuse("`uid` is too large");
+        }
+        if self.name == AccountName::root() {
+            return self.check_root().or_else(refuse);
+        }
+        if self.uid == Some(0) {
+            return refuse("the number 0 is root's");
+        }
+        Ok(())
+    }
+
     fn probe(&self) -> Vec<Query> {
         let user = Query::User(UserQuestion {
             name: self.name.clone(),
@@ -469,9 +469,6 @@ impl Manage for User {
     }
 
     fn plan(&self, facts: &Facts) -> Result<Planned, NotAsked> {
-        if let Err(cause) = self.check() {
-            return Ok(super::invalid(&cause));
-        }
         let have = facts.user(&self.name)?;
         if self.state == State::Absent {
             let remove = |have| {

@@ -102,17 +102,6 @@ impl WordPress {
         }
     }
 
-    fn check(&self) -> Result<(), String> {
-        self.chosen()?;
-        if self.language.is_some() && !self.active {
-            return Err(format!(
-                "wordpress {}: a site cannot be without a language; name another one, such as en_US",
-                self.site
-            ));
-        }
-        Ok(())
-    }
-
     fn question(&self) -> Option<SiteQuestion> {
         self.check().ok()?;
         Some(SiteQuestion {
@@ -178,6 +167,17 @@ impl Manage for WordPress {
         true
     }
 
+    fn check(&self) -> Result<(), String> {
+        self.chosen()?;
+        if self.language.is_some() && !self.active {
+            return Err(format!(
+                "wordpress {}: a site cannot be without a language; name another one, such as en_US",
+                self.site
+            ));
+        }
+        Ok(())
+    }
+
     fn probe(&self) -> Vec<Query> {
         let Some(question) = self.question() else {
             return Vec::new();
@@ -197,9 +197,6 @@ impl Manage for WordPress {
     }
 
     fn plan(&self, facts: &Facts) -> Result<Planned, NotAsked> {
-        if let Err(cause) = self.check() {
-            return Ok(super::invalid(&cause));
-        }
         let Some(question) = self.question() else {
             return Ok(Planned::Unchanged);
         };

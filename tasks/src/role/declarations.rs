@@ -32,7 +32,19 @@ impl Declarations {
         result.map_err(|mistake| self.mistakes.push(mistake)).ok()
     }
 
-    pub(crate) fn finish(self) -> Result<Vec<Declared>, Vec<Diagnostic>> {
+    /// Gives what is declared, unless there are mistakes, or variables have made resources that cannot be.
+    pub(crate) fn finish(mut self) -> Result<Vec<Declared>, Vec<Diagnostic>> {
+        let role = self.role;
+        let checked = self.declared.iter().filter_map(|declared| {
+            let cause = declared.resource.manage().check().err()?;
+            let mut mistake = Diagnostic::of_check(&cause);
+            mistake.message = format!("role {role}: {}", mistake.message);
+            mistake.hint.get_or_insert_with(|| {
+                "correct the variables that this resource is made of".to_owned()
+            });
+            Some(mistake)
+        });
+        self.mistakes.extend(checked);
         if self.mistakes.is_empty() {
             Ok(self.declared)
         } else {

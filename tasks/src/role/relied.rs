@@ -8,6 +8,7 @@ use super::name_servers;
 use crate::diagnostic::Diagnostic;
 use crate::estate::{Estate, Host};
 use crate::leaving::Reliance;
+use crate::quote;
 use crate::resource::{Declared, Resource, State};
 
 /// The part of `mta_smarthost` that names a host.
@@ -97,7 +98,7 @@ pub fn taken_from_under(host: &str, taking: &[Declared], declared: &[Declared]) 
                 "host {host}: {name} would be taken away, and the role {} of the estate works with it",
                 other.role
             ))
-            .hint(format!("take what works with it out of the estate first (a domain's with `prov domain NAME --remove`); then it goes; if this is what you want, say it twice: --insist '{name}'"))
+            .hint(format!("take what works with it out of the estate first (a domain's with `prov domain NAME --remove`); then it goes; if this is what you want, say it twice: --insist {}", quote::sh(&name)))
         }));
     }
     mistakes

@@ -231,7 +231,7 @@ impl Login<'_> {
                 }
             };
         }
-        self.trying = Some(candidate.name.clone());
+        self.begin(candidate.name.clone());
         let user = self.target.user.as_str();
         let mut signer = Signer {
             holder: &candidate.holder,
@@ -297,7 +297,7 @@ impl Login<'_> {
             return Ok(Outcome::Refused);
         };
         let name = "password";
-        self.trying = Some(name.to_owned());
+        self.begin(name.to_owned());
         let user = self.target.user.as_str();
         let result = self.session.authenticate_password(user, password.expose());
         let Ok(result) = result.await else {
@@ -323,7 +323,7 @@ impl Login<'_> {
             return Ok(Outcome::Refused);
         };
         let name = "password (keyboard-interactive)";
-        self.trying = Some(name.to_owned());
+        self.begin(name.to_owned());
         let user = self.target.user.as_str();
         let mut answer = self
             .session
@@ -364,6 +364,11 @@ impl Login<'_> {
         }
         self.used(MethodKind::KeyboardInteractive, name, &Outcome::Refused);
         Err(self.failure())
+    }
+
+    fn begin(&mut self, trying: String) {
+        self.trying = Some(trying);
+        self.verifier.forget_words();
     }
 
     /// Says that the host has ended the login, and why.
