@@ -133,6 +133,11 @@ impl Received {
         self.noise_bytes = 0;
     }
 
+    /// Gives the name of the answer that came last, while the script runs.
+    pub(super) fn last_name(&self) -> Option<&str> {
+        self.frames.last().map(|frame| frame.name.as_str())
+    }
+
     /// Takes the answers that have come.
     pub(super) fn frames(&mut self) -> Result<Vec<Frame>, SshError> {
         if let Some(open) = self.open.take() {

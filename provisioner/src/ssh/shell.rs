@@ -196,8 +196,10 @@ fn too_long(total: Duration) -> SshError {
 
 /// Makes a script one command, which the shell parses to its end before it runs any of it: where the connection is
 /// lost half-way, the shell would otherwise run the half line that it got, such as `rm -rf /var/lib` of a longer path.
+///
+/// A program in it that reads its standard input finds nothing there: it would wait for a next script without end.
 fn as_one_command(script: &str, end: &str) -> String {
-    format!("{{\n{script}\nprintf '\\n%s\\n' '{end}'\n}}\n")
+    format!("{{\n{{\n{script}\n}} </dev/null\nprintf '\\n%s\\n' '{end}'\n}}\n")
 }
 
 /// Writes and reads at once, so that neither side waits for the other with full buffers. Once reading has ended, well
@@ -236,7 +238,11 @@ async fn until_end(
         let limit = started + total + Duration::from_secs(1) / RATE * arrived;
         // Bytes alone are no sign of progress: a host may drip them for ever.
         let Ok(message) = next(reader, limit.min(sign + silence)).await else {
-            let doing = doing.to_owned();
+            // What comes after it in the script is what takes so long.
+            let doing = received.last_name().map_or_else(
+                || doing.to_owned(),
+                |name| format!("{doing}; the last it answered was {name:?}"),
+            );
             return Err(if Instant::now() < limit {
                 let seconds = silence.as_secs();
                 SshError::Silent { doing, seconds }
@@ -306,6 +312,30 @@ mod tests {
         for cut in 0..script.len() - 2 {
             assert_eq!(run(&script[..cut]), "", "{:?}", &script[..cut]);
         }
+    }
+
+    #[test]
+    fn what_reads_standard_input_waits_for_no_next_script() {
+        use std::io::{BufRead as _, BufReader, Write as _};
+        let mut shell = std::process::Command::new("sh")
+            .arg("-s")
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut stdin = shell.stdin.take().unwrap();
+        let script = as_one_command("x=kept; cat; grep y $nothing", "@n end 1");
+        let next = as_one_command("echo $x", "@n end 2");
+        stdin.write_all((script + &next).as_bytes()).unwrap();
+        let output = BufReader::new(shell.stdout.take().unwrap());
+        let (send, receive) = std::sync::mpsc::channel();
+        std::thread::spawn(move || output.lines().try_for_each(|line| send.send(line)));
+        // The shell's input stays open, as that of a session does.
+        let line = || receive.recv_timeout(Duration::from_secs(20)).unwrap();
+        let lines: Vec<_> = (0..5).map(|_| line().unwrap()).collect();
+        assert_eq!(lines, ["", "@n end 1", "kept", "", "@n end 2"]);
+        drop(stdin);
+        shell.wait().unwrap();
     }
 
     #[tokio::test]
