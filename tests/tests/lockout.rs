@@ -196,6 +196,8 @@ fn whatever_locks_prov_out_is_put_back() {
     server.apply().exits(0).unchanged("one");
     assert!(estate.holds("one", "! [ -e /var/lib/prov/guard ] && ! [ -e /etc/systemd/system/prov-guard-boot.service ] && ! systemctl is-active prov-guard"));
 
+    what_is_insisted_on_is_guarded(&server);
+
     // Killed before it could confirm: the host does it by itself, and meanwhile nobody else begins.
     servers.write(
         "roles/lock/role.yml",
@@ -225,4 +227,38 @@ fn whatever_locks_prov_out_is_put_back() {
         !estate.holds("one", "test -e /var/lib/prov/guard")
     });
     assert_same("cut off", &before, &estate.on("one", STATE));
+}
+
+/// What takes away whom prov logs in as is refused; if it is said twice, it is done, and put back when prov does not get in again.
+fn what_is_insisted_on_is_guarded(server: &Server) {
+    let (estate, servers) = (&server.estate, &server.servers);
+    let shut = ["user", "name=admin", "shell=/usr/sbin/nologin"];
+    let line = ["line", "path=/etc/passwd", "regexp=^admin:", "state=absent"];
+    for (arguments, name) in [
+        (&shut[..], "user admin"),
+        (&line, "line /etc/passwd '^admin:'"),
+    ] {
+        let task = ["--timeout", "5", "--output", "json", "task"];
+        let task = || servers.prov(task).args(arguments);
+        let before = estate.on("one", STATE);
+        task()
+            .run()
+            .exits(1)
+            .failed("one", &["say it twice: --insist"]);
+        assert_same(name, &before, &estate.on("one", STATE));
+        let insisted = task().args(["--insist", name]).run();
+        insisted.exits(1).failed("one", &["put back"]);
+        assert_same(name, &before, &estate.on("one", STATE));
+    }
+    // A saved plan knows what was insisted on; what locks nobody out stays done.
+    servers.write(
+        "roles/lock/role.yml",
+        "summary: Takes away.\nresources:\n  - user: {name: games, state: absent}\n",
+    );
+    let plan = servers.path_text("plan.json");
+    let preview = servers.prov(["diff", "--insist", "user games", "--out", &plan]);
+    preview.run().exits(0);
+    let planned = servers.prov(["apply", "--plan", &plan]).run();
+    planned.exits(0);
+    assert!(!estate.holds("one", "id games"));
 }
