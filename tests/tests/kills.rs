@@ -41,10 +41,9 @@ fn role(number: usize, guarded: usize) -> String {
     } else {
         ("absent", "/bin/bash", "0755")
     };
-    let files: String = FILES
-        .iter()
+    let files = FILES
         .map(|path| format!("  - file: {{path: {path}, content: \"word {number}\\n\"}}\n"))
-        .collect();
+        .concat();
     format!(
         "summary: Another state each time.\nhandlers:\n  restart: {{restart: ssh}}\nresources:\n\
          \x20 - directory: {{path: /srv/own, mode: '{mode}'}}\n{files}\

@@ -190,122 +190,126 @@ mod tests {
 
     fn cause(path: &str, facts: &Facts, new: &str) -> Option<String> {
         let path = HostPath::new(path).unwrap();
-        match taken_away(&path, &Content::plain(new), facts)? {
-            Planned::Impossible { cause, .. } => Some(cause),
-            _ => panic!("it is done, or waits for something"),
-        }
+        let Planned::Impossible { cause, .. } = taken_away(&path, &Content::plain(new), facts)?
+        else {
+            panic!("it is done, or waits for something");
+        };
+        Some(cause)
     }
+
+    /// A file, its text, what of it becomes what, and what is said.
+    const WRITTEN_AWAY: [(&str, &str, &str, &str, &str); 16] = [
+        (
+            "/etc/passwd",
+            PASSWD,
+            "root:x:0:",
+            "root:x:1:",
+            "root is no account",
+        ),
+        (
+            "/etc/passwd",
+            PASSWD,
+            "root:x:",
+            "toor:x:",
+            "root is no account",
+        ),
+        (
+            "/etc/passwd",
+            PASSWD,
+            "admin:x:",
+            "#admin:x:",
+            "admin, as whom prov logs in",
+        ),
+        (
+            "/etc/passwd",
+            PASSWD,
+            "1000:1000::",
+            "1000:1000:",
+            "admin, as whom prov logs in",
+        ),
+        (
+            "/etc/passwd",
+            PASSWD,
+            "x:1000:",
+            "x:1002:",
+            "admin gets the number 1002",
+        ),
+        (
+            "/etc/passwd",
+            PASSWD,
+            "/home/admin:",
+            "/srv/admin:",
+            "admin gets the home /srv/admin",
+        ),
+        (
+            "/etc/passwd",
+            PASSWD,
+            "/home/admin:/bin/bash",
+            "/home/admin:/bin/false",
+            "admin gets the shell /bin/false",
+        ),
+        (
+            "/etc/passwd",
+            PASSWD,
+            "/root:/bin/bash",
+            "/root:/usr/sbin/nologin",
+            "root gets the shell",
+        ),
+        (
+            "/etc/passwd",
+            PASSWD,
+            "www-data:x:33:33::/var/www:/usr/sbin/nologin\n",
+            "",
+            "www-data, an account of the base",
+        ),
+        ("/etc/group", GROUP, "root:x:0:\n", "", "root is no group"),
+        (
+            "/etc/group",
+            GROUP,
+            "27:admin",
+            "27:",
+            "not in the group sudo",
+        ),
+        (
+            "/etc/group",
+            GROUP,
+            "admin:x:1000:\n",
+            "",
+            "not in the group admin",
+        ),
+        (
+            "/etc/group",
+            GROUP,
+            "games:x:60:\n",
+            "",
+            "games, a group of the base system",
+        ),
+        (
+            "/etc/shadow",
+            SHADOW,
+            "root:*",
+            "# root:*",
+            "root has no line",
+        ),
+        (
+            "/etc/shadow",
+            SHADOW,
+            "admin:$y",
+            "!admin:$y",
+            "admin has no line",
+        ),
+        (
+            "/etc/shadow",
+            SHADOW,
+            "admin:$y",
+            "admin:!$y",
+            "admin, as whom prov logs in on this host, loses its password",
+        ),
+    ];
 
     #[test]
     fn who_is_stood_on_is_not_written_away() {
-        for (path, text, from, to, says) in [
-            (
-                "/etc/passwd",
-                PASSWD,
-                "root:x:0:",
-                "root:x:1:",
-                "root is no account",
-            ),
-            (
-                "/etc/passwd",
-                PASSWD,
-                "root:x:",
-                "toor:x:",
-                "root is no account",
-            ),
-            (
-                "/etc/passwd",
-                PASSWD,
-                "admin:x:",
-                "#admin:x:",
-                "admin, as whom prov logs in",
-            ),
-            (
-                "/etc/passwd",
-                PASSWD,
-                "1000:1000::",
-                "1000:1000:",
-                "admin, as whom prov logs in",
-            ),
-            (
-                "/etc/passwd",
-                PASSWD,
-                "x:1000:",
-                "x:1002:",
-                "admin gets the number 1002",
-            ),
-            (
-                "/etc/passwd",
-                PASSWD,
-                "/home/admin:",
-                "/srv/admin:",
-                "admin gets the home /srv/admin",
-            ),
-            (
-                "/etc/passwd",
-                PASSWD,
-                "/home/admin:/bin/bash",
-                "/home/admin:/bin/false",
-                "admin gets the shell /bin/false",
-            ),
-            (
-                "/etc/passwd",
-                PASSWD,
-                "/root:/bin/bash",
-                "/root:/usr/sbin/nologin",
-                "root gets the shell",
-            ),
-            (
-                "/etc/passwd",
-                PASSWD,
-                "www-data:x:33:33::/var/www:/usr/sbin/nologin\n",
-                "",
-                "www-data, an account of the base",
-            ),
-            ("/etc/group", GROUP, "root:x:0:\n", "", "root is no group"),
-            (
-                "/etc/group",
-                GROUP,
-                "27:admin",
-                "27:",
-                "not in the group sudo",
-            ),
-            (
-                "/etc/group",
-                GROUP,
-                "admin:x:1000:\n",
-                "",
-                "not in the group admin",
-            ),
-            (
-                "/etc/group",
-                GROUP,
-                "games:x:60:\n",
-                "",
-                "games, a group of the base system",
-            ),
-            (
-                "/etc/shadow",
-                SHADOW,
-                "root:*",
-                "# root:*",
-                "root has no line",
-            ),
-            (
-                "/etc/shadow",
-                SHADOW,
-                "admin:$y",
-                "!admin:$y",
-                "admin has no line",
-            ),
-            (
-                "/etc/shadow",
-                SHADOW,
-                "admin:$y",
-                "admin:!$y",
-                "admin, as whom prov logs in on this host, loses its password",
-            ),
-        ] {
+        for (path, text, from, to, says) in WRITTEN_AWAY {
             let mut facts = facts(&HostPath::new(path).unwrap(), Some(text));
             let new = text.replacen(from, to, 1);
             assert_ne!(new, text, "{from}");

@@ -268,9 +268,9 @@ fn is_time(text: &str, low: u8, high: u8, names: &[&str]) -> bool {
 fn numbers(text: &str, low: u8, high: u8, names: &[&str]) -> BTreeSet<u8> {
     let number = |text: &str| {
         let is = |name: &&str| name.eq_ignore_ascii_case(text);
-        let named = names.iter().position(is).map(|at| at + usize::from(low));
-        let named = named.and_then(|at| u8::try_from(at).ok());
-        named.or_else(|| text.parse().ok()).unwrap_or(low)
+        let at = names.iter().position(is).map(|at| at + usize::from(low));
+        let at = at.and_then(|at| u8::try_from(at).ok());
+        at.or_else(|| text.parse().ok()).unwrap_or(low)
     };
     let text = numbered(text, names);
     let of_item = |item: &str| {
