@@ -5,7 +5,13 @@ use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+/// Between two rounds: less than any program of prov's takes.
+const SHORTEST: Duration = Duration::from_millis(10);
+
+/// And at most.
+const LONGEST: Duration = Duration::from_millis(200);
 
 /// Searches command lines and environments here for texts until it is asked what it has found.
 #[derive(Debug)]
@@ -28,9 +34,11 @@ impl Sampled {
         let searching = thread::spawn(move || {
             let (mut rounds, mut found) = (0, BTreeSet::new());
             while !until.load(Ordering::Relaxed) {
+                let begun = Instant::now();
                 search(&texts, &mut found);
                 rounds += 1;
-                thread::sleep(Duration::from_millis(5));
+                // To read of all programs is work, which would slow down what is watched.
+                thread::sleep((begun.elapsed() * 4).clamp(SHORTEST, LONGEST));
             }
             (rounds, found)
         });
@@ -49,7 +57,7 @@ impl Sampled {
     #[must_use]
     pub fn found(self) -> Vec<String> {
         let mut child = Command::new("sh")
-            .args(["-c", "sleep 1; : \"$0\"", &self.canary])
+            .args(["-c", "sleep 2; : \"$0\"", &self.canary])
             .env("SAMPLED", &self.canary)
             .spawn()
             .unwrap_or_else(|error| panic!("no shell: {error}"));

@@ -1,12 +1,9 @@
 //! Mail of domains on real hosts: with passwords of every kind of character it comes, stays, goes and comes again, and every
 //! check of `prov verify mail` sees what it is there for.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
-use end_to_end::{Estate, Folder, Ran, release, until_within};
+use end_to_end::{Estate, Folder, Ran, Sampled, release, until_within};
 
 /// What a shell, SQL, YAML, Exim, Dovecot or Fetchmail might take for something else.
 const AWKWARD: &str = "^'\"\\$&;%*^! \u{fc}\u{2602} {$x} :#<|@`-";
@@ -189,25 +186,6 @@ fn none() -> Vec<String> {
     Vec::new()
 }
 
-/// Looks for the mark in the arguments of all processes of this machine, and so of all its containers, until it is told to
-/// stop.
-fn watch(over: Arc<AtomicBool>) -> JoinHandle<Option<String>> {
-    std::thread::spawn(move || {
-        while !over.load(Ordering::Relaxed) {
-            let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
-            for process in processes {
-                let line = std::fs::read(process.path().join("cmdline")).unwrap_or_default();
-                let line = String::from_utf8_lossy(&line).into_owned();
-                if line.contains(MARK) {
-                    return Some(line);
-                }
-            }
-            std::thread::sleep(std::time::Duration::from_millis(5));
-        }
-        None
-    })
-}
-
 #[test]
 fn mail_comes_stays_goes_and_every_check_sees_what_it_is_for() {
     let estate = estate();
@@ -216,20 +194,14 @@ fn mail_comes_stays_goes_and_every_check_sees_what_it_is_for() {
     estate.prov(["apply"]).run().exits(0).never_says(MARK);
     estate.prov(["test"]).run().exits(0);
     estate.prov(["complete"]).run().exits(0);
-    let over = Arc::new(AtomicBool::new(false));
-    let watched = watch(Arc::clone(&over));
+    let watched = Sampled::begin([MARK]);
     all(&estate, &["--diff"]).exits(0);
     all(&estate, &[]).exits(0);
     unchanged(&all(&estate, &[]));
     unchanged(&estate.prov(["--output", "json", "complete"]).run());
     assert_eq!(failed(&estate), none());
     let servers = the_same_is_seen_on_servers(&estate, &archive);
-    over.store(true, Ordering::Relaxed);
-    assert_eq!(
-        watched.join().ok().flatten(),
-        None,
-        "a password is an argument"
-    );
+    assert_eq!(watched.found(), none(), "on this machine");
     passwords_are_where_they_belong(&estate);
     let long = estate.on("customers", &format!("exim4 -bt one@{}", long()));
     assert!(long.contains("router = virtual_mailbox"), "{long}");

@@ -81,7 +81,9 @@ fn passwd(new: &Lines, was: Option<&Lines>, facts: &Facts) -> Option<String> {
         return None;
     }
     let login = login(facts);
-    if new.field(login, 6).is_none() {
+    // An account from elsewhere (nsswitch.conf(5)) has no line here.
+    let is_here = was.is_none_or(|was| was.has(login));
+    if is_here && new.field(login, 6).is_none() {
         return Some(format!(
             "{login}, as whom prov logs in on this host, is no account any more"
         ));
@@ -125,7 +127,7 @@ fn group(new: &Lines, was: Option<&Lines>, facts: &Facts) -> Option<String> {
     let groups = facts.login.iter().flat_map(|login| &login.groups);
     for name in groups {
         let left = was.is_some_and(|was| is_in(was, name) && !is_in(new, name));
-        if left || !new.has(name) {
+        if left || was.is_none_or(|was| was.has(name)) && !new.has(name) {
             return Some(format!(
                 "{login}, as whom prov logs in on this host, is not in the group {name} any more, which may be what lets it become root"
             ));
@@ -140,9 +142,10 @@ fn shadow(new: &Lines, was: Option<&Lines>, facts: &Facts) -> Option<String> {
         return None;
     }
     let login = login(facts);
-    if let Some(name) = ["root", login].into_iter().find(|name| !new.has(name)) {
+    let is_gone = |name: &&str| was.is_none_or(|was| was.has(name)) && !new.has(name);
+    if let Some(name) = ["root", login].into_iter().find(is_gone) {
         return Some(format!(
-            "{name} has no line any more, and is let in by nobody"
+            "{name} has no line any more, and could not log in with a password"
         ));
     }
     let is_locked = |lines: &Lines| {
@@ -350,7 +353,21 @@ mod tests {
             assert_ne!(new, text, "{from}");
             assert_eq!(cause(path, &facts, &new), None, "{from}");
         }
-        let facts = facts(&HostPath::new("/etc/passwd").unwrap(), None);
-        assert_eq!(cause("/srv/passwd", &facts, ""), None);
+        let unknown = facts(&HostPath::new("/etc/passwd").unwrap(), None);
+        assert_eq!(cause("/srv/passwd", &unknown, ""), None);
+        // prov logs in as somebody whom a directory server knows.
+        for (path, text) in [
+            ("/etc/passwd", PASSWD),
+            ("/etc/group", GROUP),
+            ("/etc/shadow", SHADOW),
+        ] {
+            let without: String = text
+                .split_inclusive('\n')
+                .filter(|line| !line.contains("admin"))
+                .collect();
+            let facts = facts(&HostPath::new(path).unwrap(), Some(&without));
+            let new = format!("{without}zoe:x:2000:\n");
+            assert_eq!(cause(path, &facts, &new), None, "{path}");
+        }
     }
 }

@@ -17,8 +17,8 @@ pub(crate) fn run(arguments: &Arguments, prepared: &Prepared) -> Result<Vec<Row>
     }
     let other = Some(("the floor", &floor));
     let mut rows = vec![
-        Row::ratio("`diff`, 14 converged hosts", &diff, other).at_most(1.5),
-        Row::ratio("`apply`, 14 converged hosts", &apply, other).at_most(1.5),
+        Row::ratio("`diff`, 14 converged hosts", &diff, other).at_most(1.2),
+        Row::ratio("`apply`, 14 converged hosts", &apply, other).at_most(1.2),
     ];
     let (mut domains, mut floor) = <(Samples, Samples)>::default();
     for _ in 0..arguments.runs {
@@ -29,7 +29,7 @@ pub(crate) fn run(arguments: &Arguments, prepared: &Prepared) -> Result<Vec<Row>
         "`domain`, 2 domains on {} hosts, set up",
         prepared.domains.len()
     );
-    rows.push(Row::ratio(&what, &domains, Some(("the floor", &floor))).at_most(1.5));
+    rows.push(Row::ratio(&what, &domains, Some(("the floor", &floor))).at_most(1.2));
     for command in ["diff", "apply"] {
         let mut command_line = prepared.estate.command(&[command, "--output", "json"]);
         let ran = process::watch(&mut command_line)?;
