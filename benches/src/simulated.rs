@@ -209,12 +209,10 @@ impl Host {
             let encoded = STANDARD.encode(text);
             let nonce = &self.nonce;
             pushln!(answer, "@{nonce} + {name}");
-            let parts = encoded.as_bytes().chunks(PART);
-            let length = encoded.len() + parts.len().saturating_sub(1);
-            for part in parts {
+            for part in encoded.as_bytes().chunks(PART) {
                 pushln!(answer, "@{nonce} = {}", String::from_utf8_lossy(part));
             }
-            pushln!(answer, "@{nonce} - {length}");
+            pushln!(answer, "@{nonce} - {}", encoded.len());
         }
         pushln!(answer, "@{} end 1", self.nonce);
         Ok(answer)
@@ -235,21 +233,25 @@ async fn ask(model: &Model, script: &str, nonce: &str) -> Result<Record> {
     let output = child.wait_with_output().await?;
     let prefix = format!("@{nonce} ");
     let mut frames = Vec::new();
-    let (mut name, mut bytes) = (String::new(), Vec::new());
+    let mut bytes = Vec::new();
     for line in String::from_utf8(output.stdout)?.lines() {
         let said = line.strip_prefix(&prefix).unwrap_or_default();
         match said.split_once(' ') {
-            Some(("+", begun)) => begun.clone_into(&mut name),
             Some(("=", part)) => bytes.extend(STANDARD.decode(part)?),
+            // All answers come in one stream.
             Some(("-", _)) => {
-                let bytes = std::mem::take(&mut bytes);
-                let text = String::from_utf8_lossy(&bytes);
-                let complete = text.strip_suffix(mark(nonce).as_str());
-                frames.push(Frame {
-                    name: std::mem::take(&mut name),
-                    text: complete.unwrap_or(&text).to_owned(),
-                    whole: complete.is_some(),
-                });
+                let stream = String::from_utf8_lossy(&bytes).into_owned();
+                bytes.clear();
+                let begin = format!("\n{nonce}+");
+                let answers = stream.split(&begin);
+                for (name, text) in answers.filter_map(|answer| answer.split_once('\n')) {
+                    let complete = text.strip_suffix(mark(nonce).as_str());
+                    frames.push(Frame {
+                        name: name.to_owned(),
+                        text: complete.unwrap_or(text).to_owned(),
+                        whole: complete.is_some(),
+                    });
+                }
             }
             Some(_) | None => {}
         }

@@ -421,8 +421,13 @@ impl Memory {
             })
             .collect();
         let names: BTreeSet<_> = traces.iter().map(Trace::name).collect();
-        let old = remembered.traces.iter();
-        traces.extend(old.filter(|trace| !names.contains(&trace.name())).cloned());
+        let old = remembered.traces.iter().cloned();
+        let (ours, others): (Vec<_>, Vec<_>) = old.partition(|old| names.contains(&old.name()));
+        // Which of two commands came last, such as `apply` and `domain`, is nothing to write down.
+        if ours == traces {
+            return remembered.clone();
+        }
+        traces.extend(others);
         Remembered {
             traces,
             others: remembered.others.clone(),

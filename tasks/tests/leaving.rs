@@ -112,6 +112,26 @@ fn a_role_that_leaves_stops_its_service_first_and_keeps_data_and_what_was_there_
 }
 
 #[test]
+fn what_is_remembered_is_the_same_whichever_command_came_last() {
+    let of_a_domain: Vec<_> = ["/srv/b", "/srv/a"]
+        .map(|path| Declared::new("web", file(path)))
+        .to_vec();
+    let both = [daemon(), of_a_domain.clone()].concat();
+    let host = remembered(&both);
+    let again = |brings: &[Declared]| {
+        let memory = Memory {
+            brings: Trace::of_roles(brings),
+            ..memory(&both, of_roles())
+        };
+        memory.before(&host, &Facts::default())
+    };
+    assert_eq!(again(&daemon()), host);
+    assert_eq!(again(&of_a_domain), host);
+    let other_way_round: Vec<_> = of_a_domain.into_iter().rev().collect();
+    assert_ne!(again(&other_way_round), host);
+}
+
+#[test]
 fn data_goes_when_that_is_asked_for_and_packages_are_purged_then() {
     let host = remembered(&daemon());
     let scope = Scope {

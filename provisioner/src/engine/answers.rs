@@ -6,7 +6,7 @@
 use tasks::probe::{self, Facts, QuerySet};
 use tasks::resource::Handler;
 
-use super::script::STATE;
+use super::script::{STATE, stream};
 use crate::ssh::{Frame, SshError};
 
 /// What a host answered.
@@ -24,7 +24,7 @@ pub struct Answers {
 #[must_use]
 pub fn script(queries: &QuerySet) -> String {
     let queries = asked(queries).script();
-    format!("[ -s {STATE}/pending ] && prov_answer pending <{STATE}/pending\n{queries}")
+    format!("[ ! -s {STATE}/pending ] || prov_frame pending <{STATE}/pending\n") + &stream(&queries)
 }
 
 /// Reads the answers to these queries.

@@ -60,7 +60,7 @@ impl AskSession {
         let connection = connect(target).await?;
         let shell = RootShell::open(&connection, target).await?;
         Ok(Self {
-            opening: signs_of_life(shell.nonce()) + &preamble(shell.nonce()),
+            opening: signs_of_life(shell.marks()) + &preamble(shell.marks()),
             silence: target.timeout.max(Duration::from_secs(5)),
             shell,
             _connection: connection,
@@ -117,7 +117,7 @@ fn script(argv: &[&str], stdin: &str, asker: Asker<'_>) -> String {
          {trusted}\n\
          {{ rm -f -- \"$out\" \"$err\" \"$trusted\"\n\
          printf %s {} | ( exec {command} >&8 2>&6 8>&- 6>&- 7<&- 4<&- ); code=$?\n\
-         prov_answer out <&7; prov_answer err <&4; printf %s \"$code\" | prov_answer code\n\
+         prov_frame out <&7; prov_frame err <&4; printf %s \"$code\" | prov_frame code\n\
          }} 8>>\"$out\" 7<\"$out\" 6>>\"$err\" 4<\"$err\" 5<\"$trusted\"\n\
          else rm -f -- \"$out\" \"$err\" \"$trusted\"; fi\n",
         quote(stdin)
@@ -151,15 +151,17 @@ fn trusting(authority: Option<&str>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::tests::marks;
     use crate::ssh::frames;
 
     fn run(argv: &[&str], stdin: &str) -> Said {
-        let script = preamble("n") + &script(argv, stdin, Asker::Root);
+        let marks = marks();
+        let script = preamble(&marks) + &script(argv, stdin, Asker::Root);
         let output = std::process::Command::new("sh")
             .args(["-c", &script])
             .output()
             .unwrap();
-        let frames = frames(&output.stdout, "n").unwrap();
+        let frames = frames(&output.stdout, &marks).unwrap();
         let bytes = |name: &str| {
             let frame = frames.iter().find(|frame| frame.name == name).unwrap();
             frame.bytes.clone()

@@ -8,6 +8,8 @@ use base64::engine::general_purpose::STANDARD;
 
 pub use tasks::quote::{sh as quote, sh_all as quote_all};
 
+use crate::ssh::Marks;
+
 /// Encodes bytes as a word that needs no quoting and is decoded by `base64 -d`.
 #[must_use]
 pub fn encode(bytes: &[u8]) -> String {
@@ -22,26 +24,44 @@ LC_*|LANG|LANGUAGE|ENV|BASH_ENV|CDPATH|TMPDIR|TAR_OPTIONS|POSIXLY_CORRECT|QUOTIN
 /// Gives what comes first in every session: a plain environment, and the functions with which a script answers. Their
 /// names begin with `prov_`, as a function takes the place of a program of its name.
 ///
-/// `prov_answer NAME` sends what it reads as one frame; `prov_complete` marks what was written before it as whole;
+/// `prov_frame NAME` sends what it reads as one frame, `prov_tell NAME` an empty one. In a [`stream`], `prov_answer NAME` begins an answer, and says on
+/// descriptor 3 at once that it does; `prov_complete` marks what was written of it as whole.
 /// `prov_run_step NAME` runs the function `prov_step` and answers with its output and exit code, which it leaves in `$result`.
 ///
 /// The output goes to a file that has no name any more, not through a pipe: a daemon that keeps it open is not waited
 /// for, and a flood ends where that file system is full instead of in the memory of the shell.
 #[must_use]
-pub fn preamble(nonce: &str) -> String {
+pub fn preamble(marks: &Marks) -> String {
     let environment = environment();
+    let Marks { line, answer } = marks;
     format!(
-        r#"{environment}prov_answer() {{ # name; in lines that are short enough to be written in one piece
-  encoded=$(base64 -w {LINE}); printf '\n@{nonce} + %s\n' "$1"
-  for part in $encoded; do printf '@{nonce} = %s\n' "$part"; done; printf '@{nonce} - %s\n' "${{#encoded}}"; }}
-prov_complete() {{ printf '\n{nonce}'; }}
+        r#"{environment}prov_mark={line}
+prov_frame() {{ # name; in lines that are short enough to be written in one piece
+  encoded=$(base64 -w {LINE}) length=0; printf '\n@{line} + %s\n' "$1"
+  for part in $encoded; do printf '@{line} = %s\n' "$part"; length=$((length + ${{#part}})); done; printf '@{line} - %s\n' "$length"; }}
+prov_tell() {{ printf '\n@{line} + %s\n@{line} - 0\n' "$1"; }}
+prov_answer() {{ printf '\n{answer}+%s\n' "$1"; printf '\n@{line} ? %s\n' "$1" >&3; }}
+prov_complete() {{ printf '\n{answer}'; }}
 prov_run_step() {{ # name
   output=$(mktemp -p /run prov.XXXXXXXXXX 2>/dev/null || mktemp -p /tmp prov.XXXXXXXXXX 2>&1) || {{
-    result=1; printf '%s\n%s' "$output" "$result" | prov_answer "$1"; return; }}
+    result=1; printf '%s\n%s' "$output" "$result" | prov_frame "$1"; return; }}
   {{ rm -f -- "$output"; ( prov_step ) >&8 2>&1 </dev/null 7<&- 8>&- 9>&-; result=$?
-    {{ tail -c 65536 <&7; printf '\n%s' "$result"; }} | prov_answer "$1"; }} 8>>"$output" 7<"$output"; }}
+    {{ tail -c 65536 <&7; printf '\n%s' "$result"; }} | prov_frame "$1"; }} 8>>"$output" 7<"$output"; }}
 making=
 {WALKING}"#
+    )
+}
+
+/// Sends the answers of a script as they come, of any size. Three processes do that, however many answers there are: of what a
+/// look costs a host, most is to start programs. awk writes each line in one piece.
+#[must_use]
+pub fn stream(script: &str) -> String {
+    format!(
+        r#"printf '\n@%s *\n' "$prov_mark"; exec 3>&1
+{{
+{script}}} | base64 -w {LINE} | prov_mark=$prov_mark awk '{{ printf "@%s = %s\n", ENVIRON["prov_mark"], $0; fflush(); length_of_all += length($0) }} END {{ printf "@%s - %d\n", ENVIRON["prov_mark"], length_of_all }}'
+exec 3>&-
+"#
     )
 }
 
@@ -51,7 +71,10 @@ making=
 pub fn environment() -> String {
     format!(
         r#"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
-for prov_variable in $(env | sed -n 's/^\([A-Za-z_][A-Za-z0-9_]*\)=.*/\1/p'); do case $prov_variable in ({FOREIGN}) unset "$prov_variable";; esac; done
+IFS='
+'; set -f; for prov_variable in $(export -p); do
+prov_variable=${{prov_variable#export }}; prov_variable=${{prov_variable%%=*}}
+case $prov_variable in (*[!A-Za-z0-9_]*) ;; ({FOREIGN}) unset "$prov_variable";; esac; done; unset IFS; set +f
 LC_ALL=C.UTF-8
 DEBIAN_FRONTEND=noninteractive; APT_LISTCHANGES_FRONTEND=none
 export LC_ALL PATH DEBIAN_FRONTEND APT_LISTCHANGES_FRONTEND
@@ -73,10 +96,10 @@ pub const TAIL: usize = 1024;
 /// Has the host say every few seconds that it is still there, as long as the shell is: a long step says nothing by itself.
 /// While a step runs, the end of what it has printed so far comes along: descriptor 7 is its output, see [`preamble`].
 #[must_use]
-pub fn signs_of_life(nonce: &str) -> String {
+pub fn signs_of_life(Marks { line, .. }: &Marks) -> String {
     format!(
         "( while sleep {SIGN} && kill -0 $$; do prov_said=; [ ! -e /proc/$$/fd/7 ] || prov_said=$(tail -c {TAIL} /proc/$$/fd/7 | base64 -w 0); \
-         printf '\\n@{nonce} alive %s\\n' \"$prov_said\" || exit; done ) 2>/dev/null </dev/null &\n"
+         printf '\\n@{line} alive %s\\n' \"$prov_said\" || exit; done ) 2>/dev/null </dev/null &\n"
     )
 }
 
@@ -119,6 +142,7 @@ pub fn framed_command(name: &str, command: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::tests::marks;
 
     #[test]
     fn a_word_survives_the_shell_whatever_is_in_it() {
@@ -149,7 +173,7 @@ mod tests {
     #[test]
     fn programs_of_the_host_get_none_of_what_roots_environment_would_have_them_do() {
         let output = std::process::Command::new("sh")
-            .args(["-c", &format!("{}\nenv", preamble("n"))])
+            .args(["-c", &format!("{}\nenv", preamble(&marks()))])
             .env("MYSQL_HOST", "other.example")
             .env("APT_CONFIG", "/root/apt.conf")
             .env("LC_MESSAGES", "de_DE.UTF-8")
@@ -171,7 +195,7 @@ mod tests {
 
     #[test]
     fn the_functions_are_understood_by_a_posix_shell() {
-        let script = format!("{}{}", preamble("n"), writing_preamble());
+        let script = format!("{}{}", preamble(&marks()), writing_preamble());
         let status = std::process::Command::new("sh")
             .args(["-n", "-c", &script])
             .status()

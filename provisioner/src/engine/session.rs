@@ -84,7 +84,7 @@ impl ReadSession {
     pub async fn open(target: &Target) -> Result<Self, SshError> {
         let connection = connect(target).await?;
         let shell = RootShell::open(&connection, target).await?;
-        let opening = signs_of_life(shell.nonce()) + &preamble(shell.nonce());
+        let opening = signs_of_life(shell.marks()) + &preamble(shell.marks());
         Ok(Self {
             shell,
             _connection: connection,
@@ -210,9 +210,9 @@ impl WriteSession {
         // Whoever may read the file may lock it, and so keep prov away: nobody but root may.
         let take = format!(
             "umask 077; exec 9<>{LOCK}; umask 022; chmod 0600 {LOCK}; refusal=$(flock -w {wait} 9 2>&1); case $? in\n\
-             0) if prov_guard_await {wait}; then printf '%s\\n' {} >{LOCK}; printf held | prov_answer lock; else exec 9>&-; printf %s {} | prov_answer holder; fi;;\n\
-             1) prov_answer holder <{LOCK};;\n*) printf %s \"$refusal\" | prov_answer unlockable;; esac\n\
-             [ ! -e {PUT_BACK} ] || {{ printf yes | prov_answer put_back; rm -f {PUT_BACK}; }}\n",
+             0) if prov_guard_await {wait}; then printf '%s\\n' {} >{LOCK}; prov_tell lock; else exec 9>&-; printf %s {} | prov_frame holder; fi;;\n\
+             1) prov_frame holder <{LOCK};;\n*) printf %s \"$refusal\" | prov_frame unlockable;; esac\n\
+             [ ! -e {PUT_BACK} ] || {{ prov_tell put_back; rm -f {PUT_BACK}; }}\n",
             quote(&lock.holder),
             quote(WAITS),
             wait = lock.wait,

@@ -90,7 +90,7 @@ pub(super) fn ahead(step: &Step) -> Option<Vec<u8>> {
 }
 
 /// Opens a file for it that has no name any more: whatever becomes of the session, nothing is left.
-pub(super) const BEGIN_AHEAD: &str = "exec 6>&-\nif spooled=$(mktemp -p /var/tmp prov.XXXXXXXXXX 2>&1); then exec 6<>\"$spooled\"; rm -f -- \"$spooled\"; printf '\\n0' | prov_answer ahead\nelse printf '%s\\n1' \"$spooled\" | prov_answer ahead; fi\n";
+pub(super) const BEGIN_AHEAD: &str = "exec 6>&-\nif spooled=$(mktemp -p /var/tmp prov.XXXXXXXXXX 2>&1); then exec 6<>\"$spooled\"; rm -f -- \"$spooled\"; printf '\\n0' | prov_frame ahead\nelse printf '%s\\n1' \"$spooled\" | prov_frame ahead; fi\n";
 
 /// Writes one part of it.
 #[must_use]

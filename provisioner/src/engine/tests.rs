@@ -20,19 +20,27 @@ use tasks::value::{AccountName, HostPath, Mode, PackageName, ServiceName};
 
 use super::answers::{self, Answers};
 use super::{last_line, script, steps};
-use crate::ssh::{Frame, SshError, frames};
+use crate::ssh::{Frame, Marks, SshError, frames};
 
 const NONCE: &str = "prov0";
+
+/// The marks of these tests' sessions.
+pub(super) fn marks() -> Marks {
+    Marks {
+        line: NONCE.to_owned(),
+        answer: "answer0".to_owned(),
+    }
+}
 
 /// Runs a script as a host would, and gives its frames.
 fn run(script: &str) -> Vec<Frame> {
     let script = format!(
         "{}{}{script}",
-        script::preamble(NONCE),
+        script::preamble(&marks()),
         script::writing_preamble()
     );
     let output = Command::new("sh").args(["-c", &script]).output().unwrap();
-    frames(&output.stdout, NONCE).unwrap()
+    frames(&output.stdout, &marks()).unwrap()
 }
 
 fn look(queries: impl IntoIterator<Item = Query>) -> Facts {
@@ -361,11 +369,11 @@ fn what_a_validation_refuses_is_put_back() {
     let functions = script::writing_preamble().replace(script::STATE, state.to_str().unwrap());
     let script = format!(
         "{}{functions}{}",
-        script::preamble(NONCE),
+        script::preamble(&marks()),
         script::framed_command("back", &commands)
     );
     let output = Command::new("sh").args(["-c", &script]).output().unwrap();
-    let frames = frames(&output.stdout, NONCE).unwrap();
+    let frames = frames(&output.stdout, &marks()).unwrap();
     let answer = String::from_utf8(frames[0].bytes.clone()).unwrap();
     assert!(answer.ends_with("\n0"), "{answer}");
     assert_eq!(std::fs::read_to_string(&changed).unwrap(), "before\n");
@@ -883,8 +891,8 @@ fn while_a_step_runs_the_end_of_its_output_comes_with_signs_of_life() {
     let step = "echo first; printf 'Unpacking nginx\\nhalf'; sleep 3; echo";
     let script = format!(
         "{}signs=$!\n{}{}kill $signs",
-        script::signs_of_life(NONCE),
-        script::preamble(NONCE),
+        script::signs_of_life(&marks()),
+        script::preamble(&marks()),
         script::framed_command("step:0", step)
     );
     let output = Command::new("sh").args(["-c", &script]).output().unwrap();
@@ -902,7 +910,7 @@ fn while_a_step_runs_the_end_of_its_output_comes_with_signs_of_life() {
         assert_eq!(line.as_deref(), Some("Unpacking nginx"));
     }
     // Who reads meanwhile takes nothing of it away.
-    let frames = frames(&output.stdout, NONCE).unwrap();
+    let frames = frames(&output.stdout, &marks()).unwrap();
     assert_eq!(frames[0].bytes, b"first\nUnpacking nginx\nhalf\n\n0");
 }
 
@@ -941,7 +949,7 @@ proptest! {
     fn noise_around_frames_is_passed_over(noise in proptest::collection::vec("[^@]{0,20}|@other x 0 |@prov0x y|@", 0..8)) {
         let noise = noise.join("\n");
         let output = format!("{noise}@prov0 + a\n{noise}@prov0 = aGk=\n{noise}@prov0 - 4\n{noise}");
-        let found = frames(output.as_bytes(), NONCE).unwrap();
+        let found = frames(output.as_bytes(), &marks()).unwrap();
         prop_assert_eq!(found, vec![Frame { name: "a".into(), bytes: b"hi".to_vec(), whole: false }]);
     }
 }
@@ -956,8 +964,8 @@ fn sample_frames() -> &'static [Frame] {
             "calendars",
             "mariadb",
             "postgresql",
-            "paths:body:2:0",
-            "paths:body:3:0",
+            "paths:body:2",
+            "paths:body:3",
             "paths:target:3",
             "pending",
         ] {

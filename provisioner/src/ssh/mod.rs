@@ -30,9 +30,9 @@ pub use host_key::HostKeys;
 pub use known_hosts::KeyName;
 pub use obstacle::Obstacle;
 pub use pipe::{Piped, piped};
-pub use received::Frame;
 #[cfg(test)]
 pub(crate) use received::frames;
+pub use received::{Frame, Marks};
 pub use root::AtTerminal;
 pub use route::{Wanted, route};
 pub use shell::{Allowance, Ended, Heard, RootShell};

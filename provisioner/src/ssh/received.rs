@@ -3,11 +3,13 @@
 //! A line of ours is `@NONCE WORD …`. Text that a login script prints beside it does not matter: lines of ours are
 //! short enough to be written in one piece, so that other text can only stand before them or between them. An answer
 //! comes in parts: `+ NAME` begins it, each `= BASE64` is a part, and `- LENGTH` ends it and gives the length of all
-//! parts and of the line ends between them. A sign of life may bring the end of what the running step has printed. What is kept of a host is bounded, whatever it sends.
+//! parts. `*` begins a stream of answers, which comes in parts, too; in it, `MARK+NAME` on a line of its own begins each
+//! answer. `? NAME` says beside it which one the host is at. A sign of life may bring the end of what the running step has printed. What is kept of a host is bounded, whatever it sends.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+use memchr::{memchr, memmem};
 use russh::{ChannelMsg, ChannelReadHalf};
 use tokio::time::{Instant, timeout_at};
 
@@ -19,6 +21,16 @@ const MOST_NOISE: usize = 4096;
 /// Bytes that are kept of a line that does not end. Lines of ours are at most half as long.
 const MOST_LINE: usize = 8192;
 
+/// The words by which what prov's scripts print is told from everything else. No two sessions have the same.
+#[derive(Debug, Clone)]
+pub struct Marks {
+    /// Begins each line of ours. It is in the command that becomes root, so every account of the host may see it.
+    pub line: String,
+    /// Divides the answers of a stream, and ends those that are whole. Nobody but root may know it: a file that
+    /// somebody else writes could otherwise pass for other answers. Scripts alone have it, which come by standard input.
+    pub answer: String,
+}
+
 /// One answer of a script.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Frame {
@@ -28,6 +40,17 @@ pub struct Frame {
     pub bytes: Vec<u8>,
     /// Whether it ended with the mark of a complete answer.
     pub whole: bool,
+}
+
+impl Frame {
+    fn of(name: String, mut bytes: Vec<u8>, marks: &Marks) -> Self {
+        let mark = format!("\n{}", marks.answer);
+        let whole = bytes.ends_with(mark.as_bytes());
+        if whole {
+            bytes.truncate(bytes.len() - mark.len());
+        }
+        Self { name, bytes, whole }
+    }
 }
 
 /// What a line of ours says.
@@ -45,34 +68,79 @@ pub(super) enum Line {
 
 /// Takes what a host sends.
 pub(super) struct Received {
-    nonce: String,
+    marks: Marks,
     /// What begins a line of ours.
     mark: Vec<u8>,
     line: Vec<u8>,
     noise: String,
     noise_bytes: usize,
     open: Option<Open>,
+    /// What the host has said that it is about to answer.
+    at: Option<String>,
     frames: Vec<Frame>,
     frame_bytes: usize,
 }
 
 /// An answer that has begun.
 struct Open {
-    name: String,
+    /// Nothing before the first answer of a stream.
+    name: Option<String>,
+    is_stream: bool,
     bytes: Vec<u8>,
-    parts: usize,
+    /// How many of the bytes were searched for another answer's beginning.
+    searched: usize,
     length: usize,
 }
 
-impl Received {
-    pub(super) fn new(nonce: &str) -> Self {
+impl Open {
+    fn new(name: Option<String>) -> Self {
         Self {
-            nonce: nonce.to_owned(),
-            mark: format!("@{nonce} ").into_bytes(),
+            is_stream: name.is_none(),
+            name,
+            bytes: Vec::new(),
+            searched: 0,
+            length: 0,
+        }
+    }
+
+    /// Where another answer begins in a stream, gives the one before it.
+    fn ended(&mut self, marks: &Marks) -> Result<Option<Frame>, SshError> {
+        let begin = format!("\n{}+", marks.answer);
+        let found = memmem::find(&self.bytes[self.searched..], begin.as_bytes());
+        let Some(at) = found.map(|at| self.searched + at) else {
+            self.searched = (self.bytes.len() + 1).saturating_sub(begin.len());
+            return Ok(None);
+        };
+        self.searched = at;
+        let named = at + begin.len();
+        let Some(length) = memchr(b'\n', &self.bytes[named..]) else {
+            return Ok(None);
+        };
+        let name = String::from_utf8(self.bytes[named..named + length].to_vec());
+        let rest = self.bytes.split_off(named + length + 1);
+        self.bytes.truncate(at);
+        self.searched = 0;
+        let before = std::mem::replace(&mut self.bytes, rest);
+        let name = self.name.replace(name.map_err(|_| broken())?);
+        match name {
+            Some(name) => Ok(Some(Frame::of(name, before, marks))),
+            // Whatever came before the first answer belongs to none.
+            None if before.is_empty() => self.ended(marks),
+            None => Err(broken()),
+        }
+    }
+}
+
+impl Received {
+    pub(super) fn new(marks: Marks) -> Self {
+        Self {
+            mark: format!("@{} ", marks.line).into_bytes(),
+            marks,
             line: Vec::new(),
             noise: String::new(),
             noise_bytes: 0,
             open: None,
+            at: None,
             frames: Vec::new(),
             frame_bytes: 0,
         }
@@ -133,16 +201,22 @@ impl Received {
         self.noise_bytes = 0;
     }
 
-    /// Gives the name of the answer that came last, while the script runs.
-    pub(super) fn last_name(&self) -> Option<&str> {
-        self.frames.last().map(|frame| frame.name.as_str())
+    /// Says how far the script has come, as far as it tells.
+    pub(super) fn progress(&self) -> Option<String> {
+        let last = || {
+            Some(format!(
+                "the last it answered was {:?}",
+                self.frames.last()?.name
+            ))
+        };
+        let at = self.at.as_ref();
+        at.map(|name| format!("it was at {name:?}")).or_else(last)
     }
 
     /// Takes the answers that have come.
     pub(super) fn frames(&mut self) -> Result<Vec<Frame>, SshError> {
-        if let Some(open) = self.open.take() {
-            return Err(cut_short(&open.name));
-        }
+        self.close_before_next()?;
+        self.at = None;
         self.frame_bytes = 0;
         Ok(std::mem::take(&mut self.frames))
     }
@@ -168,16 +242,18 @@ impl Received {
         let (word, rest) = said.split_once(' ').unwrap_or((said, ""));
         let line = match word {
             "+" => {
-                if let Some(open) = self.open.take() {
-                    return Err(cut_short(&open.name));
-                }
+                self.close_before_next()?;
                 self.frame_bytes += rest.len();
-                self.open = Some(Open {
-                    name: rest.to_owned(),
-                    bytes: Vec::new(),
-                    parts: 0,
-                    length: 0,
-                });
+                self.open = Some(Open::new(Some(rest.to_owned())));
+                Line::Part
+            }
+            "*" => {
+                self.close_before_next()?;
+                self.open = Some(Open::new(None));
+                Line::Part
+            }
+            "?" => {
+                self.at = Some(rest.to_owned());
                 Line::Part
             }
             "=" => {
@@ -185,15 +261,25 @@ impl Received {
                 let before = open.bytes.len();
                 let decoded = STANDARD.decode_vec(rest, &mut open.bytes);
                 decoded.map_err(|_| broken())?;
-                open.parts += 1;
                 open.length += rest.len();
                 self.frame_bytes += open.bytes.len() - before;
+                while open.is_stream
+                    && let Some(frame) = open.ended(&self.marks)?
+                {
+                    self.frames.push(frame);
+                }
                 Line::Part
             }
             "-" => {
                 let open = self.open.take().ok_or_else(broken)?;
-                let frame = self.closed(open, rest)?;
-                self.frames.push(frame);
+                if rest.parse() != Ok(open.length) {
+                    return Err(cut_short(open.name.as_deref()));
+                }
+                match open.name {
+                    Some(name) => self.frames.push(Frame::of(name, open.bytes, &self.marks)),
+                    None if open.bytes.is_empty() => {}
+                    None => return Err(broken()),
+                }
                 Line::Part
             }
             "alive" => Line::Alive(STANDARD.decode(rest).map_err(|_| broken())?),
@@ -207,22 +293,10 @@ impl Received {
         Ok(Some(line))
     }
 
-    fn closed(&self, open: Open, length: &str) -> Result<Frame, SshError> {
-        let Open {
-            name,
-            mut bytes,
-            parts,
-            length: found,
-        } = open;
-        if length.parse() != Ok(found + parts.saturating_sub(1)) {
-            return Err(cut_short(&name));
-        }
-        let mark = format!("\n{}", self.nonce);
-        let whole = bytes.ends_with(mark.as_bytes());
-        if whole {
-            bytes.truncate(bytes.len() - mark.len());
-        }
-        Ok(Frame { name, bytes, whole })
+    /// Refuses to begin something before what has begun was ended.
+    fn close_before_next(&mut self) -> Result<(), SshError> {
+        let open = self.open.take();
+        open.map_or(Ok(()), |open| Err(cut_short(open.name.as_deref())))
     }
 }
 
@@ -244,14 +318,17 @@ fn broken() -> SshError {
     SshError::Answer("a part of it is broken".to_owned())
 }
 
-fn cut_short(name: &str) -> SshError {
-    SshError::Answer(format!("the part {name:?} is cut short"))
+fn cut_short(name: Option<&str>) -> SshError {
+    SshError::Answer(format!(
+        "the part {:?} is cut short",
+        name.unwrap_or_default()
+    ))
 }
 
 /// Reads the answers among output, for tests of scripts.
 #[cfg(test)]
-pub(crate) fn frames(output: &[u8], nonce: &str) -> Result<Vec<Frame>, SshError> {
-    let mut received = Received::new(nonce);
+pub(crate) fn frames(output: &[u8], marks: &Marks) -> Result<Vec<Frame>, SshError> {
+    let mut received = Received::new(marks.clone());
     received.take(output)?;
     received.frames()
 }
@@ -260,20 +337,31 @@ pub(crate) fn frames(output: &[u8], nonce: &str) -> Result<Vec<Frame>, SshError>
 mod tests {
     use super::*;
 
+    fn marks() -> Marks {
+        Marks {
+            line: "n".to_owned(),
+            answer: "m".to_owned(),
+        }
+    }
+
+    fn found(output: &str) -> Result<Vec<Frame>, SshError> {
+        frames(output.as_bytes(), &marks())
+    }
+
     fn one(output: &str) -> Result<Frame, SshError> {
-        let mut frames = frames(output.as_bytes(), "n")?;
+        let mut frames = found(output)?;
         assert_eq!(frames.len(), 1, "{frames:?}");
         Ok(frames.remove(0))
     }
 
     #[test]
     fn an_answer_comes_in_parts() {
-        let frame = one("@n + stat\n@n = aGkh\n@n = aGk=\n@n - 9\n").unwrap();
+        let frame = one("@n + stat\n@n = aGkh\n@n = aGk=\n@n - 8\n").unwrap();
         assert_eq!(
             (frame.bytes.as_slice(), frame.whole),
             (&b"hi!hi"[..], false)
         );
-        let frame = one("@n + stat\n@n = aGkKbg==\n@n - 8\n").unwrap();
+        let frame = one("@n + stat\n@n = aGkKbQ==\n@n - 8\n").unwrap();
         assert_eq!((frame.bytes.as_slice(), frame.whole), (&b"hi"[..], true));
         let frame = one("@n + nothing\n@n - 0\n").unwrap();
         assert!(frame.bytes.is_empty());
@@ -291,11 +379,74 @@ mod tests {
             "@n - 0\n",
             "@n what\n",
         ] {
-            assert!(
-                frames(broken.as_bytes(), "n").is_err(),
-                "{broken:?} was accepted"
-            );
+            assert!(found(broken).is_err(), "{broken:?} was accepted");
         }
+    }
+
+    /// Encodes a stream as a host does, in lines of so many bytes.
+    fn stream(text: &str, size: usize) -> String {
+        let encoded: Vec<_> = text
+            .as_bytes()
+            .chunks(size)
+            .map(|it| STANDARD.encode(it))
+            .collect();
+        let length: usize = encoded.iter().map(String::len).sum();
+        let lines: Vec<_> = encoded
+            .iter()
+            .map(|part| format!("@n = {part}\n"))
+            .collect();
+        format!("@n *\n{}@n - {length}\n", lines.concat())
+    }
+
+    #[test]
+    fn a_stream_has_many_answers_however_it_is_cut_into_lines() {
+        let text = "\nm+a\none\nm\nm+b:1\n\nm+c\n\nm\nnlast\nm";
+        let frame = |name: &str, text: &str, whole| Frame {
+            name: name.to_owned(),
+            bytes: text.as_bytes().to_vec(),
+            whole,
+        };
+        let expected = [
+            frame("a", "one", true),
+            frame("b:1", "", false),
+            frame("c", "\nm\nnlast", true),
+        ];
+        for size in 1..=text.len() {
+            let found = found(&stream(text, size)).unwrap();
+            assert_eq!(found, expected, "{size}");
+        }
+        assert!(found(&stream("", 9)).unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_stream_that_begins_with_something_else_or_is_cut_short_is_refused() {
+        let whole = stream("\nm+a\none\nm", 5);
+        assert!(found(&whole).is_ok());
+        for broken in [
+            stream("x\nm+a\none\nm", 5),
+            stream("x", 5),
+            stream("\nm+a", 5),
+            whole.replace("@n - ", "@n - 1"),
+            whole[..whole.len() - 6].to_owned(),
+            format!("@n *\n{whole}"),
+            stream("\nm+a\none\nm", 3).replacen("@n = ", "@n + b\n@n = ", 1),
+        ] {
+            assert!(found(&broken).is_err(), "{broken}");
+        }
+    }
+
+    #[test]
+    fn what_a_host_is_at_is_known_until_it_has_answered() {
+        let mut received = Received::new(marks());
+        received.take(b"@n + a\n@n - 0\n").unwrap();
+        assert_eq!(
+            received.progress().unwrap(),
+            "the last it answered was \"a\""
+        );
+        received.take(b"@n ? b\n").unwrap();
+        assert_eq!(received.progress().unwrap(), "it was at \"b\"");
+        received.frames().unwrap();
+        assert_eq!(received.progress(), None);
     }
 
     #[test]
@@ -311,7 +462,7 @@ mod tests {
     fn lines_are_found_however_they_are_cut_into_packets() {
         let text = b"hello @n shell 0\n@n alive\n@n end 7\nrest";
         for size in 1..text.len() {
-            let mut received = Received::new("n");
+            let mut received = Received::new(marks());
             let packets = text.chunks(size);
             let said: Vec<_> = packets
                 .flat_map(|part| received.take(part).unwrap())
@@ -326,7 +477,7 @@ mod tests {
 
     #[test]
     fn a_sign_of_life_may_bring_what_the_running_step_has_printed() {
-        let mut received = Received::new("n");
+        let mut received = Received::new(marks());
         let said = received.take(b"@n alive \n@n alive aGkK\n").unwrap();
         assert_eq!(
             said,
@@ -337,7 +488,7 @@ mod tests {
 
     #[test]
     fn what_is_kept_of_noise_is_bounded_and_its_amount_is_known() {
-        let mut received = Received::new("n");
+        let mut received = Received::new(marks());
         for _ in 0..100_000 {
             received.take(b"y\n").unwrap();
         }

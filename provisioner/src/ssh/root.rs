@@ -11,7 +11,7 @@ use tasks::Secret;
 use super::connect::Connection;
 use super::error::SshError;
 use super::obstacle::{Obstacle, obstacle};
-use super::received::{Line, Received, next};
+use super::received::{Line, Marks, Received, next};
 use super::{Sudo, Target};
 use crate::terminal::Terminal;
 
@@ -23,7 +23,7 @@ pub(super) struct Root {
     pub(super) reader: ChannelReadHalf,
     pub(super) writer: ChannelWriteHalf<russh::client::Msg>,
     pub(super) received: Received,
-    pub(super) nonce: String,
+    pub(super) marks: Marks,
 }
 
 /// Becomes root within the target's time-out.
@@ -32,7 +32,10 @@ pub(super) async fn become_root(
     target: &Target,
 ) -> Result<Root, SshError> {
     let deadline = Instant::now() + target.timeout;
-    let nonce = nonce()?;
+    let marks = Marks {
+        line: nonce()?,
+        answer: nonce()?,
+    };
     let channel = timeout_at(deadline, connection.handle.channel_open_session()).await;
     let channel = match channel {
         Ok(Ok(channel)) => channel,
@@ -42,11 +45,11 @@ pub(super) async fn become_root(
         Ok(Err(error)) => return Err(error.into()),
         Err(_) => return Err(no_session(target, None)),
     };
-    let prompt = format!("[{nonce}]");
+    let prompt = format!("[{}]", marks.line);
     let sending = async {
         // The login shell and what it starts speak English, too, where sshd takes that (AcceptEnv LC_*, as Debian has it).
         channel.set_env(false, "LC_ALL", "C").await?;
-        let command = command(&target.sudo, &nonce, &prompt);
+        let command = command(&target.sudo, &marks.line, &prompt);
         channel.exec(true, command).await
     };
     let sent = timeout_at(deadline, sending).await;
@@ -55,8 +58,8 @@ pub(super) async fn become_root(
     let mut root = Root {
         reader,
         writer,
-        received: Received::new(&nonce),
-        nonce,
+        received: Received::new(marks.clone()),
+        marks,
     };
     let uid = wait(&mut root, target, &prompt, deadline).await?;
     if uid != 0 {
@@ -306,7 +309,10 @@ mod tests {
         let output = std::process::Command::new("sh")
             .args(["-c", &command])
             .output();
-        let mut received = Received::new("n");
+        let mut received = Received::new(Marks {
+            line: "n".to_owned(),
+            answer: "m".to_owned(),
+        });
         let said = received.take(&output.unwrap().stdout).unwrap();
         assert!(matches!(said[..], [Line::Shell(_)]), "{said:?}");
     }

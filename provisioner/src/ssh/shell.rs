@@ -8,7 +8,7 @@ use tokio::time::{Instant, timeout_at};
 use super::Target;
 use super::connect::Connection;
 use super::error::SshError;
-use super::received::{Frame, Line, Received, next};
+use super::received::{Frame, Line, Marks, Received, next};
 use super::root::{Root, become_root, last_line};
 
 /// Bytes besides answers that a host may print while a script runs.
@@ -43,7 +43,7 @@ pub type Heard<'a> = &'a (dyn Fn(&[u8]) + Sync);
 pub struct RootShell {
     reader: ChannelReadHalf,
     writer: ChannelWriteHalf<russh::client::Msg>,
-    nonce: String,
+    marks: Marks,
     received: Received,
     sequence: u32,
     /// How many times a script was sent and its answer awaited.
@@ -57,22 +57,22 @@ impl RootShell {
             reader,
             writer,
             received,
-            nonce,
+            marks,
         } = become_root(connection, target).await?;
         Ok(Self {
             reader,
             writer,
-            nonce,
+            marks,
             received,
             sequence: 0,
             round_trips: 0,
         })
     }
 
-    /// Gives the word that begins every line of an answer; scripts print it.
+    /// Gives the words that scripts print to mark what is theirs.
     #[must_use]
-    pub fn nonce(&self) -> &str {
-        &self.nonce
+    pub const fn marks(&self) -> &Marks {
+        &self.marks
     }
 
     /// Tells how often a script was sent and its answer awaited.
@@ -99,7 +99,10 @@ impl RootShell {
     ) -> Result<Vec<Frame>, SshError> {
         self.sequence += 1;
         self.round_trips += 1;
-        let message = as_one_command(script, &format!("@{} end {}", self.nonce, self.sequence));
+        let message = as_one_command(
+            script,
+            &format!("@{} end {}", self.marks.line, self.sequence),
+        );
         // Its size only: the script holds secrets.
         tracing::debug!(
             doing = allowance.doing,
@@ -239,9 +242,9 @@ async fn until_end(
         // Bytes alone are no sign of progress: a host may drip them for ever.
         let Ok(message) = next(reader, limit.min(sign + silence)).await else {
             // What comes after it in the script is what takes so long.
-            let doing = received.last_name().map_or_else(
+            let doing = received.progress().map_or_else(
                 || doing.to_owned(),
-                |name| format!("{doing}; the last it answered was {name:?}"),
+                |progress| format!("{doing}; {progress}"),
             );
             return Err(if Instant::now() < limit {
                 let seconds = silence.as_secs();

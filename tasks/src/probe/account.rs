@@ -85,7 +85,7 @@ impl Kind for Accounts {
             parts.push(each("shadow", &passwords));
         }
         format!(
-            "{{ {} && prov_complete; }} | prov_answer users\n",
+            "prov_answer users; {} && prov_complete\n",
             parts.join(" &&\n")
         )
     }

@@ -83,11 +83,11 @@ impl Kind for Alternatives {
     fn script(names: &[AlternativeName]) -> String {
         let names = quote::sh_all(names.iter().map(AlternativeName::as_str));
         format!(
-            "{{ for name in {names}; do [ -e \"/var/lib/dpkg/alternatives/$name\" ] || continue\n\
+            "prov_answer alternatives; ( for name in {names}; do [ -e \"/var/lib/dpkg/alternatives/$name\" ] || continue\n\
              told=$(update-alternatives --query \"$name\") || exit; printf '%s\\n' \"$told\"\n\
              link=$(printf '%s\\n' \"$told\" | sed -n 's/^Link: //p')\n\
              if [ -L \"$link\" ]; then says=$(readlink -- \"$link\") || exit; printf 'Says: %s\\n' \"$says\"\n\
-             elif [ -e \"$link\" ]; then printf 'Other:\\n'; fi; done; prov_complete; }} | prov_answer alternatives\n"
+             elif [ -e \"$link\" ]; then printf 'Other:\\n'; fi; done; prov_complete )\n"
         )
     }
 

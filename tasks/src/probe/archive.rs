@@ -84,7 +84,7 @@ impl Kind for Folders {
                 quote::sh_all([question.path.as_str(), &question.record, &question.creates]);
             pushln!(
                 script,
-                "{{ ( prov_archive {words} ) && prov_complete; }} | prov_answer archive:{index}"
+                "prov_answer archive:{index}; ( prov_archive {words} ) && prov_complete"
             );
         }
         script

@@ -87,7 +87,7 @@ done; false; }}
 if command -v curl >/dev/null; then tries={TRIES}; while :; do
 calendars=$(printf %s {configuration} | curl -q -K - 2>/dev/null); exit=$?; tries=$((tries - 1))
 case $calendars in (*"onnect to "*) [ $tries -gt 0 ] && prov_calendar_service_runs && sleep 0.5 || break;; (*) break;; esac
-done; {{ printf '%s\n' "$calendars"; [ $exit -gt 127 ] || prov_complete; }} | prov_answer calendars; fi
+done; prov_answer calendars; printf '%s\n' "$calendars"; [ $exit -gt 127 ] || prov_complete; fi
 "#,
             configuration = quote::sh(&configurations.join("next\n"))
         )

@@ -29,15 +29,14 @@ impl Kind for Questions {
     }
 
     fn script(questions: &[String]) -> String {
-        let mut script = String::from("{ sed -n");
+        let mut script = String::from("prov_answer debconf; sed -n");
         for question in questions {
             let pattern = format!("/^Name: {}$/,/^$/p", quote::sed(question));
             push!(script, " -e {}", quote::sh(&pattern));
         }
         // One of the two files may be missing, of which sed says nothing but its exit code.
         script.push_str(
-            " /var/cache/debconf/config.dat /var/cache/debconf/passwords.dat 2>/dev/null; [ $? -gt 2 ] || prov_complete; } \
-             | prov_answer debconf\n",
+            " /var/cache/debconf/config.dat /var/cache/debconf/passwords.dat 2>/dev/null; [ $? -gt 2 ] || prov_complete\n",
         );
         script
     }

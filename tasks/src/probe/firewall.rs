@@ -69,9 +69,9 @@ impl Kind for Tables {
         let each: Vec<_> = tables.iter().map(each).collect();
         let each = each.concat();
         format!(
-            "{{ if ! command -v nft >/dev/null; then prov_complete\n\
+            "prov_answer nft_tables; ( if ! command -v nft >/dev/null; then prov_complete\n\
              elif all=$(nft list tables 2>&1); then printf 'allowed\\n'\n{each}prov_complete\n\
-             else case $all in (*'not permitted'*) printf 'refused\\n'; prov_complete;; (*) printf '%s\\n' \"$all\";; esac; fi; }} | prov_answer nft_tables\n"
+             else case $all in (*'not permitted'*) printf 'refused\\n'; prov_complete;; (*) printf '%s\\n' \"$all\";; esac; fi )\n"
         )
     }
 

@@ -140,7 +140,7 @@ impl Kind for Checkouts {
             ];
             pushln!(
                 script,
-                "{{ ( prov_git {} ) && prov_complete; }} | prov_answer git:{index}",
+                "prov_answer git:{index}; ( prov_git {} ) && prov_complete",
                 quote::sh_all(words)
             );
         }

@@ -40,7 +40,7 @@ impl Kind for Groups {
 
     fn script(names: &[AccountName]) -> String {
         format!(
-            "{{ while IFS= read -r line || [ -n \"$line\" ]; do case $line in ({}) printf '%s\\n' \"$line\";; esac; done </etc/group && prov_complete; }} | prov_answer groups\n",
+            "prov_answer groups; while IFS= read -r line || [ -n \"$line\" ]; do case $line in ({}) printf '%s\\n' \"$line\";; esac; done </etc/group && prov_complete\n",
             lines_of(names.iter())
         )
     }

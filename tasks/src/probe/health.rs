@@ -194,8 +194,8 @@ impl Kind for OfHost {
             pushln!(
                 script,
                 "read -r init </proc/1/comm\n\
-                 {{ prov_health_system; prov_health_updates; prov_health_certificates {certificates}; {}prov_complete; }} | prov_answer {ANSWER}\n\
-                 {{ prov_health_units {units}; prov_complete; }} | prov_answer {UNITS}",
+                 prov_answer {ANSWER}; prov_health_system; prov_health_updates; prov_health_certificates {certificates}; {}prov_complete\n\
+                 prov_answer {UNITS}; prov_health_units {units}; prov_complete",
                 backups.unwrap_or_default()
             );
         }

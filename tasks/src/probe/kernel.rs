@@ -55,9 +55,7 @@ impl Kind for OfHost {
     fn key((): &()) {}
 
     fn script(_: &[()]) -> String {
-        format!(
-            "{{ [ ! -e {CONTAINER_SIGN} ] || echo machine; prov_complete; }} | prov_answer kernel\n"
-        )
+        format!("prov_answer kernel; [ ! -e {CONTAINER_SIGN} ] || echo machine; prov_complete\n")
     }
 
     fn read(_: &[()], answers: &Answers) -> Result<Kernel, Broken> {

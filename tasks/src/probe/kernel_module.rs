@@ -46,12 +46,12 @@ impl Kind for Modules {
     fn script(names: &[ModuleName]) -> String {
         let names = quote::sh_all(names.iter().map(ModuleName::as_str));
         format!(
-            "{{ rights=$(sed -n 's/^CapEff:[[:space:]]*//p' /proc/self/status) || exit\n\
+            "prov_answer kernel_modules; ( rights=$(sed -n 's/^CapEff:[[:space:]]*//p' /proc/self/status) || exit\n\
              closed=$(cat /proc/sys/kernel/modules_disabled 2>/dev/null || echo 0)\n\
              [ \"$((0x$rights >> 16 & 1)) $closed\" != '1 0' ] || printf 'allowed\\n'\n\
              for name in {names}; do [ ! -d \"/sys/module/$(printf %s \"$name\" | tr - _)\" ] || printf 'loaded %s\\n' \"$name\"\n\
              ! found=$(modprobe --show-depends -- \"$name\" 2>/dev/null) || printf 'known %s\\n' \"$name\"\n\
-             case $found in (builtin*) printf 'loaded %s\\n' \"$name\";; esac; done; prov_complete; }} | prov_answer kernel_modules\n"
+             case $found in (builtin*) printf 'loaded %s\\n' \"$name\";; esac; done; prov_complete )\n"
         )
     }
 

@@ -38,9 +38,9 @@ impl Kind for Listings {
             let path = quote::sh(path.as_str());
             pushln!(
                 script,
-                "{{ ( [ -d {path} ] || exit 0; cd -P -- {path} || exit; set --
+                "prov_answer listing:{index}; ( [ -d {path} ] || exit 0; cd -P -- {path} || exit; set --
   while read -r _ _ _ _ at _; do case $at in (\"$PWD\"/*) set -- \"$@\" ! -path \".${{at#\"$PWD\"}}\" ! -path \".${{at#\"$PWD\"}}/*\";; esac; done </proc/self/mountinfo
-  find . -xdev -mindepth 1 \"$@\" -printf '%P\\0' | head -z -n {MOST} ) && prov_complete; }} | prov_answer listing:{index}"
+  find . -xdev -mindepth 1 \"$@\" -printf '%P\\0' | head -z -n {MOST} ) && prov_complete"
             );
         }
         script

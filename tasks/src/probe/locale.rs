@@ -43,8 +43,8 @@ impl Kind for Locales {
     fn script(names: &[LocaleName]) -> String {
         let names: Vec<_> = names.iter().map(|name| quote::sh(name.as_str())).collect();
         format!(
-            "{{ locale -a 2>/dev/null && {{ for file in /usr/share/i18n/SUPPORTED /usr/local/share/i18n/SUPPORTED; do [ ! -f \"$file\" ] || while read -r name charset; do \
-             case $name in ({}) printf '%s %s\\n' \"$name\" \"$charset\";; esac; done <\"$file\"; done; prov_complete; }}; }} | prov_answer locales\n",
+            "prov_answer locales; locale -a 2>/dev/null && {{ for file in /usr/share/i18n/SUPPORTED /usr/local/share/i18n/SUPPORTED; do [ ! -f \"$file\" ] || while read -r name charset; do \
+             case $name in ({}) printf '%s %s\\n' \"$name\" \"$charset\";; esac; done <\"$file\"; done; prov_complete; }}\n",
             names.join("|")
         )
     }

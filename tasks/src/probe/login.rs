@@ -32,10 +32,10 @@ impl Kind for OfSession {
 
     /// Who becomes root through sudo(8) is named by it.
     fn script(_: &[()]) -> String {
-        "{ login=${SUDO_USER:-root}; printf 'user %s\\n' \"$login\"\n\
+        "prov_answer login; login=${SUDO_USER:-root}; printf 'user %s\\n' \"$login\"\n\
          for group in $(id -Gn -- \"$login\" 2>/dev/null); do printf 'group %s\\n' \"$group\"; done\n\
          while IFS= read -r shell; do case $shell in (/*) printf 'shell %s\\n' \"$shell\";; esac; done 2>/dev/null </etc/shells\n\
-         prov_complete; } | prov_answer login\n"
+         prov_complete\n"
             .to_owned()
     }
 

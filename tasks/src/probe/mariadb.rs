@@ -262,7 +262,7 @@ impl Kind for Server {
         pushln!(sql, "SELECT '{DONE}';");
         // The client stops at the first statement that fails; the last row is its mark.
         format!(
-            "if command -v mariadb >/dev/null; then {{ printf %s {} | {} --skip-column-names --connect-timeout=5 2>&1; prov_complete; }} | prov_answer mariadb; fi\n",
+            "if command -v mariadb >/dev/null; then prov_answer mariadb; printf %s {} | {} --skip-column-names --connect-timeout=5 2>&1; prov_complete; fi\n",
             quote::sh(&sql),
             quote::sh_all(CLIENT)
         )

@@ -4,9 +4,10 @@
 //! what of it is secret, and what a change does to it. A kind is one row below; everything that must know all kinds is
 //! made from the rows. The engine sends scripts and carries [`Answers`] back, and knows no kind.
 //!
-//! A script relies on two functions of the transport: `prov_answer NAME` sends what it reads as the answer of that name,
-//! and `prov_complete` marks what was written before it as whole. An answer that ends without the mark is refused, so a program that
-//! stops half-way never looks like one that found nothing.
+//! A script relies on two functions of the transport: `prov_answer NAME` begins the answer of that name, which is all that is
+//! written until the next one begins, and `prov_complete` marks it as whole. An answer that ends without the mark, or goes on after
+//! it, is refused, so a program that stops half-way never looks like one that found nothing. What must not end the whole script
+//! runs in a subshell.
 
 mod account;
 mod alternative;

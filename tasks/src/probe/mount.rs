@@ -69,7 +69,7 @@ impl Kind for Mounts {
             "prov_mounted() {{ at=$(findmnt -n -r -v -o SOURCE,FSTYPE,OPTIONS --mountpoint \"$1\" | tail -n 1); have=${{at%% *}}\n\
              case $2 in (*UUID=*|*LABEL=*) want=$(findfs \"$2\" 2>/dev/null);; (*) want=$2;; esac\n\
              if [ -z \"$at\" ]; then printf 'none\\n'; elif [ \"$have\" = \"$want\" ] || [ \"$have\" -ef \"$want\" ] || [ \"$1\" -ef \"$want\" ]; then printf 'same %s\\n' \"$at\"; else printf 'other %s\\n' \"$at\"; fi; }}\n\
-             {{ command -v findmnt >/dev/null && {{ {}prov_complete; }}; }} | prov_answer mounts\n",
+             prov_answer mounts; ! command -v findmnt >/dev/null || {{ {}prov_complete; }}\n",
             each.concat()
         )
     }

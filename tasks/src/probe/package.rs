@@ -73,10 +73,10 @@ impl Kind for Packages {
         // dpkg-query ends with 1 where a package is not known, and with 2 where it could not do its work.
         format!(
             "packages=$(dpkg-query -W -f='${{Package}}\\t${{db:Status-Abbrev}}\\t${{Version}}\\t${{Architecture}}\\n' -- {names} 2>/dev/null); exit=$?\n\
-             tab=$(printf '\\t'); prov_is_installed() {{ case \"\n$packages\" in (*\"\n$1$tab\"?i*) ;; (*) false;; esac; }}\n\
-             {{ printf '%s\\n' \"$packages\"; [ ! -r /var/lib/apt/extended_states ] || awk -v names={} \
+             prov_is_installed() {{ case \"\n$packages\" in (*\"\n$1\t\"?i*) ;; (*) false;; esac; }}\n\
+             prov_answer packages; printf '%s\\n' \"$packages\"; [ ! -r /var/lib/apt/extended_states ] || awk -v names={} \
              '/^Package: /{{name = $2}} /^Architecture: /{{on = $2}} /^Auto-Installed: 1/ && index(names, \" \" name \" \"){{print \"@automatic\\t\" name \"\\t\" on}}' /var/lib/apt/extended_states\n\
-             [ $exit -gt 1 ] || prov_complete; }} | prov_answer packages\n",
+             [ $exit -gt 1 ] || prov_complete\n",
             quote::sh(&format!(" {names} "))
         )
     }

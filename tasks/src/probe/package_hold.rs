@@ -28,7 +28,7 @@ impl Kind for Holds {
     /// What dpkg-query said is in `$packages` by then: whether a package is installed must be asked for, too. The first letter
     /// of the status is what is wanted.
     fn script(_: &[PackageName]) -> String {
-        "{ printf '%s\\n' \"$packages\" | awk -F '\\t' 'substr($2, 1, 1) == \"h\"{print $1}'; prov_complete; } | prov_answer package_holds\n"
+        "prov_answer package_holds; printf '%s\\n' \"$packages\" | awk -F '\\t' 'substr($2, 1, 1) == \"h\"{print $1}'; prov_complete\n"
             .to_owned()
     }
 

@@ -5,6 +5,9 @@ use serde::{Deserialize, Serialize};
 use super::{Answers, Broken, Kind, Written};
 use crate::Secret;
 
+/// What changes when lists are fetched.
+const FETCHED: [&str; 2] = ["/var/lib/apt/lists", "/var/cache/apt/pkgcache.bin"];
+
 /// Apt's lists of packages.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -30,11 +33,15 @@ impl Kind for Lists {
 
     /// A source that was taken away leaves its folder newer than the lists.
     fn script(_: &[()]) -> String {
-        "{ set -- /var/lib/apt/lists/*Packages*; if [ -e \"$1\" ]; then date '+now %s'; stat -c 'fetched %Y' /var/lib/apt/lists /var/cache/apt/pkgcache.bin 2>/dev/null; fi\n\
-         set --; for file in /etc/apt/sources.list /etc/apt/sources.list.d/*.list /etc/apt/sources.list.d/*.sources; do [ ! -f \"$file\" ] || { printf 'source %s\\n' \"$file\"; set -- \"$@\" \"$file\"; }; done\n\
-         for file in /etc/apt/sources.list.d /etc/apt/keyrings /etc/apt/trusted.gpg.d /etc/apt/keyrings/* /etc/apt/trusted.gpg.d/*; do [ ! -e \"$file\" ] || set -- \"$@\" \"$file\"; done\n\
-         [ $# = 0 ] || stat -L -c 'changed %Y %n' -- \"$@\" 2>/dev/null; prov_complete; } | prov_answer package_lists\n"
-            .to_owned()
+        let fetched = FETCHED.join(" ");
+        format!(
+            r#"prov_answer package_lists; set -- /var/lib/apt/lists/*Packages*
+if [ -e "$1" ]; then printf 'now %s\n' "${{prov_now:=$(date +%s)}}"; set -- {fetched}; else set --; fi
+for file in /etc/apt/sources.list /etc/apt/sources.list.d/*.list /etc/apt/sources.list.d/*.sources; do [ ! -f "$file" ] || {{ printf 'source %s\n' "$file"; set -- "$@" "$file"; }}; done
+for file in /etc/apt/sources.list.d /etc/apt/keyrings /etc/apt/trusted.gpg.d /etc/apt/keyrings/* /etc/apt/trusted.gpg.d/*; do [ ! -e "$file" ] || set -- "$@" "$file"; done
+[ $# = 0 ] || stat -L -c 'changed %Y %n' -- "$@" 2>/dev/null; prov_complete
+"#
+        )
     }
 
     fn read(_: &[()], answers: &Answers) -> Result<Option<ListsFact>, Broken> {
@@ -46,13 +53,14 @@ impl Kind for Lists {
         };
         let number = |text: &str| text.parse::<u64>().ok();
         let now = values("now ").find_map(number);
-        let fetched = values("fetched ").filter_map(number).max();
-        let newest = values("changed ")
-            .filter_map(|line| {
-                let (time, path) = line.split_once(' ')?;
-                Some((number(time)?, path.to_owned()))
-            })
-            .max_by_key(|(time, _)| *time);
+        let changed = values("changed ").filter_map(|line| {
+            let (time, path) = line.split_once(' ')?;
+            Some((number(time)?, path.to_owned()))
+        });
+        let (lists, sources): (Vec<_>, Vec<_>) =
+            changed.partition(|(_, path)| FETCHED.contains(&path.as_str()));
+        let fetched = lists.into_iter().map(|(time, _)| time).max();
+        let newest = sources.into_iter().max_by_key(|(time, _)| *time);
         Ok(Some(ListsFact {
             age: now
                 .zip(fetched)
@@ -92,8 +100,7 @@ mod tests {
 
     #[test]
     fn a_source_that_is_newer_than_the_lists_is_named() {
-        let lists =
-            "now 1000\nfetched 900\nfetched 890\nsource /etc/apt/sources.list.d/a b.sources\n";
+        let lists = "now 1000\nchanged 900 /var/lib/apt/lists\nchanged 890 /var/cache/apt/pkgcache.bin\nsource /etc/apt/sources.list.d/a b.sources\n";
         let fact = read(&format!(
             "{lists}changed 901 /etc/apt/sources.list.d/a b.sources\n"
         ));

@@ -60,14 +60,14 @@ impl Kind for Names {
             quote::sh_all(names.map(|it| it.name.as_str()))
         };
         format!(
-            r#"{{ names=; for name in {wanted}; do prov_is_installed "$name" || names="$names $name"; done
+            r#"prov_answer package_names; names=; for name in {wanted}; do prov_is_installed "$name" || names="$names $name"; done
 prov_show() {{ apt-cache -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= showpkg -- $names 2>/dev/null; }}
 [ -z "$names" ] || {{ ( export TMPDIR=/dev/shm; prov_show ) || prov_show; }} |
 awk '/^Package: /{{print "name " $2; part = ""; next}} /^[A-Z][A-Za-z ]*: *$/{{part = $1 $2; next}} part == "Versions:" && /^[0-9]/{{print "real"}} part == "ReverseProvides:" && NF{{print "by " $1}}'
 names=; for name in {unwanted}; do prov_is_installed "$name" || names="$names $name"; done
 [ -z "$names" ] || dpkg-query -W -f='${{db:Status-Abbrev}}\t${{Package}}\t${{Provides}}\n' 2>/dev/null |
 awk -F '\t' -v names="$names" 'substr($1, 2, 1) == "i" && $3 != "" {{gsub(/ *\([^)]*\)/, "", $3); n = split($3, provided, /, */); m = split(names, wanted, " "); for (i = 1; i <= n; i++) for (j = 1; j <= m; j++) if (provided[i] == wanted[j]) print "name " wanted[j] "\nby " $2}}'
-prov_complete; }} | prov_answer package_names
+prov_complete
 "#,
             wanted = names(true),
             unwanted = names(false),

@@ -59,10 +59,10 @@ impl Kind for Versions {
             );
         }
         script
-            + r#"{ prov_show() { apt-cache -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= showpkg -- $names 2>/dev/null; }
+            + r#"prov_answer package_versions; prov_show() { apt-cache -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= showpkg -- $names 2>/dev/null; }
 [ -z "$names" ] || { ( export TMPDIR=/dev/shm; prov_show ) || prov_show; } |
 awk '/^Package: /{print "name " $2; part = ""; next} /^[A-Z][A-Za-z ]*: *$/{part = $1 $2; next} part == "Versions:" && /^[0-9]/{print "version " $1}'
-prov_complete; } | prov_answer package_versions
+prov_complete
 "#
     }
 
@@ -108,7 +108,7 @@ pub(super) fn is_installed(name: &PackageName, version: &PackageVersion) -> Stri
         None => format!("{version}\t"),
     };
     format!(
-        "case \"\n$packages\" in (*\"\n{name}$tab\"?i?\"$tab\"{}*) ;; (*) false;; esac",
+        "case \"\n$packages\" in (*\"\n{name}\t\"?i?\"\t\"{}*) ;; (*) false;; esac",
         quote::sh(&begin)
     )
 }

@@ -332,17 +332,17 @@ impl Kind for Paths {
         // nobody else puts a link, and never from what somebody has put in the place meanwhile.
         let mut script = format!(
             r#"prov_stat() {{ stat --printf '%f\0%U\0%u\0%G\0%g\0%s\0%h\0' -- "$1"; }}
-prov_bytes() {{ part=0
-  while {{ {{ {{ dd "if=./$name" iflag=nofollow,nonblock,fullblock bs={PART} skip=$part count=1 status=none 2>/dev/null && prov_complete || prov_unread "$1" >&3; }} | {{ prov_answer "paths:body:$1:$part"; [ ${{#encoded}} -ge {full} ]; }}; }} 3>&1; }} &&
-    {{ [ $part -gt 0 ] || [ "$(stat -c %s -- "./$name")" -le "$2" ]; }} && [ $part -lt {parts} ]; do part=$((part + 1)); done; }}
-prov_body() {{ ( prov_enter_folder "$2" >/dev/null && [ -f "./$name" ] && [ ! -L "./$name" ] && prov_bytes "$1" "$3" ) || prov_unread "$1"; }}
-prov_linked_body() {{ ( prov_enter_end "$2" >/dev/null && [ -f "./$name" ] && {{ {{ {{ printf '%s\0' "${{PWD%/}}/$name"; prov_stat "./$name" && prov_complete || prov_unread "$1" >&3; }} | prov_answer "paths:target:$1"; }} 3>&1; prov_bytes "$1" {MOST_BODY}; }} ) || prov_unread "$1"; }}
-prov_unread() {{ prov_complete | prov_answer "paths:unread:$1"; }}
+prov_bytes() {{ # index, most; of the file $name in this folder. How many whole parts were read, dd says itself.
+  prov_answer "paths:body:$1"
+  {{ first=$(dd "if=./$name" iflag=nofollow,nonblock,fullblock bs={PART} count=1 2>&1 >&4) && case $first in (1+0*) [ "$(stat -c %s -- "./$name")" -le "$2" ] &&
+    dd "if=./$name" iflag=nofollow,nonblock,fullblock bs={PART} skip=1 count={parts} status=none 2>/dev/null;; esac && prov_complete || prov_unread "$1"; }} 4>&1; }}
+prov_body() {{ {{ prov_enter_folder "$2" >/dev/null && [ -f "./$name" ] && [ ! -L "./$name" ] && prov_bytes "$1" "$3"; }} || prov_unread "$1"; cd /; }}
+prov_linked_body() {{ {{ prov_enter_end "$2" >/dev/null && [ -f "./$name" ] && prov_answer "paths:target:$1" && printf '%s\0' "${{PWD%/}}/$name" && prov_stat "./$name" && prov_complete && prov_bytes "$1" {MOST_BODY}; }} || prov_unread "$1"; cd /; }}
+prov_unread() {{ prov_answer "paths:unread:$1"; prov_complete; }}
 set -- {all}
-{{ stat --printf '%n\0%f\0%U\0%u\0%G\0%g\0%s\0%h\0' -- "$@" 2>/dev/null; [ $? -gt 1 ] || prov_complete; }} | prov_answer paths
-{{ for path do [ -L "$path" ] && {{ printf '%s\0' "$path"; readlink -z -- "$path"; }}; done; prov_complete; }} | prov_answer paths:links
+prov_answer paths; stat --printf '%n\0%f\0%U\0%u\0%G\0%g\0%s\0%h\0' -- "$@" 2>/dev/null; [ $? -gt 1 ] || prov_complete
+prov_answer paths:links; for path do [ -L "$path" ] && {{ printf '%s\0' "$path"; readlink -z -- "$path"; }}; done; prov_complete
 "#,
-            full = PART / 3 * 4,
             parts = MOST_BODY / PART
         );
         digests(&mut script, questions);
@@ -450,8 +450,10 @@ fn digests(script: &mut String, questions: &[PathQuestion]) {
         script,
         r#"set --; for path in {}; do [ -f "$path" ] && [ ! -L "$path" ] && set -- "$@" "$path"; done
 digests=; exit=0; [ $# -eq 0 ] || {{ digests=$(sha256sum -- "$@" 2>/dev/null); exit=$?; }}
-{{ printf '%s\n' "$digests"; [ $exit -gt 1 ] || prov_complete; }} | prov_answer paths:sha256
-printf '%s\n' "$digests" | while read -r digest path; do case $path in"#,
+prov_answer paths:sha256; printf '%s\n' "$digests"; [ $exit -gt 1 ] || prov_complete
+IFS='
+'; set -f; set -- $digests; unset IFS; set +f
+for line do digest=${{line%%  *}} path=${{line#*  }}; case $path in"#,
         quote::sh_all(paths)
     );
     for (index, question) in questions.iter().enumerate() {
@@ -511,15 +513,19 @@ fn file(
     digest: Option<&str>,
     answers: &Answers,
 ) -> Result<FileFact, Broken> {
-    // Somebody has put something else in its place meanwhile, or a link on the way to it.
+    // It is too large, or somebody has put something else in its place meanwhile, or a link on the way to it.
     let unread = is_unread(index, answers)?;
-    let name = format!("paths:body:{index}:0");
-    let answered = !unread && answers.optional(&name)?.is_some();
+    let name = format!("paths:body:{index}");
+    let body = if unread {
+        None
+    } else {
+        answers.optional(&name)?
+    };
+    let answered = body.is_some();
     let most = match read {
         Read::Body => MOST_BODY,
         Read::BodyUnless(_) | Read::Digest | Read::Attributes => MOST_SHOWN,
     };
-    let body = if unread { None } else { body(index, answers)? };
     let mut fact = match body {
         Some(bytes) if bytes.len() <= most => FileFact::of(stat.attributes.clone(), bytes),
         Some(_) | None => FileFact {
@@ -544,22 +550,6 @@ fn file(
         Read::Attributes | Read::Body => {}
     }
     Ok(fact)
-}
-
-/// Joins the parts in which the bytes of a file came: all are full but the last. Without a last one the file is larger than
-/// it may be, or was when it was read.
-fn body(index: usize, answers: &Answers) -> Result<Option<Vec<u8>>, Broken> {
-    let mut bytes = Vec::new();
-    for part in 0..=MOST_BODY / PART {
-        let Some(next) = answers.optional(&format!("paths:body:{index}:{part}"))? else {
-            break;
-        };
-        bytes.extend_from_slice(next);
-        if next.len() < PART {
-            return Ok(Some(bytes));
-        }
-    }
-    Ok(None)
 }
 
 fn is_unread(index: usize, answers: &Answers) -> Result<bool, Broken> {

@@ -49,8 +49,7 @@ impl Kind for Keys {
             // A file that holds no key is told by what is not printed.
             pushln!(
                 script,
-                "{{ [ ! -f {path} ] || openssl pkey -in {path} -passin pass: -pubout 2>/dev/null; [ $? -gt 1 ] || prov_complete; }} \
-                 | prov_answer public_key:{index}"
+                "prov_answer public_key:{index}; [ ! -f {path} ] || openssl pkey -in {path} -passin pass: -pubout 2>/dev/null; [ $? -gt 1 ] || prov_complete"
             );
         }
         script

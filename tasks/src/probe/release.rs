@@ -81,8 +81,8 @@ impl Kind for OfHost {
 
     fn script(_: &[()]) -> String {
         // The shell reads the file by itself: it is asked of every host, and a process costs more than all of this.
-        "{ while IFS='=' read -r name value; do case $name in (ID|VERSION_CODENAME) printf '%s=%s\\n' \"$name\" \"$value\";; esac; \
-         done </etc/os-release; read -r name </proc/sys/kernel/hostname && printf 'HOSTNAME=%s\\n' \"$name\"; prov_complete; } 2>/dev/null | prov_answer release\n"
+        "prov_answer release; { while IFS='=' read -r name value; do case $name in (ID|VERSION_CODENAME) printf '%s=%s\\n' \"$name\" \"$value\";; esac; \
+         done </etc/os-release; read -r name </proc/sys/kernel/hostname && printf 'HOSTNAME=%s\\n' \"$name\"; prov_complete; } 2>/dev/null\n"
             .to_owned()
     }
 

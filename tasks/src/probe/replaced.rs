@@ -48,7 +48,7 @@ prov_is_replaced() { # pid
   for part in "$(tr '\0' '\n' <"/proc/$1/cmdline" | head -n 1)" /lib/*/libc.so.6; do
     case $part in (/*) [ ! -e "$part" ] || [ "$(stat -Lc %Z "$part")" -le "$started" ] || return 0;; esac; done
   return 1; }
-{ for file in /run/service/*/supervise/pid; do
+prov_answer replaced; for file in /run/service/*/supervise/pid; do
   pid=$(cat "$file" 2>/dev/null); file=${file%/supervise/pid}
   [ -z "$pid" ] || ! prov_is_replaced "$pid" || echo "service ${file##*/}"
 done 2>/dev/null; for maps in $(grep -lsE '^[^ ]+ r.x. .* (/usr|/lib|/bin|/sbin|/opt)[^ ]*( [^ ]+)* \(deleted\)$' /proc/[0-9]*/maps); do
@@ -57,7 +57,7 @@ done 2>/dev/null; for maps in $(grep -lsE '^[^ ]+ r.x. .* (/usr|/lib|/bin|/sbin|
   name=$(prov_service_of "$pid"); if [ "$name" ]; then echo "service $name"; else read -r name <"/proc/$pid/comm" && echo "process $name"; fi
 done 2>/dev/null; for unit in $(cat /run/prov-upgrade.ran 2>/dev/null); do
   systemctl is-active --quiet "$unit" || echo "service ${unit%.service}"
-done; prov_complete; } | prov_answer replaced
+done; prov_complete
 "#
         .to_owned()
     }

@@ -184,8 +184,8 @@ for path in {paths}; do
     fi
   done
 done
-{{ stat --printf '%n\0%f\0%U\0%u\0%G\0%g\0' -- "$@" 2>/dev/null; [ $? -gt 1 ] || prov_complete; }} | prov_answer ways
-{{ for path do [ -L "$path" ] && {{ printf '%s\0' "$path"; readlink -nz -- "$path"; printf '\0'; }}; done; prov_complete; }} | prov_answer ways:links
+prov_answer ways; stat --printf '%n\0%f\0%U\0%u\0%G\0%g\0' -- "$@" 2>/dev/null; [ $? -gt 1 ] || prov_complete
+prov_answer ways:links; for path do [ -L "$path" ] && {{ printf '%s\0' "$path"; readlink -nz -- "$path"; printf '\0'; }}; done; prov_complete
 "#
         )
     }

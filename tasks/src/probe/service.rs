@@ -75,9 +75,9 @@ impl Kind for Services {
         let units = quote::sh_all(units.iter().map(String::as_str));
         format!(
             "read -r init </proc/1/comm\n\
-             {{ if [ \"$init\" = systemd ]; then echo systemd; systemctl show --property=Id,LoadState,LoadError,ActiveState,SubState,UnitFileState,Type,RemainAfterExit,WantedBy,RequiredBy,SourcePath,FragmentPath,NeedDaemonReload -- {units} 2>/dev/null && prov_complete\n\
+             prov_answer services; if [ \"$init\" = systemd ]; then echo systemd; systemctl show --property=Id,LoadState,LoadError,ActiveState,SubState,UnitFileState,Type,RemainAfterExit,WantedBy,RequiredBy,SourcePath,FragmentPath,NeedDaemonReload -- {units} 2>/dev/null && prov_complete\n\
              elif [ -d /run/service ]; then echo runit; sv status {services} 2>&1; [ $? -gt 99 ] || prov_complete\n\
-             else prov_complete; fi; }} | prov_answer services\n"
+             else prov_complete; fi\n"
         )
     }
 

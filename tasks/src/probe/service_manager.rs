@@ -59,7 +59,7 @@ impl Kind for OfHost {
     /// Later parts of the script find the name of the first process in `$init`.
     fn script(_: &[()]) -> String {
         "read -r init </proc/1/comm\n\
-         { printf '%s\\n' \"$init\"; [ ! -d /run/service ] || echo runit; prov_complete; } | prov_answer manager\n"
+         prov_answer manager; printf '%s\\n' \"$init\"; [ ! -d /run/service ] || echo runit; prov_complete\n"
             .to_owned()
     }
 

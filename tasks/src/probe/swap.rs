@@ -44,11 +44,11 @@ impl Kind for Swaps {
     fn script(paths: &[HostPath]) -> String {
         let paths = quote::sh_all(paths.iter().map(HostPath::as_str));
         format!(
-            "{{ swaps=$(swapon --show=NAME,PRIO --noheadings --raw) || exit\n\
+            "prov_answer swaps; ( swaps=$(swapon --show=NAME,PRIO --noheadings --raw) || exit\n\
              for path in {paths}; do holds=; if [ -f \"$path\" ] || [ -b \"$path\" ]; then\n\
              holds=$(blkid -p -s TYPE -o value -- \"$path\" 2>/dev/null); [ $? -le 2 ] || exit; fi\n\
              used=$(printf '%s\\n' \"$swaps\" | while read -r name priority; do [ -z \"$name\" ] || ! [ \"$name\" -ef \"$path\" ] || printf '%s' \"$priority\"; done)\n\
-             printf '%s/%s\\n' \"$used\" \"$holds\"; done; prov_complete; }} | prov_answer swaps\n"
+             printf '%s/%s\\n' \"$used\" \"$holds\"; done; prov_complete )\n"
         )
     }
 

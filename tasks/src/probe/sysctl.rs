@@ -51,9 +51,9 @@ impl Kind for Settings {
         let paths: Vec<_> = keys.iter().map(file).collect();
         let paths = quote::sh_all(paths.iter().map(String::as_str));
         format!(
-            "{{ for path in {paths}; do [ ! -w \"$path\" ] || printf 'settable %s\\n' \"$path\"; done\n\
+            "prov_answer sysctls; ( for path in {paths}; do [ ! -w \"$path\" ] || printf 'settable %s\\n' \"$path\"; done\n\
              stat -c 'mode %a %n' -- {paths} 2>/dev/null; [ $? -le 1 ] || exit\n\
-             grep -s -H '' -- {paths}; [ $? -gt 2 ] || prov_complete; }} | prov_answer sysctls\n"
+             grep -s -H '' -- {paths}; [ $? -gt 2 ] || prov_complete )\n"
         )
     }
 

@@ -62,42 +62,41 @@ prov_upgrade_in() {
     break
   done
   [ -z "$fresh" ] || [ -z "$(find /etc/apt/sources.list /etc/apt/sources.list.d -newer "$fresh" 2>/dev/null | head -n 1)" ] || fresh=
-  {
-    if [ "$changed" ] || [ -z "$fresh" ]; then
-      printf 'Dir::State::Lists "%s";\n' "$room/lists" >>"$room/apt.conf"
-      echo fetched
-      if ! said=$(prov_upgrade_fetch); then
-        # Somebody else's archive without the new release stays as it is.
-        back=
-        for there in $changed; do
-          for address in $(printf '%s\n' "$said" | sed -n "s/^E: The repository '\\([^ ']*\\) .* Release' .*/\\1/p; s,^E: Failed to fetch \\([^ ]*\\)/dists/.* \\(404\\|File not found\\).*,\\1,p"); do
-            if grep -qF -- "${address%/}" "$there"; then
-              echo "stays /etc/apt/${there#"$room/etc/"}"; back="$back $there"; cat "/etc/apt/${there#"$room/etc/"}" >"$there"; break
-            fi
-          done
+  prov_answer "upgrade:$number"
+  if [ "$changed" ] || [ -z "$fresh" ]; then
+    printf 'Dir::State::Lists "%s";\n' "$room/lists" >>"$room/apt.conf"
+    echo fetched
+    if ! said=$(prov_upgrade_fetch); then
+      # Somebody else's archive without the new release stays as it is.
+      back=
+      for there in $changed; do
+        for address in $(printf '%s\n' "$said" | sed -n "s/^E: The repository '\\([^ ']*\\) .* Release' .*/\\1/p; s,^E: Failed to fetch \\([^ ]*\\)/dists/.* \\(404\\|File not found\\).*,\\1,p"); do
+          if grep -qF -- "${address%/}" "$there"; then
+            echo "stays /etc/apt/${there#"$room/etc/"}"; back="$back $there"; cat "/etc/apt/${there#"$room/etc/"}" >"$there"; break
+          fi
         done
-        [ -z "$back" ] || said=$(prov_upgrade_fetch) || back=
-        [ "$back" ] || printf '%s\n' "$said" | sed -n 's/^[EW]: /problem /p' | head -n 4
-      fi
+      done
+      [ -z "$back" ] || said=$(prov_upgrade_fetch) || back=
+      [ "$back" ] || printf '%s\n' "$said" | sed -n 's/^[EW]: /problem /p' | head -n 4
     fi
-    case $to in (?*) how=full-upgrade;; (*) how='upgrade --with-new-pkgs';; esac
-    prov_upgrade_apt -s -y $how | sed -En '/^(Inst|Remv|Purg|E:) /p; /^The following packages have been kept back:/,/^[^ ]/s/^  /kept /p'
-    prov_upgrade_apt --assume-no --download-only $how | sed -En 's/^(Need to get|After this operation,) /space \1 /p'
-    df -Pk /var/cache/apt/archives | awk 'NR == 2 { print "free " $4 }'
-    dpkg --get-selections | awk '$2 == "hold" { print "held " $1 }'
-    dpkg --audit | grep -q . && echo interrupted
-    if prov_wants_reboot; then echo reboot; fi
-    [ -z "$to" ] || dpkg-query -W -f='${Conffiles}\n' | awk 'NF == 2 && $2 !~ /[^0-9a-f]/ { print $2 "  " $1 }' | md5sum -c --quiet 2>/dev/null | sed -n 's/: FAILED$//; s/^/edited /p'
-    at=0
-    for there in $changed; do
-      file=/etc/apt/${there#"$room/etc/"}
-      cmp -s "$file" "$there" || { stat -Lc "source $at %U %G %a" "$file"; sha256sum <"$file" | sed 's/ .*//; s/^/digest /'; printf 'path %s\n' "$file"; at=$((at + 1)); }
-    done
-    prov_complete
-  } | prov_answer "upgrade:$number"
+  fi
+  case $to in (?*) how=full-upgrade;; (*) how='upgrade --with-new-pkgs';; esac
+  prov_upgrade_apt -s -y $how | sed -En '/^(Inst|Remv|Purg|E:) /p; /^The following packages have been kept back:/,/^[^ ]/s/^  /kept /p'
+  prov_upgrade_apt --assume-no --download-only $how | sed -En 's/^(Need to get|After this operation,) /space \1 /p'
+  df -Pk /var/cache/apt/archives | awk 'NR == 2 { print "free " $4 }'
+  dpkg --get-selections | awk '$2 == "hold" { print "held " $1 }'
+  dpkg --audit | grep -q . && echo interrupted
+  if prov_wants_reboot; then echo reboot; fi
+  [ -z "$to" ] || dpkg-query -W -f='${Conffiles}\n' | awk 'NF == 2 && $2 !~ /[^0-9a-f]/ { print $2 "  " $1 }' | md5sum -c --quiet 2>/dev/null | sed -n 's/: FAILED$//; s/^/edited /p'
   at=0
   for there in $changed; do
     file=/etc/apt/${there#"$room/etc/"}
-    cmp -s "$file" "$there" || { { cat "$file"; prov_complete; } | prov_answer "upgrade:$number:old:$at"; { cat "$there"; prov_complete; } | prov_answer "upgrade:$number:new:$at"; at=$((at + 1)); }
+    cmp -s "$file" "$there" || { stat -Lc "source $at %U %G %a" "$file"; sha256sum <"$file" | sed 's/ .*//; s/^/digest /'; printf 'path %s\n' "$file"; at=$((at + 1)); }
+  done
+  prov_complete
+  at=0
+  for there in $changed; do
+    file=/etc/apt/${there#"$room/etc/"}
+    cmp -s "$file" "$there" || { prov_answer "upgrade:$number:old:$at"; cat "$file"; prov_complete; prov_answer "upgrade:$number:new:$at"; cat "$there"; prov_complete; at=$((at + 1)); }
   done
 }

@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use tasks::push;
 
-use super::{Frame, NONCE, every_kind_of_query, frames, read, run, sample_frames};
+use super::{Frame, NONCE, every_kind_of_query, frames, marks, read, run, sample_frames};
 use crate::engine::answers;
 use crate::engine::chance::{self, Chance};
 
@@ -80,9 +80,35 @@ const MARKS: &[&str] = &[
     "-",
     "+",
     "@other + a\n",
+    "@prov0 *\n",
+    "@prov0 ? a\n",
+    "\nanswer0",
+    "\nanswer0+",
+    "\nanswer0+a\n",
+    "answer0+paths",
 ];
 
-/// Writes answers as they come.
+/// Writes answers as they come in one stream, whose text has been mutated.
+fn one_stream(answered: &[Frame], chance: &mut Chance) -> String {
+    let mut text = String::new();
+    for frame in answered {
+        let bytes = String::from_utf8_lossy(&frame.bytes);
+        let whole = if frame.whole { "\nanswer0" } else { "" };
+        push!(text, "\nanswer0+{}\n{bytes}{whole}", frame.name);
+    }
+    let text = chance.mutated(&text, MARKS);
+    let parts = text.as_bytes().chunks(1 + chance.below(60));
+    let encoded: Vec<_> = parts.map(|part| STANDARD.encode(part)).collect();
+    let length: usize = encoded.iter().map(String::len).sum();
+    let mut stream = "@prov0 *\n".to_owned();
+    for part in encoded {
+        push!(stream, "@{NONCE} = {part}\n");
+    }
+    push!(stream, "@{NONCE} - {length}\n");
+    stream
+}
+
+/// Writes answers as they come by themselves.
 fn stream(answered: &[Frame]) -> String {
     let mut text = String::new();
     for frame in answered {
@@ -159,18 +185,30 @@ fn no_stream_of_answers_makes_prov_panic_or_hang() {
         .cloned()
         .collect();
     let stream = stream(&whole);
-    assert_eq!(frames(stream.as_bytes(), NONCE).unwrap().len(), whole.len());
+    assert_eq!(
+        frames(stream.as_bytes(), &marks()).unwrap().len(),
+        whole.len()
+    );
     let (mut told, mut refused) = (0_u64, 0_u64);
     for number in chance::runs(RUNS) {
-        let text = Chance::of(number).mutated(&stream, MARKS);
-        chance::make(number, &[&text], || match frames(text.as_bytes(), NONCE) {
-            Ok(found) => {
-                assert!(found.iter().map(|frame| frame.bytes.len()).sum::<usize>() <= text.len());
-                told += 1;
-                // Other answers are missing, so this is refused; it must not panic.
-                let _ = read(found);
+        let mut chance = Chance::of(number);
+        let text = if number % 2 == 0 {
+            chance.mutated(&stream, MARKS)
+        } else {
+            one_stream(&whole, &mut chance)
+        };
+        chance::make(number, &[&text], || {
+            match frames(text.as_bytes(), &marks()) {
+                Ok(found) => {
+                    assert!(
+                        found.iter().map(|frame| frame.bytes.len()).sum::<usize>() <= text.len()
+                    );
+                    told += 1;
+                    // Other answers are missing, so this is refused; it must not panic.
+                    let _ = read(found);
+                }
+                Err(_) => refused += 1,
             }
-            Err(_) => refused += 1,
         });
     }
     chance::told("streams of answers", chance::count(RUNS));
