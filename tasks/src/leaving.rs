@@ -220,8 +220,9 @@ pub struct Memory {
     pub relied: BTreeMap<&'static str, Reliance>,
 }
 
-/// What a host remembers.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// What a host remembers. Equal is what it would keep in the same words: what is read back knows less of its contents than what
+/// was written.
+#[derive(Debug, Clone, Default)]
 pub struct Remembered {
     traces: Vec<Trace>,
     /// Lines of a later form.
@@ -256,6 +257,14 @@ impl Remembered {
         lines.map(|line| line + "\n").collect()
     }
 }
+
+impl PartialEq for Remembered {
+    fn eq(&self, other: &Self) -> bool {
+        self.text() == other.text()
+    }
+}
+
+impl Eq for Remembered {}
 
 /// What is left over on a host.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -410,7 +419,7 @@ impl Memory {
             remembered.traces.iter().find(|one| one.name() == name)
         };
         let brings = self.brings.iter().filter(|trace| !trace.stays);
-        let mut traces: Vec<_> = brings
+        let traces: Vec<_> = brings
             .filter_map(|trace| match known(trace) {
                 Some(old) if matches!(old.gone, Resource::Service(_)) => Some(Trace {
                     gone: old.gone.clone(),
@@ -423,15 +432,19 @@ impl Memory {
         let names: BTreeSet<_> = traces.iter().map(Trace::name).collect();
         let old = remembered.traces.iter().cloned();
         let (ours, others): (Vec<_>, Vec<_>) = old.partition(|old| names.contains(&old.name()));
+        let with_others = |mut traces: Vec<Trace>| {
+            traces.extend(others.iter().cloned());
+            Remembered {
+                traces,
+                others: remembered.others.clone(),
+            }
+        };
+        let before = with_others(traces);
         // Which of two commands came last, such as `apply` and `domain`, is nothing to write down.
-        if ours == traces {
+        if with_others(ours) == before {
             return remembered.clone();
         }
-        traces.extend(others);
-        Remembered {
-            traces,
-            others: remembered.others.clone(),
-        }
+        before
     }
 
     /// Gives what the host is to remember once the run has done all that it is about.
