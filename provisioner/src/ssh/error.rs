@@ -163,7 +163,7 @@ pub enum SshError {
     Protocol(#[from] russh::Error),
 }
 
-fn said(answer: &str) -> String {
+pub(super) fn said(answer: &str) -> String {
     if answer.is_empty() {
         String::new()
     } else {

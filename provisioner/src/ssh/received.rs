@@ -13,7 +13,7 @@ use memchr::{memchr, memmem};
 use russh::{ChannelMsg, ChannelReadHalf};
 use tokio::time::{Instant, timeout_at};
 
-use super::error::SshError;
+use super::error::{SshError, said};
 
 /// Bytes of noise that are kept for error messages.
 const MOST_NOISE: usize = 4096;
@@ -215,7 +215,11 @@ impl Received {
 
     /// Takes the answers that have come.
     pub(super) fn frames(&mut self) -> Result<Vec<Frame>, SshError> {
-        self.close_before_next()?;
+        if let Some(cause) = self.unfinished() {
+            // What it said may be that a program is missing with which it answers.
+            let said = said(&last_line(&self.noise()));
+            return Err(SshError::Answer(cause + &said));
+        }
         self.at = None;
         self.frame_bytes = 0;
         Ok(std::mem::take(&mut self.frames))
@@ -242,13 +246,17 @@ impl Received {
         let (word, rest) = said.split_once(' ').unwrap_or((said, ""));
         let line = match word {
             "+" => {
-                self.close_before_next()?;
+                if let Some(cause) = self.unfinished() {
+                    return Err(SshError::Answer(cause));
+                }
                 self.frame_bytes += rest.len();
                 self.open = Some(Open::new(Some(rest.to_owned())));
                 Line::Part
             }
             "*" => {
-                self.close_before_next()?;
+                if let Some(cause) = self.unfinished() {
+                    return Err(SshError::Answer(cause));
+                }
                 self.open = Some(Open::new(None));
                 Line::Part
             }
@@ -273,7 +281,7 @@ impl Received {
             "-" => {
                 let open = self.open.take().ok_or_else(broken)?;
                 if rest.parse() != Ok(open.length) {
-                    return Err(cut_short(open.name.as_deref()));
+                    return Err(SshError::Answer(cut_short(open.name.as_deref())));
                 }
                 match open.name {
                     Some(name) => self.frames.push(Frame::of(name, open.bytes, &self.marks)),
@@ -293,10 +301,9 @@ impl Received {
         Ok(Some(line))
     }
 
-    /// Refuses to begin something before what has begun was ended.
-    fn close_before_next(&mut self) -> Result<(), SshError> {
-        let open = self.open.take();
-        open.map_or(Ok(()), |open| Err(cut_short(open.name.as_deref())))
+    /// Says what has begun and not ended.
+    fn unfinished(&mut self) -> Option<String> {
+        self.open.take().map(|open| cut_short(open.name.as_deref()))
     }
 }
 
@@ -314,15 +321,26 @@ pub(super) async fn next(
     timeout_at(deadline, reader.wait()).await.map_err(|_| Late)
 }
 
+/// Gives the last line that says something, without characters that could draw on the terminal.
+pub(super) fn last_line(text: &str) -> String {
+    let line = text.lines().rev().find(|line| !line.trim().is_empty());
+    line.unwrap_or_default()
+        .trim()
+        .chars()
+        .filter(|c| !c.is_control())
+        .take(300)
+        .collect()
+}
+
 fn broken() -> SshError {
     SshError::Answer("a part of it is broken".to_owned())
 }
 
-fn cut_short(name: Option<&str>) -> SshError {
-    SshError::Answer(format!(
-        "the part {:?} is cut short",
-        name.unwrap_or_default()
-    ))
+fn cut_short(name: Option<&str>) -> String {
+    name.map_or_else(
+        || "all of it is cut short".to_owned(),
+        |name| format!("the part {name:?} is cut short"),
+    )
 }
 
 /// Reads the answers among output, for tests of scripts.

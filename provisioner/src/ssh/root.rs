@@ -11,7 +11,7 @@ use tasks::Secret;
 use super::connect::Connection;
 use super::error::SshError;
 use super::obstacle::{Obstacle, obstacle};
-use super::received::{Line, Marks, Received, next};
+use super::received::{Line, Marks, Received, last_line, next};
 use super::{Sudo, Target};
 use crate::terminal::Terminal;
 
@@ -272,17 +272,6 @@ fn refusal(target: &Target, said: &str, exit: Option<u32>) -> SshError {
         obstacle,
         answer,
     }
-}
-
-/// Gives the last line that says something, without characters that could draw on the terminal.
-pub(super) fn last_line(text: &str) -> String {
-    let line = text.lines().rev().find(|line| !line.trim().is_empty());
-    line.unwrap_or_default()
-        .trim()
-        .chars()
-        .filter(|c| !c.is_control())
-        .take(300)
-        .collect()
 }
 
 /// Makes a word that cannot be guessed.

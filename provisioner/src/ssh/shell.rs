@@ -8,8 +8,8 @@ use tokio::time::{Instant, timeout_at};
 use super::Target;
 use super::connect::Connection;
 use super::error::SshError;
-use super::received::{Frame, Line, Marks, Received, next};
-use super::root::{Root, become_root, last_line};
+use super::received::{Frame, Line, Marks, Received, last_line, next};
+use super::root::{Root, become_root};
 
 /// Bytes besides answers that a host may print while a script runs.
 const MOST_NOISE: usize = 16 * 1024 * 1024;

@@ -127,8 +127,8 @@ impl Kind for Simulations {
                 script,
                 r#"ask=; for name in {names}; do {wanted} || ask=yes; done
 {others}may_remove={removes} remove=; for name in {replaces}; do if prov_is_installed "$name"; then may_remove=true ask=yes remove="$remove $name-"; fi; done
-[ -z "$ask" ] || {{ simulation=$(TMPDIR=/dev/shm apt-get -s -q -y -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= -o Dir::Log::Planner=/dev/null -o APT::Install-Recommends={recommends} -o APT::Get::Remove=$may_remove{flags} {verb} -- {words} $remove 2>&1 </dev/null); exit=$?
-prov_answer apt:{index}; printf '%s\n' "$simulation" | sed -n '/^\(Inst\|Remv\|Purg\|E:\) /p; /^The following packages have unmet dependencies:/,/^[^ ]/s/^ \+/Unmet /p'; [ $exit -gt 100 ] || prov_complete; }}"#,
+[ -z "$ask" ] || {{ prov_answer apt:{index}; simulation=$(TMPDIR=/dev/shm apt-get -s -q -y -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= -o Dir::Log::Planner=/dev/null -o APT::Install-Recommends={recommends} -o APT::Get::Remove=$may_remove{flags} {verb} -- {words} $remove 2>&1 </dev/null); exit=$?
+printf '%s\n' "$simulation" | sed -n '/^\(Inst\|Remv\|Purg\|E:\) /p; /^The following packages have unmet dependencies:/,/^[^ ]/s/^ \+/Unmet /p'; [ $exit -gt 100 ] || prov_complete; }}"#,
                 names = quote::sh_all(request.names.iter().map(PackageName::as_str)),
                 verb = request.verb.word(),
                 words = quote::sh_all(words.iter().map(String::as_str)),

@@ -84,10 +84,10 @@ impl Kind for Calendars {
             r#"prov_calendar_service_runs() {{ for service in {services}; do
 if [ -d /run/systemd/system ]; then systemctl -q is-active -- "$service"; else case $(sv status "$service" 2>/dev/null) in (run:*) ;; (*) false;; esac; fi && return
 done; false; }}
-if command -v curl >/dev/null; then tries={TRIES}; while :; do
+if command -v curl >/dev/null; then prov_answer calendars; tries={TRIES}; while :; do
 calendars=$(printf %s {configuration} | curl -q -K - 2>/dev/null); exit=$?; tries=$((tries - 1))
 case $calendars in (*"onnect to "*) [ $tries -gt 0 ] && prov_calendar_service_runs && sleep 0.5 || break;; (*) break;; esac
-done; prov_answer calendars; printf '%s\n' "$calendars"; [ $exit -gt 127 ] || prov_complete; fi
+done; printf '%s\n' "$calendars"; [ $exit -gt 127 ] || prov_complete; fi
 "#,
             configuration = quote::sh(&configurations.join("next\n"))
         )

@@ -87,7 +87,7 @@ impl Kind for Commands {
             // What the command starts does not inherit the host's lock.
             pushln!(
                 script,
-                "( {command} ) </dev/null >/dev/null 2>&1 3>&- 9>&-; guarded=$?; prov_answer guard:{index}; printf %s $guarded; prov_complete"
+                "prov_answer guard:{index}; ( {command} ) </dev/null >/dev/null 2>&1 3>&- 9>&-; printf %s $?; prov_complete"
             );
         }
         script

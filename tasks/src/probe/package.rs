@@ -72,9 +72,9 @@ impl Kind for Packages {
         let names = quote::sh_all(names.iter().map(PackageName::as_str));
         // dpkg-query ends with 1 where a package is not known, and with 2 where it could not do its work.
         format!(
-            "packages=$(dpkg-query -W -f='${{Package}}\\t${{db:Status-Abbrev}}\\t${{Version}}\\t${{Architecture}}\\n' -- {names} 2>/dev/null); exit=$?\n\
+            "prov_answer packages; packages=$(dpkg-query -W -f='${{Package}}\\t${{db:Status-Abbrev}}\\t${{Version}}\\t${{Architecture}}\\n' -- {names} 2>/dev/null); exit=$?\n\
              prov_is_installed() {{ case \"\n$packages\" in (*\"\n$1\t\"?i*) ;; (*) false;; esac; }}\n\
-             prov_answer packages; printf '%s\\n' \"$packages\"; [ ! -r /var/lib/apt/extended_states ] || awk -v names={} \
+             printf '%s\\n' \"$packages\"; [ ! -r /var/lib/apt/extended_states ] || awk -v names={} \
              '/^Package: /{{name = $2}} /^Architecture: /{{on = $2}} /^Auto-Installed: 1/ && index(names, \" \" name \" \"){{print \"@automatic\\t\" name \"\\t\" on}}' /var/lib/apt/extended_states\n\
              [ $exit -gt 1 ] || prov_complete\n",
             quote::sh(&format!(" {names} "))

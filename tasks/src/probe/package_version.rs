@@ -50,7 +50,7 @@ impl Kind for Versions {
     /// apt is asked only where another version is installed, or none, and told to keep no cache. It gives the newest version
     /// first.
     fn script(questions: &[VersionQuestion]) -> String {
-        let mut script = "names=\n".to_owned();
+        let mut script = "prov_answer package_versions; names=\n".to_owned();
         for VersionQuestion { name, version } in questions {
             pushln!(
                 script,
@@ -59,7 +59,7 @@ impl Kind for Versions {
             );
         }
         script
-            + r#"prov_answer package_versions; prov_show() { apt-cache -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= showpkg -- $names 2>/dev/null; }
+            + r#"prov_show() { apt-cache -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= showpkg -- $names 2>/dev/null; }
 [ -z "$names" ] || { ( export TMPDIR=/dev/shm; prov_show ) || prov_show; } |
 awk '/^Package: /{print "name " $2; part = ""; next} /^[A-Z][A-Za-z ]*: *$/{part = $1 $2; next} part == "Versions:" && /^[0-9]/{print "version " $1}'
 prov_complete

@@ -448,9 +448,9 @@ fn digests(script: &mut String, questions: &[PathQuestion]) {
     }
     pushln!(
         script,
-        r#"set --; for path in {}; do [ -f "$path" ] && [ ! -L "$path" ] && set -- "$@" "$path"; done
+        r#"prov_answer paths:sha256; set --; for path in {}; do [ -f "$path" ] && [ ! -L "$path" ] && set -- "$@" "$path"; done
 digests=; exit=0; [ $# -eq 0 ] || {{ digests=$(sha256sum -- "$@" 2>/dev/null); exit=$?; }}
-prov_answer paths:sha256; printf '%s\n' "$digests"; [ $exit -gt 1 ] || prov_complete
+printf '%s\n' "$digests"; [ $exit -gt 1 ] || prov_complete
 IFS='
 '; set -f; set -- $digests; unset IFS; set +f
 for line do digest=${{line%%  *}} path=${{line#*  }}; case $path in"#,

@@ -169,7 +169,7 @@ impl Kind for Routes {
         // A path without links has been told of by then: its parts are the folders above it. Only where there is a link is the
         // way walked, for the places behind it.
         format!(
-            r#"set -- {folders} {paths}
+            r#"prov_answer ways; set -- {folders} {paths}
 for path in {paths}; do
   rest=$path/ at= hops=0 linked=
   while [ -n "$rest" ]; do
@@ -184,7 +184,7 @@ for path in {paths}; do
     fi
   done
 done
-prov_answer ways; stat --printf '%n\0%f\0%U\0%u\0%G\0%g\0' -- "$@" 2>/dev/null; [ $? -gt 1 ] || prov_complete
+stat --printf '%n\0%f\0%U\0%u\0%G\0%g\0' -- "$@" 2>/dev/null; [ $? -gt 1 ] || prov_complete
 prov_answer ways:links; for path do [ -L "$path" ] && {{ printf '%s\0' "$path"; readlink -nz -- "$path"; printf '\0'; }}; done; prov_complete
 "#
         )
