@@ -329,7 +329,7 @@ impl SshError {
             }
             Self::Local { .. } => "see that there is space left where it is (`df -h`)".into(),
             Self::Answer(_) => {
-                "check what the login shell of the user prints, and that /bin/sh on the host is a POSIX shell".into()
+                "check what the login shell of the user prints, that /bin/sh on the host is a POSIX shell, and that the host has its essential programs (awk, base64, sed, stat)".into()
             }
         };
         Remedy::Words(words)
