@@ -92,7 +92,6 @@ pub async fn serve(model: Model, hosts: Vec<(String, String)>, port: u16) -> Res
                 let host = Host {
                     shared: shared.clone(),
                     address: address.clone(),
-                    nonce: String::new(),
                     received: String::new(),
                 };
                 let config = config.clone();
@@ -112,7 +111,6 @@ pub async fn serve(model: Model, hosts: Vec<(String, String)>, port: u16) -> Res
 struct Host {
     shared: Arc<Shared>,
     address: String,
-    nonce: String,
     received: String,
 }
 
@@ -145,7 +143,6 @@ impl server::Handler for Host {
             .split_once("\\n@")
             .ok_or("the command names no nonce")?;
         let nonce = nonce.split(' ').next().unwrap_or_default();
-        nonce.clone_into(&mut self.nonce);
         session.channel_success(channel)?;
         let shell = format!("\n@{nonce} shell 0\n");
         session.data(channel, shell.into_bytes())?;
@@ -154,8 +151,7 @@ impl server::Handler for Host {
 
     async fn data(&mut self, channel: ChannelId, data: &[u8], session: &mut Session) -> Result<()> {
         self.received.push_str(&String::from_utf8_lossy(data));
-        let end = format!("'@{} end 1'\n}}\n", self.nonce);
-        if !self.received.ends_with(&end) {
+        if !self.received.ends_with(" end 1'\n}\n") {
             return Ok(());
         }
         let script = std::mem::take(&mut self.received);
@@ -177,10 +173,12 @@ impl Host {
             record,
             names,
         } = &*self.shared;
-        let record = record
-            .get_or_try_init(|| ask(model, script, &self.nonce))
-            .await?;
-        ensure(record.script == general(script, &self.nonce), || {
+        // What begins a line of an answer is in scripts alone.
+        let mark = script.split_once("prov_mark=");
+        let mark = mark.and_then(|(_, rest)| rest.lines().next());
+        let nonce = mark.ok_or("a script names no mark")?;
+        let record = record.get_or_try_init(|| ask(model, script, nonce)).await?;
+        ensure(record.script == general(script, nonce), || {
             "a script asks something else than the first".to_owned()
         })?;
         let own = names.get(&self.address).ok_or("this host has no name")?;
@@ -204,17 +202,16 @@ impl Host {
                 text.clone()
             };
             if *whole {
-                text.push_str(&mark(&self.nonce));
+                text.push_str(&whole_mark(nonce));
             }
             let encoded = STANDARD.encode(text);
-            let nonce = &self.nonce;
             pushln!(answer, "@{nonce} + {name}");
             for part in encoded.as_bytes().chunks(PART) {
                 pushln!(answer, "@{nonce} = {}", String::from_utf8_lossy(part));
             }
             pushln!(answer, "@{nonce} - {}", encoded.len());
         }
-        pushln!(answer, "@{} end 1", self.nonce);
+        pushln!(answer, "@{nonce} end 1");
         Ok(answer)
     }
 }
@@ -241,11 +238,13 @@ async fn ask(model: &Model, script: &str, nonce: &str) -> Result<Record> {
             // All answers come in one stream.
             Some(("-", _)) => {
                 let stream = String::from_utf8_lossy(&bytes).into_owned();
+                let end = format!("\n{nonce}.");
+                let stream = stream.strip_suffix(&end).unwrap_or(&stream);
                 bytes.clear();
                 let begin = format!("\n{nonce}+");
                 let answers = stream.split(&begin);
                 for (name, text) in answers.filter_map(|answer| answer.split_once('\n')) {
-                    let complete = text.strip_suffix(mark(nonce).as_str());
+                    let complete = text.strip_suffix(whole_mark(nonce).as_str());
                     frames.push(Frame {
                         name: name.to_owned(),
                         text: complete.unwrap_or(text).to_owned(),
@@ -267,7 +266,7 @@ async fn ask(model: &Model, script: &str, nonce: &str) -> Result<Record> {
 }
 
 /// Gives what stands at the end of an answer that is complete.
-fn mark(nonce: &str) -> String {
+fn whole_mark(nonce: &str) -> String {
     format!("\n{nonce}")
 }
 

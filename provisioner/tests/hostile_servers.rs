@@ -138,8 +138,10 @@ fn name(does: Does) -> String {
 
 struct Server {
     does: Does,
-    nonce: String,
     input: Option<tokio::process::ChildStdin>,
+    /// What has come of a script, until it names what begins the lines of its answers.
+    script: String,
+    mark: tokio::sync::watch::Sender<String>,
 }
 
 impl server::Handler for Server {
@@ -200,14 +202,24 @@ impl server::Handler for Server {
             return session.channel_failure(channel);
         }
         session.channel_success(channel)?;
-        self.nonce = support::nonce(data);
-        let (does, nonce, handle) = (self.does, self.nonce.clone(), session.handle());
+        let (does, nonce, handle) = (self.does, support::nonce(data), session.handle());
         if does == Does::Work {
             self.input = Some(support::shell(nonce, handle, channel)?);
             return Ok(());
         }
+        let mut mark = self.mark.subscribe();
         tokio::spawn(async move {
             let shell = format!("\n@{nonce} shell 0\n");
+            let nonce = match does {
+                Does::ShellThenSigns
+                | Does::ShellThenAnswersWithoutEnd
+                | Does::ShellThenHalfAnAnswer => {
+                    let _ = handle.data(channel, shell.clone().into_bytes()).await;
+                    let mark = mark.wait_for(|mark| !mark.is_empty()).await;
+                    mark.map(|mark| mark.clone()).unwrap_or_default()
+                }
+                _ => nonce,
+            };
             let (first, again, pause): (String, Vec<u8>, u64) = match does {
                 Does::OtherNonce => (
                     "\n@provother shell 0\n".into(),
@@ -219,14 +231,16 @@ impl server::Handler for Server {
                 Does::EndlessShortLines => (String::new(), b"y\n".repeat(8192), 0),
                 Does::EndlessLine => (String::new(), vec![b'x'; 16384], 0),
                 Does::SomebodyElse => (format!("\n@{nonce} shell 1000\n"), Vec::new(), 1),
-                Does::ShellThenSigns => (shell, format!("\n@{nonce} alive\n").into_bytes(), 1),
+                Does::ShellThenSigns => {
+                    (String::new(), format!("\n@{nonce} alive\n").into_bytes(), 1)
+                }
                 Does::ShellThenFlood => (shell, b"y\n".repeat(8192), 0),
                 Does::ShellThenAnswersWithoutEnd => {
                     let part = format!("@{nonce} = {}\n", "QUJD".repeat(700));
-                    (format!("{shell}@{nonce} + paths\n"), part.into_bytes(), 0)
+                    (format!("@{nonce} + paths\n"), part.into_bytes(), 0)
                 }
                 Does::ShellThenHalfAnAnswer => (
-                    format!("{shell}@{nonce} + paths\n@{nonce} = QUJD\n@{nonce} - 8\n"),
+                    format!("@{nonce} + paths\n@{nonce} = QUJD\n@{nonce} - 8\n"),
                     Vec::new(),
                     1,
                 ),
@@ -265,6 +279,12 @@ impl server::Handler for Server {
     ) -> Result<(), Self::Error> {
         if let Some(input) = &mut self.input {
             input.write_all(data).await?;
+        } else if self.mark.borrow().is_empty() {
+            self.script.push_str(&String::from_utf8_lossy(data));
+            let mark = self.script.split_once("prov_mark=");
+            if let Some((mark, _)) = mark.and_then(|(_, rest)| rest.split_once('\n')) {
+                self.mark.send_replace(mark.to_owned());
+            }
         }
         Ok(())
     }
@@ -312,7 +332,8 @@ async fn serve(does: Does, mut stream: TcpStream, config: Arc<server::Config>) {
         _ => {
             let server = Server {
                 does,
-                nonce: String::new(),
+                script: String::new(),
+                mark: tokio::sync::watch::Sender::new(String::new()),
                 input: None,
             };
             if let Ok(session) = server::run_stream(config, stream, server).await {

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
+use tasks::quote::sh;
 
 use crate::must;
 
@@ -90,6 +91,37 @@ impl Prov {
     pub fn env(mut self, name: &str, value: &str) -> Self {
         self.command.env(name, value);
         self
+    }
+
+    /// Has it run at a terminal of so many columns (script(1)), where its output and its errors are one. Meanwhile the shell does
+    /// something beside it.
+    #[must_use]
+    pub fn at_terminal(self, columns: u16, meanwhile: &str) -> Self {
+        let program = std::iter::once(self.command.get_program());
+        let words = program.chain(self.command.get_args());
+        let words: Vec<_> = words.map(|word| sh(&word.to_string_lossy())).collect();
+        let script = format!(
+            "stty cols {columns} rows 24; {{ {meanwhile}; }} & exec {}",
+            words.join(" ")
+        );
+        let mut command = Command::new("script");
+        command.args(["--quiet", "--return", "--command", &script, "/dev/null"]);
+        command
+            .env("SHELL", "/bin/sh")
+            .env("TERM", "xterm-256color");
+        for (name, value) in self.command.get_envs() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        command.env_remove("CI");
+        if let Some(folder) = self.command.get_current_dir() {
+            command.current_dir(folder);
+        }
+        command.stdin(Stdio::null());
+        let line = format!("{}, at a terminal of {columns} columns", self.line);
+        Self { command, line }
     }
 
     /// Starts it and does not wait.

@@ -24,9 +24,11 @@ fn a_role_that_leaves_is_previewed_and_taken_away_and_its_data_goes_later() {
     estate.on("one", &format!("touch {COLLECTION}/precious"));
     let mode = estate.on("one", &format!("stat -c %a {MEMORY}/*"));
     assert_eq!(mode, "600\n");
-    let before = estate.prov(["--output", "json", "diff"]).run();
-    before.exits(0).unchanged("one");
-    assert_eq!(before.host("one")["round_trips"], 1);
+    for command in ["diff", "apply"] {
+        let before = estate.prov(["--output", "json", command]).run();
+        before.exits(0).unchanged("one");
+        assert_eq!(before.host("one")["round_trips"], 1, "{command}");
+    }
 
     estate.inventory("roles: {dns: [one]}\n");
     estate.write("groups/all.yml", variables);
@@ -143,4 +145,45 @@ fn a_run_that_fails_half_way_has_noted_what_it_made_and_a_domain_goes_by_its_nam
         "one",
         &format!("[ -e {script} ] || [ -e /etc/cron.d/dynamic-dns ]")
     ));
+}
+
+#[test]
+fn a_role_that_another_host_relies_on_leaves_when_that_is_said_twice() {
+    let estate = Estate::new(&["one", "two"]);
+    estate.inventory("roles: {dns: [one], dns_client: [two]}\n");
+    let server = estate.address("one");
+    estate.write(
+        "groups/all.yml",
+        &format!(
+            "home_domain: home.test\ndns_upstream_nameservers: []\ndns_resolvers: [{server}]\n"
+        ),
+    );
+    estate.deploy();
+    estate.prov(["apply"]).run().exits(0);
+    let is_there = || estate.holds("one", "command -v dnsmasq && [ -e /etc/dnsmasq.d ]");
+    assert!(is_there());
+
+    estate.inventory("roles: {dns_client: [two]}\n");
+    let leaves = |command: &str| {
+        let prov = estate.prov(["--output", "json", command, "--limit", "one"]);
+        prov.args(["--insist", "role dns"]).run()
+    };
+    for command in ["diff", "apply"] {
+        let refused = estate.prov(["--output", "json", command]).run();
+        let words = [
+            "the role dns would leave this host, which still resolves names for two",
+            "say it twice: --insist 'role dns'",
+        ];
+        refused.exits(1).failed("one", &words);
+    }
+    assert!(is_there());
+    let preview = leaves("diff");
+    preview.exits(0);
+    let goes = preview.changes("one");
+    assert!(goes.contains(&"packages dnsmasq".to_owned()), "{goes:?}");
+    assert!(is_there());
+    let goes: Vec<_> = goes.iter().map(String::as_str).collect();
+    leaves("apply").changed("one", &goes);
+    assert!(!is_there());
+    leaves("apply").unchanged("one");
 }

@@ -24,8 +24,8 @@ LC_*|LANG|LANGUAGE|ENV|BASH_ENV|CDPATH|TMPDIR|TAR_OPTIONS|POSIXLY_CORRECT|QUOTIN
 /// Gives what comes first in every session: a plain environment, and the functions with which a script answers. Their
 /// names begin with `prov_`, as a function takes the place of a program of its name.
 ///
-/// `prov_frame NAME` sends what it reads as one frame, `prov_tell NAME` an empty one. In a [`stream`], `prov_answer NAME` begins an answer, and says on
-/// descriptor 3 at once that it does; `prov_complete` marks what was written of it as whole.
+/// `prov_frame NAME` sends what it reads as one frame, `prov_tell NAME` an empty one. In a [`stream`], `prov_answer NAME` begins
+/// an answer, and says on descriptor 3 at once that it does; `prov_complete` marks what was written of it as whole.
 /// `prov_run_step NAME` runs the function `prov_step` and answers with its output and exit code, which it leaves in `$result`.
 ///
 /// The output goes to a file that has no name any more, not through a pipe: a daemon that keeps it open is not waited
@@ -33,15 +33,15 @@ LC_*|LANG|LANGUAGE|ENV|BASH_ENV|CDPATH|TMPDIR|TAR_OPTIONS|POSIXLY_CORRECT|QUOTIN
 #[must_use]
 pub fn preamble(marks: &Marks) -> String {
     let environment = environment();
-    let Marks { line, answer } = marks;
+    let mark = &marks.secret;
     format!(
-        r#"{environment}prov_mark={line}
+        r#"{environment}prov_mark={mark}
 prov_frame() {{ # name; in lines that are short enough to be written in one piece
-  encoded=$(base64 -w {LINE}) length=0; printf '\n@{line} + %s\n' "$1"
-  for part in $encoded; do printf '@{line} = %s\n' "$part"; length=$((length + ${{#part}})); done; printf '@{line} - %s\n' "$length"; }}
-prov_tell() {{ printf '\n@{line} + %s\n@{line} - 0\n' "$1"; }}
-prov_answer() {{ printf '\n{answer}+%s\n' "$1"; printf '\n@{line} ? %s\n' "$1" >&3; }}
-prov_complete() {{ printf '\n{answer}'; }}
+  encoded=$(base64 -w {LINE}) length=0; printf '\n@{mark} + %s\n' "$1"
+  for part in $encoded; do printf '@{mark} = %s\n' "$part"; length=$((length + ${{#part}})); done; printf '@{mark} - %s\n' "$length"; }}
+prov_tell() {{ printf '\n@{mark} + %s\n@{mark} - 0\n' "$1"; }}
+prov_answer() {{ printf '\n{mark}+%s\n' "$1"; printf '\n@{mark} ? %s\n' "$1" >&3; }}
+prov_complete() {{ printf '\n{mark}'; }}
 prov_run_step() {{ # name
   output=$(mktemp -p /run prov.XXXXXXXXXX 2>/dev/null || mktemp -p /tmp prov.XXXXXXXXXX 2>&1) || {{
     result=1; printf '%s\n%s' "$output" "$result" | prov_frame "$1"; return; }}
@@ -52,14 +52,14 @@ making=
     )
 }
 
-/// Sends the answers of a script as they come, of any size. Three processes do that, however many answers there are: of what a
-/// look costs a host, most is to start programs. awk writes each line in one piece.
+/// Sends the answers of a script as they come, of any size. Three processes do that, however many answers there are: of what
+/// a look costs a host, most is to start programs. awk writes each line in one piece.
 #[must_use]
 pub fn stream(script: &str) -> String {
     format!(
         r#"printf '\n@%s *\n' "$prov_mark"; exec 3>&1
 {{
-{script}}} | base64 -w {LINE} | prov_mark=$prov_mark awk '{{ printf "@%s = %s\n", ENVIRON["prov_mark"], $0; fflush(); length_of_all += length($0) }} END {{ printf "@%s - %d\n", ENVIRON["prov_mark"], length_of_all }}'
+{script}printf '\n%s.' "$prov_mark"; }} | base64 -w {LINE} | prov_mark=$prov_mark awk '{{ printf "@%s = %s\n", ENVIRON["prov_mark"], $0; fflush(); length_of_all += length($0) }} END {{ printf "@%s - %d\n", ENVIRON["prov_mark"], length_of_all }}'
 exec 3>&-
 "#
     )
@@ -96,10 +96,10 @@ pub const TAIL: usize = 1024;
 /// Has the host say every few seconds that it is still there, as long as the shell is: a long step says nothing by itself.
 /// While a step runs, the end of what it has printed so far comes along: descriptor 7 is its output, see [`preamble`].
 #[must_use]
-pub fn signs_of_life(Marks { line, .. }: &Marks) -> String {
+pub fn signs_of_life(Marks { secret, .. }: &Marks) -> String {
     format!(
         "( while sleep {SIGN} && kill -0 $$; do prov_said=; [ ! -e /proc/$$/fd/7 ] || prov_said=$(tail -c {TAIL} /proc/$$/fd/7 | base64 -w 0); \
-         printf '\\n@{line} alive %s\\n' \"$prov_said\" || exit; done ) 2>/dev/null </dev/null &\n"
+         printf '\\n@{secret} alive %s\\n' \"$prov_said\" || exit; done ) 2>/dev/null </dev/null &\n"
     )
 }
 

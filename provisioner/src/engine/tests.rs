@@ -27,8 +27,8 @@ const NONCE: &str = "prov0";
 /// The marks of these tests' sessions.
 pub(super) fn marks() -> Marks {
     Marks {
-        line: NONCE.to_owned(),
-        answer: "answer0".to_owned(),
+        public: "public0".to_owned(),
+        secret: NONCE.to_owned(),
     }
 }
 

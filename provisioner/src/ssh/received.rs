@@ -4,7 +4,8 @@
 //! short enough to be written in one piece, so that other text can only stand before them or between them. An answer
 //! comes in parts: `+ NAME` begins it, each `= BASE64` is a part, and `- LENGTH` ends it and gives the length of all
 //! parts. `*` begins a stream of answers, which comes in parts, too; in it, `MARK+NAME` on a line of its own begins each
-//! answer. `? NAME` says beside it which one the host is at. A sign of life may bring the end of what the running step has printed. What is kept of a host is bounded, whatever it sends.
+//! answer. `? NAME` says beside it which one the host is at. A sign of life may bring the end of what the running step has
+//! printed. What is kept of a host is bounded, whatever it sends.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -24,11 +25,13 @@ const MOST_LINE: usize = 8192;
 /// The words by which what prov's scripts print is told from everything else. No two sessions have the same.
 #[derive(Debug, Clone)]
 pub struct Marks {
-    /// Begins each line of ours. It is in the command that becomes root, so every account of the host may see it.
-    pub line: String,
-    /// Divides the answers of a stream, and ends those that are whole. Nobody but root may know it: a file that
-    /// somebody else writes could otherwise pass for other answers. Scripts alone have it, which come by standard input.
-    pub answer: String,
+    /// Begins the line in which a shell says that it runs. It is in the command that becomes root, so every account of the host
+    /// may see it.
+    pub public: String,
+    /// Begins all other lines of ours, divides the answers of a stream, and ends those that are whole. Nobody but root may know
+    /// it: what somebody else writes, to a file or to a descriptor that a program of theirs inherits, could otherwise pass for
+    /// answers. Scripts alone have it, which come by standard input.
+    pub secret: String,
 }
 
 /// One answer of a script.
@@ -44,7 +47,7 @@ pub struct Frame {
 
 impl Frame {
     fn of(name: String, mut bytes: Vec<u8>, marks: &Marks) -> Self {
-        let mark = format!("\n{}", marks.answer);
+        let mark = format!("\n{}", marks.secret);
         let whole = bytes.ends_with(mark.as_bytes());
         if whole {
             bytes.truncate(bytes.len() - mark.len());
@@ -71,6 +74,8 @@ pub(super) struct Received {
     marks: Marks,
     /// What begins a line of ours.
     mark: Vec<u8>,
+    /// What comes before the number of a shell's user.
+    shell_mark: Vec<u8>,
     line: Vec<u8>,
     noise: String,
     noise_bytes: usize,
@@ -105,7 +110,7 @@ impl Open {
 
     /// Where another answer begins in a stream, gives the one before it.
     fn ended(&mut self, marks: &Marks) -> Result<Option<Frame>, SshError> {
-        let begin = format!("\n{}+", marks.answer);
+        let begin = format!("\n{}+", marks.secret);
         let found = memmem::find(&self.bytes[self.searched..], begin.as_bytes());
         let Some(at) = found.map(|at| self.searched + at) else {
             self.searched = (self.bytes.len() + 1).saturating_sub(begin.len());
@@ -114,13 +119,16 @@ impl Open {
         self.searched = at;
         let named = at + begin.len();
         let Some(length) = memchr(b'\n', &self.bytes[named..]) else {
-            return Ok(None);
+            let is_a_name = self.bytes.len() - named < MOST_LINE;
+            return is_a_name.then_some(None).ok_or_else(broken);
         };
         let name = String::from_utf8(self.bytes[named..named + length].to_vec());
-        let rest = self.bytes.split_off(named + length + 1);
-        self.bytes.truncate(at);
+        // No longer than a line. None keeps room for more than it holds: a host may answer many and short ones.
+        let rest = self.bytes[named + length + 1..].to_vec();
         self.searched = 0;
-        let before = std::mem::replace(&mut self.bytes, rest);
+        let mut before = std::mem::replace(&mut self.bytes, rest);
+        before.truncate(at);
+        before.shrink_to_fit();
         let name = self.name.replace(name.map_err(|_| broken())?);
         match name {
             Some(name) => Ok(Some(Frame::of(name, before, marks))),
@@ -134,7 +142,8 @@ impl Open {
 impl Received {
     pub(super) fn new(marks: Marks) -> Self {
         Self {
-            mark: format!("@{} ", marks.line).into_bytes(),
+            mark: format!("@{} ", marks.secret).into_bytes(),
+            shell_mark: format!("@{} shell ", marks.public).into_bytes(),
             marks,
             line: Vec::new(),
             noise: String::new(),
@@ -231,14 +240,25 @@ impl Received {
         let found = if rest.is_some_and(|rest| !rest.contains(&b'@')) {
             Some(0)
         } else {
-            line.windows(self.mark.len())
-                .rposition(|at| at == self.mark)
+            memmem::rfind(line, &self.mark)
         };
         let Some(at) = found else {
-            self.hear(line);
-            self.hear(b"\n");
-            return Ok(None);
+            let shell = memmem::rfind(line, &self.shell_mark);
+            let uid = shell.and_then(|at| {
+                let uid = std::str::from_utf8(&line[at + self.shell_mark.len()..]).ok()?;
+                Some((at, uid.parse().ok()?))
+            });
+            let Some((at, uid)) = uid else {
+                self.hear(line);
+                self.hear(b"\n");
+                return Ok(None);
+            };
+            self.hear(&line[..at]);
+            return Ok(Some(Line::Shell(uid)));
         };
+        if line.len() > MOST_LINE {
+            return Err(broken());
+        }
         self.hear(&line[..at]);
         let Ok(said) = std::str::from_utf8(&line[at + self.mark.len()..]) else {
             return Err(broken());
@@ -283,19 +303,29 @@ impl Received {
                 if rest.parse() != Ok(open.length) {
                     return Err(SshError::Answer(cut_short(open.name.as_deref())));
                 }
-                match open.name {
-                    Some(name) => self.frames.push(Frame::of(name, open.bytes, &self.marks)),
-                    None if open.bytes.is_empty() => {}
+                let Open {
+                    name,
+                    mut bytes,
+                    is_stream,
+                    ..
+                } = open;
+                if is_stream {
+                    // What ends the script alone ends its answers: a shell that was killed has nobody say so.
+                    let end = format!("\n{}.", self.marks.secret);
+                    if !bytes.ends_with(end.as_bytes()) {
+                        return Err(SshError::Answer(cut_short(None)));
+                    }
+                    bytes.truncate(bytes.len() - end.len());
+                }
+                match name {
+                    Some(name) => self.frames.push(Frame::of(name, bytes, &self.marks)),
+                    None if bytes.is_empty() => {}
                     None => return Err(broken()),
                 }
                 Line::Part
             }
             "alive" => Line::Alive(STANDARD.decode(rest).map_err(|_| broken())?),
-            "shell" | "end" => match (rest.parse(), word) {
-                (Ok(uid), "shell") => Line::Shell(uid),
-                (Ok(sequence), _) => Line::End(sequence),
-                (Err(_), _) => return Ok(None),
-            },
+            "end" => Line::End(rest.parse().map_err(|_| broken())?),
             _ => return Err(broken()),
         };
         Ok(Some(line))
@@ -357,8 +387,8 @@ mod tests {
 
     fn marks() -> Marks {
         Marks {
-            line: "n".to_owned(),
-            answer: "m".to_owned(),
+            public: "p".to_owned(),
+            secret: "n".to_owned(),
         }
     }
 
@@ -379,7 +409,7 @@ mod tests {
             (frame.bytes.as_slice(), frame.whole),
             (&b"hi!hi"[..], false)
         );
-        let frame = one("@n + stat\n@n = aGkKbQ==\n@n - 8\n").unwrap();
+        let frame = one("@n + stat\n@n = aGkKbg==\n@n - 8\n").unwrap();
         assert_eq!((frame.bytes.as_slice(), frame.whole), (&b"hi"[..], true));
         let frame = one("@n + nothing\n@n - 0\n").unwrap();
         assert!(frame.bytes.is_empty());
@@ -403,6 +433,10 @@ mod tests {
 
     /// Encodes a stream as a host does, in lines of so many bytes.
     fn stream(text: &str, size: usize) -> String {
+        stream_without_end(&format!("{text}\nn."), size)
+    }
+
+    fn stream_without_end(text: &str, size: usize) -> String {
         let encoded: Vec<_> = text
             .as_bytes()
             .chunks(size)
@@ -418,7 +452,7 @@ mod tests {
 
     #[test]
     fn a_stream_has_many_answers_however_it_is_cut_into_lines() {
-        let text = "\nm+a\none\nm\nm+b:1\n\nm+c\n\nm\nnlast\nm";
+        let text = "\nn+a\none\nn\nn+b:1\n\nn+c\n\nn\nnlast\nn";
         let frame = |name: &str, text: &str, whole| Frame {
             name: name.to_owned(),
             bytes: text.as_bytes().to_vec(),
@@ -427,7 +461,7 @@ mod tests {
         let expected = [
             frame("a", "one", true),
             frame("b:1", "", false),
-            frame("c", "\nm\nnlast", true),
+            frame("c", "\nn\nnlast", true),
         ];
         for size in 1..=text.len() {
             let found = found(&stream(text, size)).unwrap();
@@ -438,16 +472,20 @@ mod tests {
 
     #[test]
     fn a_stream_that_begins_with_something_else_or_is_cut_short_is_refused() {
-        let whole = stream("\nm+a\none\nm", 5);
+        let whole = stream("\nn+a\none\nn", 5);
         assert!(found(&whole).is_ok());
         for broken in [
-            stream("x\nm+a\none\nm", 5),
+            stream("x\nn+a\none\nn", 5),
             stream("x", 5),
-            stream("\nm+a", 5),
+            stream("\nn+a", 5),
+            stream_without_end("\nn+a\none\nn", 5),
+            stream_without_end("", 5),
+            stream(&format!("\nn+{}", "a".repeat(10_000)), 3000),
+            format!("@n *\n@n = {}\n@n - 12000\n", "QUJD".repeat(3000)),
             whole.replace("@n - ", "@n - 1"),
             whole[..whole.len() - 6].to_owned(),
             format!("@n *\n{whole}"),
-            stream("\nm+a\none\nm", 3).replacen("@n = ", "@n + b\n@n = ", 1),
+            stream("\nn+a\none\nn", 3).replacen("@n = ", "@n + b\n@n = ", 1),
         ] {
             assert!(found(&broken).is_err(), "{broken}");
         }
@@ -478,7 +516,7 @@ mod tests {
 
     #[test]
     fn lines_are_found_however_they_are_cut_into_packets() {
-        let text = b"hello @n shell 0\n@n alive\n@n end 7\nrest";
+        let text = b"hello @p shell 0\n@n alive\n@n end 7\nrest";
         for size in 1..text.len() {
             let mut received = Received::new(marks());
             let packets = text.chunks(size);

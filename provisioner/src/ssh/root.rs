@@ -33,8 +33,8 @@ pub(super) async fn become_root(
 ) -> Result<Root, SshError> {
     let deadline = Instant::now() + target.timeout;
     let marks = Marks {
-        line: nonce()?,
-        answer: nonce()?,
+        public: nonce()?,
+        secret: nonce()?,
     };
     let channel = timeout_at(deadline, connection.handle.channel_open_session()).await;
     let channel = match channel {
@@ -45,11 +45,11 @@ pub(super) async fn become_root(
         Ok(Err(error)) => return Err(error.into()),
         Err(_) => return Err(no_session(target, None)),
     };
-    let prompt = format!("[{}]", marks.line);
+    let prompt = format!("[{}]", marks.public);
     let sending = async {
         // The login shell and what it starts speak English, too, where sshd takes that (AcceptEnv LC_*, as Debian has it).
         channel.set_env(false, "LC_ALL", "C").await?;
-        let command = command(&target.sudo, &marks.line, &prompt);
+        let command = command(&target.sudo, &marks.public, &prompt);
         channel.exec(true, command).await
     };
     let sent = timeout_at(deadline, sending).await;
@@ -299,8 +299,8 @@ mod tests {
             .args(["-c", &command])
             .output();
         let mut received = Received::new(Marks {
-            line: "n".to_owned(),
-            answer: "m".to_owned(),
+            public: "n".to_owned(),
+            secret: "m".to_owned(),
         });
         let said = received.take(&output.unwrap().stdout).unwrap();
         assert!(matches!(said[..], [Line::Shell(_)]), "{said:?}");

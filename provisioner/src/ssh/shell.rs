@@ -101,7 +101,7 @@ impl RootShell {
         self.round_trips += 1;
         let message = as_one_command(
             script,
-            &format!("@{} end {}", self.marks.line, self.sequence),
+            &format!("@{} end {}", self.marks.secret, self.sequence),
         );
         // Its size only: the script holds secrets.
         tracing::debug!(

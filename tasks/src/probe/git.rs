@@ -81,7 +81,7 @@ pub(crate) const GIT_FUNCTIONS: &str = r#"prov_git_as() ( # user known_hosts key
   printf '%s\n' "$hosts" >"$folder/hosts" && printf '%s\n' "$key" >"$folder/key" &&
     chmod 0600 "$folder/hosts" "$folder/key" && chown -R -- "$user:" "$folder" &&
     runuser -u "$user" -- env HOME=/nonexistent GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1 GIT_TERMINAL_PROMPT=0 \
-      "GIT_SSH_COMMAND=ssh -F /dev/null -o BatchMode=yes -o IdentitiesOnly=yes -i $folder/key -o UserKnownHostsFile=$folder/hosts -o GlobalKnownHostsFile=/dev/null -o StrictHostKeyChecking=yes -o ConnectTimeout=10" "$@" )
+      "GIT_SSH_COMMAND=ssh -F /dev/null -o BatchMode=yes -o IdentitiesOnly=yes -i $folder/key -o UserKnownHostsFile=$folder/hosts -o GlobalKnownHostsFile=/dev/null -o StrictHostKeyChecking=yes -o ConnectTimeout=10" "$@" 3>&- 9>&- )
 "#;
 
 /// The kind of this module.

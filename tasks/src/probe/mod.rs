@@ -7,7 +7,8 @@
 //! A script relies on two functions of the transport: `prov_answer NAME` begins the answer of that name, which is all that is
 //! written until the next one begins, and `prov_complete` marks it as whole. An answer that ends without the mark, or goes on after
 //! it, is refused, so a program that stops half-way never looks like one that found nothing. What must not end the whole script
-//! runs in a subshell.
+//! runs in a subshell. What runs as another account than root has neither the stream nor the descriptors 3 and 9: what it
+//! prints goes through a pipe of its own.
 
 mod account;
 mod alternative;

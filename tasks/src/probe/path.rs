@@ -334,8 +334,11 @@ impl Kind for Paths {
             r#"prov_stat() {{ stat --printf '%f\0%U\0%u\0%G\0%g\0%s\0%h\0' -- "$1"; }}
 prov_bytes() {{ # index, most; of the file $name in this folder. How many whole parts were read, dd says itself.
   prov_answer "paths:body:$1"
-  {{ first=$(dd "if=./$name" iflag=nofollow,nonblock,fullblock bs={PART} count=1 2>&1 >&4) && case $first in (1+0*) [ "$(stat -c %s -- "./$name")" -le "$2" ] &&
-    dd "if=./$name" iflag=nofollow,nonblock,fullblock bs={PART} skip=1 count={parts} status=none 2>/dev/null;; esac && prov_complete || prov_unread "$1"; }} 4>&1; }}
+  {{ first=$(dd "if=./$name" iflag=nofollow,nonblock,fullblock bs={PART} count=1 2>&1 >&4) && case $first in (1+0*) prov_rest "$2";; esac; }} 4>&1
+  case $? in (0) prov_complete;; (3) prov_answer "paths:large:$1"; prov_complete;; (*) prov_unread "$1";; esac; }}
+prov_rest() {{ # most
+  size=$(stat -c %s -- "./$name") || return; [ "$size" -le "$1" ] || return 3
+  dd "if=./$name" iflag=nofollow,nonblock,fullblock bs={PART} skip=1 count={parts} status=none 2>/dev/null; }}
 prov_body() {{ {{ prov_enter_folder "$2" >/dev/null && [ -f "./$name" ] && [ ! -L "./$name" ] && prov_bytes "$1" "$3"; }} || prov_unread "$1"; cd /; }}
 prov_linked_body() {{ {{ prov_enter_end "$2" >/dev/null && [ -f "./$name" ] && prov_answer "paths:target:$1" && printf '%s\0' "${{PWD%/}}/$name" && prov_stat "./$name" && prov_complete && prov_bytes "$1" {MOST_BODY}; }} || prov_unread "$1"; cd /; }}
 prov_unread() {{ prov_answer "paths:unread:$1"; prov_complete; }}
@@ -513,15 +516,16 @@ fn file(
     digest: Option<&str>,
     answers: &Answers,
 ) -> Result<FileFact, Broken> {
-    // It is too large, or somebody has put something else in its place meanwhile, or a link on the way to it.
+    // Somebody has put something else in its place meanwhile, or a link on the way to it.
     let unread = is_unread(index, answers)?;
+    let large = answers.optional(&format!("paths:large:{index}"))?.is_some();
     let name = format!("paths:body:{index}");
-    let body = if unread {
+    let body = if unread || large {
         None
     } else {
         answers.optional(&name)?
     };
-    let answered = body.is_some();
+    let answered = large || body.is_some();
     let most = match read {
         Read::Body => MOST_BODY,
         Read::BodyUnless(_) | Read::Digest | Read::Attributes => MOST_SHOWN,

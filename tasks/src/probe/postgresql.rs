@@ -205,8 +205,8 @@ impl Kind for Server {
     /// the language of its configuration: whether it will take connections, another program of the client tells by its exit code.
     fn script(questions: &[PostgresQuestion]) -> String {
         format!(
-            "if command -v psql >/dev/null && id postgres >/dev/null 2>&1; then prov_answer postgresql; printf %s {} | {} 2>&1 || {{\n\
-             runuser -u postgres -- pg_isready -q -t 5 >/dev/null 2>&1; [ $? != 1 ] || printf '\\n%s\\n' '{NOT_READY}'; }}; prov_complete; fi\n",
+            "if command -v psql >/dev/null && id postgres >/dev/null 2>&1; then prov_answer postgresql; {{ printf %s {} | {} 2>&1 3>&- 9>&- || {{\n\
+             runuser -u postgres -- pg_isready -q -t 5 >/dev/null 2>&1 3>&- 9>&-; [ $? != 1 ] || printf '\\n%s\\n' '{NOT_READY}'; }}; }} | cat; prov_complete; fi\n",
             quote::sh(&sql(questions)),
             quote::sh_all(POSTGRES)
         )

@@ -44,7 +44,8 @@ impl Kind for Programs {
       if [ "$(cat "$file" 2>/dev/null)" = "$at" ]; then file=${file%/supervise/pid}; echo "${file##*/}"; return; fi; done
     at=$(sed -n 's/^PPid:[^0-9]*//p' "/proc/$at/status" 2>/dev/null); done; }
 prov_is_replaced() { # pid
-  started=$(($(date +%s) - $(ps -o etimes= -p "$1"))) || return
+  age=$(ps -o etimes= -p "$1") || return
+  started=$(($(date +%s) - age))
   for part in "$(tr '\0' '\n' <"/proc/$1/cmdline" | head -n 1)" /lib/*/libc.so.6; do
     case $part in (/*) [ ! -e "$part" ] || [ "$(stat -Lc %Z "$part")" -le "$started" ] || return 0;; esac; done
   return 1; }

@@ -174,7 +174,7 @@ impl Kind for Sites {
         let sites = quote::sh_all(sites(questions));
         format!(
             r#"index=0; for site in {sites}; do prov_answer "site:$index"; index=$((index + 1))
-if [ -x {SITE_PROGRAM} ]; then chosen=$(runuser -u {SITE_ACCOUNT} -- {SITE_PROGRAM} chosen "$site" 2>&1 </dev/null 9>&-); exit=$?
+if [ -x {SITE_PROGRAM} ]; then chosen=$(runuser -u {SITE_ACCOUNT} -- {SITE_PROGRAM} chosen "$site" 2>&1 </dev/null 3>&- 9>&-); exit=$?
 else chosen='the host has no {SITE_PROGRAM}'; exit=1; fi
 [ $exit -gt 127 ] || {{ if [ $exit -eq 0 ]; then printf '%s\n' "$chosen"; else printf 'unknown %s\n' "$(printf '%s\n' "$chosen" | head -n 1)"; fi; prov_complete; }}
 done

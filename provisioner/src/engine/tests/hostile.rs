@@ -82,10 +82,10 @@ const MARKS: &[&str] = &[
     "@other + a\n",
     "@prov0 *\n",
     "@prov0 ? a\n",
-    "\nanswer0",
-    "\nanswer0+",
-    "\nanswer0+a\n",
-    "answer0+paths",
+    "\nprov0",
+    "\nprov0+",
+    "\nprov0+a\n",
+    "prov0+paths",
 ];
 
 /// Writes answers as they come in one stream, whose text has been mutated.
@@ -93,10 +93,10 @@ fn one_stream(answered: &[Frame], chance: &mut Chance) -> String {
     let mut text = String::new();
     for frame in answered {
         let bytes = String::from_utf8_lossy(&frame.bytes);
-        let whole = if frame.whole { "\nanswer0" } else { "" };
-        push!(text, "\nanswer0+{}\n{bytes}{whole}", frame.name);
+        let whole = if frame.whole { "\nprov0" } else { "" };
+        push!(text, "\nprov0+{}\n{bytes}{whole}", frame.name);
     }
-    let text = chance.mutated(&text, MARKS);
+    let text = chance.mutated(&text, MARKS) + "\nprov0.";
     let parts = text.as_bytes().chunks(1 + chance.below(60));
     let encoded: Vec<_> = parts.map(|part| STANDARD.encode(part)).collect();
     let length: usize = encoded.iter().map(String::len).sum();
