@@ -160,7 +160,8 @@ fn a_role_that_another_host_relies_on_leaves_when_that_is_said_twice() {
     );
     estate.deploy();
     estate.prov(["apply"]).run().exits(0);
-    let is_there = || estate.holds("one", "command -v dnsmasq && [ -e /etc/dnsmasq.d ]");
+    let installed = "dpkg-query -W -f='${db:Status-Status}' dnsmasq | grep -qx installed";
+    let is_there = || estate.holds("one", installed);
     assert!(is_there());
 
     estate.inventory("roles: {dns_client: [two]}\n");

@@ -38,7 +38,7 @@ fn what_a_cron_job_of_a_daemon_prints_reaches_the_administrator() {
 #[test]
 fn a_check_of_dynamic_dns_that_fails_reaches_the_administrator_by_cron_and_once() {
     let estate = Estate::new(&["one"]);
-    estate.inventory("roles: {mta: [one], dynamic_dns: [one]}\n");
+    estate.inventory("roles: {mta: [one], dns_api: [one], dynamic_dns: [one]}\n");
     estate.write("groups/all.yml", SETTINGS);
     let token = secret();
     let private = format!("dns_linode_key: '{token}'\n");
