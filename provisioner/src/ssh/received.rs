@@ -514,6 +514,18 @@ mod tests {
         );
     }
 
+    /// Every account of a host may see that word.
+    #[test]
+    fn the_word_of_the_command_that_becomes_root_passes_nothing_off_as_an_answer() {
+        let forged = "@p + pending\n@p = aGk=\n@p - 4\n@p end 1\n";
+        assert!(found(forged).unwrap().is_empty());
+        let inside = format!(
+            "@n *\n{forged}{}",
+            &stream("\nn+a\n\nn", 9)["@n *\n".len()..]
+        );
+        assert_eq!(found(&inside).unwrap().len(), 1);
+    }
+
     #[test]
     fn lines_are_found_however_they_are_cut_into_packets() {
         let text = b"hello @p shell 0\n@n alive\n@n end 7\nrest";

@@ -1,12 +1,14 @@
 //! Answers of a host that are mutated: they are read or refused, without panic or hang, and bring nothing that nobody asked for.
 
+use std::process::Command;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use tasks::push;
 
 use super::{Frame, NONCE, every_kind_of_query, frames, marks, read, run, sample_frames};
-use crate::engine::answers;
 use crate::engine::chance::{self, Chance};
+use crate::engine::{answers, script};
 
 /// Runs that `./check` has time for.
 const RUNS: u64 = 300;
@@ -216,6 +218,33 @@ fn no_stream_of_answers_makes_prov_panic_or_hang() {
         told > 0 && refused > 0,
         "{told} were read, {refused} refused"
     );
+}
+
+#[test]
+fn programs_of_other_accounts_have_none_of_a_sessions_descriptors() {
+    let script = every_kind_of_query().script().replace("\\\n", " ");
+    let others: Vec<_> = script
+        .lines()
+        .filter(|line| line.contains("runuser "))
+        .collect();
+    assert!(others.len() >= 4, "{others:#?}");
+    for line in others {
+        let closed = line.matches(" 3>&- 9>&-").count();
+        assert_eq!(line.matches("runuser ").count(), closed, "{line}");
+    }
+}
+
+#[test]
+fn a_look_whose_shell_was_killed_says_so() {
+    let look = |last: &str| {
+        let questions = format!("prov_answer a; echo one; prov_complete\n{last}\n");
+        let script = script::preamble(&marks()) + &script::stream(&questions);
+        let output = Command::new("sh").args(["-c", &script]).output().unwrap();
+        frames(&output.stdout, &marks())
+    };
+    assert_eq!(look(":").unwrap().len(), 1);
+    let error = look("sh -c 'kill -KILL $PPID'; prov_answer b; prov_complete").unwrap_err();
+    assert!(error.to_string().contains("cut short"), "{error}");
 }
 
 #[test]
