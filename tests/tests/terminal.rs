@@ -9,9 +9,9 @@ const SAID: &str = "Unpacking something-with-a-long-name (1.2.3-4+deb13u5) over 
 /// Begins the drawing of lines, and ends it.
 const FRAME: (&str, &str) = ("\u{1b}[?7l", "\u{1b}[?7h");
 
-/// Runs a step of six seconds that prints something.
-fn step(estate: &Estate, name: &str) -> Prov {
-    let script = format!("echo '{SAID}'; sleep 6; touch /root/{name}");
+/// Runs a step of so many seconds that prints something. What it prints is seen every two seconds at most.
+fn step(estate: &Estate, name: &str, seconds: u32) -> Prov {
+    let script = format!("echo '{SAID}'; sleep {seconds}; touch /root/{name}");
     estate.prov([
         "task",
         "command",
@@ -63,7 +63,7 @@ fn what_stays(output: &str) -> String {
 fn lines_fit_the_terminal_and_are_taken_away() {
     let estate = Estate::deployed(&["one"]);
     for columns in [40_u16, 80, 200] {
-        let ran = step(&estate, &columns.to_string());
+        let ran = step(&estate, &columns.to_string(), 6);
         let ran = ran.at_terminal(columns, ":").run();
         ran.exits(0);
         let frames = frames(&ran.stdout);
@@ -87,9 +87,9 @@ fn lines_fit_the_terminal_and_are_taken_away() {
 }
 
 fn the_terminal_becomes_narrow(estate: &Estate) {
-    let ran = step(estate, "resized");
+    let ran = step(estate, "resized", 18);
     let ran = ran
-        .at_terminal(100, "sleep 4; stty -F /dev/tty cols 44")
+        .at_terminal(100, "sleep 10; stty -F /dev/tty cols 44")
         .run();
     ran.exits(0);
     let frames = frames(&ran.stdout);
@@ -109,14 +109,14 @@ fn the_terminal_becomes_narrow(estate: &Estate) {
 }
 
 fn nothing_is_drawn_where_that_is_not_wanted(estate: &Estate) {
-    let dumb = step(estate, "dumb")
+    let dumb = step(estate, "dumb", 3)
         .env("TERM", "dumb")
         .at_terminal(80, ":")
         .run();
     dumb.exits(0)
         .says("1 host: 1 changed.")
         .never_says("\u{1b}[?7l");
-    let quiet = step(estate, "quiet")
+    let quiet = step(estate, "quiet", 3)
         .args(["--quiet"])
         .at_terminal(80, ":")
         .run();
@@ -124,7 +124,7 @@ fn nothing_is_drawn_where_that_is_not_wanted(estate: &Estate) {
         .exits(0)
         .says("1 host: 1 changed.")
         .never_says("\u{1b}[?7l");
-    let build = step(estate, "build")
+    let build = step(estate, "build", 3)
         .at_terminal(80, ":")
         .env("CI", "true")
         .run();
