@@ -30,9 +30,14 @@ pub(super) struct Unit {
     active: String,
     sub: String,
     file: String,
+    kind: String,
     pid: u32,
     since: Duration,
 }
+
+/// How long a service that does not tell when it is ready has to run before it is believed to stay: systemd calls it active from its first
+/// moment, also one that is about to fail.
+const STAYS: Duration = Duration::from_secs(2);
 
 impl Unit {
     fn read(name: &str, block: &str, uptime: Duration) -> Self {
@@ -48,14 +53,20 @@ impl Unit {
             active: value("ActiveState"),
             sub: value("SubState"),
             file: value("UnitFileState"),
+            kind: value("Type"),
             pid: value("MainPID").parse().unwrap_or(0),
             since: uptime.saturating_sub(Duration::from_micros(changed)),
         }
     }
 
-    /// Tells whether it is as it should be.
-    pub(super) fn is_ready(&self) -> bool {
+    fn is_active(&self) -> bool {
         matches!(self.active.as_str(), "active" | "reloading" | "refreshing")
+    }
+
+    /// Tells whether it is as it should be, and stays so.
+    pub(super) fn is_ready(&self) -> bool {
+        let tells = !matches!(self.kind.as_str(), "simple" | "exec" | "idle");
+        self.is_active() && (tells || self.sub == "exited" || self.since >= STAYS)
     }
 
     /// Tells whether booting does not start it: `prov complete` has still to enable it.
@@ -74,7 +85,7 @@ impl Unit {
             _ if self.sub.starts_with("auto-restart") => ServiceState::Down,
             "deactivating" => ServiceState::Finishing,
             "activating" => ServiceState::Running { pid: self.pid },
-            _ if self.is_ready() => ServiceState::Running { pid: self.pid },
+            _ if self.is_active() => ServiceState::Running { pid: self.pid },
             _ => ServiceState::Down,
         }
     }
@@ -104,7 +115,7 @@ fn read(names: &[String], text: &str) -> Option<Vec<Unit>> {
 }
 
 const SHOW: &str = "cat /proc/uptime; exec systemctl show \
---property=LoadState,ActiveState,SubState,UnitFileState,MainPID,StateChangeTimestampMonotonic -- \"$@\"";
+--property=LoadState,ActiveState,SubState,UnitFileState,Type,MainPID,StateChangeTimestampMonotonic -- \"$@\"";
 
 /// What a process has written when it ended may still be on its way to the journal.
 const LAST_WORDS: &str = "journalctl --sync >/dev/null 2>&1; \
@@ -291,6 +302,31 @@ mod tests {
         // An answer of a systemd that does not run yet.
         assert_eq!(read(&names, "104.50 200.00\n"), None);
         assert_eq!(read(&names, ""), None);
+    }
+
+    #[test]
+    fn what_does_not_tell_when_it_is_ready_has_to_stay_first() {
+        let block = |kind: &str| {
+            format!(
+                "ActiveState=active\nSubState=running\nType={kind}\nStateChangeTimestampMonotonic=1500000"
+            )
+        };
+        for (kind, millis, ready) in [
+            ("simple", 100, false),
+            ("exec", 1999, false),
+            ("idle", 100, false),
+            ("simple", 2000, true),
+            ("notify", 0, true),
+            ("forking", 0, true),
+            ("dbus", 0, true),
+        ] {
+            let uptime = Duration::from_millis(1500 + millis);
+            let unit = Unit::read("x", &block(kind), uptime);
+            assert_eq!(unit.is_ready(), ready, "{kind} {millis}");
+            assert_eq!(unit.state(), ServiceState::Running { pid: 0 }, "{kind}");
+        }
+        let done = block("simple").replace("running", "exited");
+        assert!(Unit::read("x", &done, Duration::from_millis(1500)).is_ready());
     }
 
     #[test]

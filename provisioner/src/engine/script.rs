@@ -35,7 +35,7 @@ pub fn preamble(marks: &Marks) -> String {
     let environment = environment();
     let mark = &marks.secret;
     format!(
-        r#"{environment}prov_mark={mark}
+        r#"{environment}unset prov_mark; prov_mark={mark}
 prov_frame() {{ # name; in lines that are short enough to be written in one piece
   encoded=$(base64 -w {LINE}) length=0; printf '\n@{mark} + %s\n' "$1"
   for part in $encoded; do printf '@{mark} = %s\n' "$part"; length=$((length + ${{#part}})); done; printf '@{mark} - %s\n' "$length"; }}

@@ -90,6 +90,9 @@ pub struct AptFact {
     pub problem: Option<String>,
 }
 
+/// The function with which apt is asked.
+pub(super) const APT_FUNCTIONS: &str = include_str!("apt.sh");
+
 /// The kind of this module.
 pub struct Simulations;
 
@@ -105,9 +108,9 @@ impl Kind for Simulations {
     }
 
     fn script(requests: &[AptRequest]) -> String {
-        let mut script = String::new();
+        let mut script = APT_FUNCTIONS.to_owned();
         for (index, request) in requests.iter().enumerate() {
-            // A simulation, too, writes its caches and a log of what it planned, unless it is told not to. Apt is asked
+            // A simulation, too, writes a log of what it planned, unless it is told not to. Apt is asked
             // only where a package is not as it should be; the shell can tell that by itself. Refusals end with 100.
             let wanted = match request.verb {
                 AptVerb::Install => "prov_is_installed \"$name\"",
@@ -127,8 +130,9 @@ impl Kind for Simulations {
                 script,
                 r#"ask=; for name in {names}; do {wanted} || ask=yes; done
 {others}may_remove={removes} remove=; for name in {replaces}; do if prov_is_installed "$name"; then may_remove=true ask=yes remove="$remove $name-"; fi; done
-[ -z "$ask" ] || {{ prov_answer apt:{index}; simulation=$(TMPDIR=/dev/shm apt-get -s -q -y -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= -o Dir::Log::Planner=/dev/null -o APT::Install-Recommends={recommends} -o APT::Get::Remove=$may_remove{flags} {verb} -- {words} $remove 2>&1 </dev/null); exit=$?
-printf '%s\n' "$simulation" | sed -n '/^\(Inst\|Remv\|Purg\|E:\) /p; /^The following packages have unmet dependencies:/,/^[^ ]/s/^ \+/Unmet /p'; [ $exit -gt 100 ] || prov_complete; }}"#,
+prov_simulate() {{ apt-get $caches -s -q -y -o Dir::Log::Planner=/dev/null -o APT::Install-Recommends={recommends} -o APT::Get::Remove=$may_remove{flags} {verb} -- {words} $remove 2>&1 </dev/null; }}
+[ -z "$ask" ] || {{ prov_answer apt:{index}; prov_apt prov_simulate
+printf '%s\n' "$answer" | sed -n '/^\(Inst\|Remv\|Purg\|E:\) /p; /^The following packages have unmet dependencies:/,/^[^ ]/s/^ \+/Unmet /p'; [ $exit -gt 100 ] || prov_complete; }}"#,
                 names = quote::sh_all(request.names.iter().map(PackageName::as_str)),
                 verb = request.verb.word(),
                 words = quote::sh_all(words.iter().map(String::as_str)),
@@ -221,5 +225,45 @@ mod tests {
                 "unmet dependencies: nginx : Depends: nginx-common (= 1.26) but it is not installable"
             )
         );
+    }
+
+    /// Asks as a look does, with lists that were parsed before or without, a program in the place of apt that answers as `apt` says;
+    /// gives the answer, the exit code and how often it was asked.
+    fn asked(has_parsed: bool, apt: &str) -> String {
+        let functions = APT_FUNCTIONS.replace(
+            "/var/cache/apt/srcpkgcache.bin",
+            if has_parsed { "/dev/null" } else { "/nowhere" },
+        );
+        let script = format!(
+            "{functions}\nfake() {{ case $caches in (*fd/6) printf p >&2;; (*) printf w >&2;; esac; {apt}; }}\n\
+             prov_apt fake; printf '|%s|%s' \"$answer\" $exit"
+        );
+        let mut shell = std::process::Command::new("sh");
+        let output = shell
+            .args(["-c", &script])
+            .env_remove("TMPDIR")
+            .output()
+            .unwrap();
+        [output.stderr, output.stdout]
+            .map(|bytes| String::from_utf8(bytes).unwrap())
+            .concat()
+    }
+
+    #[test]
+    fn lists_that_apt_has_parsed_are_read_as_long_as_they_are_right() {
+        let old = "case $caches in (*fd/6) echo 'E: The package lists or status file could not be parsed or opened.'; return 100;; esac; echo yes";
+        for (has_parsed, apt, asked_so) in [
+            (true, "echo yes", "p|yes|0"),
+            (false, "echo yes", "w|yes|0"),
+            (true, old, "pw|yes|0"),
+            // What it refuses stays refused: it is not asked again.
+            (true, "echo 'E: no'; return 100", "p|E: no|100"),
+            (false, "echo 'E: no'; return 100", "w|E: no|100"),
+            // Whoever says nothing may lack room in memory.
+            (true, "[ -z \"$TMPDIR\" ] && echo yes", "pww|yes|0"),
+            (true, "return 7", "pww||7"),
+        ] {
+            assert_eq!(asked(has_parsed, apt), asked_so, "{apt}");
+        }
     }
 }

@@ -158,7 +158,11 @@ pub struct BackupFact {
 pub struct OfHost;
 
 /// The functions that answer.
-const SCRIPT: &str = concat!(include_str!("reboot.sh"), include_str!("health.sh"));
+const SCRIPT: &str = concat!(
+    include_str!("apt.sh"),
+    include_str!("reboot.sh"),
+    include_str!("health.sh")
+);
 
 /// The name of the answer.
 const ANSWER: &str = "health";

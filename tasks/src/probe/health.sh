@@ -20,8 +20,9 @@ prov_health_updates() {
     [ ! -e "$file" ] || echo "lists $(stat -c %Y /var/lib/apt/lists /var/cache/apt/pkgcache.bin 2>/dev/null | sort -n | tail -n 1)"
     break
   done
-  TMPDIR=/dev/shm apt-get -s -q -y -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= -o Dir::Log::Planner=/dev/null -o Debug::NoLocking=true upgrade --with-new-pkgs </dev/null 2>&1 |
-    sed -n 's/^Inst /pending /p; s/^E: /problem /p'
+  prov_simulate() { apt-get $caches -s -q -y -o Dir::Log::Planner=/dev/null -o Debug::NoLocking=true upgrade --with-new-pkgs </dev/null 2>&1; }
+  prov_apt prov_simulate
+  printf '%s\n' "$answer" | sed -n 's/^Inst /pending /p; s/^E: /problem /p'
   if dpkg --audit 2>/dev/null | grep -q .; then echo interrupted; fi
   if prov_wants_reboot; then echo reboot; fi
 }

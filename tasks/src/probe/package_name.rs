@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Answers, Broken, Facts, Kind, NotAsked};
+use super::{Answers, Broken, Facts, Kind, NotAsked, apt::APT_FUNCTIONS};
 use crate::Secret;
 use crate::quote;
 use crate::value::PackageName;
@@ -52,17 +52,16 @@ impl Kind for Names {
         question.wanted |= other.wanted;
     }
 
-    /// apt is asked only about names of which no package is installed, and told to keep no cache. What it needs meanwhile is
-    /// in memory, where a look leaves no trace, as long as there is room.
+    /// apt is asked only about names of which no package is installed.
     fn script(questions: &[NameQuestion]) -> String {
         let names = |wanted| {
             let names = questions.iter().filter(|it| it.wanted == wanted);
             quote::sh_all(names.map(|it| it.name.as_str()))
         };
         format!(
-            r#"prov_answer package_names; names=; for name in {wanted}; do prov_is_installed "$name" || names="$names $name"; done
-prov_show() {{ apt-cache -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= showpkg -- $names 2>/dev/null; }}
-[ -z "$names" ] || {{ ( export TMPDIR=/dev/shm; prov_show ) || prov_show; }} |
+            r#"{APT_FUNCTIONS}prov_answer package_names; names=; for name in {wanted}; do prov_is_installed "$name" || names="$names $name"; done
+prov_show() {{ apt-cache $caches showpkg -- $names 2>/dev/null; }}
+[ -z "$names" ] || {{ prov_apt prov_show; printf '%s\n' "$answer"; }} |
 awk '/^Package: /{{print "name " $2; part = ""; next}} /^[A-Z][A-Za-z ]*: *$/{{part = $1 $2; next}} part == "Versions:" && /^[0-9]/{{print "real"}} part == "ReverseProvides:" && NF{{print "by " $1}}'
 names=; for name in {unwanted}; do prov_is_installed "$name" || names="$names $name"; done
 [ -z "$names" ] || dpkg-query -W -f='${{db:Status-Abbrev}}\t${{Package}}\t${{Provides}}\n' 2>/dev/null |

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Answers, Broken, Facts, Kind, NotAsked};
+use super::{Answers, Broken, Facts, Kind, NotAsked, apt::APT_FUNCTIONS};
 use crate::Secret;
 use crate::pushln;
 use crate::quote;
@@ -47,10 +47,9 @@ impl Kind for Versions {
         question.name.clone()
     }
 
-    /// apt is asked only where another version is installed, or none, and told to keep no cache. It gives the newest version
-    /// first.
+    /// apt is asked only where another version is installed, or none. It gives the newest version first.
     fn script(questions: &[VersionQuestion]) -> String {
-        let mut script = "prov_answer package_versions; names=\n".to_owned();
+        let mut script = format!("{APT_FUNCTIONS}prov_answer package_versions; names=\n");
         for VersionQuestion { name, version } in questions {
             pushln!(
                 script,
@@ -59,8 +58,8 @@ impl Kind for Versions {
             );
         }
         script
-            + r#"prov_show() { apt-cache -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= showpkg -- $names 2>/dev/null; }
-[ -z "$names" ] || { ( export TMPDIR=/dev/shm; prov_show ) || prov_show; } |
+            + r#"prov_show() { apt-cache $caches showpkg -- $names 2>/dev/null; }
+[ -z "$names" ] || { prov_apt prov_show; printf '%s\n' "$answer"; } |
 awk '/^Package: /{print "name " $2; part = ""; next} /^[A-Z][A-Za-z ]*: *$/{part = $1 $2; next} part == "Versions:" && /^[0-9]/{print "version " $1}'
 prov_complete
 "#
