@@ -158,6 +158,53 @@ fn host_keys_are_known_as_sshd_describes_it() {
 }
 
 #[test]
+fn a_program_tells_host_keys_as_it_does_for_ssh() {
+    let estate = Estate::deployed(&["one"]);
+    let servers = estate.as_servers(&estate.connection(), "");
+    let known = estate.known_host("one");
+    let kind = known.split(' ').nth(1).unwrap();
+    let key = known.split(' ').nth(2).unwrap().trim();
+    let program = servers.path("home/known").display().to_string();
+    let says = |script: &str| {
+        servers.write_home("known", &format!("#!/bin/sh\n{script}\n"));
+        shell(&servers, &format!("chmod 755 {program}"));
+    };
+    servers.write_home(".ssh/known_hosts", "");
+    servers.write_home(
+        ".ssh/config",
+        &format!("KnownHostsCommand {program} %I %H %t %K \"%u asks\"\n"),
+    );
+    // It may know all hosts, or answer only when it sees the key; it is told as much as ssh tells it.
+    says(&format!("cat <<'.'\n{known}.\n"));
+    is_called(&servers, "one", "one");
+    says(&format!(
+        "[ \"$1:$3:$4\" != 'HOSTNAME:{kind}:{key}' ] || echo \"$2 $3 $4 $5\""
+    ));
+    is_called(&servers, "one", "one");
+    let place = format!("line 1 of what `{program} %I %H %t %K \"%u asks\"` prints");
+    says(&format!("echo \"@revoked $2 {kind} {key}\""));
+    names(&servers, "one").failed("one", &["revoked", &place]);
+    let other = "AAAAC3NzaC1lZDI1NTE5AAAAIBq0t4Vrla5aq/qzMf6iyNnnQiKMBn16fEwSGLzcNcvg";
+    says(&format!("echo \"$2 ssh-ed25519 {other}\""));
+    names(&servers, "one").failed("one", &[&place]);
+    says("echo 'the directory is away' >&2; exit 3");
+    names(&servers, "one").failed(
+        "one",
+        &[
+            "KnownHostsCommand",
+            "the directory is away",
+            "KnownHostsCommand none",
+        ],
+    );
+    says("exit 0");
+    names(&servers, "one").failed("one", &["is not known"]);
+    servers.write_home(".ssh/known_hosts", &known);
+    is_called(&servers, "one", "one");
+    servers.write_home(".ssh/config", "KnownHostsCommand known %H\n");
+    names(&servers, "one").failed("one", &["KnownHostsCommand known %H", "whole path"]);
+}
+
+#[test]
 fn the_remedy_for_an_unknown_host_works_when_it_is_typed() {
     let estate = Estate::deployed(&["one"]);
     sshd(&estate, "one", 2222, "");

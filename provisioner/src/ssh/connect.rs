@@ -76,7 +76,7 @@ fn establish(
     target: &Target,
 ) -> Pin<Box<dyn Future<Output = Result<Connection, SshError>> + Send + '_>> {
     Box::pin(async move {
-        let known = target.host_keys.known()?;
+        let known = target.host_keys.known().await?;
         let config = client::Config {
             window_size: WINDOW,
             keepalive_interval: Some(KEEPALIVE),

@@ -97,6 +97,8 @@ pub enum SshError {
     HostCertificate { name: String, reason: String },
     #[error("cannot read {}: {cause}", path.display())]
     KnownHosts { path: PathBuf, cause: String },
+    #[error("`KnownHostsCommand {command}` does not tell the host's key: {cause}")]
+    KnownHostsCommand { command: String, cause: String },
     #[error("the key file {} cannot be used: {cause}", path.display())]
     Identity { path: PathBuf, cause: String },
     #[error("the key file {} needs a passphrase", path.display())]
@@ -192,6 +194,7 @@ impl SshError {
             | Self::HostKeyOfOtherKind { .. }
             | Self::HostCertificate { .. }
             | Self::KnownHosts { .. }
+            | Self::KnownHostsCommand { .. }
             | Self::Identity { .. }
             | Self::Locked { .. }
             | Self::NotAuthenticated { .. }
@@ -286,6 +289,9 @@ impl SshError {
             }
             Self::KnownHosts { path, .. } => {
                 format!("repair the permissions or contents of {}", path.display())
+            }
+            Self::KnownHostsCommand { .. } => {
+                "start it by hand and mend what it says, or write `KnownHostsCommand none` for the host in ~/.ssh/config".into()
             }
             Self::Identity { path, .. } => format!(
                 "make it an OpenSSH private key that you may read (Ed25519, ECDSA or RSA), or load it into ssh-agent: `ssh-add {}`",

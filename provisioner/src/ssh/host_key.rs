@@ -10,7 +10,8 @@ use russh::keys::{Algorithm, HashAlg, PublicKey, PublicKeyOrCertificate};
 
 use super::certificate;
 use super::error::SshError;
-use super::known_hosts::{self, Entry, KeyName, KnownKeys};
+use super::known_hosts::{self, Entry, KeyName, KnownKeys, Source};
+use super::known_hosts_command::KnownHostsCommand;
 
 /// What a host's key is compared with.
 #[derive(Debug, Clone)]
@@ -30,21 +31,28 @@ pub enum HostKeys {
         revoked: Option<PathBuf>,
         /// What to look up.
         name: KeyName,
-        /// A program that might know keys, and is not run (`KnownHostsCommand`).
-        unheeded: Option<String>,
+        /// A program that knows more (`KnownHostsCommand`).
+        command: Option<KnownHostsCommand>,
         /// How `ssh-keyscan` reaches the host: its address and port. `None` if only another host or a program does.
         scanned_at: Option<(String, u16)>,
     },
 }
 
 impl HostKeys {
-    /// Gives what is known of the host.
-    pub(super) fn known(&self) -> Result<KnownKeys, SshError> {
+    /// Gives what is known of the host before it shows a key.
+    pub(super) async fn known(&self) -> Result<KnownKeys, SshError> {
+        let mut known = self.written()?;
+        self.ask_command(&mut known, None).await?;
+        Ok(known)
+    }
+
+    /// Gives what is written of the host.
+    fn written(&self) -> Result<KnownKeys, SshError> {
         match self {
             Self::Pinned { keys, .. } => {
                 let entry = |key: &PublicKey| Entry {
                     key: key.clone(),
-                    file: PathBuf::new(),
+                    source: Source::File(PathBuf::new()),
                     line: 0,
                 };
                 Ok(KnownKeys {
@@ -67,13 +75,31 @@ impl HostKeys {
         }
     }
 
+    /// Adds what a program knows of the host, which has shown this key, or none yet.
+    async fn ask_command(
+        &self,
+        known: &mut KnownKeys,
+        shown: Option<&PublicKey>,
+    ) -> Result<(), SshError> {
+        if let Self::KnownHosts {
+            command: Some(command),
+            name,
+            ..
+        } = self
+        {
+            let lines = command.run(name, shown).await?;
+            let source = Source::Command(command.text().to_owned());
+            known.read(&lines, &source, name);
+        }
+        Ok(())
+    }
+
     /// Says how a key becomes known, in words that work when they are typed.
     fn how_to_learn(&self, key: &PublicKey) -> String {
         let Self::KnownHosts {
             files,
             name,
             scanned_at,
-            unheeded,
             ..
         } = self
         else {
@@ -105,10 +131,7 @@ impl HostKeys {
             let words: Vec<_> = key.split(' ').take(2).collect();
             format!("echo '{name} {}' >>{file}", words.join(" "))
         };
-        let unheeded = unheeded.as_ref().map_or_else(String::new, |command| {
-            format!("prov does not run `KnownHostsCommand {command}`; ")
-        });
-        format!("{unheeded}{compare}, then add the key: `{line}`")
+        format!("{compare}, then add the key: `{line}`")
     }
 }
 
@@ -311,12 +334,14 @@ fn shown(key: &PublicKey) -> String {
 
 /// Says how a key that is known is forgotten.
 fn forget(entry: &Entry, name: &str) -> String {
-    format!(
-        "remove the old one, line {} of {}: `ssh-keygen -R '{name}' -f {}`",
-        entry.line,
-        entry.file.display(),
-        quoted(&entry.file)
-    )
+    match &entry.source {
+        Source::File(file) => format!(
+            "remove the old one, {}: `ssh-keygen -R '{name}' -f {}`",
+            entry.place(),
+            quoted(file)
+        ),
+        Source::Command(_) => format!("have the old one taken out, {}", entry.place()),
+    }
 }
 
 /// Bytes of a host's banner that are kept.
@@ -370,7 +395,13 @@ impl client::Handler for Verifier {
         &mut self,
         offered: &PublicKeyOrCertificate,
     ) -> Result<bool, Self::Error> {
-        match self.judge(offered) {
+        let mut known = KnownKeys::clone(&self.known);
+        let asked = self
+            .keys
+            .ask_command(&mut known, Some(&offered.public_key()))
+            .await;
+        self.known = Arc::new(known);
+        match asked.and_then(|()| self.judge(offered)) {
             Ok(()) => Ok(true),
             Err(error) => {
                 *self.refusal.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
@@ -401,11 +432,11 @@ mod tests {
         let keys = HostKeys::KnownHosts {
             files: vec![file.path().to_owned()],
             revoked: None,
-            unheeded: None,
+            command: None,
             name: KeyName::at("h", port),
             scanned_at: Some(("h".to_owned(), port)),
         };
-        let known = keys.known().unwrap();
+        let known = keys.written().unwrap();
         (file, Verifier::new("h", &keys, known))
     }
 
@@ -486,7 +517,7 @@ mod tests {
             let keys = HostKeys::KnownHosts {
                 files: vec![PathBuf::from("/home/me/known hosts"), PathBuf::from("/b")],
                 revoked: None,
-                unheeded: None,
+                command: None,
                 name,
                 scanned_at: scanned_at.map(|(address, port)| (address.to_owned(), port)),
             };
@@ -520,7 +551,7 @@ mod tests {
             keys: vec![key(RSA)],
             from: "the container".to_owned(),
         };
-        let known = keys.known().unwrap();
+        let known = keys.written().unwrap();
         let refused = Verifier::new("h", &keys, known).judge(&key(ED25519).into());
         assert!(matches!(refused, Err(SshError::HostKeyChanged { .. })));
     }

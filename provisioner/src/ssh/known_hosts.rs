@@ -26,11 +26,19 @@ pub struct KeyName {
     pub port: Option<u16>,
 }
 
-/// A key with its place in a file.
+/// Where lines come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Source {
+    File(PathBuf),
+    /// A program (`KnownHostsCommand`), as it is written.
+    Command(String),
+}
+
+/// A key with its place.
 #[derive(Debug, Clone)]
 pub(super) struct Entry {
     pub(super) key: PublicKey,
-    pub(super) file: PathBuf,
+    pub(super) source: Source,
     pub(super) line: usize,
 }
 
@@ -55,7 +63,12 @@ impl Entry {
 
     /// Says where it stands.
     pub(super) fn place(&self) -> String {
-        format!("line {} of {}", self.line, self.file.display())
+        match &self.source {
+            Source::File(file) => format!("line {} of {}", self.line, file.display()),
+            Source::Command(command) => {
+                format!("line {} of what `{command}` prints", self.line)
+            }
+        }
     }
 }
 
@@ -97,7 +110,6 @@ impl fmt::Display for KeyName {
 
 /// Looks a host up in some files; those that do not exist are passed over.
 pub(super) fn look_up(files: &[PathBuf], name: &KeyName) -> Result<KnownKeys, SshError> {
-    let written = name.to_string();
     let mut known = KnownKeys::default();
     for file in files {
         let bytes = match std::fs::read(file) {
@@ -110,6 +122,15 @@ pub(super) fn look_up(files: &[PathBuf], name: &KeyName) -> Result<KnownKeys, Ss
                 });
             }
         };
+        known.read(&bytes, &Source::File(file.clone()), name);
+    }
+    Ok(known)
+}
+
+impl KnownKeys {
+    /// Adds what lines say of a host.
+    pub(super) fn read(&mut self, bytes: &[u8], source: &Source, name: &KeyName) {
+        let written = name.to_string();
         for (index, line) in bytes.split(|byte| *byte == b'\n').enumerate() {
             let Some((mark, names, rest)) = split(line) else {
                 continue;
@@ -124,19 +145,18 @@ pub(super) fn look_up(files: &[PathBuf], name: &KeyName) -> Result<KnownKeys, Ss
             };
             let entry = Entry {
                 key,
-                file: file.clone(),
+                source: source.clone(),
                 line: index + 1,
             };
             match mark {
-                Mark::Revoked => known.revoked.push(entry),
-                Mark::Authority if is_named => known.authorities.push(entry),
-                Mark::None if is_named => known.keys.push(entry),
-                Mark::None => known.without_port.push(entry),
+                Mark::Revoked => self.revoked.push(entry),
+                Mark::Authority if is_named => self.authorities.push(entry),
+                Mark::None if is_named => self.keys.push(entry),
+                Mark::None => self.without_port.push(entry),
                 Mark::Authority => {}
             }
         }
     }
-    Ok(known)
 }
 
 /// Reads a list of keys that must not be used any more (`RevokedHostKeys`), one a line.
@@ -162,7 +182,7 @@ pub(super) fn revoked(file: &Path) -> Result<Vec<Entry>, SshError> {
             key(line).ok_or_else(|| failed(format!("line {} is not a public key", index + 1)))?;
         entries.push(Entry {
             key,
-            file: file.to_owned(),
+            source: Source::File(file.to_owned()),
             line: index + 1,
         });
     }

@@ -12,6 +12,7 @@ mod error;
 mod greeting;
 mod host_key;
 mod known_hosts;
+mod known_hosts_command;
 mod obstacle;
 mod pipe;
 mod proxy;

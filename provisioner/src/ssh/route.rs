@@ -12,6 +12,7 @@ use super::config::{Agent, Entry, Expansion, Proxy, Question, UserConfig};
 use super::error::SshError;
 use super::host_key::HostKeys;
 use super::known_hosts::KeyName;
+use super::known_hosts_command::KnownHostsCommand;
 use super::{Credentials, Sudo, Target, Transport};
 
 /// How many hosts a connection may go through.
@@ -255,6 +256,18 @@ fn target(
     let revoked = revoked
         .map(|file| path("RevokedHostKeys", file))
         .transpose()?;
+    let command = entry.known_hosts_command.as_deref().map(|text| {
+        KnownHostsCommand::new(text, &expansion).map_err(|reason| {
+            failed(
+                format!(
+                    "of {}: `KnownHostsCommand {text}` cannot be used: {reason}",
+                    wanted.name
+                ),
+                "correct it in the configuration of ssh",
+            )
+        })
+    });
+    let command = command.transpose()?;
     let written = entry.certificates.iter();
     let certificates = written.map(|file| path("CertificateFile", file));
     let defaults = ["rsa", "ecdsa", "ecdsa_sk", "ed25519", "ed25519_sk"];
@@ -280,7 +293,7 @@ fn target(
             files: files.collect(),
             revoked,
             name: place.key_name,
-            unheeded: entry.known_hosts_command,
+            command,
             scanned_at: is_direct.then(|| (place.address.clone(), place.port)),
         },
         host: wanted.name,

@@ -38,7 +38,7 @@ pub(in crate::ssh) struct Entry {
     pub(in crate::ssh) global_known_hosts: Vec<PathBuf>,
     /// `RevokedHostKeys`, as it is written.
     pub(in crate::ssh) revoked_host_keys: Option<String>,
-    /// `KnownHostsCommand`, which prov does not run.
+    /// `KnownHostsCommand`, as it is written.
     pub(in crate::ssh) known_hosts_command: Option<String>,
     /// Ways to authenticate, in order, where the configuration limits them.
     pub(in crate::ssh) methods: Option<Vec<String>>,

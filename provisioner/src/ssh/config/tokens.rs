@@ -41,6 +41,16 @@ impl Expansion<'_> {
         })
     }
 
+    /// Expands the tokens of a value but some, which are known later: the value is then to be expanded once more.
+    pub(in crate::ssh) fn early(&self, value: &str, late: &str) -> Result<String, String> {
+        expand(&value.replace("%%", "%%%%"), |token| {
+            if late.contains(token) {
+                return Some(format!("%{token}"));
+            }
+            Some(self.text(&format!("%{token}")).ok()?.replace('%', "%%"))
+        })
+    }
+
     /// Expands `~`, tokens and variables of a file's name.
     pub(in crate::ssh) fn path(&self, value: &str) -> Result<PathBuf, String> {
         let value = match value.strip_prefix('~') {
@@ -67,7 +77,11 @@ pub(super) fn simple(value: &str, question: &Question) -> Result<String, String>
     })
 }
 
-fn expand(value: &str, meaning: impl Fn(char) -> Option<String>) -> Result<String, String> {
+/// Puts in what tokens stand for.
+pub(in crate::ssh) fn expand(
+    value: &str,
+    meaning: impl Fn(char) -> Option<String>,
+) -> Result<String, String> {
     let mut text = String::new();
     let mut rest = value.chars();
     while let Some(c) = rest.next() {
