@@ -63,6 +63,24 @@ impl Trace {
         traces
     }
 
+    /// Names what roles declare to be gone.
+    #[must_use]
+    pub fn taken(declared: &[Declared]) -> BTreeSet<String> {
+        let mut names = BTreeSet::new();
+        for one in declared {
+            if let Resource::Packages(packages) = &one.resource {
+                if packages.state == State::Absent {
+                    let each = packages.names.iter();
+                    let each = each.map(|name| Resource::Packages(packages.leaving(name)));
+                    names.extend(each.map(|gone| Self::new(one, gone).name()));
+                }
+            } else if one.resource.manage().absent().is_none() {
+                names.insert(one.name());
+            }
+        }
+        names
+    }
+
     /// Says the same of a domain, of what takes it away without and with what its users have made.
     #[must_use]
     pub fn of_domain(domain: &str, removal: &[Declared], purge: &[Declared]) -> Vec<Self> {
@@ -345,6 +363,7 @@ impl Memory {
         for trace in &remembered.traces {
             let place = trace.gone.manage().place().map(|(path, _)| path);
             let is_declared = names.contains(&trace.name())
+                || self.takes.contains(&trace.name())
                 || place.is_some_and(|path| whole.contains(path))
                 || trace.path().is_some_and(|path| {
                     let needed = |one: &&HostPath| *one == path || one.is_below(path);

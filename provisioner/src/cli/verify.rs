@@ -88,14 +88,19 @@ pub(super) fn services(app: &App, names: &Names) -> Result<Subjects, Problem> {
                 let all = SERVICES.iter().map(|service| service.name);
                 let all = all.filter(|service| known(service));
                 let all: Vec<_> = all.chain(own.iter().copied()).collect();
-                let every = SERVICES.iter().map(|service| service.name);
-                let hint = tasks::nearest(name, every.chain(all.iter().copied())).map_or_else(
+                let is_one = SERVICES.iter().any(|service| service.name == name);
+                let nearest = tasks::nearest(name, all.iter().copied());
+                let hint = if is_one && !known(name) {
+                    format!("say in estate.yml which host serves it: `services: {{{name}: HOST}}`")
+                } else {
+                    nearest.map_or_else(
                     || match all.as_slice() {
                         [] => "nothing of the estate has checks; docs/roles.md shows how a role gets them".to_owned(),
                         all => format!("what has checks: {}", all.join(", ")),
                     },
                     |nearest| format!("did you mean '{nearest}'?"),
-                );
+                )
+                };
                 let what = if known(name) {
                     "has no acceptance checks yet"
                 } else {

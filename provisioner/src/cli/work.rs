@@ -71,7 +71,11 @@ pub(super) fn memory(
         domains: app.domains.names().map(str::to_owned).collect(),
         declared: declared.map(|(roles, domains)| [roles, domains].concat()),
         brings: traces.filter(|_| of_roles).unwrap_or_default(),
-        takes: BTreeSet::new(),
+        takes: roles
+            .as_ref()
+            .ok()
+            .filter(|_| of_roles)
+            .map_or_else(BTreeSet::new, |roles| Trace::taken(roles)),
         scope: Scope {
             roles: of_roles,
             domains: leave.domains.clone(),
@@ -92,7 +96,7 @@ pub(super) fn memory(
             memory.brings.extend(traces);
         } else {
             let gone = work.resources(&app.estate, host, &app.inputs, &app.templates)?;
-            memory.takes = gone.iter().map(Declared::name).collect();
+            memory.takes.extend(gone.iter().map(Declared::name));
             memory.scope.purge = work.purpose == Purpose::Purge;
         }
         if work.purpose == Purpose::Setup && work.selection.is_everything() {

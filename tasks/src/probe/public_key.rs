@@ -16,6 +16,8 @@ use crate::value::HostPath;
 pub enum PublicKeyFact {
     /// There is no private key, or none that can be read.
     Unusable,
+    /// The host has a file there, and no openssl to read it with.
+    Unread,
     /// A plan has the private key made, and only the host will know it.
     Coming,
     /// This one (PEM).
@@ -30,6 +32,9 @@ impl Facts {
             .ok_or_else(|| NotAsked(format!("public key of {path}")))
     }
 }
+
+/// What is answered where openssl is missing.
+const UNREAD: &str = "no-openssl";
 
 /// The kind of this module.
 pub struct Keys;
@@ -49,7 +54,7 @@ impl Kind for Keys {
             // A file that holds no key is told by what is not printed.
             pushln!(
                 script,
-                "prov_answer public_key:{index}; [ ! -f {path} ] || openssl pkey -in {path} -passin pass: -pubout 2>/dev/null; [ $? -gt 1 ] || prov_complete"
+                "prov_answer public_key:{index}; [ ! -f {path} ] || if command -v openssl >/dev/null; then openssl pkey -in {path} -passin pass: -pubout 2>/dev/null; else echo {UNREAD}; fi; [ $? -gt 1 ] || prov_complete"
             );
         }
         script
@@ -60,6 +65,7 @@ impl Kind for Keys {
         for (index, path) in paths.iter().enumerate() {
             let fact = match answers.text(&format!("public_key:{index}"))? {
                 "" => PublicKeyFact::Unusable,
+                UNREAD => PublicKeyFact::Unread,
                 pem => PublicKeyFact::There(pem.to_owned()),
             };
             known.insert(path.clone(), fact);

@@ -264,6 +264,7 @@ impl Manage for TlsCertificate {
             PublicKeyFact::Coming => {
                 return Ok(Planned::Unknown(Awaited::Key(self.key.clone())));
             }
+            PublicKeyFact::Unread => return Ok(super::tls_key::unread(&self.key, facts)),
             PublicKeyFact::Unusable => {
                 return Ok(Planned::Impossible {
                     cause: format!("{} holds no private key that openssl can read", self.key),

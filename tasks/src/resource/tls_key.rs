@@ -37,6 +37,17 @@ pub struct TlsKey {
     pub mode: Mode,
 }
 
+/// Says what becomes of what needs a private key on a host that cannot read it.
+pub(super) fn unread(key: &HostPath, facts: &Facts) -> Planned {
+    if !facts.coming.is_empty() {
+        return super::packages::waiting(facts);
+    }
+    Planned::Impossible {
+        cause: format!("the host has no openssl to read {key} with"),
+        hint: "declare the package openssl before it".to_owned(),
+    }
+}
+
 const fn private() -> Mode {
     Mode::new(0o600)
 }
@@ -145,6 +156,7 @@ impl Manage for TlsKey {
         };
         match facts.public_key(&self.path)? {
             PublicKeyFact::There(_) | PublicKeyFact::Coming => {}
+            PublicKeyFact::Unread => return Ok(unread(&self.path, facts)),
             PublicKeyFact::Unusable => {
                 return Ok(Planned::Impossible {
                     cause: format!("{} holds no private key that openssl can read", self.path),

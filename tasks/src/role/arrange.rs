@@ -18,7 +18,7 @@ pub fn arrange(host: &str, declared: Vec<Declared>) -> Result<Vec<Declared>, Vec
         if let Resource::Packages(wanted) = &declaration.resource {
             let merged = packages.iter_mut().any(|(first, together)| {
                 let merged = together.merge(wanted);
-                if merged && first.role != declaration.role {
+                if merged && first.role.split(", ").all(|one| one != declaration.role) {
                     first.role = format!("{}, {}", first.role, declaration.role);
                 }
                 merged

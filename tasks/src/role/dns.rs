@@ -37,7 +37,7 @@ pub(super) struct Variables {
 
 /// A server to ask: an address, or `container-host`.
 #[derive(Debug, Deserialize, JsonSchema)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "expected an IP address or 'container-host'")]
 enum Upstream {
     /// This address.
     Address(IpAddr),

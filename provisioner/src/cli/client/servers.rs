@@ -40,6 +40,13 @@ pub(super) async fn run(app: &App, options: &Client) -> Result<u8, Problem> {
         // Whom it writes to, and by which server, is the user's to say: nobody stands for the rest of the world.
         "swaks" => {
             let (location, rest) = scope::split_location(&options.arguments, Location::External);
+            if rest.is_empty() {
+                // It would ask, and never tire of it where nobody answers.
+                return Err(Problem::usage(
+                    "swaks needs to know whom to write to, and by which server".to_owned(),
+                    "`prov client swaks [inside|outside] --server HOST --to ADDRESS`",
+                ));
+            }
             (location, rest.to_vec())
         }
         _ => standing(&scopes, options)?,

@@ -285,6 +285,10 @@ fn value_for(key: &str) -> Result<Secret, Problem> {
     if let Some(line) = text.strip_suffix('\n') {
         text.truncate(line.len());
     }
+    if text.is_empty() {
+        // A program that was to give it has failed.
+        return Err(unread("no value was given".to_owned()));
+    }
     Ok(Secret::new(text))
 }
 

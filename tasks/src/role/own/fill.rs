@@ -384,7 +384,7 @@ impl<'r> Filling<'r> {
             if guard::alone(text).is_some() {
                 let value = self.role.engine.value(&name, &self.context);
                 return match self.keep(value) {
-                    Some(value) => self.node(value, &node.mark),
+                    Some(value) => self.spaced(value, guard::around(text), &node.mark),
                     None => node.clone(),
                 };
             }
@@ -403,6 +403,19 @@ impl<'r> Filling<'r> {
     }
 
     /// Makes a value of what an expression gave.
+    /// Gives the value of an expression around which there are blanks: they are part of it where a text is wanted.
+    fn spaced(&self, value: Json, (before, after): (&str, &str), mark: &Mark) -> Node {
+        let around = |text: &str| format!("{before}{text}{after}");
+        if let Json::String(text) = value {
+            return self.text(around(&text), mark);
+        }
+        let mut node = self.node(value, mark);
+        if let Value::Either(_, text) = &mut node.value {
+            *text = around(text);
+        }
+        node
+    }
+
     fn node(&self, value: Json, mark: &Mark) -> Node {
         let value = match value {
             Json::Null => Value::Null,

@@ -480,7 +480,18 @@ pub(super) fn has_tags(text: &str) -> bool {
     text.contains("{{") || text.contains("{%")
 }
 
-/// Gives the expression that a text consists of, if it is one alone.
+/// Gives the blanks and line ends around an expression that a text consists of, without those that it takes away itself.
+pub(super) fn around(text: &str) -> (&str, &str) {
+    let inside = text.trim();
+    let (before, after) = text.split_once(inside).unwrap_or_default();
+    let or_none = |is_taken: bool, blanks| if is_taken { "" } else { blanks };
+    (
+        or_none(inside.starts_with("{{-"), before),
+        or_none(inside.ends_with("-}}"), after),
+    )
+}
+
+/// Gives the expression that a text consists of but for blanks and line ends around it, if it is one alone.
 pub(super) fn alone(text: &str) -> Option<&str> {
     let inside = text.trim().strip_prefix("{{")?;
     let end = end_of(inside, "}}")?;
@@ -567,5 +578,9 @@ mod tests {
         assert_eq!(alone("{{ '}}' }}"), Some("'}}'"));
         assert_eq!(alone("{{ a }}{{ b }}"), None);
         assert_eq!(alone("x{{ a }}"), None);
+        assert_eq!(around("{{ a }}"), ("", ""));
+        assert_eq!(around("  {{ a }}\n\n"), ("  ", "\n\n"));
+        assert_eq!(around("  {{- a }}\n"), ("", "\n"));
+        assert_eq!(around("  {{ a -}}\n"), ("  ", ""));
     }
 }
