@@ -10,7 +10,7 @@ use tasks::leaving::{Leaving, Memory, Reliance, Remembered, Scope, Trace};
 use tasks::probe::{AptFact, Facts, PackageFact, PathQuestion, Query, QuerySet, Read, ServiceFact};
 use tasks::resource::{
     Block, Declared, Directory, File, Handler, Leaves, Line, MariaDbUser, Packages, Resource,
-    Service,
+    Service, State,
 };
 use tasks::value::{HostPath, PackageName, ServiceName};
 
@@ -171,6 +171,24 @@ fn what_is_declared_in_another_way_or_lies_above_it_does_not_go() {
     ];
     let leaving = memory(&declared, scope).leaving(&host);
     assert_eq!(names(&leaving), ["service svc", "packages svc"]);
+}
+
+#[test]
+fn what_a_role_declares_to_be_gone_is_no_remnant() {
+    let host = remembered(&daemon());
+    let mut packages = Packages::new([package("svc"), package("tool"), package("new")]);
+    packages.state = State::Absent;
+    let mut gone = File::new(path("/etc/svc.conf"), Content::plain("x"));
+    gone.state = State::Absent;
+    let declared = [
+        Declared::new("svc", Resource::Packages(packages)),
+        Declared::new("svc", Resource::File(gone)),
+    ];
+    let mut memory = memory(&declared, of_roles());
+    memory.takes = Trace::taken(&declared);
+    let leaving = memory.leaving(&host);
+    assert_eq!(names(&leaving), ["service svc"]);
+    assert_eq!(kept(&memory, &leaving), ["directory /var/lib/svc"]);
 }
 
 #[test]

@@ -344,3 +344,71 @@ fn what_is_one_hosts_own_stands_beside_its_variables() {
         "{told}"
     );
 }
+
+#[test]
+fn blanks_around_an_expression_are_part_of_a_text_and_of_nothing_else() {
+    let role = r#"
+summary: Texts that are one expression.
+variables:
+  page_title: {type: text}
+  page_token: {type: secret}
+  page_list: {type: list of text, default: [jq, tree]}
+resources:
+  - file: {path: /srv/a, content: "{{ page_title }}\n"}
+  - file: {path: /srv/b, content: "  {{ page_title }}  \n\n"}
+  - file:
+      path: /srv/c
+      content: |
+        {{ page_token }}
+  - file: {path: /srv/d, content: "{{ 5 }}\n"}
+  - file: {path: /srv/e, content: "{{ page_title }}"}
+  - packages:
+      names: >
+        {{ page_list }}
+"#;
+    let variables = "page_title: Home\npage_token: hunter2\n";
+    let sources = sources(role, variables);
+    let declared = declared(&sources, "app");
+    let contents: Vec<_> = declared
+        .iter()
+        .filter_map(|one| match &one.resource {
+            Resource::File(file) => file.content.clone(),
+            _ => None,
+        })
+        .collect();
+    let texts: Vec<_> = contents.iter().map(|content| content.expose()).collect();
+    assert_eq!(
+        texts,
+        ["Home\n", "  Home  \n\n", "hunter2\n", "5\n", "Home"]
+    );
+    assert_eq!(contents[2].masked(), "<secret>\n");
+    assert!(names(&declared).contains(&"packages jq tree".to_owned()));
+}
+
+/// A file that changes by itself is written by every run.
+#[test]
+fn what_is_written_of_a_mapping_is_the_same_in_every_run() {
+    let role = r"
+summary: Mappings.
+variables:
+  page_map: {type: map of text}
+resources:
+  - file: {path: /srv/map, template: page.conf}
+";
+    let keys: Vec<_> = (b'a'..=b'z').map(char::from).collect();
+    let variables: Vec<_> = keys.iter().rev().map(|key| format!("{key}: x")).collect();
+    let sources = sources(
+        role,
+        &format!("page_map: {{{}}}\n", variables.join(", ")),
+    )
+    .with(
+        "roles/page/page.conf",
+        "{% for key, value in page_map %}{{ key }}{% endfor %} {{ page_map | keys | join(sep='') }} {% for key, value in {'z': 1, 'b': 2, 'y': 3} %}{{ key }}{% endfor %}",
+    );
+    let Resource::File(file) = &declared(&sources, "app")[0].resource else {
+        unreachable!()
+    };
+    let sorted: String = keys.iter().collect();
+    let content = file.content.clone().unwrap();
+    assert_eq!(content.expose(), format!("{sorted} {sorted} zby"));
+}
