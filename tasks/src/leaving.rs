@@ -63,19 +63,17 @@ impl Trace {
         traces
     }
 
-    /// Names what roles declare to be gone.
+    /// Names the packages that roles declare to be gone.
     #[must_use]
     pub fn taken(declared: &[Declared]) -> BTreeSet<String> {
         let mut names = BTreeSet::new();
         for one in declared {
-            if let Resource::Packages(packages) = &one.resource {
-                if packages.state == State::Absent {
-                    let each = packages.names.iter();
-                    let each = each.map(|name| Resource::Packages(packages.leaving(name)));
-                    names.extend(each.map(|gone| Self::new(one, gone).name()));
-                }
-            } else if one.resource.manage().absent().is_none() {
-                names.insert(one.name());
+            if let Resource::Packages(packages) = &one.resource
+                && packages.state == State::Absent
+            {
+                let each = packages.names.iter();
+                let each = each.map(|name| Resource::Packages(packages.leaving(name)));
+                names.extend(each.map(|gone| Self::new(one, gone).name()));
             }
         }
         names

@@ -4,6 +4,7 @@
 
 use insta::assert_snapshot;
 use tasks::Diagnostic;
+use tasks::content::Content;
 use tasks::domain::Domains;
 use tasks::estate::{Estate, Sources};
 use tasks::resource::{Declared, Resource};
@@ -362,6 +363,10 @@ resources:
         {{ page_token }}
   - file: {path: /srv/d, content: "{{ 5 }}\n"}
   - file: {path: /srv/e, content: "{{ page_title }}"}
+  - directory:
+      path: >
+        {{ "/srv/" ~ page_title }}
+      mode: " {{ '0750' }} "
   - packages:
       names: >
         {{ page_list }}
@@ -369,20 +374,21 @@ resources:
     let variables = "page_title: Home\npage_token: hunter2\n";
     let sources = sources(role, variables);
     let declared = declared(&sources, "app");
-    let contents: Vec<_> = declared
-        .iter()
-        .filter_map(|one| match &one.resource {
-            Resource::File(file) => file.content.clone(),
-            _ => None,
-        })
-        .collect();
-    let texts: Vec<_> = contents.iter().map(|content| content.expose()).collect();
+    let mut contents = Vec::new();
+    for one in &declared {
+        if let Resource::File(file) = &one.resource {
+            contents.push(file.content.clone().unwrap());
+        }
+    }
+    let texts: Vec<_> = contents.iter().map(Content::expose).collect();
     assert_eq!(
         texts,
         ["Home\n", "  Home  \n\n", "hunter2\n", "5\n", "Home"]
     );
     assert_eq!(contents[2].masked(), "<secret>\n");
-    assert!(names(&declared).contains(&"packages jq tree".to_owned()));
+    for name in ["packages jq tree", "directory /srv/Home"] {
+        assert!(names(&declared).contains(&name.to_owned()), "{name}");
+    }
 }
 
 /// A file that changes by itself is written by every run.

@@ -177,6 +177,9 @@ fn a_program_tells_host_keys_as_it_does_for_ssh() {
     // It may know all hosts, or answer only when it sees the key; it is told as much as ssh tells it.
     says(&format!("cat <<'.'\n{known}.\n"));
     is_called(&servers, "one", "one");
+    // What it says before it has seen the key is no judgement.
+    says(&format!("[ $1 = HOSTNAME ] || echo '{}'", known.trim()));
+    names(&servers, "one").failed("one", &["is not known"]);
     says(&format!(
         "[ \"$1:$3:$4\" != 'HOSTNAME:{kind}:{key}' ] || echo \"$2 $3 $4 $5\""
     ));

@@ -52,7 +52,7 @@ pub(super) fn init(options: &Init, output: Output) -> Result<u8, Problem> {
     let changed: Vec<_> = ignored.into_iter().map(|(path, _)| path).collect();
     tell(&written, &changed, output);
     if output == Output::Text {
-        let shown = folder.display();
+        let shown = tasks::quote::sh(&folder.display().to_string());
         let next = if options.servers {
             "put the addresses of your servers into estate.yml, then `prov check`, `prov diff`, `prov apply`"
         } else {

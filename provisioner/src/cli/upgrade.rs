@@ -48,7 +48,7 @@ pub(super) struct Options {
     #[arg(long)]
     diff: bool,
     /// Upgrade this many hosts at once, whatever the estate says
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = hosts_at_once)]
     serial: Option<NonZeroUsize>,
     /// Start servers again that want it, and wait until they are back
     #[arg(long)]
@@ -61,6 +61,11 @@ pub(super) struct Options {
     rehearse: bool,
     #[command(flatten)]
     waiting: Waiting,
+}
+
+fn hosts_at_once(text: &str) -> Result<NonZeroUsize, String> {
+    let number = text.parse();
+    number.map_err(|_| "a number of hosts, at least 1".to_owned())
 }
 
 fn release(text: &str) -> Result<Release, String> {

@@ -76,13 +76,14 @@ fn establish(
     target: &Target,
 ) -> Pin<Box<dyn Future<Output = Result<Connection, SshError>> + Send + '_>> {
     Box::pin(async move {
-        let known = target.host_keys.known().await?;
+        let known = target.host_keys.written()?;
+        let expected = target.host_keys.expected(&known).await?;
         let config = client::Config {
             window_size: WINDOW,
             keepalive_interval: Some(KEEPALIVE),
             keepalive_max: 4,
             nodelay: true,
-            preferred: preferred(&target.algorithms, &known)?,
+            preferred: preferred(&target.algorithms, &expected)?,
             ..client::Config::default()
         };
         tracing::debug!(

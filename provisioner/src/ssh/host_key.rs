@@ -39,15 +39,16 @@ pub enum HostKeys {
 }
 
 impl HostKeys {
-    /// Gives what is known of the host before it shows a key.
-    pub(super) async fn known(&self) -> Result<KnownKeys, SshError> {
-        let mut known = self.written()?;
-        self.ask_command(&mut known, None).await?;
-        Ok(known)
+    /// Gives what may be known of the host before it shows a key, of which a program says more once it has shown one: by that
+    /// it is asked for a key, and not judged.
+    pub(super) async fn expected(&self, written: &KnownKeys) -> Result<KnownKeys, SshError> {
+        let mut expected = written.clone();
+        self.ask_command(&mut expected, None).await?;
+        Ok(expected)
     }
 
     /// Gives what is written of the host.
-    fn written(&self) -> Result<KnownKeys, SshError> {
+    pub(super) fn written(&self) -> Result<KnownKeys, SshError> {
         match self {
             Self::Pinned { keys, .. } => {
                 let entry = |key: &PublicKey| Entry {

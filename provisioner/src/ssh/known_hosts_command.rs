@@ -3,18 +3,24 @@
 //! As with OpenSSH it is started without a shell, once before a connection, so that the host shows a key of a kind that is known, and
 //! once more when it has shown one.
 
+use std::io;
 use std::process::Stdio;
+use std::time::Duration;
 
 use russh::keys::{HashAlg, PublicKey};
-use tokio::io::AsyncReadExt as _;
+use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::process::Command;
+use tokio::time::timeout;
 
 use super::config::Expansion;
 use super::error::SshError;
 use super::known_hosts::KeyName;
 
-/// Bytes that it may print, of either kind.
-const MOST: u64 = 1024 * 1024;
+/// Bytes that it may print, of either kind: those of a large file of known hosts.
+const MOST: u64 = 16 * 1024 * 1024;
+
+/// How long it may take.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The tokens that are not known before it is started.
 const LATE: &str = "HIKft";
@@ -38,7 +44,8 @@ impl KnownHostsCommand {
         {
             return Err("it does not begin with the whole path of a program".to_owned());
         }
-        let words = words.iter().map(|word| expansion.early(word, LATE));
+        let words = words.iter();
+        let words = words.map(|word| expansion.early(&super::config::variables(word)?, LATE));
         Ok(Self {
             text: text.to_owned(),
             words: words.collect::<Result<_, _>>()?,
@@ -85,21 +92,16 @@ impl KnownHostsCommand {
             .kill_on_drop(true)
             .spawn()
             .map_err(|error| failed(error.to_string()))?;
-        let (mut printed, mut said) = (Vec::new(), Vec::new());
         let (output, errors) = (child.stdout.take(), child.stderr.take());
-        let read = async {
-            let (Some(output), Some(errors)) = (output, errors) else {
-                return Ok((0, 0));
-            };
-            let (mut output, mut errors) = (output.take(MOST), errors.take(MOST));
-            tokio::try_join!(
-                output.read_to_end(&mut printed),
-                errors.read_to_end(&mut said)
-            )
+        let work = async {
+            let read = tokio::try_join!(all(output), all(errors))?;
+            Ok::<_, io::Error>((read, child.wait().await?))
         };
-        read.await.map_err(|error| failed(error.to_string()))?;
-        let status = child.wait().await;
-        let status = status.map_err(|error| failed(error.to_string()))?;
+        let seconds = PATIENCE.as_secs();
+        let ((printed, said), status) = timeout(PATIENCE, work)
+            .await
+            .map_err(|_| failed(format!("it has not ended within {seconds} s")))?
+            .map_err(|error| failed(error.to_string()))?;
         if status.success() {
             return Ok(printed);
         }
@@ -109,6 +111,21 @@ impl KnownHostsCommand {
             said => said.to_owned(),
         }))
     }
+}
+
+/// Reads all that comes.
+async fn all(from: Option<impl AsyncRead + Unpin>) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    if let Some(from) = from {
+        from.take(MOST + 1).read_to_end(&mut bytes).await?;
+    }
+    if bytes.len() as u64 > MOST {
+        return Err(io::Error::other(format!(
+            "it prints more than {} MiB",
+            MOST >> 20
+        )));
+    }
+    Ok(bytes)
 }
 
 /// Gives a key as lines of known hosts have it.
@@ -171,6 +188,8 @@ mod tests {
             ("/bin/printf %z", "%z"),
             ("/nowhere/program", "No such file"),
             ("/bin/false", "exit status: 1) and said nothing"),
+            ("/usr/bin/yes", "more than 16 MiB"),
+            ("/bin/cat ${prov_has_no_such_variable}", "no variable"),
             (
                 "/bin/sh -c 'echo printed; echo no way >&2; exit 3'",
                 "no way",

@@ -16,17 +16,72 @@ use crate::value::HostPath;
 pub struct Since {
     /// The run that is undone.
     pub run: String,
+    /// What is written, and what was written with it: a unit that goes while its configuration stays would be worse than both.
+    paths: Vec<Left>,
+}
+
+/// What a run left at a path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Left {
     path: HostPath,
     after: Was,
+    /// What it is once it is undone, of what others bring back.
+    before: Option<Was>,
     /// What the run has put there, where the host has kept that.
     bytes: Option<Content>,
     private: bool,
 }
 
 impl Since {
-    /// Asks for what is at the path, with its bytes, as far as they are not what the run put there.
+    /// Asks for what is at the paths, with its bytes, as far as they are not what the run put there.
     #[must_use]
-    pub fn query(&self) -> Query {
+    pub fn queries(&self) -> Vec<Query> {
+        self.paths.iter().map(Left::query).collect()
+    }
+
+    /// Says what was changed since, unless nothing was.
+    #[must_use]
+    pub fn changed(&self, facts: &Facts) -> Option<(String, Diff)> {
+        let (path, diff) = self.paths.iter().find_map(|left| left.changed(facts))?;
+        let run = &self.run;
+        let cause = format!("{path} is not as run {run} left it: it was changed since");
+        Some((cause, diff))
+    }
+
+    /// Of what one change altered, what must be as the run left it before this is brought back.
+    fn of(
+        run: &str,
+        record: &Record,
+        own: Option<&HostPath>,
+        kept: &BTreeMap<String, Vec<u8>>,
+    ) -> Option<Self> {
+        // The files of a tree have nothing to do with one another.
+        let is_alone = record.resource == "tree";
+        let paths = record.altered.iter().filter_map(|altered| {
+            let Altered::Path(at) = altered else {
+                return None;
+            };
+            let is_own = own == Some(&at.path);
+            (is_own || !is_alone).then(|| Left {
+                path: at.path.clone(),
+                after: at.after.clone(),
+                before: (!is_own).then(|| at.before.clone()),
+                bytes: at.bytes(&at.after, kept),
+                private: at.private,
+            })
+        });
+        let mut paths: Vec<_> = paths.collect();
+        // Its own difference is told first.
+        paths.sort_by_key(|left| left.before.is_some());
+        (!paths.is_empty()).then(|| Self {
+            run: run.to_owned(),
+            paths,
+        })
+    }
+}
+
+impl Left {
+    fn query(&self) -> Query {
         let read = match &self.after {
             Was::File {
                 sha256: Some(sha256),
@@ -42,25 +97,11 @@ impl Since {
         })
     }
 
-    /// Says what was changed since, unless nothing was.
-    #[must_use]
-    pub fn changed(&self, facts: &Facts) -> Option<(String, Diff)> {
+    fn changed(&self, facts: &Facts) -> Option<(&HostPath, Diff)> {
         let fact = facts.path(&self.path).ok()?;
         let now = Was::of(fact)?;
-        let same = match (&now, &self.after) {
-            (
-                Was::File {
-                    sha256, attributes, ..
-                },
-                Was::File {
-                    sha256: wanted,
-                    attributes: expected,
-                    ..
-                },
-            ) => attributes == expected && (wanted.is_none() || sha256 == wanted),
-            (now, after) => now == after,
-        };
-        if same {
+        let before = self.before.as_ref();
+        if is_same(&now, &self.after) || before.is_some_and(|before| is_same(&now, before)) {
             return None;
         }
         let diff = match (fact, &self.bytes) {
@@ -75,11 +116,28 @@ impl Since {
             }
             _ => Diff::default(),
         };
-        let cause = format!(
-            "{} is not as run {} left it: somebody has changed it since",
-            self.path, self.run
-        );
-        Some((cause, diff))
+        Some((&self.path, diff))
+    }
+}
+
+/// Tells whether what is there is what was there, as far as that is known.
+fn is_same(now: &Was, was: &Was) -> bool {
+    match (now, was) {
+        (
+            Was::File {
+                sha256, attributes, ..
+            },
+            Was::File {
+                sha256: wanted,
+                attributes: expected,
+                ..
+            },
+        ) => {
+            let is_known = |wanted: &String| !wanted.starts_with(super::UNDIGESTED);
+            let wanted = wanted.as_ref().filter(|wanted| is_known(wanted));
+            attributes == expected && (wanted.is_none() || sha256.as_ref() == wanted)
+        }
+        (now, was) => now == was,
     }
 }
 
@@ -115,8 +173,13 @@ pub fn undo(
             undoing.stays.push(format!("{}: {why}", record.name()));
         }
         for altered in record.altered.iter().rev() {
-            match undone(run, altered, kept, with_packages) {
-                Ok((resource, since)) => {
+            let own = match altered {
+                Altered::Path(at) => Some(&at.path),
+                Altered::Service { .. } | Altered::Made(_) | Altered::Installed(_) => None,
+            };
+            let since = Since::of(run, record, own, kept);
+            match undone(altered, kept, with_packages) {
+                Ok(resource) => {
                     let mut declared = Declared::new(format!("undo {run}"), resource);
                     declared.notify.clone_from(&record.notify);
                     declared.since = since;
@@ -155,23 +218,12 @@ pub fn undo(
 
 /// Gives what brings one thing back, or why nothing does; `None` where nothing has to.
 fn undone(
-    run: &str,
     altered: &Altered,
     kept: &BTreeMap<String, Vec<u8>>,
     with_packages: bool,
-) -> Result<(Resource, Option<Since>), Option<String>> {
+) -> Result<Resource, Option<String>> {
     match altered {
-        Altered::Path(at) => {
-            let resource = undone_at(at, kept)?;
-            let since = Since {
-                run: run.to_owned(),
-                path: at.path.clone(),
-                after: at.after.clone(),
-                bytes: at.bytes(&at.after, kept),
-                private: at.private,
-            };
-            Ok((resource, Some(since)))
-        }
+        Altered::Path(at) => undone_at(at, kept),
         Altered::Service {
             name,
             running,
@@ -182,14 +234,14 @@ fn undone(
             service.running = *running;
             service.enabled = *enabled;
             service.masked = Some(*masked);
-            Ok((Resource::Service(service), None))
+            Ok(Resource::Service(service))
         }
-        Altered::Made(gone) => Ok(((**gone).clone(), None)),
+        Altered::Made(gone) => Ok((**gone).clone()),
         Altered::Installed(names) if names.is_empty() => Err(None),
         Altered::Installed(names) if with_packages => {
             let mut packages = Packages::new(names.iter().cloned());
             packages.state = State::Absent;
-            Ok((Resource::Packages(packages), None))
+            Ok(Resource::Packages(packages))
         }
         Altered::Installed(_) => Err(Some(
             "what was installed stays; `--packages` removes it".to_owned(),
@@ -359,6 +411,41 @@ mod tests {
         };
         assert!(cause.contains("/etc/own is not as run"), "{cause}");
         assert!(diff.to_string().contains("+mine"), "{diff}");
+    }
+
+    /// Two files of one change, of which somebody has changed one since.
+    #[test]
+    fn what_was_written_together_is_undone_together() {
+        let mut record = writes(1, "a\n", "b\n");
+        let Altered::Path(mut at) = record.altered[0].clone() else {
+            panic!("{record:?}");
+        };
+        at.path = path("/etc/other");
+        record.altered.push(Altered::Path(at));
+        let records = [record];
+        let undoing = undo("r", &records, &kept(&["a\n", "b\n"]), false);
+        let planned = |own: &str, other: &str| {
+            let mut facts = facts(own);
+            let fact = self::facts(other).paths.remove(&path("/etc/own")).unwrap();
+            facts.paths.insert(path("/etc/other"), fact);
+            let each = undoing.declared.iter();
+            let each = each.map(|one| plan_one(one, 0, &facts, Phase::Completion).unwrap());
+            each.map(|item| match item.outcome {
+                Planned::Change(_) => "undone".to_owned(),
+                Planned::Unchanged => "as before".to_owned(),
+                Planned::Refused { cause, .. } => cause,
+                Planned::Unknown(_) | Planned::Deferred(_) | Planned::Impossible { .. } => {
+                    panic!("it is neither undone nor refused")
+                }
+            })
+            .collect::<Vec<_>>()
+        };
+        assert_eq!(planned("b\n", "b\n"), ["undone", "undone"]);
+        // Once the first is undone, the second still may be.
+        assert_eq!(planned("b\n", "a\n"), ["as before", "undone"]);
+        let changed = "/etc/own is not as run r left it: it was changed since";
+        assert_eq!(planned("mine\n", "b\n"), [changed, changed]);
+        assert_eq!(planned("mine\n", "a\n"), ["as before", changed]);
     }
 
     #[test]

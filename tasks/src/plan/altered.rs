@@ -11,8 +11,10 @@ pub fn queries(resources: &[Declared]) -> QuerySet {
     resources
         .iter()
         .flat_map(|declared| {
-            let since = declared.since.as_ref().map(crate::history::Since::query);
-            declared.resource.manage().probe().into_iter().chain(since)
+            let since = declared.since.iter();
+            let since = since.flat_map(crate::history::Since::queries);
+            let own = declared.resource.manage().probe();
+            own.into_iter().chain(since)
         })
         .collect()
 }

@@ -54,7 +54,7 @@ impl Kind for Keys {
             // A file that holds no key is told by what is not printed.
             pushln!(
                 script,
-                "prov_answer public_key:{index}; [ ! -f {path} ] || if command -v openssl >/dev/null; then openssl pkey -in {path} -passin pass: -pubout 2>/dev/null; else echo {UNREAD}; fi; [ $? -gt 1 ] || prov_complete"
+                "prov_answer public_key:{index}; [ ! -f {path} ] || if command -v openssl >/dev/null; then openssl pkey -in {path} -passin pass: -pubout 2>/dev/null; else printf %s {UNREAD}; fi; [ $? -gt 1 ] || prov_complete"
             );
         }
         script
@@ -84,5 +84,38 @@ impl Kind for Keys {
 
     fn samples() -> Vec<HostPath> {
         HostPath::new("/key.pem").into_iter().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Runs the script where there is no program at all.
+    #[test]
+    fn a_key_that_nothing_can_read_is_told_as_such() {
+        let key = HostPath::new("/proc/self/status").unwrap();
+        let missing = HostPath::new("/proc/self/nothing").unwrap();
+        let both = [key.clone(), missing.clone()];
+        let script = format!(
+            "PATH=/nowhere; prov_answer() {{ printf '<%s>' \"$1\"; }}; prov_complete() {{ printf .; }}\n{}",
+            Keys::script(&both)
+        );
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "a test has a shell run what is written for one"
+        )]
+        let mut shell = std::process::Command::new("/bin/sh");
+        let output = shell.args(["-c", &script]).output().unwrap().stdout;
+        assert_eq!(
+            String::from_utf8(output).unwrap(),
+            format!("<public_key:0>{UNREAD}.<public_key:1>.")
+        );
+        let mut answers = Answers::default();
+        answers.insert("public_key:0".to_owned(), UNREAD.as_bytes().to_vec(), true);
+        answers.insert("public_key:1".to_owned(), Vec::new(), true);
+        let known = Keys::read(&both, &answers).unwrap();
+        assert_eq!(known[&key], PublicKeyFact::Unread);
+        assert_eq!(known[&missing], PublicKeyFact::Unusable);
     }
 }

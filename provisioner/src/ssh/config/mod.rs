@@ -12,7 +12,7 @@ mod plain;
 mod tokens;
 
 pub(super) use entry::{Agent, Entry, Proxy};
-pub(super) use tokens::{Expansion, expand, variable};
+pub(super) use tokens::{Expansion, expand, variable, variables};
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};

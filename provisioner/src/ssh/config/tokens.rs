@@ -106,7 +106,7 @@ pub(in crate::ssh) fn expand(
 }
 
 /// Expands `${NAME}`.
-pub(super) fn variables(value: &str) -> Result<String, String> {
+pub(in crate::ssh) fn variables(value: &str) -> Result<String, String> {
     let mut text = String::new();
     let mut rest = value;
     while let Some((before, behind)) = rest.split_once("${") {

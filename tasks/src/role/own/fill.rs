@@ -20,6 +20,9 @@ use crate::raw;
 use crate::resource::{Declared, Handler};
 use crate::value::{HostPath, ServiceName};
 
+/// Fields that hold any text.
+const FREE: [&str; 5] = ["block", "content", "line", "replace", "stdin"];
+
 /// Port of SSH servers (RFC 4253).
 const SSH: u16 = 22;
 
@@ -307,7 +310,7 @@ impl<'r> Filling<'r> {
                 return Some((key.clone(), authority(self.authority?, &node.mark)));
             }
             let Some(field) = item.becomes(&key.text) else {
-                return Some((key.clone(), self.fill(node)));
+                return Some((key.clone(), self.field(key, node)));
             };
             let content = if item.kind.name == "tree" {
                 self.tree(node)?
@@ -368,15 +371,25 @@ impl<'r> Filling<'r> {
         })
     }
 
+    /// Fills a field.
+    fn field(&mut self, key: &Key, node: &Node) -> Node {
+        self.filled(node, FREE.contains(&key.text.as_str()))
+    }
+
     /// Fills every text of a value.
     pub(super) fn fill(&mut self, node: &Node) -> Node {
+        self.filled(node, false)
+    }
+
+    /// Fills every text of a value. Blanks around an expression alone are part of a text that is `free`, and of nothing else.
+    fn filled(&mut self, node: &Node, free: bool) -> Node {
         let value = if let Value::Sequence(items) = &node.value {
             Value::Sequence(items.iter().map(|item| self.fill(item)).collect())
         } else if let Value::Mapping(entries) = &node.value {
             Value::Mapping(
                 entries
                     .iter()
-                    .map(|(key, node)| (key.clone(), self.fill(node)))
+                    .map(|(key, node)| (key.clone(), self.field(key, node)))
                     .collect(),
             )
         } else if let Some(text) = node.as_str().filter(|text| guard::has_tags(text)) {
@@ -384,7 +397,8 @@ impl<'r> Filling<'r> {
             if guard::alone(text).is_some() {
                 let value = self.role.engine.value(&name, &self.context);
                 return match self.keep(value) {
-                    Some(value) => self.spaced(value, guard::around(text), &node.mark),
+                    Some(value) if free => self.spaced(value, guard::around(text), &node.mark),
+                    Some(value) => self.node(value, &node.mark),
                     None => node.clone(),
                 };
             }
@@ -402,8 +416,7 @@ impl<'r> Filling<'r> {
         }
     }
 
-    /// Makes a value of what an expression gave.
-    /// Gives the value of an expression around which there are blanks: they are part of it where a text is wanted.
+    /// Makes a text of what an expression gave, with the blanks around it.
     fn spaced(&self, value: Json, (before, after): (&str, &str), mark: &Mark) -> Node {
         let around = |text: &str| format!("{before}{text}{after}");
         if let Json::String(text) = value {
@@ -416,6 +429,7 @@ impl<'r> Filling<'r> {
         node
     }
 
+    /// Makes a value of what an expression gave.
     fn node(&self, value: Json, mark: &Mark) -> Node {
         let value = match value {
             Json::Null => Value::Null,
