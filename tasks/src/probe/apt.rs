@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::package_version::is_installed;
+use super::package::is_installed;
 use super::{Answers, Broken, Kind};
 use crate::Secret;
 use crate::pushln;

@@ -133,6 +133,18 @@ impl Kind for Packages {
     }
 }
 
+/// Writes the test whether a package is installed in a version that is meant, by what dpkg-query said.
+pub(super) fn is_installed(name: &PackageName, version: &PackageVersion) -> String {
+    let begin = match version.prefix() {
+        Some(prefix) => prefix.to_owned(),
+        None => format!("{version}\t"),
+    };
+    format!(
+        "case \"\n$packages\" in (*\"\n{name}\t\"?i?\"\t\"{}*) ;; (*) false;; esac",
+        quote::sh(&begin)
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

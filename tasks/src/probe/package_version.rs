@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::package::is_installed;
 use super::{Answers, Broken, Facts, Kind, NotAsked, apt::APT_FUNCTIONS};
 use crate::Secret;
 use crate::pushln;
-use crate::quote;
 use crate::value::{PackageName, PackageVersion};
 
 /// Asks which versions there are of a package, unless one that is meant is installed. Whether it is must be asked for, too.
@@ -98,16 +98,4 @@ prov_complete
         let question = question.map(|(name, version)| VersionQuestion { name, version });
         question.into_iter().collect()
     }
-}
-
-/// Writes the test whether a package is installed in a version that is meant, by what dpkg-query said.
-pub(super) fn is_installed(name: &PackageName, version: &PackageVersion) -> String {
-    let begin = match version.prefix() {
-        Some(prefix) => prefix.to_owned(),
-        None => format!("{version}\t"),
-    };
-    format!(
-        "case \"\n$packages\" in (*\"\n{name}\t\"?i?\"\t\"{}*) ;; (*) false;; esac",
-        quote::sh(&begin)
-    )
 }
