@@ -119,6 +119,15 @@ impl Diagnostic {
     }
 }
 
+/// Puts mistakes into the order of their places. What is wrong at a place is told once, whatever hint it has where it was found again.
+pub(crate) fn tidy(mistakes: &mut Vec<Diagnostic>) {
+    mistakes.sort();
+    mistakes.dedup_by(|one, other| {
+        let is_there = one.place.is_some() && one.place == other.place;
+        one == other || is_there && one.message == other.message
+    });
+}
+
 /// Puts mistakes that several hosts have in common into one each, for people: what they are, and whose.
 #[must_use]
 pub fn grouped(mistakes: &[Diagnostic]) -> Vec<Diagnostic> {

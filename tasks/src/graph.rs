@@ -79,8 +79,7 @@ impl Graph {
         }
         needs.sort();
         needs.dedup();
-        mistakes.sort();
-        mistakes.dedup();
+        crate::diagnostic::tidy(&mut mistakes);
         let used = inputs.roles.iter();
         let used = used.filter(|role| estate.hosts().iter().any(|host| role.is_on(host)));
         let graph = Self {

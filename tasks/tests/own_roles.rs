@@ -418,3 +418,15 @@ resources:
     let content = file.content.clone().unwrap();
     assert_eq!(content.expose(), format!("{sorted} {sorted} zby"));
 }
+
+#[test]
+fn an_unknown_field_is_told_once() {
+    let role = "
+summary: A slip of the pen.
+resources:
+  - service: {name: ssh, state: started}
+  - packages: {names: [jq], version: 3}
+";
+    let told = check(&sources(role, ""));
+    assert_eq!(told.matches("unknown field").count(), 2, "{told}");
+}

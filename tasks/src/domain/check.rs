@@ -47,8 +47,7 @@ impl Domains {
         if mistakes.is_empty() {
             mistakes.extend(role::mistakes(self, estate, inputs, templates));
         }
-        mistakes.sort();
-        mistakes.dedup();
+        crate::diagnostic::tidy(&mut mistakes);
         mistakes
     }
 

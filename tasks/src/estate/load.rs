@@ -97,8 +97,7 @@ impl Estate {
         match estate {
             Some(estate) if mistakes.is_empty() => Ok(estate),
             Some(_) | None => {
-                mistakes.sort();
-                mistakes.dedup();
+                crate::diagnostic::tidy(&mut mistakes);
                 Err(mistakes)
             }
         }

@@ -29,8 +29,7 @@ impl Promises {
         promises
             .site_fronts
             .sort_by(|one, other| (&one.domain, &one.name).cmp(&(&other.domain, &other.name)));
-        mistakes.sort();
-        mistakes.dedup();
+        crate::diagnostic::tidy(&mut mistakes);
         (promises, mistakes)
     }
 }

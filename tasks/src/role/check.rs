@@ -79,8 +79,7 @@ pub fn check(
     });
     mistakes.extend(domains.check(estate, &known, templates, inputs));
     mistakes.extend(unreachable(estate, domains, templates, inputs));
-    mistakes.sort();
-    mistakes.dedup();
+    crate::diagnostic::tidy(&mut mistakes);
     mistakes
 }
 

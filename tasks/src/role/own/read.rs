@@ -97,8 +97,7 @@ pub(super) fn roles(sources: &Sources, folder: &str) -> Result<Vec<OwnRole>, Vec
     if mistakes.is_empty() {
         Ok(roles)
     } else {
-        mistakes.sort();
-        mistakes.dedup();
+        crate::diagnostic::tidy(&mut mistakes);
         Err(mistakes)
     }
 }
