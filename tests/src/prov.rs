@@ -14,7 +14,7 @@ use tasks::quote::sh;
 use crate::must;
 
 /// What no run may take longer than, unless a test says so.
-const DEADLINE: Duration = Duration::from_secs(480);
+const DEADLINE: Duration = Duration::from_secs(900);
 
 /// Gives the path of the binary: `PROV_BIN`, or what cargo builds beside this test.
 #[must_use]

@@ -65,7 +65,7 @@ fn several_servers_go_to_the_next_release_group_by_group() {
     for doing in ["apt-get -q -o Debug::NoLocking", "[^ ]*dpkg .*--unpack"] {
         let running = servers.prov(to_trixie).start();
         let sees = format!("ps axww -o args | grep -v grep | grep -q '^{doing}'");
-        let patience = Duration::from_secs(300);
+        let patience = Duration::from_secs(600);
         estate.until_within(patience, "two", doing, &sees);
         running.kill();
         server.kill_work("two", Killed::Session);

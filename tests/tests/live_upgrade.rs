@@ -12,7 +12,7 @@ reverse_proxy: one, wordpress: one}
 ";
 
 /// How long an upgrade may take on a machine that has other work.
-const PATIENCE: Duration = Duration::from_secs(1200);
+const PATIENCE: Duration = Duration::from_secs(2400);
 
 const HOME: &str = "home.test";
 const CUSTOMER: &str = "customer.test";

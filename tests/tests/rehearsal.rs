@@ -122,7 +122,7 @@ fn estate() -> Estate {
 fn rehearse(estate: &Estate) -> end_to_end::Ran {
     let rehearsal = ["upgrade", "--to", "trixie", "--rehearse", "--serial", "2"];
     let ran = estate.prov(rehearsal).args(UPGRADED);
-    ran.run_within(Duration::from_secs(900))
+    ran.run_within(Duration::from_secs(2400))
 }
 
 /// Gives the rows of the table as what it is about and whether it works.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use end_to_end::Estate;
 
 /// How long packages may take on a machine that has other work.
-const PATIENCE: Duration = Duration::from_secs(600);
+const PATIENCE: Duration = Duration::from_secs(1200);
 
 /// Makes a container of Debian 12 with real daemons.
 fn of_bookworm() -> Estate {
