@@ -121,8 +121,12 @@ impl Nftables {
         (first.split(' ').next() == Some(&digest)).then_some(rules)
     }
 
-    /// Tells whether the host has a file or a unit for the table.
+    /// Tells whether the host has a file or a unit for the table, or remembers that prov has loaded it: its files may be gone while the kernel
+    /// has it still.
     fn is_known(&self, facts: &Facts) -> Result<bool, NotAsked> {
+        if facts.nft_table(&self.table)?.record.is_some() {
+            return Ok(true);
+        }
         for path in [self.file().path, self.unit_path()] {
             if *facts.path(&path)? != PathFact::Missing {
                 return Ok(true);
