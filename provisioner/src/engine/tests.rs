@@ -367,6 +367,10 @@ fn what_a_validation_refuses_is_put_back() {
          prov_keep h k1 {changed_word} && prov_put_back h"
     );
     let functions = script::writing_preamble().replace(script::STATE, state.to_str().unwrap());
+    // As earlier releases have made it.
+    let folder = state.join("undo");
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::set_permissions(&folder, PermissionsExt::from_mode(0o755)).unwrap();
     let script = format!(
         "{}{functions}{}",
         script::preamble(&marks()),
@@ -382,6 +386,8 @@ fn what_a_validation_refuses_is_put_back() {
         !state.join("undo/h").exists(),
         "what was kept was not tidied up"
     );
+    let mode = std::fs::metadata(&folder).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o700, "not everybody may look into it");
 }
 
 #[test]

@@ -85,8 +85,8 @@ prov_remove() { # path; what is mounted in it belongs to somebody else
   prov_enter_folder "$1" || return
   ! prov_mounted_in "$(pwd -P | sed 's,^/$,,')/$name" || { printf '%s\n' "something is mounted at or below $1: unmount it first"; return 1; }
   rm -rf --one-file-system -- "./$name"; }
-prov_keep() { # handler key path
-  kept=$prov_state/undo/$1/$2; mkdir -p -m 0700 -- "${kept%/*}" || return
+prov_keep() { # handler key path; only root may see what was there before, and a folder of earlier releases could be read by all
+  kept=$prov_state/undo/$1/$2; mkdir -p -m 0700 -- "$prov_state" "$prov_state/undo" "${kept%/*}" && chmod 0700 -- "$prov_state/undo" || return
   [ -e "$kept.path" ] && return 0
   if [ -d "${3%/*}/" ]; then prov_enter_folder "$3" || return; [ ! -d "./$name" ] || [ -L "./$name" ] || return 0
     if [ -f "./$name" ] || [ -L "./$name" ]; then cp -a --remove-destination -- "./$name" "$kept.old" || return; fi; fi
