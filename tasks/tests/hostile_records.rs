@@ -66,7 +66,7 @@ fn no_record_makes_undo_panic_or_hang() {
         declared += chance::make(run, &[&text], || {
             let records = history::read(&text).records;
             assert!(history::needed(&records).len() <= 2 * text.len());
-            let undoing = history::undo("20300101", &records, &kept, true);
+            let undoing = history::undo("20300101", &records, &[], &kept, true);
             let probed: Vec<_> = undoing
                 .declared
                 .iter()

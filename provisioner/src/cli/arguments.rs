@@ -437,7 +437,7 @@ pub(super) struct Undo {
     /// Preview what would be taken back; change nothing
     #[arg(long)]
     pub(super) diff: bool,
-    /// Remove the packages that the run installed, too
+    /// Remove the packages that the run installed, and install those that it removed, too
     #[arg(long)]
     pub(super) packages: bool,
     #[command(flatten)]

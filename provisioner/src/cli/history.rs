@@ -48,6 +48,11 @@ fn code(failures: &[&Failure]) -> u8 {
     }
 }
 
+/// Says what undoing a change leaves as it is, in one text.
+fn stays(record: &Record) -> Option<String> {
+    (!record.stays.is_empty()).then(|| record.stays.join("; "))
+}
+
 fn described(one: &Remembered) -> Value {
     let changes = one.changes.records.iter().map(|record| {
         json!({
@@ -59,7 +64,7 @@ fn described(one: &Remembered) -> Value {
             "reason": record.reason,
             "diff": record.diff,
             "done": one.changes.done.contains(&record.number),
-            "stays": record.stays,
+            "stays": stays(record),
         })
     });
     json!({
@@ -196,7 +201,7 @@ fn shown(host: &str, one: &Remembered) -> String {
         for line in record.diff.lines() {
             pushln!(text, "      {}", printable(line));
         }
-        if let Some(why) = &record.stays {
+        for why in &record.stays {
             pushln!(
                 text,
                 "      stays when the run is undone: {}",
@@ -204,25 +209,46 @@ fn shown(host: &str, one: &Remembered) -> String {
             );
         }
         for altered in &record.altered {
-            if let Altered::Installed(names) = altered {
-                let names: Vec<_> = names.iter().map(ToString::to_string).collect();
-                pushln!(text, "      installed: {}", names.join(", "));
-            }
+            let (what, names) = match altered {
+                Altered::Installed(names) => ("installed", names),
+                Altered::Removed(names) => ("removed", names),
+                Altered::Path(_)
+                | Altered::Service { .. }
+                | Altered::Former(_)
+                | Altered::Held(_) => continue,
+            };
+            let names: Vec<_> = names.iter().map(ToString::to_string).collect();
+            pushln!(text, "      {what}: {}", names.join(", "));
         }
     }
     text.trim_end().to_owned()
 }
 
+/// Picks a run, and what the runs after it have changed, the first one first. What the host has put back by itself is as it was.
+fn chosen(run: &str, runs: Vec<Remembered>) -> (Option<Remembered>, Vec<(String, Vec<Record>)>) {
+    let mut later = Vec::new();
+    for one in runs {
+        if one.run.run == run {
+            later.reverse();
+            return (Some(one), later);
+        }
+        if !one.changes.put_back {
+            later.push((one.run.run, one.changes.records));
+        }
+    }
+    (None, Vec::new())
+}
+
 pub(super) async fn undo(app: &App, options: &Undo) -> Result<u8, Problem> {
     let run = named(&options.run)?;
     let hosts = app.named(&options.names)?;
-    let found = remembered(app, &hosts, Some(run), 1).await?;
+    let found = remembered(app, &hosts, None, history::MOST_RUNS).await?;
     let mut jobs: Option<Jobs> = None;
     let mut stays = Vec::new();
     let mut failed = Vec::new();
     for (host, (name, runs)) in hosts.iter().zip(found) {
-        let one = match runs {
-            Ok(runs) => runs.into_iter().next(),
+        let (one, later) = match runs {
+            Ok(runs) => chosen(run, runs),
             Err(failure) => {
                 let mut outcome = HostOutcome::new(&name);
                 outcome.failed = Some(failure);
@@ -240,7 +266,7 @@ pub(super) async fn undo(app: &App, options: &Undo) -> Result<u8, Problem> {
         };
         let kept =
             kept.map_err(|error: SshError| Problem::Failed(Failure::from(error).of(name.clone())))?;
-        let undoing = history::undo(run, &one.changes.records, &kept, options.packages);
+        let undoing = history::undo(run, &one.changes.records, &later, &kept, options.packages);
         stays.extend(undoing.stays.iter().map(|why| format!("{name}: {why}")));
         let more = Jobs::gather(app, &[host], Work::Resources(&undoing.declared)).await?;
         match &mut jobs {

@@ -5,18 +5,18 @@
 
 mod undo;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
-pub use undo::{Since, Undoing, needed, undo};
+pub use undo::{ChangedSince, Since, Undoing, needed, undo};
 
 use crate::Secret;
 use crate::content::Content;
-use crate::plan::{Action, Change, Item};
-use crate::probe::{Attributes, Body, Facts, PathFact, ServiceFact};
+use crate::plan::{Action, Change, Item, Planned, decide};
+use crate::probe::{Attributes, Body, Facts, PackageFact, PathFact};
 use crate::raw;
-use crate::resource::{Declared, Handler, Resource, State};
+use crate::resource::{Declared, Handler, Resource};
 use crate::step::Step;
 use crate::value::{HostPath, PackageName, ServiceName};
 
@@ -116,6 +116,16 @@ impl Was {
         }
     }
 
+    /// Tells whether it is known to the last byte what it was.
+    fn is_exact(&self) -> bool {
+        match self {
+            Self::File { sha256, .. } => sha256
+                .as_ref()
+                .is_some_and(|sha256| !sha256.starts_with(UNDIGESTED)),
+            Self::Missing | Self::Link { .. } | Self::Directory { .. } => true,
+        }
+    }
+
     /// Tells whether it may hold what not everybody may read.
     const fn is_private(&self) -> bool {
         match self {
@@ -164,10 +174,15 @@ pub enum Altered {
         /// Whether it was masked.
         masked: bool,
     },
-    /// An account or a group that was not there; only its name is remembered.
-    Made(Box<Resource>),
+    /// What a command did, which is brought back by having this be so.
+    #[serde(alias = "made")]
+    Former(Box<Resource>),
     /// Packages that were not installed.
     Installed(BTreeSet<PackageName>),
+    /// Packages that were installed.
+    Removed(BTreeSet<PackageName>),
+    /// Whether packages were held.
+    Held(BTreeMap<PackageName, bool>),
 }
 
 /// What happens to the content of a web site: its files and its database.
@@ -205,9 +220,13 @@ pub struct Record {
     /// What it altered, as far as that is known.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub altered: Vec<Altered>,
-    /// Why something of it cannot be undone.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub stays: Option<String>,
+    /// What of it cannot be undone, each with the reason.
+    #[serde(
+        default,
+        skip_serializing_if = "Vec::is_empty",
+        deserialize_with = "one_or_several"
+    )]
+    pub stays: Vec<String>,
     /// What runs after it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notify: Vec<Handler>,
@@ -231,39 +250,27 @@ impl Record {
         for step in &change.steps {
             after.apply(step);
         }
-        let mut altered = Vec::new();
-        let mut seen = BTreeSet::new();
-        let mut stays = stays(&declared.resource);
-        for path in change.steps.iter().filter_map(Step::path) {
-            if !seen.insert(path) {
-                continue;
-            }
-            let was = |facts: &Facts| facts.path(path).ok().and_then(Was::of);
-            match (was(facts), was(&after)) {
-                (Some(mut before), Some(after)) => {
-                    before.is_kept_before(&after, &format!("{UNDIGESTED}{number}-{}", seen.len()));
-                    let mut contents = change.steps.iter().filter_map(Step::content);
-                    // Of what goes unread nobody knows whether it holds one.
-                    let unread = before.is_private() && body(path, facts).is_none();
-                    let secret = contents.any(Content::has_secrets)
-                        || unread && !matches!(after, Was::File { .. })
-                        || holds(path, facts, secrets);
-                    altered.push(Altered::Path(Box::new(AtPath {
-                        path: path.clone(),
-                        private: secret || before.is_private() || after.is_private(),
-                        secret,
-                        before,
-                        after,
-                    })));
-                }
-                _ => stays = Some(format!("what was at {path} is not known")),
-            }
+        let former = declared.resource.manage().former(facts, &after);
+        let former = former.unwrap_or_default();
+        let paths = Paths {
+            number,
+            change,
+            before: facts,
+            after: &after,
+            secrets,
+        };
+        let (files, mut stays) = paths.altered(&former.covers);
+        let is_known = !former.back.is_empty() || former.otherwise.is_none();
+        let restored = is_known && restores(&former.back, &files, facts, &after);
+        let mut altered: Vec<_> = files.into_iter().map(Box::new).map(Altered::Path).collect();
+        if restored {
+            altered.extend(of_packages(&declared.resource, facts, &after));
+            let back = former.back.into_iter().rev();
+            altered.extend(back.map(Box::new).map(Altered::Former));
+        } else {
+            stays.extend(former.otherwise);
         }
-        altered.extend(of_command(&declared.resource, change.action, facts));
-        let runs = change.steps.iter().any(|step| matches!(step, Step::Run(_)));
-        if runs && stays.is_none() && altered.is_empty() {
-            stays = Some("nothing is known of what its command did".to_owned());
-        }
+        stays.extend(former.stays);
         let mut diff = change.diff.to_string();
         if diff.len() > MOST_DIFF {
             let end = (0..=MOST_DIFF).rev().find(|at| diff.is_char_boundary(*at));
@@ -312,7 +319,7 @@ impl Record {
             reason,
             diff: String::new(),
             altered: Vec::new(),
-            stays: Some(stays),
+            stays: vec![stays],
             notify: Vec::new(),
         }
     }
@@ -323,15 +330,24 @@ impl Record {
         format!("{} {}", self.resource, self.id)
     }
 
+    /// Gives the paths that it altered.
+    fn paths(&self) -> impl Iterator<Item = &AtPath> {
+        self.altered.iter().filter_map(|altered| match altered {
+            Altered::Path(at) => Some(&**at),
+            Altered::Service { .. }
+            | Altered::Former(_)
+            | Altered::Installed(_)
+            | Altered::Removed(_)
+            | Altered::Held(_) => None,
+        })
+    }
+
     /// Lists the files whose bytes the host keeps before (`false`) or after (`true`) the change, each with its digest.
     #[must_use]
     pub fn keeps(&self, later: bool) -> Vec<(&HostPath, &str)> {
-        let files = self.altered.iter().filter_map(|altered| match altered {
-            Altered::Path(at) => {
-                let was = if later { &at.after } else { &at.before };
-                Some((&at.path, was.kept().filter(|_| !at.secret)?))
-            }
-            Altered::Service { .. } | Altered::Made(_) | Altered::Installed(_) => None,
+        let files = self.paths().filter_map(|at| {
+            let was = if later { &at.after } else { &at.before };
+            Some((&at.path, was.kept().filter(|_| !at.secret)?))
         });
         files.collect()
     }
@@ -355,74 +371,144 @@ fn holds(path: &HostPath, facts: &Facts, secrets: &[Secret]) -> bool {
     secrets.any(|secret| !secret.is_empty() && text.contains(secret))
 }
 
-/// Says what the command of a kind alters besides files.
-fn of_command(resource: &Resource, action: Action, facts: &Facts) -> Option<Altered> {
-    if let Resource::Service(service) = resource {
-        let fact = facts.service(&service.name).ok()?;
-        return Some(of_service(&service.name, fact));
+/// Tells whether declaring these leaves the files as they were, those that the change altered and those that they write themselves. What
+/// holds a secret is in its place and nowhere else.
+fn restores(back: &[Resource], altered: &[AtPath], before: &Facts, after: &Facts) -> bool {
+    let files = altered.iter();
+    let mut files = files.filter(|at| !matches!(at.after, Was::Directory { .. }));
+    let has_files = files.clone().next().is_some();
+    if back.is_empty() {
+        return true;
     }
-    if let Resource::Packages(packages) = resource {
-        let names = packages.names.iter();
-        let new = names.filter(|name| facts.package(name).is_ok_and(is_new));
-        let present = packages.state == State::Present;
-        return present.then(|| Altered::Installed(new.cloned().collect()));
+    let mut facts = after.clone();
+    let mut written = BTreeSet::new();
+    for resource in back {
+        let manage = resource.manage();
+        match manage.check().map(|()| decide(manage, &facts)) {
+            Ok(Ok(Planned::Change(change))) => {
+                change.steps.iter().for_each(|step| facts.apply(step));
+                written.extend(change.steps.iter().filter_map(Step::path).cloned());
+            }
+            Ok(Ok(Planned::Unchanged)) => {}
+            // Of what has no files, the host says whether it can be.
+            Ok(
+                Ok(
+                    Planned::Unknown(_)
+                    | Planned::Deferred(_)
+                    | Planned::Refused { .. }
+                    | Planned::Impossible { .. },
+                )
+                | Err(_),
+            ) if !has_files => {}
+            Ok(
+                Ok(
+                    Planned::Unknown(_)
+                    | Planned::Deferred(_)
+                    | Planned::Refused { .. }
+                    | Planned::Impossible { .. },
+                )
+                | Err(_),
+            )
+            | Err(_) => return false,
+        }
     }
-    if action != Action::Create {
-        return None;
-    }
-    let mut gone = resource.clone();
-    if let Resource::User(user) = &mut gone {
-        user.state = State::Absent;
-        user.remove_home = false;
-        user.password_hash = None;
-    } else if let Resource::Group(group) = &mut gone {
-        group.state = State::Absent;
-    } else {
-        return None;
-    }
-    Some(Altered::Made(Box::new(gone)))
-}
-
-fn is_new(fact: &crate::probe::PackageFact) -> bool {
-    matches!(fact, crate::probe::PackageFact::Absent)
-}
-
-fn of_service(name: &ServiceName, fact: &ServiceFact) -> Altered {
-    Altered::Service {
-        name: name.clone(),
-        running: fact.running,
-        enabled: fact.enabled,
-        masked: fact.masked,
-    }
-}
-
-/// Says what of a kind is never undone.
-fn stays(resource: &Resource) -> Option<String> {
-    let data = matches!(
-        resource,
-        Resource::MariaDbDatabase(_)
-            | Resource::MariaDbUser(_)
-            | Resource::PostgresqlDatabase(_)
-            | Resource::PostgresqlUser(_)
-            | Resource::CaldavCalendar(_)
-    );
-    let folder = matches!(
-        resource,
-        Resource::Git(_) | Resource::Archive(_) | Resource::Tree(_)
-    );
-    let upgrade = matches!(resource, Resource::Upgrade(_) | Resource::Restarts(_));
-    let why = if data {
-        "databases and data are never undone"
-    } else if folder {
-        "what a folder held as a whole is not kept"
-    } else if upgrade {
-        "an upgrade cannot be undone"
-    } else if matches!(resource, Resource::Debconf(_)) {
-        "answers to questions of packages stay"
-    } else {
-        return None;
+    let is_as_before = |path: &HostPath| {
+        let was = |facts: &Facts| facts.path(path).ok().and_then(Was::of);
+        was(&facts) == was(before)
     };
-    Some(why.to_owned())
+    files.all(|at| !at.secret && is_as_before(&at.path))
+        && (has_files || written.iter().all(is_as_before))
+}
+
+/// Says what became of packages: whether they are installed is nobody's business unless it is asked for, and whether they are held is.
+fn of_packages(resource: &Resource, before: &Facts, after: &Facts) -> Vec<Altered> {
+    let Resource::Packages(packages) = resource else {
+        return Vec::new();
+    };
+    let is_there = |facts: &Facts, name: &PackageName| {
+        facts.package(name).is_ok_and(PackageFact::is_installed)
+    };
+    let (mut installed, mut removed, mut held) =
+        (BTreeSet::new(), BTreeSet::new(), BTreeMap::new());
+    for name in packages.names.iter().chain(&packages.replaces) {
+        match (is_there(before, name), is_there(after, name)) {
+            (false, true) => installed.insert(name.clone()),
+            (true, false) => removed.insert(name.clone()),
+            (true, true) | (false, false) => false,
+        };
+        if let (Ok(was), Ok(is)) = (before.is_held(name), after.is_held(name))
+            && was != is
+        {
+            held.insert(name.clone(), was);
+        }
+    }
+    let installed = (!installed.is_empty()).then_some(Altered::Installed(installed));
+    let removed = (!removed.is_empty()).then_some(Altered::Removed(removed));
+    let held = (!held.is_empty()).then_some(Altered::Held(held));
+    installed.into_iter().chain(removed).chain(held).collect()
+}
+
+/// The paths that the steps of a change name.
+struct Paths<'a> {
+    number: usize,
+    change: &'a Change,
+    before: &'a Facts,
+    after: &'a Facts,
+    secrets: &'a [Secret],
+}
+
+impl Paths<'_> {
+    /// Says what became of them, and what of them was not known.
+    fn altered(&self, covered: &[HostPath]) -> (Vec<AtPath>, Vec<String>) {
+        let (mut altered, mut unknown) = (Vec::new(), Vec::new());
+        let mut seen = BTreeSet::new();
+        for path in self.change.steps.iter().filter_map(Step::path) {
+            if covered.contains(path) || !seen.insert(path) {
+                continue;
+            }
+            let was = |facts: &Facts| facts.path(path).ok().and_then(Was::of);
+            if let (Some(before), Some(after)) = (was(self.before), was(self.after)) {
+                altered.push(self.at(path, before, after, seen.len()));
+            } else {
+                unknown.push(path.as_str());
+            }
+        }
+        let stays = (!unknown.is_empty())
+            .then(|| format!("what was at {} is not kept", unknown.join(", ")));
+        (altered, stays.into_iter().collect())
+    }
+
+    fn at(&self, path: &HostPath, mut before: Was, after: Was, place: usize) -> AtPath {
+        before.is_kept_before(&after, &format!("{UNDIGESTED}{}-{place}", self.number));
+        let mut contents = self.change.steps.iter().filter_map(Step::content);
+        // Of what goes unread nobody knows whether it holds one.
+        let unread = before.is_private() && body(path, self.before).is_none();
+        let secret = contents.any(Content::has_secrets)
+            || unread && !matches!(after, Was::File { .. })
+            || holds(path, self.before, self.secrets);
+        AtPath {
+            path: path.clone(),
+            private: secret || before.is_private() || after.is_private(),
+            secret,
+            before,
+            after,
+        }
+    }
+}
+
+/// Reads what stays: records of before had one text.
+fn one_or_several<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Either {
+        One(String),
+        Several(Vec<String>),
+    }
+    Ok(match Option::<Either>::deserialize(deserializer)? {
+        None => Vec::new(),
+        Some(Either::One(text)) => vec![text],
+        Some(Either::Several(texts)) => texts,
+    })
 }
 
 /// Gives where the host keeps the bytes of this digest.

@@ -8,8 +8,10 @@ use crate::content::Content;
 use crate::plan::Diff;
 use crate::probe::{Facts, PathFact, PathQuestion, Query, Read};
 use crate::raw;
-use crate::resource::{Declared, Directory, File, Packages, Resource, Service, State, Symlink};
-use crate::value::HostPath;
+use crate::resource::{
+    Declared, Directory, File, Names, Packages, Resource, Service, State, Symlink,
+};
+use crate::value::{HostPath, PackageName};
 
 /// What a host must still be like, or it is left as it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,11 +27,92 @@ pub struct Since {
 struct Left {
     path: HostPath,
     after: Was,
-    /// What it is once it is undone, of what others bring back.
-    before: Option<Was>,
+    /// What else the run had there before, or on the way: a run that was cut short, or whose undoing was, has left it so.
+    others: Vec<Was>,
+    /// What the last of the later runs that changed it has left there.
+    later: Option<(String, Was)>,
     /// What the run has put there, where the host has kept that.
     bytes: Option<Content>,
     private: bool,
+}
+
+/// Why something is left as it is, which a run has changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChangedSince {
+    /// What was changed, and by whom if that is known.
+    pub cause: String,
+    /// What is to be done first.
+    pub hint: String,
+    /// What was changed.
+    pub diff: Diff,
+}
+
+/// The paths of a run: what was there, one after the other, and what later runs have made of them.
+struct Trail<'a> {
+    run: &'a str,
+    states: BTreeMap<&'a HostPath, Vec<&'a AtPath>>,
+    later: BTreeMap<&'a HostPath, (&'a str, &'a Was)>,
+    kept: &'a BTreeMap<String, Vec<u8>>,
+}
+
+impl<'a> Trail<'a> {
+    fn of(
+        run: &'a str,
+        records: &'a [Record],
+        later: &'a [(String, Vec<Record>)],
+        kept: &'a BTreeMap<String, Vec<u8>>,
+    ) -> Self {
+        let mut states: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        for at in records.iter().flat_map(Record::paths) {
+            states.entry(&at.path).or_default().push(at);
+        }
+        let later = later.iter().flat_map(|(run, records)| {
+            let paths = records.iter().flat_map(Record::paths);
+            paths.map(move |at| (&at.path, (run.as_str(), &at.after)))
+        });
+        Self {
+            run,
+            states,
+            later: later.collect(),
+            kept,
+        }
+    }
+
+    fn left(&self, path: &HostPath, is_own: bool) -> Option<Left> {
+        let states = self.states.get(path)?;
+        let last = states.last()?;
+        let others = states.iter().flat_map(|at| [&at.before, &at.after]);
+        // What goes is not written over what is not known to be the run's.
+        let others = others.filter(|was| !is_own || was.is_exact());
+        let later = self.later.get(path);
+        Some(Left {
+            path: path.clone(),
+            after: last.after.clone(),
+            others: others.cloned().collect(),
+            later: later.map(|(run, was)| ((*run).to_owned(), (*was).clone())),
+            bytes: last.bytes(&last.after, self.kept),
+            private: states.iter().any(|at| at.private),
+        })
+    }
+
+    /// Of what one change altered, what must be as the run left it before this is brought back.
+    fn since(&self, record: &Record, own: Option<&HostPath>) -> Option<Since> {
+        // The files of a tree have nothing to do with one another.
+        let is_alone = record.resource == "tree";
+        let is_own = |path: &HostPath| own == Some(path);
+        let mut paths: Vec<_> = record.paths().map(|at| &at.path).collect();
+        paths.retain(|path| is_own(path) || !is_alone);
+        // Its own difference is told first.
+        paths.sort_by_key(|path| !is_own(path));
+        let left = paths
+            .into_iter()
+            .filter_map(|path| self.left(path, is_own(path)));
+        let paths: Vec<_> = left.collect();
+        (!paths.is_empty()).then(|| Since {
+            run: self.run.to_owned(),
+            paths,
+        })
+    }
 }
 
 impl Since {
@@ -41,41 +124,27 @@ impl Since {
 
     /// Says what was changed since, unless nothing was.
     #[must_use]
-    pub fn changed(&self, facts: &Facts) -> Option<(String, Diff)> {
-        let (path, diff) = self.paths.iter().find_map(|left| left.changed(facts))?;
-        let run = &self.run;
-        let cause = format!("{path} is not as run {run} left it: it was changed since");
-        Some((cause, diff))
-    }
-
-    /// Of what one change altered, what must be as the run left it before this is brought back.
-    fn of(
-        run: &str,
-        record: &Record,
-        own: Option<&HostPath>,
-        kept: &BTreeMap<String, Vec<u8>>,
-    ) -> Option<Self> {
-        // The files of a tree have nothing to do with one another.
-        let is_alone = record.resource == "tree";
-        let paths = record.altered.iter().filter_map(|altered| {
-            let Altered::Path(at) = altered else {
-                return None;
-            };
-            let is_own = own == Some(&at.path);
-            (is_own || !is_alone).then(|| Left {
-                path: at.path.clone(),
-                after: at.after.clone(),
-                before: (!is_own).then(|| at.before.clone()),
-                bytes: at.bytes(&at.after, kept),
-                private: at.private,
-            })
-        });
-        let mut paths: Vec<_> = paths.collect();
-        // Its own difference is told first.
-        paths.sort_by_key(|left| left.before.is_some());
-        (!paths.is_empty()).then(|| Self {
-            run: run.to_owned(),
-            paths,
+    pub fn changed(&self, facts: &Facts) -> Option<ChangedSince> {
+        let (left, diff) = self.paths.iter().find_map(|left| {
+            let diff = left.changed(facts)?;
+            Some((left, diff))
+        })?;
+        let (path, run) = (&left.path, &self.run);
+        let (by, hint) = match left.by(facts) {
+            Some(later) => (
+                format!("run {later} changed it since"),
+                format!("undo that run first (`prov undo {later}`), or leave it as it is"),
+            ),
+            None => (
+                "it was changed since".to_owned(),
+                "undo what was changed since first (`prov history`), or leave it as it is"
+                    .to_owned(),
+            ),
+        };
+        Some(ChangedSince {
+            cause: format!("{path} is not as run {run} left it: {by}"),
+            hint,
+            diff,
         })
     }
 }
@@ -97,14 +166,24 @@ impl Left {
         })
     }
 
-    fn changed(&self, facts: &Facts) -> Option<(&HostPath, Diff)> {
-        let fact = facts.path(&self.path).ok()?;
-        let now = Was::of(fact)?;
-        let before = self.before.as_ref();
-        if is_same(&now, &self.after) || before.is_some_and(|before| is_same(&now, before)) {
+    fn now(&self, facts: &Facts) -> Option<Was> {
+        Was::of(facts.path(&self.path).ok()?)
+    }
+
+    /// Names the later run that has left what is there, if one has.
+    fn by(&self, facts: &Facts) -> Option<&str> {
+        let now = self.now(facts)?;
+        let (run, after) = self.later.as_ref()?;
+        is_same(&now, after).then_some(run)
+    }
+
+    fn changed(&self, facts: &Facts) -> Option<Diff> {
+        let now = self.now(facts)?;
+        let mut known = std::iter::once(&self.after).chain(&self.others);
+        if known.any(|was| is_same(&now, was)) {
             return None;
         }
-        let diff = match (fact, &self.bytes) {
+        Some(match (facts.path(&self.path).ok()?, &self.bytes) {
             (PathFact::File(_), _) if now.is_private() || self.private => {
                 Diff::note("it is not shown, as not everybody may read it")
             }
@@ -115,8 +194,7 @@ impl Left {
                 })
             }
             _ => Diff::default(),
-        };
-        Some((&self.path, diff))
+        })
     }
 }
 
@@ -159,26 +237,33 @@ pub fn needed(records: &[Record]) -> BTreeSet<String> {
     both.map(|(_, sha256)| sha256.to_owned()).collect()
 }
 
-/// Decides how the changes of a run are undone: the last one first. `kept` has the bytes by their digests.
+/// Decides how the changes of a run are undone: the last one first. `kept` has the bytes by their digests, `later`
+/// the runs after it, in their order.
 #[must_use]
 pub fn undo(
     run: &str,
     records: &[Record],
+    later: &[(String, Vec<Record>)],
     kept: &BTreeMap<String, Vec<u8>>,
     with_packages: bool,
 ) -> Undoing {
+    let trail = Trail::of(run, records, later, kept);
     let mut undoing = Undoing::default();
     for record in records.iter().rev() {
-        if let Some(why) = &record.stays {
-            undoing.stays.push(format!("{}: {why}", record.name()));
-        }
+        let stays = record.stays.iter();
+        let stays = stays.map(|why| format!("{}: {why}", record.name()));
+        undoing.stays.extend(stays);
         for altered in record.altered.iter().rev() {
             let own = match altered {
                 Altered::Path(at) => Some(&at.path),
-                Altered::Service { .. } | Altered::Made(_) | Altered::Installed(_) => None,
+                Altered::Service { .. }
+                | Altered::Former(_)
+                | Altered::Installed(_)
+                | Altered::Removed(_)
+                | Altered::Held(_) => None,
             };
-            let since = Since::of(run, record, own, kept);
-            match undone(altered, kept, with_packages) {
+            let since = trail.since(record, own);
+            match undone(altered, record, kept, with_packages) {
                 Ok(resource) => {
                     let mut declared = Declared::new(format!("undo {run}"), resource);
                     declared.notify.clone_from(&record.notify);
@@ -219,6 +304,7 @@ pub fn undo(
 /// Gives what brings one thing back, or why nothing does; `None` where nothing has to.
 fn undone(
     altered: &Altered,
+    record: &Record,
     kept: &BTreeMap<String, Vec<u8>>,
     with_packages: bool,
 ) -> Result<Resource, Option<String>> {
@@ -236,17 +322,90 @@ fn undone(
             service.masked = Some(*masked);
             Ok(Resource::Service(service))
         }
-        Altered::Made(gone) => Ok((**gone).clone()),
+        Altered::Former(former) => Ok((**former).clone()),
         Altered::Installed(names) if names.is_empty() => Err(None),
+        // What was taken away for it comes back in its place.
+        Altered::Installed(_) if with_packages && removed(record) => Err(None),
         Altered::Installed(names) if with_packages => {
-            let mut packages = Packages::new(names.iter().cloned());
+            let mut packages = Packages::new([]);
+            packages.names = marked(names, |name| held(record, name).map(|_| false));
             packages.state = State::Absent;
             Ok(Resource::Packages(packages))
         }
         Altered::Installed(_) => Err(Some(
             "what was installed stays; `--packages` removes it".to_owned(),
         )),
+        Altered::Removed(names) if with_packages => {
+            let mut packages = Packages::new([]);
+            packages.names = marked(names, |name| held(record, name));
+            packages.replaces = installed(record);
+            Ok(Resource::Packages(packages))
+        }
+        Altered::Removed(names) => {
+            let names: Vec<_> = names.iter().map(ToString::to_string).collect();
+            Err(Some(format!(
+                "what was removed stays away; `--packages` installs {} again",
+                names.join(", ")
+            )))
+        }
+        Altered::Held(all) => {
+            // A package that comes or goes is marked when it does.
+            let others = all.keys().filter(|name| {
+                record.altered.iter().all(|altered| match altered {
+                    Altered::Installed(names) => !with_packages || !names.contains(*name),
+                    Altered::Removed(names) => !names.contains(*name),
+                    Altered::Path(_)
+                    | Altered::Service { .. }
+                    | Altered::Former(_)
+                    | Altered::Held(_) => true,
+                })
+            });
+            let others: BTreeSet<_> = others.cloned().collect();
+            if others.is_empty() {
+                return Err(None);
+            }
+            let mut packages = Packages::new([]);
+            packages.names = marked(&others, |name| all.get(name).copied());
+            Ok(Resource::Packages(packages))
+        }
     }
+}
+
+/// Tells whether a change has removed packages.
+fn removed(record: &Record) -> bool {
+    let mut altered = record.altered.iter();
+    altered.any(|altered| matches!(altered, Altered::Removed(_)))
+}
+
+/// Gives the packages that a change has installed.
+fn installed(record: &Record) -> BTreeSet<PackageName> {
+    let names = record.altered.iter().filter_map(|altered| match altered {
+        Altered::Installed(names) => Some(names),
+        Altered::Path(_)
+        | Altered::Service { .. }
+        | Altered::Former(_)
+        | Altered::Removed(_)
+        | Altered::Held(_) => None,
+    });
+    names.flatten().cloned().collect()
+}
+
+/// Tells whether a package was held before a change that has held it, or let it go.
+fn held(record: &Record, name: &PackageName) -> Option<bool> {
+    record.altered.iter().find_map(|altered| match altered {
+        Altered::Held(all) => all.get(name).copied(),
+        Altered::Path(_)
+        | Altered::Service { .. }
+        | Altered::Former(_)
+        | Altered::Installed(_)
+        | Altered::Removed(_) => None,
+    })
+}
+
+/// Gives packages, with whether each is to be held.
+fn marked(names: &BTreeSet<PackageName>, hold: impl Fn(&PackageName) -> Option<bool>) -> Names {
+    let names = names.iter();
+    Names::held(names.map(|name| (name.clone(), hold(name))))
 }
 
 impl AtPath {
@@ -378,7 +537,7 @@ mod tests {
         let records = [writes(1, "a\n", "b\n"), writes(2, "b\n", "c\n")];
         let kept = kept(&["a\n", "b\n", "c\n"]);
         assert_eq!(needed(&records), kept.keys().cloned().collect());
-        let undoing = undo("20260101-000000-abcd", &records, &kept, false);
+        let undoing = undo("20260101-000000-abcd", &records, &[], &kept, false);
         let [declared] = undoing.declared.as_slice() else {
             panic!("{undoing:?}");
         };
@@ -397,6 +556,7 @@ mod tests {
         let undoing = undo(
             "20260101-000000-abcd",
             &records,
+            &[],
             &kept(&["a\n", "b\n"]),
             false,
         );
@@ -423,7 +583,7 @@ mod tests {
         at.path = path("/etc/other");
         record.altered.push(Altered::Path(at));
         let records = [record];
-        let undoing = undo("r", &records, &kept(&["a\n", "b\n"]), false);
+        let undoing = undo("r", &records, &[], &kept(&["a\n", "b\n"]), false);
         let planned = |own: &str, other: &str| {
             let mut facts = facts(own);
             let fact = self::facts(other).paths.remove(&path("/etc/own")).unwrap();
@@ -449,9 +609,110 @@ mod tests {
     }
 
     #[test]
+    fn a_later_run_that_has_left_it_so_is_named() {
+        let records = [writes(1, "a\n", "b\n")];
+        let later = [("later".to_owned(), vec![writes(1, "b\n", "c\n")])];
+        let undoing = undo("r", &records, &later, &kept(&["a\n", "b\n"]), false);
+        let said = |text: &str| {
+            let planned = plan_one(&undoing.declared[0], 0, &facts(text), Phase::Completion);
+            let Planned::Refused { cause, hint, .. } = planned.unwrap().outcome else {
+                panic!("it is not refused");
+            };
+            (cause, hint)
+        };
+        let (cause, hint) = said("c\n");
+        assert_eq!(
+            cause,
+            "/etc/own is not as run r left it: run later changed it since"
+        );
+        assert!(hint.contains("`prov undo later`"), "{hint}");
+        let (cause, _) = said("mine\n");
+        assert!(cause.ends_with(": it was changed since"), "{cause}");
+    }
+
+    /// The run wrote a file together with another one, which a later change of the same run has changed again.
+    #[test]
+    fn what_the_run_itself_changed_again_is_no_change_since() {
+        let mut first = writes(1, "a\n", "b\n");
+        let Altered::Path(mut at) = first.altered[0].clone() else {
+            panic!("{first:?}");
+        };
+        at.path = path("/etc/other");
+        first.altered.push(Altered::Path(at));
+        let records = [first, writes(2, "b\n", "c\n")];
+        let undoing = undo("r", &records, &[], &kept(&["a\n", "b\n", "c\n"]), false);
+        let mut now = facts("c\n");
+        let other = facts("b\n").paths.remove(&path("/etc/own")).unwrap();
+        now.paths.insert(path("/etc/other"), other);
+        let names: Vec<_> = undoing.declared.iter().map(Declared::name).collect();
+        assert_eq!(names, ["file /etc/other", "file /etc/own"]);
+        for declared in &undoing.declared {
+            let item = plan_one(declared, 0, &now, Phase::Completion).unwrap();
+            assert!(matches!(item.outcome, Planned::Change(_)), "{item:?}");
+        }
+        // Cut short, the run has left what was there on the way.
+        let cut = facts("b\n");
+        let item = plan_one(
+            &undoing.declared[1],
+            0,
+            &{
+                let mut cut = cut;
+                cut.paths
+                    .insert(path("/etc/other"), now.paths[&path("/etc/other")].clone());
+                cut
+            },
+            Phase::Completion,
+        );
+        assert!(matches!(item.unwrap().outcome, Planned::Change(_)));
+    }
+
+    #[test]
+    fn packages_are_held_as_they_were() {
+        let name = PackageName::new("nginx").unwrap();
+        let mut record = writes(1, "a\n", "b\n");
+        let of = |record: &Record, with_packages| {
+            let records = std::slice::from_ref(record);
+            let undoing = undo("r", records, &[], &BTreeMap::new(), with_packages);
+            serde_json::to_value(
+                undoing
+                    .declared
+                    .iter()
+                    .map(|it| &it.resource)
+                    .collect::<Vec<_>>(),
+            )
+            .unwrap()
+        };
+        let held = Altered::Held([(name.clone(), false)].into());
+        record.altered = vec![Altered::Installed([name.clone()].into()), held.clone()];
+        let item = |value: &serde_json::Value| {
+            (
+                value[0]["packages"]["state"].clone(),
+                value[0]["packages"]["names"][0]["hold"].clone(),
+                value.as_array().unwrap().len(),
+            )
+        };
+        assert_eq!(
+            item(&of(&record, false)),
+            ("present".into(), false.into(), 1)
+        );
+        assert_eq!(item(&of(&record, true)), ("absent".into(), false.into(), 1));
+        // What was held and was removed is held again once it is there.
+        let held = Altered::Held([(name.clone(), true)].into());
+        record.altered = vec![Altered::Removed([name].into()), held];
+        assert_eq!(of(&record, false), serde_json::json!([]));
+        assert_eq!(item(&of(&record, true)), ("present".into(), true.into(), 1));
+    }
+
+    #[test]
     fn what_was_not_kept_stays_and_a_line_cut_short_is_no_record() {
         let record = writes(1, "a\n", "b\n");
-        let undoing = undo("r", std::slice::from_ref(&record), &BTreeMap::new(), false);
+        let undoing = undo(
+            "r",
+            std::slice::from_ref(&record),
+            &[],
+            &BTreeMap::new(),
+            false,
+        );
         assert!(undoing.declared.is_empty() && undoing.stays.len() == 1);
         let line = serde_json::to_string(&record).unwrap();
         let text = format!("{line}\n{{\"done\":1}}\n{}", &line[..line.len() / 2]);

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::handlers;
 use super::{Awaited, Change, Deferral, Lockout, Phase, Planned, lockout};
+use crate::history::ChangedSince;
 use crate::probe::{Facts, NotAsked};
 use crate::quote;
 use crate::resource::{Declared, Handler};
@@ -91,17 +92,13 @@ pub fn plan_one(
         [input, ..] => Planned::Unknown(Awaited::Input(input.clone())),
     };
     if matches!(outcome, Planned::Change(_))
-        && let Some((cause, diff)) = declared
+        && let Some(changed) = declared
             .since
             .as_ref()
             .and_then(|since| since.changed(facts))
     {
-        outcome = Planned::Refused {
-            cause,
-            hint: "undo what was changed since first (`prov history`), or leave it as it is"
-                .to_owned(),
-            diff,
-        };
+        let ChangedSince { cause, hint, diff } = changed;
+        outcome = Planned::Refused { cause, hint, diff };
     }
     if matches!(outcome, Planned::Change(_)) && phase < declared.phase {
         outcome = Planned::Deferred(Deferral::LostByContainer);

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Manage, Resource, State};
+use super::{Former, Manage, Resource, State};
 use crate::plan::{Action, Change, Planned, Reason, Remedy};
 use crate::probe::{
     AlternativeFact, Becomes, ChoiceFact, Effect, Facts, NotAsked, PathFact, PathQuestion, Query,
@@ -315,6 +315,49 @@ impl Manage for Alternatives {
         Ok(Change::new(action, course.reasons, course.steps)
             .detail(detail)
             .into())
+    }
+
+    fn former(&self, before: &Facts, after: &Facts) -> Result<Former, NotAsked> {
+        let (was, is) = (
+            before.alternative(&self.name)?,
+            after.alternative(&self.name)?,
+        );
+        let registered = self.path.iter().filter_map(|path| {
+            let priority = |fact: Option<&AlternativeFact>| {
+                fact.and_then(|fact| fact.choices.get(path.as_str()))
+                    .map(|choice| choice.priority)
+            };
+            let (then, now) = (priority(was), priority(is));
+            let link = HostPath::new(&was.or(is)?.link).ok()?;
+            (then != now).then(|| Self {
+                path: Some(path.clone()),
+                link: Some(link),
+                priority: then.or(now),
+                selected: false,
+                state: then.map_or(State::Absent, |_| State::Present),
+                name: self.name.clone(),
+            })
+        });
+        let choice = |fact: &AlternativeFact| (fact.auto, fact.value.clone());
+        let chosen = was.filter(|was| is.map(choice) != Some(choice(was)));
+        let chosen = chosen.map(|was| Self {
+            path: (was.value.as_ref().filter(|_| !was.auto))
+                .and_then(|value| HostPath::new(value).ok()),
+            link: None,
+            priority: None,
+            selected: true,
+            state: State::Present,
+            name: self.name.clone(),
+        });
+        let back = registered.chain(chosen).map(Resource::Alternatives);
+        let mut former = Former::back(back);
+        let links = was.zip(is).filter(|(was, is)| {
+            let places = |fact: &AlternativeFact| (fact.link.clone(), fact.says.clone());
+            places(was) != places(is)
+        });
+        let links = links.map(|(_, is)| format!("the link {} stays as the run left it", is.link));
+        former.stays.extend(links);
+        Ok(former)
     }
 
     fn absent(&self) -> Option<Resource> {

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Manage, Resource, State};
+use super::{Former, Manage, Resource, State};
 use crate::plan::{Action, Change, Planned, Reason};
 use crate::probe::{Becomes, Effect, Facts, NotAsked, PathFact, PathQuestion, Query, Read};
 use crate::step::Run;
@@ -94,6 +94,25 @@ impl Manage for ApacheModule {
                 PathFact::Missing,
             ),
         })
+    }
+
+    fn former(&self, _: &Facts, _: &Facts) -> Result<Former, NotAsked> {
+        let name = &self.name;
+        let (state, stays) = match self.state {
+            State::Present => (
+                State::Absent,
+                Some(format!(
+                    "modules that {name} needs, which were enabled with it, stay enabled"
+                )),
+            ),
+            State::Absent => (State::Present, None),
+        };
+        let mut former = Former::back([Resource::ApacheModule(Self {
+            state,
+            ..self.clone()
+        })]);
+        former.stays.extend(stays);
+        Ok(former)
     }
 
     fn absent(&self) -> Option<Resource> {

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::download;
 use super::packages::{self, apt};
-use super::{AtEnd, Download, File, Manage, Resource, Stage, State};
+use super::{AtEnd, Download, File, Former, Manage, Resource, Stage, State};
 use crate::content::Content;
 use crate::plan::{Action, Change, Diff, Planned, Remedy};
 use crate::probe::{
@@ -553,6 +553,19 @@ impl Manage for AptRepository {
             });
         }
         self.combine(facts)
+    }
+
+    fn former(&self, before: &Facts, after: &Facts) -> Result<Former, NotAsked> {
+        let name = certificates();
+        let is_there = |facts: &Facts| facts.package(&name).is_ok_and(PackageFact::is_installed);
+        let comes = !is_there(before) && is_there(after);
+        Ok(if comes {
+            Former::stays(format!(
+                "the package {name}, which was installed for it, stays"
+            ))
+        } else {
+            Former::files()
+        })
     }
 
     fn absent(&self) -> Option<Resource> {

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{AtEnd, Manage, Resource, State, download};
+use super::{AtEnd, Former, Manage, Resource, State, download};
 use crate::content::Content;
 use crate::plan::{Action, Change, Planned, Reason, Remedy};
 use crate::probe::{
@@ -410,6 +410,19 @@ impl Manage for Archive {
             State::Present => self.plan_present(facts),
             State::Absent => self.plan_absent(facts),
         }
+    }
+
+    fn former(&self, before: &Facts, _: &Facts) -> Result<Former, NotAsked> {
+        let path = &self.path;
+        Ok(match (self.state, before.archive(path)?) {
+            (State::Present, ArchiveFact::Unpacked { .. } | ArchiveFact::Foreign) => {
+                Former::stays(format!("what {path} held before is not kept"))
+            }
+            (State::Present, ArchiveFact::Empty) => {
+                Former::stays(format!("what was unpacked to {path} stays"))
+            }
+            (State::Present, ArchiveFact::Missing) | (State::Absent, _) => Former::files(),
+        })
     }
 
     fn absent(&self) -> Option<Resource> {

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use ssh_key::PublicKey;
 
 use super::edit::{self, Splice};
-use super::{Manage, Resource, State};
+use super::{Former, Manage, Resource, State};
 use crate::content::Segment;
 use crate::plan::{Action, Change, Diff, Planned, Reason};
 use crate::probe::{
@@ -390,6 +390,10 @@ impl Manage for AuthorizedKey {
                 hint: format!("declare a user {} before the key", self.user),
             }),
         }
+    }
+
+    fn former(&self, _: &Facts, _: &Facts) -> Result<Former, NotAsked> {
+        Ok(Former::files())
     }
 
     fn absent(&self) -> Option<Resource> {

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::edit::{self, Anchor, LineOf, Refusal, Splice, Target};
-use super::{AtEnd, Manage, Resource, State};
+use super::{AtEnd, Former, Manage, Resource, State};
 use crate::content::{Content, Segment};
 use crate::plan::Planned;
 use crate::probe::{Facts, NotAsked, Query};
@@ -267,6 +267,10 @@ impl Manage for Block {
             &|text, _| self.decide(text),
             "give the block markers that are found in no other line",
         )
+    }
+
+    fn former(&self, _: &Facts, _: &Facts) -> Result<Former, NotAsked> {
+        Ok(Former::files())
     }
 
     fn absent(&self) -> Option<Resource> {

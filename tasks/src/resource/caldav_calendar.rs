@@ -7,7 +7,7 @@ use quick_xml::escape::partial_escape;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Manage, Resource, checked, invalid};
+use super::{Former, Manage, Resource, checked, invalid};
 use crate::Secret;
 use crate::content::{Content, Segment};
 use crate::plan::{Action, Change, Deferral, Planned, Reason};
@@ -274,6 +274,10 @@ impl Manage for CaldavCalendar {
 
     fn secrets(&self) -> Vec<Secret> {
         self.password.iter().cloned().collect()
+    }
+
+    fn former(&self, _: &Facts, _: &Facts) -> Result<Former, NotAsked> {
+        Ok(Former::stays("databases and data are never undone"))
     }
 
     fn absent(&self) -> Option<Resource> {

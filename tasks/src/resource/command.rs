@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Manage, Resource};
+use super::{Former, Manage, Resource};
 use crate::content::Content;
 use crate::plan::{Action, Change, Planned, Reason};
 use crate::probe::{
@@ -228,6 +228,10 @@ impl Manage for Command {
             effects: self.effects(),
         };
         Ok(Change::new(Action::Run, vec![Reason::NotDone], vec![run.into()]).into())
+    }
+
+    fn former(&self, _: &Facts, _: &Facts) -> Result<Former, NotAsked> {
+        Ok(Former::stays("nothing is known of what its command did"))
     }
 
     fn absent(&self) -> Option<Resource> {

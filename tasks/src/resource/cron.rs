@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::{File, Manage, Resource, State};
+use super::{File, Former, Manage, Resource, State};
 use crate::content::Content;
 use crate::plan::Planned;
 use crate::probe::{Facts, NotAsked, Query, UserQuestion};
@@ -423,6 +423,10 @@ impl Manage for Cron {
             });
         }
         file.plan(facts)
+    }
+
+    fn former(&self, _: &Facts, _: &Facts) -> Result<Former, NotAsked> {
+        Ok(Former::files())
     }
 
     fn absent(&self) -> Option<Resource> {

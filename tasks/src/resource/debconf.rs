@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Manage, Resource, Stage};
+use super::{Former, Manage, Resource, Stage};
 use crate::content::{Content, Segment};
 use crate::plan::{Action, Change, Diff, Planned, Reason};
 use crate::probe::{Becomes, Effect, Facts, NotAsked, Query};
@@ -183,6 +183,13 @@ impl Manage for Debconf {
         Ok(Change::new(action, vec![reason], vec![run.into()])
             .diff(Diff::between(&before, &Content::of(after)))
             .into())
+    }
+
+    fn former(&self, _: &Facts, _: &Facts) -> Result<Former, NotAsked> {
+        let (question, package) = (&self.question, &self.package);
+        Ok(Former::stays(format!(
+            "the answer to {question} stays; `dpkg-reconfigure {package}` on the host asks for it again"
+        )))
     }
 
     fn absent(&self) -> Option<Resource> {

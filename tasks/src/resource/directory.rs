@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{AtEnd, Manage, Resource, State};
+use super::{AtEnd, Former, Manage, Resource, State};
 use crate::plan::{Action, Change, Planned, Reason};
 use crate::probe::{Attributes, Facts, NotAsked, PathFact, PathQuestion, Query, Read};
 use crate::step::Step;
@@ -140,6 +140,10 @@ impl Manage for Directory {
                 }
             }
         })
+    }
+
+    fn former(&self, _: &Facts, _: &Facts) -> Result<Former, NotAsked> {
+        Ok(Former::files())
     }
 
     fn absent(&self) -> Option<Resource> {

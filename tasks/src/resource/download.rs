@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{AtEnd, File, Manage, Resource};
+use super::{AtEnd, File, Former, Manage, Resource};
 use crate::plan::{Action, Change, Planned, Reason, Remedy};
 use crate::probe::{Attributes, Facts, NotAsked, PathFact, PathQuestion, Query, Read};
 use crate::step::Step;
@@ -150,6 +150,10 @@ impl Manage for Download {
                     .into()
             }
         })
+    }
+
+    fn former(&self, _: &Facts, _: &Facts) -> Result<Former, NotAsked> {
+        Ok(Former::files())
     }
 
     fn absent(&self) -> Option<Resource> {

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{AtEnd, Manage, Resource, State};
+use super::{AtEnd, Former, Manage, Resource, State};
 use crate::content::Content;
 use crate::plan::{Action, Change, Diff, Planned, Reason};
 use crate::probe::{
@@ -236,6 +236,10 @@ impl Manage for File {
                 Ok(Change::new(Action::Remove, vec![Reason::Present], vec![step]).into())
             }
         }
+    }
+
+    fn former(&self, _: &Facts, _: &Facts) -> Result<Former, NotAsked> {
+        Ok(Former::files())
     }
 
     fn absent(&self) -> Option<Resource> {

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{AtEnd, Manage, Resource, State, packages};
+use super::{AtEnd, Former, Manage, Resource, State, packages};
 use crate::content::Content;
 use crate::plan::{Action, Change, Planned, Reason, Remedy};
 use crate::probe::{
@@ -353,6 +353,33 @@ impl Manage for Git {
                 )
                 .into()
             }),
+        })
+    }
+
+    fn former(&self, before: &Facts, after: &Facts) -> Result<Former, NotAsked> {
+        let path = &self.path;
+        let commit = |facts: &Facts| {
+            let fact = facts.git(path).ok();
+            fact.and_then(|fact| fact.commit.clone())
+        };
+        let has_changes = before.git(path).is_ok_and(|fact| !fact.changes.is_empty());
+        let url = |facts: &Facts| facts.git(path).ok().and_then(|fact| fact.url.clone());
+        Ok(match (commit(before), commit(after)) {
+            (None, Some(_)) => Former::stays(format!("the checkout {path} stays")),
+            (Some(was), Some(is)) if was != is => Former::stays(format!(
+                "the checkout {path} stays at {is}; it was at {was}, and changes that were given up are lost"
+            )),
+            (Some(_), Some(_)) if url(before) != url(after) => {
+                let was = url(before).unwrap_or_default();
+                Former::stays(format!(
+                    "the checkout {path} stays one of {}; it was one of {was}",
+                    self.url
+                ))
+            }
+            (Some(_), Some(_)) if has_changes => Former::stays(format!(
+                "changes in the checkout {path} that were given up are lost"
+            )),
+            (Some(_), Some(_)) | (Some(_) | None, None) => Former::files(),
         })
     }
 

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Manage, Resource, State, essential};
+use super::{Former, Manage, Resource, State, essential};
 use crate::plan::{Action, Change, Planned, Reason};
 use crate::probe::{Becomes, Effect, Facts, GroupFact, NotAsked, Query, UNKNOWN_ID};
 use crate::step::Run;
@@ -145,6 +145,20 @@ impl Manage for Group {
         Some(
             "the account tools ended well and /etc/group says otherwise: look there for a line that stands twice, and at what else manages accounts",
         )
+    }
+
+    fn former(&self, before: &Facts, after: &Facts) -> Result<Former, NotAsked> {
+        let was = before.group(&self.name)?;
+        Ok(match was {
+            Some(was) if after.group(&self.name)? != Some(was) => {
+                Former::back([Resource::Group(Self {
+                    gid: Some(was.gid),
+                    ..Self::new(self.name.clone())
+                })])
+            }
+            None => Former::back(self.absent()),
+            Some(_) => Former::files(),
+        })
     }
 
     fn absent(&self) -> Option<Resource> {

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::manage::InTurn;
-use super::{Anchor, File, Line, Manage, Resource};
+use super::{Anchor, File, Former, Line, Manage, Resource};
 use crate::content::Content;
 use crate::pattern::LinePattern;
 use crate::plan::{Action, Change, Planned, Reason, Remedy};
@@ -146,6 +146,27 @@ impl Manage for Hostname {
             };
         }
         Ok(planned)
+    }
+
+    fn former(&self, before: &Facts, after: &Facts) -> Result<Former, NotAsked> {
+        let name = |facts: &Facts| {
+            let fact = facts.sysctl(&Self::key()).ok().flatten();
+            fact.and_then(|fact| fact.value.clone()).unwrap_or_default()
+        };
+        let (was, is) = (name(before), name(after));
+        if was == is {
+            return Ok(Former::files());
+        }
+        let former = DomainName::new(was.as_str()).map(|name| {
+            Resource::Hostname(Self {
+                name,
+                hosts: false,
+                running: true,
+            })
+        });
+        Ok(Former::back(former).otherwise(format!(
+            "the host is called {is} until it is started again; it was {was} (`hostname {was}` on the host)"
+        )))
     }
 
     fn absent(&self) -> Option<Resource> {

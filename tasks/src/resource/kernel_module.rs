@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::manage::InTurn;
-use super::{File, Manage, Resource};
+use super::{File, Former, Manage, Resource};
 use crate::content::Content;
 use crate::plan::{Action, Change, Planned, Reason, Remedy};
 use crate::probe::{Becomes, Effect, Facts, NotAsked, Query};
@@ -181,6 +181,20 @@ impl Manage for KernelModule {
             note.clone_into(&mut change.detail);
         }
         Ok(planned)
+    }
+
+    fn former(&self, before: &Facts, after: &Facts) -> Result<Former, NotAsked> {
+        let name = &self.name;
+        let loaded = |facts: &Facts| facts.kernel_module(name).map(|fact| fact.loaded);
+        Ok(match (loaded(before)?, loaded(after)?) {
+            (false, true) => Former::stays(format!(
+                "the kernel keeps the module {name} until the host is started again; `modprobe -r {name}` on the host unloads it"
+            )),
+            (true, false) => Former::stays(format!(
+                "the module {name} is not loaded again; `modprobe {name}` on the host does that"
+            )),
+            (true, true) | (false, false) => Former::files(),
+        })
     }
 
     fn absent(&self) -> Option<Resource> {

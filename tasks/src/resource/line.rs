@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::edit::{self, Anchor, Splice, Target};
-use super::{AtEnd, Manage, Resource, State};
+use super::{AtEnd, Former, Manage, Resource, State};
 use crate::content::Content;
 use crate::pattern::{LinePattern, Replacement};
 use crate::plan::Planned;
@@ -244,6 +244,10 @@ impl Manage for Line {
             },
             "make `regexp` match the line that it puts in, and no other line",
         )
+    }
+
+    fn former(&self, _: &Facts, _: &Facts) -> Result<Former, NotAsked> {
+        Ok(Former::files())
     }
 
     fn absent(&self) -> Option<Resource> {

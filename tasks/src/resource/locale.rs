@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{File, Line, Manage, Resource, State, Symlink};
+use super::{File, Former, Line, Manage, Resource, State, Symlink};
 use crate::content::Content;
 use crate::pattern::LinePattern;
 use crate::plan::{Action, Change, Planned, Reason};
@@ -321,6 +321,28 @@ impl Manage for Locale {
             Planned::together([made, self.chosen(facts)?])
         } else {
             made
+        })
+    }
+
+    fn former(&self, before: &Facts, after: &Facts) -> Result<Former, NotAsked> {
+        let name = &self.name;
+        let made = |facts: &Facts| facts.locale(name).map(|fact| fact.generated);
+        Ok(match (made(before)?, made(after)?) {
+            (false, true) => Former::stays(format!(
+                "the locale {name} stays generated until `locale-gen` runs on the host"
+            )),
+            (true, false) => {
+                let former = Resource::Locale(Self {
+                    default: false,
+                    variables: BTreeMap::new(),
+                    state: State::Present,
+                    name: name.clone(),
+                });
+                Former::back([former]).otherwise(format!(
+                    "the locale {name} is not generated again until `locale-gen` runs on the host"
+                ))
+            }
+            (true, true) | (false, false) => Former::files(),
         })
     }
 

@@ -34,6 +34,9 @@ pub trait Manage {
     /// Decides what must change.
     fn plan(&self, facts: &Facts) -> Result<Planned, NotAsked>;
 
+    /// Says how a change that makes these facts of those is undone beside the files that its steps name.
+    fn former(&self, before: &Facts, after: &Facts) -> Result<Former, NotAsked>;
+
     /// Gives what has the resource be gone; `None` where it leaves nothing that could be taken away.
     fn absent(&self) -> Option<Resource>;
 
@@ -98,6 +101,54 @@ pub trait Manage {
     fn remedy(&self, output: &str) -> Option<Remedy> {
         let _ = output;
         None
+    }
+}
+
+/// How a change is undone beside the files that its steps name, which are brought back whatever this says.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Former {
+    /// What has the host be as it was, in this order. It counts only if it leaves the files as they were, too.
+    pub back: Vec<Resource>,
+    /// What stays where `back` does not count.
+    pub otherwise: Option<String>,
+    /// What stays in any case.
+    pub stays: Vec<String>,
+    /// Paths of the steps that `back` looks after, or that are gone once the change is made.
+    pub covers: Vec<HostPath>,
+}
+
+impl Former {
+    /// The files are all that there is to be brought back.
+    pub(super) fn files() -> Self {
+        Self::default()
+    }
+
+    /// Something stays.
+    pub(super) fn stays(what: impl Into<String>) -> Self {
+        Self {
+            stays: vec![what.into()],
+            ..Self::default()
+        }
+    }
+
+    /// These bring it back.
+    pub(super) fn back(resources: impl IntoIterator<Item = Resource>) -> Self {
+        Self {
+            back: resources.into_iter().collect(),
+            ..Self::default()
+        }
+    }
+
+    /// Adds what stays where they cannot bring it back.
+    pub(super) fn otherwise(mut self, what: String) -> Self {
+        self.otherwise = Some(what);
+        self
+    }
+
+    /// Adds paths that they look after, or that are gone once the change is made.
+    pub(super) fn covering(mut self, paths: impl IntoIterator<Item = HostPath>) -> Self {
+        self.covers.extend(paths);
+        self
     }
 }
 

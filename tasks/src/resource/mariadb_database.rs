@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Manage, State, essential};
+use super::{Former, Manage, State, essential};
 use super::{Resource, mariadb};
 use crate::content::Content;
 use crate::plan::{Action, Change, Planned, Reason};
@@ -161,6 +161,10 @@ impl Manage for MariaDbDatabase {
         Some(
             "MariaDB took the statement and keeps something else: compare with `SHOW CREATE DATABASE` on the host",
         )
+    }
+
+    fn former(&self, _: &Facts, _: &Facts) -> Result<Former, NotAsked> {
+        Ok(Former::stays("databases and data are never undone"))
     }
 
     fn absent(&self) -> Option<Resource> {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use sha1::{Digest, Sha1};
 
 use super::mariadb::{self, pattern};
-use super::{Manage, Resource, State, essential};
+use super::{Former, Manage, Resource, State, essential};
 use crate::content::{Content, Segment};
 use crate::plan::{Action, Change, Diff, Planned, Reason};
 use crate::probe::{
@@ -352,6 +352,10 @@ impl Manage for MariaDbUser {
         Some(
             "MariaDB took the statements and keeps something else: compare with `SHOW GRANTS` and `SHOW CREATE USER` on the host",
         )
+    }
+
+    fn former(&self, _: &Facts, _: &Facts) -> Result<Former, NotAsked> {
+        Ok(Former::stays("databases and data are never undone"))
     }
 
     fn absent(&self) -> Option<Resource> {

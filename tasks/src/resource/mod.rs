@@ -80,7 +80,7 @@ pub use hostname::Hostname;
 pub use kernel_module::{KernelModule, ModuleState};
 pub use line::Line;
 pub use locale::Locale;
-pub use manage::{AtEnd, Manage, Stage};
+pub use manage::{AtEnd, Former, Manage, Stage};
 pub use mariadb_database::MariaDbDatabase;
 pub use mariadb_user::MariaDbUser;
 pub use mount::{Mount, MountState};

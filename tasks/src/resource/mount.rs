@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::fstab::{self, Entry};
 use super::manage::InTurn;
-use super::{Manage, Resource, State, essential};
+use super::{Former, Manage, Resource, State, essential};
 use crate::plan::{Action, Change, Planned, Reason, Remedy};
 use crate::probe::{
     Attributes, Becomes, Effect, Facts, MountFact, MountQuestion, NotAsked, PathFact, PathQuestion,
@@ -230,6 +230,41 @@ impl Mount {
         })
     }
 
+    /// Gives what has mounted again what was mounted.
+    fn mounted_before(&self, before: &Facts, after: &Facts) -> Result<Former, NotAsked> {
+        let path = &self.path;
+        let was = before.mount(path)?;
+        if was == after.mount(path)? {
+            return Ok(Former::files());
+        }
+        let Some(was) = was else {
+            return Ok(Former::back(self.absent()).otherwise(format!(
+                "what is mounted at {path} stays mounted; `umount {path}` on the host ends that"
+            )));
+        };
+        let entry = self.entry().found(before)?;
+        let former = entry.map(|entry| {
+            Resource::Mount(Self {
+                path: path.clone(),
+                source: entry.source,
+                fstype: entry.fstype,
+                options: entry.options,
+                dump: entry.dump,
+                pass: entry.pass,
+                state: MountState::Mounted,
+            })
+        });
+        let MountFact {
+            source,
+            fstype,
+            options,
+            ..
+        } = was;
+        Ok(Former::back(former).otherwise(format!(
+            "at {path} was {source} ({fstype}, {options}), which is not mounted again"
+        )))
+    }
+
     fn plan_absent(&self, facts: &Facts) -> Result<Planned, NotAsked> {
         let mut parts = InTurn::new(facts);
         if facts.mount(&self.path)?.is_some() && self.can_be_mounted(facts) {
@@ -319,6 +354,18 @@ impl Manage for Mount {
             }
         }
         Ok(planned)
+    }
+
+    fn former(&self, before: &Facts, after: &Facts) -> Result<Former, NotAsked> {
+        let former = self.mounted_before(before, after)?;
+        let path = &self.path;
+        let is_made = *before.path(path)? == PathFact::Missing;
+        // What is mounted there hides what the folder is like.
+        let mut former = former.covering(is_made.then(|| path.clone()));
+        former
+            .stays
+            .extend(is_made.then(|| format!("the folder {path} stays")));
+        Ok(former)
     }
 
     fn absent(&self) -> Option<Resource> {

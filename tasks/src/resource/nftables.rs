@@ -4,12 +4,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::manage::InTurn;
-use super::{File, Manage, Resource, Service, State, Unit};
+use super::{File, Former, Manage, Resource, Service, State, Unit};
 use crate::content::Content;
 use crate::plan::{Action, Change, Diff, Planned, Reason, Remedy};
 use crate::probe::{
-    self, Becomes, Effect, Facts, NftAccess, NftTableFact, NotAsked, PathFact, Query,
-    ServiceManager,
+    self, Becomes, Effect, Facts, NftAccess, NftTableFact, NotAsked, PathFact, PathQuestion, Query,
+    Read, ServiceManager,
 };
 use crate::step::{Run, Step};
 use crate::value::{HostPath, NftTable};
@@ -62,6 +62,16 @@ impl Nftables {
         Content::plain(format!(
             "#!/usr/sbin/nft -f\n# Managed by prov.\ntable {table}\ndelete table {table}\ntable {table} {{\n{rules}{end}}}\n"
         ))
+    }
+
+    /// Gives what stands between the braces of such a text.
+    fn inside_of(&self, text: &str) -> Option<String> {
+        let table = &self.table;
+        let begin = format!(
+            "#!/usr/sbin/nft -f\n# Managed by prov.\ntable {table}\ndelete table {table}\ntable {table} {{\n"
+        );
+        let inside = text.strip_prefix(&begin)?.strip_suffix("}\n")?;
+        Some(inside.to_owned())
     }
 
     fn file(&self) -> File {
@@ -283,6 +293,11 @@ impl Manage for Nftables {
 
     fn probe(&self) -> Vec<Query> {
         let mut queries = self.file().probe();
+        if self.state == State::Absent {
+            // What goes can be brought back.
+            let (path, read) = (self.file().path, Read::Body);
+            queries.push(Query::Path(PathQuestion { path, read }));
+        }
         queries.extend(self.unit().probe());
         queries.extend(self.service().probe());
         queries.push(Query::NftTable(self.table.clone()));
@@ -295,6 +310,50 @@ impl Manage for Nftables {
             State::Present => self.plan_present(facts, fact),
             State::Absent => self.plan_absent(facts, fact),
         }
+    }
+
+    fn former(&self, before: &Facts, _: &Facts) -> Result<Former, NotAsked> {
+        let file = self.file();
+        let table = &self.table;
+        let former = match before.path(&file.path)? {
+            PathFact::Missing if before.nft_table(table)?.rules.is_none() => self.absent(),
+            PathFact::File(file) => {
+                let text = file.body.as_ref().and_then(|body| body.text());
+                let content = text.and_then(|text| self.inside_of(text));
+                content.map(|content| {
+                    Resource::Nftables(Self {
+                        content: Some(Content::plain(content)),
+                        state: State::Present,
+                        table: table.clone(),
+                    })
+                })
+            }
+            PathFact::Missing
+            | PathFact::Directory(_)
+            | PathFact::Link { .. }
+            | PathFact::Other => None,
+        };
+        let folder = file.path.parent();
+        let made = before
+            .path(&folder)
+            .is_ok_and(|fact| *fact == PathFact::Missing);
+        let otherwise = match self.state {
+            State::Present => format!("the table {table} stays loaded with the rules of the run"),
+            State::Absent => format!("the table {table} is not loaded again"),
+        };
+        let fact = before.nft_table(table)?;
+        let recorded = fact.record.as_ref();
+        let recorded = recorded.and_then(|record| Some(record.split_once('\n')?.1));
+        let is_other = former.is_some() && fact.rules.as_deref() != recorded;
+        let mut former = Former::back(former)
+            .otherwise(otherwise)
+            .covering(made.then_some(folder));
+        if is_other {
+            former.stays.push(format!(
+                "what the table {table} was loaded with beside its file is not kept"
+            ));
+        }
+        Ok(former)
     }
 
     fn absent(&self) -> Option<Resource> {

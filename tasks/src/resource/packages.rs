@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Manage, Resource, State, essential};
+use super::{Former, Manage, Resource, State, essential};
 use crate::plan::{Action, Awaited, Change, Diff, Planned, Reason, Remedy};
 use crate::probe::{
     AptFact, AptRequest, AptVerb, Becomes, Effect, Facts, NameQuestion, NotAsked, PackageFact,
@@ -569,6 +569,34 @@ impl Manage for Packages {
         Some(
             "apt ended well without it: read what it says above, and look at holds (`apt-mark showhold`) and pins (`apt-cache policy NAME`) on the host",
         )
+    }
+
+    fn former(&self, before: &Facts, after: &Facts) -> Result<Former, NotAsked> {
+        let mut former = Former::files();
+        for name in &self.names {
+            let now = after.package(name)?;
+            match (before.package(name)?, now) {
+                (PackageFact::Automatic(_), PackageFact::Installed(_)) => {
+                    former.stays.push(format!(
+                        "{name} stays marked as wanted for itself; `apt-mark auto {name}` on the host takes that back"
+                    ));
+                }
+                (PackageFact::Installed(was), PackageFact::Installed(is)) if was != is => {
+                    former
+                        .stays
+                        .push(format!("{name} stays in version {is}; it was {was}"));
+                }
+                (
+                    PackageFact::Absent
+                    | PackageFact::Residue
+                    | PackageFact::Broken
+                    | PackageFact::Automatic(_)
+                    | PackageFact::Installed(_),
+                    _,
+                ) => {}
+            }
+        }
+        Ok(former)
     }
 
     fn absent(&self) -> Option<Resource> {

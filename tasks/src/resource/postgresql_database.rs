@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Manage, Resource, State, essential, postgresql};
+use super::{Former, Manage, Resource, State, essential, postgresql};
 use crate::content::Content;
 use crate::plan::{Action, Change, Diff, Planned, Reason, Remedy};
 use crate::probe::{
@@ -190,6 +190,10 @@ impl Manage for PostgresqlDatabase {
                 )
             }
         })
+    }
+
+    fn former(&self, _: &Facts, _: &Facts) -> Result<Former, NotAsked> {
+        Ok(Former::stays("databases and data are never undone"))
     }
 
     fn absent(&self) -> Option<Resource> {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Manage, Resource, State, essential, postgresql, scram};
+use super::{Former, Manage, Resource, State, essential, postgresql, scram};
 use crate::content::{Content, Segment};
 use crate::plan::{Action, Change, Diff, Planned, Reason, Remedy};
 use crate::probe::{
@@ -359,6 +359,10 @@ impl Manage for PostgresqlUser {
             }
             (State::Present, have) => self.plan_present(have, facts),
         })
+    }
+
+    fn former(&self, _: &Facts, _: &Facts) -> Result<Former, NotAsked> {
+        Ok(Former::stays("databases and data are never undone"))
     }
 
     fn absent(&self) -> Option<Resource> {

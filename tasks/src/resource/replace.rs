@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::edit::{Splice, Target, ending_at};
-use super::{AtEnd, Manage, Resource, State};
+use super::{AtEnd, Former, Manage, Resource, State};
 use crate::pattern::{Replacement, TextPattern};
 use crate::plan::Planned;
 use crate::probe::{Facts, NotAsked, Query};
@@ -170,6 +170,10 @@ impl Manage for Replace {
             &|text, private| Ok(self.decide(text, private)),
             "the regexp also matches its replacement; make it match only what is to be replaced",
         )
+    }
+
+    fn former(&self, _: &Facts, _: &Facts) -> Result<Former, NotAsked> {
+        Ok(Former::files())
     }
 
     fn absent(&self) -> Option<Resource> {

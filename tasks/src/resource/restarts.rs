@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{HandlerAction, Handling, Manage, Resource};
+use super::{Former, HandlerAction, Handling, Manage, Resource};
 use crate::plan::{Action, Change, Planned, Reason};
 use crate::probe::{Becomes, Effect, Facts, NotAsked, Query, ReplacedFact, ServiceManager};
 use crate::step::{Run, Step};
@@ -111,6 +111,10 @@ impl Manage for Restarts {
         Ok(Change::new(Action::Run, vec![Reason::RunsReplaced], steps)
             .detail(detail.join(" "))
             .into())
+    }
+
+    fn former(&self, _: &Facts, _: &Facts) -> Result<Former, NotAsked> {
+        Ok(Former::stays("what was started again cannot be undone"))
     }
 
     fn absent(&self) -> Option<Resource> {

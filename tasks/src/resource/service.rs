@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Manage, Resource, essential};
+use super::{Former, Manage, Resource, essential};
 use crate::plan::{Action, Change, Deferral, Planned, Reason, Remedy};
 use crate::probe::{
     Becomes, Effect, Facts, MariaDbEffect, NotAsked, PostgresEffect, Query, ServiceFact,
@@ -307,6 +307,23 @@ impl Manage for Service {
         Some(
             "the service manager was told and did not keep to it: see `systemctl status` and `journalctl -u` of the unit on the host, or `docker logs` of a container",
         )
+    }
+
+    fn former(&self, before: &Facts, _: &Facts) -> Result<Former, NotAsked> {
+        let fact = before.service(&self.name)?;
+        let mut former = Former::back([Resource::Service(Self {
+            name: self.name.clone(),
+            running: fact.running,
+            enabled: fact.enabled,
+            masked: Some(fact.masked),
+        })]);
+        if fact.looping {
+            let name = &self.name;
+            former.stays.push(format!(
+                "{name} ended again and again, and is not started again"
+            ));
+        }
+        Ok(former)
     }
 
     fn absent(&self) -> Option<Resource> {

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::fstab::{self, Entry};
 use super::manage::InTurn;
-use super::{Manage, Resource, State};
+use super::{Former, Manage, Resource, State};
 use crate::plan::{Action, Change, Planned, Reason, Remedy};
 use crate::probe::{
     Attributes, Becomes, Effect, Facts, FileFact, NotAsked, PathFact, PathQuestion, Query, Read,
@@ -314,6 +314,46 @@ impl Manage for Swap {
             }
         }
         Ok(planned)
+    }
+
+    fn former(&self, before: &Facts, after: &Facts) -> Result<Former, NotAsked> {
+        let path = &self.path;
+        let (was, is) = (before.swap(path)?, after.swap(path)?);
+        let place = before.path(path)?;
+        let size = |place: &PathFact| match place {
+            PathFact::File(file) => Some(file.size),
+            PathFact::Missing
+            | PathFact::Directory(_)
+            | PathFact::Link { .. }
+            | PathFact::Other => None,
+        };
+        let size_before = size(place);
+        if was == is && size_before == size(after.path(path)?) {
+            return Ok(Former::files());
+        }
+        let former = match was.used {
+            Some(used) => Some(Resource::Swap(Self {
+                size: size_before.map(|size| SwapSize(size >> 20)),
+                priority: u16::try_from(used).ok(),
+                state: State::Present,
+                ..self.clone()
+            })),
+            None if size_before.is_none() => self.absent(),
+            None => None,
+        };
+        let otherwise = if was.used.is_some() {
+            format!("{path} is not used as swap space as it was before; see swapon(8)")
+        } else {
+            format!("{path} stays in use as swap space; `swapoff {path}` on the host ends that")
+        };
+        let mut former = Former::back(former)
+            .otherwise(otherwise)
+            .covering([path.clone()]);
+        if was.holds.is_empty() && *place == PathFact::Other {
+            let made = format!("{path} stays made for swap space");
+            former.stays.push(made);
+        }
+        Ok(former)
     }
 
     fn absent(&self) -> Option<Resource> {

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{AtEnd, Manage, Resource, State};
+use super::{AtEnd, Former, Manage, Resource, State};
 use crate::plan::{Action, Change, Planned, Reason};
 use crate::probe::{Facts, NotAsked, PathFact, PathQuestion, Query, Read};
 use crate::step::Step;
@@ -145,6 +145,10 @@ impl Manage for Symlink {
             (_, PathFact::Directory(_)) => self.in_the_way("a directory", look()),
             (_, PathFact::Other) => self.in_the_way("a device, socket or pipe", look()),
         })
+    }
+
+    fn former(&self, _: &Facts, _: &Facts) -> Result<Former, NotAsked> {
+        Ok(Former::files())
     }
 
     fn absent(&self) -> Option<Resource> {

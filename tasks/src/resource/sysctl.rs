@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::{File, Manage, Resource, State};
+use super::{File, Former, Manage, Resource, State};
 use crate::content::Content;
 use crate::plan::{Action, Change, Planned, Reason, Remedy};
 use crate::probe::{Becomes, Effect, Facts, NotAsked, Query, SysctlFact};
@@ -185,6 +185,26 @@ impl Manage for Sysctl {
                 .push_str("   for the next boot: this container has the kernel of its machine");
         }
         Ok(planned)
+    }
+
+    fn former(&self, before: &Facts, after: &Facts) -> Result<Former, NotAsked> {
+        let value = |facts: &Facts| {
+            let fact = facts.sysctl(&self.key).ok().flatten();
+            fact.and_then(|fact| fact.value.clone()).unwrap_or_default()
+        };
+        let (was, is, key) = (value(before), value(after), self.key.dotted());
+        if was == is {
+            return Ok(Former::files());
+        }
+        let shown = crate::quote::sh(&format!("{key}={was}"));
+        let former = Former::back([Resource::Sysctl(Self {
+            value: SysctlValue(was.clone()),
+            state: State::Present,
+            ..self.clone()
+        })]);
+        Ok(former.otherwise(format!(
+            "the kernel keeps {key} = {is} until the host is started again; it was {was} (`sysctl -w {shown}` on the host)"
+        )))
     }
 
     fn absent(&self) -> Option<Resource> {

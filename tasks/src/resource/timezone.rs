@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{File, Manage, Resource, Symlink};
+use super::{File, Former, Manage, Resource, Symlink};
 use crate::content::Content;
 use crate::plan::Planned;
 use crate::probe::{Facts, NotAsked, PathFact, PathQuestion, Query, Read};
@@ -94,6 +94,10 @@ impl Manage for Timezone {
             parts.push(named.plan(facts)?);
         }
         Ok(Planned::together(parts))
+    }
+
+    fn former(&self, _: &Facts, _: &Facts) -> Result<Former, NotAsked> {
+        Ok(Former::files())
     }
 
     fn absent(&self) -> Option<Resource> {

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{File, Manage, Resource};
+use super::{File, Former, Manage, Resource};
 use crate::authority::Authority;
 use crate::content::Content;
 use crate::plan::Planned;
@@ -60,6 +60,10 @@ impl Manage for TlsAuthority {
             return Ok(Planned::Impossible { cause, hint });
         }
         self.file().plan(facts)
+    }
+
+    fn former(&self, _: &Facts, _: &Facts) -> Result<Former, NotAsked> {
+        Ok(Former::files())
     }
 
     fn absent(&self) -> Option<Resource> {

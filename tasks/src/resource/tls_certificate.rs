@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::directory::{attribute_change, attribute_reasons, attribute_text};
 use super::tls_key::{beside, renamed};
-use super::{AtEnd, File, Manage, Resource};
+use super::{AtEnd, File, Former, Manage, Resource};
 use crate::authority::{Authority, Issued, MOST_COMMON_NAME, digest_of_key};
 use crate::content::Content;
 use crate::plan::{Action, Awaited, Change, Diff, Planned, Reason};
@@ -290,6 +290,20 @@ impl Manage for TlsCertificate {
             cause: format!("no certificate can be issued: {cause}"),
             hint: "check the estate's authority and the host's private key".to_owned(),
         }))
+    }
+
+    fn former(&self, before: &Facts, after: &Facts) -> Result<Former, NotAsked> {
+        let (path, new) = (&self.path, beside(&self.path));
+        // What the host signs itself has no bytes that anybody else knew.
+        let signed = self.authority.is_none();
+        let former = if signed && before.path(path)? != after.path(path)? {
+            Former::stays(format!(
+                "the certificate {path} stays as the host has signed it"
+            ))
+        } else {
+            Former::files()
+        };
+        Ok(former.covering([new]))
     }
 
     fn absent(&self) -> Option<Resource> {

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::directory::{attribute_change, attribute_reasons, attribute_text};
-use super::{AtEnd, File, Manage, Resource};
+use super::{AtEnd, File, Former, Manage, Resource};
 use crate::plan::{Action, Change, Planned, Reason};
 use crate::probe::{
     Attributes, Becomes, Effect, Facts, FileFact, NotAsked, PathFact, PathQuestion, PublicKeyFact,
@@ -179,6 +179,18 @@ impl Manage for TlsKey {
         Ok(Change::new(Action::Update, reasons, vec![step])
             .detail(attribute_change(&have, &wanted))
             .into())
+    }
+
+    fn former(&self, before: &Facts, _: &Facts) -> Result<Former, NotAsked> {
+        let (path, new) = (&self.path, beside(&self.path));
+        let former = match before.path(path)? {
+            PathFact::Missing => Former::stays(format!("the key {path} stays")),
+            PathFact::File(_)
+            | PathFact::Directory(_)
+            | PathFact::Link { .. }
+            | PathFact::Other => Former::files(),
+        };
+        Ok(former.covering([new]))
     }
 
     fn absent(&self) -> Option<Resource> {

@@ -6,7 +6,7 @@ use glob::Pattern;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{AtEnd, Directory, File, Manage, Resource, State};
+use super::{AtEnd, Directory, File, Former, Manage, Resource, State};
 use crate::content::Content;
 use crate::plan::{Action, Change, Diff, Planned, Reason, decide};
 use crate::probe::{Facts, NotAsked, PathFact, Query};
@@ -275,6 +275,10 @@ impl Manage for Tree {
             .plan(facts),
             (State::Absent, false) | (State::Present, _) => self.plan_all(facts),
         }
+    }
+
+    fn former(&self, _: &Facts, _: &Facts) -> Result<Former, NotAsked> {
+        Ok(Former::files())
     }
 
     fn absent(&self) -> Option<Resource> {

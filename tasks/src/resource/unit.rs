@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{File, Manage, Resource, State};
+use super::{File, Former, Manage, Resource, Service, State};
 use crate::content::Content;
 use crate::plan::{Action, Change, Planned, Reason, Remedy};
 use crate::probe::{
@@ -217,6 +217,16 @@ impl Unit {
         Ok(Change::new(Action::Remove, vec![reason], vec![run.into()]).into())
     }
 
+    /// Gives what has the unit run and start at boot as it did.
+    fn state_before(&self, fact: &ServiceFact) -> Option<Resource> {
+        let name = self.name.service()?;
+        Some(Resource::Service(Service {
+            running: (fact.running || fact.looping) && !fact.ends,
+            enabled: fact.enabled && fact.fixed.is_none(),
+            ..Service::new(name)
+        }))
+    }
+
     fn plan_absent(&self, facts: &Facts) -> Result<Planned, NotAsked> {
         let planned = self.file().plan(facts)?;
         if planned == Planned::Unchanged {
@@ -294,6 +304,11 @@ impl Manage for Unit {
 
     fn probe(&self) -> Vec<Query> {
         let mut queries = self.file().probe();
+        if self.state == State::Absent {
+            // What goes can be brought back.
+            let (path, read) = (self.file().path, Read::Body);
+            queries.push(Query::Path(PathQuestion { path, read }));
+        }
         queries.extend([HostPath::known(ANALYZE), self.packaged()].map(|path| {
             Query::Path(PathQuestion {
                 path,
@@ -325,6 +340,55 @@ impl Manage for Unit {
             State::Present => self.plan_present(facts),
             State::Absent => self.plan_absent(facts),
         }
+    }
+
+    fn former(&self, before: &Facts, after: &Facts) -> Result<Former, NotAsked> {
+        let path = self.file().path;
+        let place = before.path(&path)?;
+        let unit = self.name.unit();
+        if place == after.path(&path)? {
+            let fact = self.fact(before)?;
+            let ran = fact.is_some_and(|fact| fact.running || fact.looping);
+            return Ok(if ran && self.state == State::Absent {
+                Former::stays(format!(
+                    "what ran of {unit} without a file is not started again"
+                ))
+            } else {
+                Former::files()
+            });
+        }
+        let former = match place {
+            PathFact::Missing => self.absent(),
+            PathFact::File(file) => {
+                let text = file.body.as_ref().and_then(|body| body.text());
+                text.map(|text| {
+                    Resource::Unit(Self {
+                        content: Some(Content::plain(text)),
+                        state: State::Present,
+                        ..self.clone()
+                    })
+                })
+            }
+            PathFact::Directory(_) | PathFact::Link { .. } | PathFact::Other => None,
+        };
+        let mut former = Former::back(former).otherwise(format!(
+            "systemd has {unit} as the run left it until `systemctl daemon-reload`"
+        ));
+        if self.state == State::Absent && self.is_own(before)? {
+            match self.fact(before)? {
+                Some(fact) => former.back.extend(self.state_before(fact)),
+                None if before.manager == ServiceManager::Systemd => {
+                    former.stays.push(format!(
+                        "instances of {unit} that ran, and were enabled, are stopped and disabled"
+                    ));
+                }
+                None => {}
+            }
+        }
+        if self.drop_in.is_some() && *place == PathFact::Missing {
+            former = former.covering([path.parent()]);
+        }
+        Ok(former)
     }
 
     fn absent(&self) -> Option<Resource> {

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::packages::{self, apt, repair};
-use super::{Manage, Resource, essential};
+use super::{Former, Manage, Resource, essential};
 use crate::content::Content;
 use crate::plan::{Action, Change, Diff, Planned, Reason, Remedy};
 use crate::probe::{
@@ -380,6 +380,10 @@ impl Manage for Upgrade {
         Some(
             "apt ended well, and still finds something to do: read what it says above, then run the same command again",
         )
+    }
+
+    fn former(&self, _: &Facts, _: &Facts) -> Result<Former, NotAsked> {
+        Ok(Former::stays("an upgrade cannot be undone"))
     }
 
     fn absent(&self) -> Option<Resource> {

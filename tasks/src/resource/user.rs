@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::essential::{self, Amended};
-use super::{Manage, Resource, State};
+use super::{Former, Group, Manage, Resource, State};
 use crate::content::{Content, Segment};
 use crate::plan::{Action, Change, Planned, Reason};
 use crate::probe::{
@@ -381,6 +381,79 @@ impl User {
             .into()
     }
 
+    /// Gives what has the account back that was removed.
+    fn returns(&self, was: &UserFact, before: &Facts) -> Former {
+        let group = AccountName::new(was.group.as_str()).ok();
+        let own = group.as_ref() == Some(&self.name);
+        let gid = before.group(&self.name).ok().flatten();
+        let group_back = gid.filter(|_| own).map(|fact| {
+            Resource::Group(Group {
+                gid: Some(fact.gid),
+                ..Group::new(self.name.clone())
+            })
+        });
+        let others = was.groups.iter().filter(|name| **name != was.group);
+        let account = Resource::User(Self {
+            uid: Some(was.uid),
+            group: group.filter(|_| !own),
+            groups: others
+                .filter_map(|name| AccountName::new(name.as_str()).ok())
+                .collect(),
+            comment: Some(was.comment.clone()),
+            home: HostPath::new(was.home.as_str()).ok(),
+            create_home: false,
+            shell: HostPath::new(was.shell.as_str()).ok(),
+            ..Self::new(self.name.clone())
+        });
+        let mut former = Former::back(group_back.into_iter().chain([account]));
+        let name = &self.name;
+        former
+            .stays
+            .push(format!("the password of {name} is not kept"));
+        let home = self
+            .remove_home
+            .then(|| format!("what was in {} is not kept", was.home));
+        former.stays.extend(home);
+        former
+    }
+
+    /// Gives what has an account be again what it was, of what was changed.
+    fn as_before(&self, was: &UserFact, is: &UserFact) -> Former {
+        let changed = |was: &String, is: &String| (was != is).then(|| was.clone());
+        let path = |was: &String, is: &String| HostPath::new(changed(was, is)?).ok();
+        let names = |names: &BTreeSet<String>| -> BTreeSet<AccountName> {
+            let others = names.iter().filter(|name| **name != was.group);
+            others
+                .filter_map(|name| AccountName::new(name.as_str()).ok())
+                .collect()
+        };
+        let regrouped = was.groups != is.groups;
+        let group = changed(&was.group, &is.group);
+        let account = Self {
+            uid: (was.uid != is.uid).then_some(was.uid),
+            group: group.and_then(|group| AccountName::new(group).ok()),
+            groups: if regrouped {
+                names(&was.groups)
+            } else {
+                BTreeSet::new()
+            },
+            append: !regrouped,
+            comment: changed(&was.comment, &is.comment),
+            home: path(&was.home, &is.home),
+            shell: path(&was.shell, &is.shell),
+            ..Self::new(self.name.clone())
+        };
+        let is_more = account != Self::new(self.name.clone());
+        let mut former = Former::back(is_more.then(|| Resource::User(account)));
+        if was.password != is.password {
+            let name = &self.name;
+            former.stays.push(format!(
+                "the password of {name} stays as the run set it: the one before is not kept"
+            ));
+        }
+        former
+    }
+
     /// Finds a group that is needed, does not exist and is not about to come with a package.
     fn missing_group(
         &self,
@@ -497,6 +570,35 @@ impl Manage for User {
         Some(
             "the account tools ended well and /etc/passwd, /etc/group or /etc/shadow says otherwise: look at these files on the host for a line that stands twice, and at what else manages accounts",
         )
+    }
+
+    fn former(&self, before: &Facts, after: &Facts) -> Result<Former, NotAsked> {
+        let name = &self.name;
+        let (was, is) = (before.user(name)?, after.user(name)?);
+        Ok(match (was, is) {
+            (None, _) => {
+                let gone = Resource::User(Self {
+                    state: State::Absent,
+                    ..Self::new(name.clone())
+                });
+                // With an account goes the group of its name, whoever has made that.
+                let group = before.group(name).ok().flatten();
+                let group = group.filter(|_| is.is_some_and(|is| is.group == name.as_str()));
+                let group = group.map(|group| {
+                    Resource::Group(Group {
+                        gid: Some(group.gid),
+                        ..Group::new(name.clone())
+                    })
+                });
+                let mut former = Former::back([gone].into_iter().chain(group));
+                let home = self.create_home.then(|| is.map(|is| &is.home)).flatten();
+                let home = home.map(|home| format!("the home {home} stays"));
+                former.stays.extend(home);
+                former
+            }
+            (Some(was), None) => self.returns(was, before),
+            (Some(was), Some(is)) => self.as_before(was, is),
+        })
     }
 
     fn absent(&self) -> Option<Resource> {

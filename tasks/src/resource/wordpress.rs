@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Manage, Resource};
+use super::{Former, Manage, Resource};
 use crate::plan::{Action, Change, Planned, Reason, Remedy};
 use crate::probe::{
     Becomes, Effect, Facts, NotAsked, PathFact, PathQuestion, Query, Read, SITE_ACCOUNT,
@@ -247,6 +247,31 @@ impl Manage for WordPress {
                 change(Action::Update, Reason::ValueDiffers)
             }
         })
+    }
+
+    fn former(&self, before: &Facts, _: &Facts) -> Result<Former, NotAsked> {
+        let stays = || Former::stays(format!("what is chosen in the site {} stays", self.site));
+        let Some(question) = self.question() else {
+            return Ok(stays());
+        };
+        let former = match (&question.choice, before.site(&question)?) {
+            (SiteChoice::Plugin(_), SiteFact::Active | SiteFact::Inactive) => Some(Self {
+                active: !self.active,
+                ..self.clone()
+            }),
+            (SiteChoice::Theme, SiteFact::Is(was)) => WordPressPart::new(was.as_str())
+                .ok()
+                .map(|was| Self::theme(self.site.clone(), was, true)),
+            (SiteChoice::Language, SiteFact::Is(was)) => WordPressLocale::new(was.as_str())
+                .ok()
+                .map(|was| Self::language(self.site.clone(), was)),
+            (SiteChoice::Plugin(_), SiteFact::Is(_) | SiteFact::Unknown(_))
+            | (
+                SiteChoice::Theme | SiteChoice::Language,
+                SiteFact::Active | SiteFact::Inactive | SiteFact::Unknown(_),
+            ) => None,
+        };
+        Ok(former.map_or_else(stays, |former| Former::back([Resource::WordPress(former)])))
     }
 
     fn absent(&self) -> Option<Resource> {

@@ -90,6 +90,22 @@ impl Terms {
 }
 
 impl Names {
+    /// Gives names, each with whether it is to be held.
+    pub(crate) fn held(names: impl IntoIterator<Item = (PackageName, Option<bool>)>) -> Self {
+        let mut held = Self::default();
+        for (name, hold) in names {
+            if hold.is_some() {
+                let terms = Terms {
+                    hold,
+                    ..Terms::new(name.clone())
+                };
+                held.terms.insert(name.clone(), terms);
+            }
+            held.all.insert(name);
+        }
+        held
+    }
+
     /// Takes over other names. Gives back `false`, and takes over nothing, where of one of them something else is said.
     pub(super) fn merge(&mut self, other: &Self) -> bool {
         if self.differs(other).is_some() {
