@@ -96,8 +96,22 @@ impl Facts {
                         self.coming.insert(name.clone());
                     }
                     self.carry_out(effect);
+                    self.note_accounts(effect);
                 }
             }
+        }
+    }
+
+    /// Takes over what becomes of accounts and groups to what is known of all of them.
+    fn note_accounts(&mut self, effect: &Effect) {
+        let Some(numbers) = &mut self.numbers else {
+            return;
+        };
+        if let Effect::User(Becomes(name, fact)) = effect {
+            numbers.note_user(name, fact.as_ref());
+        }
+        if let Effect::Group(Becomes(name, fact)) = effect {
+            numbers.note_group(name, fact.as_ref());
         }
     }
 

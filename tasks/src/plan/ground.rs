@@ -5,7 +5,7 @@
 //! Who says it twice is believed about modes and owners, and about files without which a host is reached another way.
 
 use super::{Change, Planned, accounts};
-use crate::probe::{Attributes, Facts};
+use crate::probe::{Attributes, Becomes, Effect, Facts, PathFact};
 use crate::step::{Step, Unpack};
 use crate::value::HostPath;
 
@@ -157,6 +157,10 @@ fn holds(path: &str, place: &str) -> bool {
 /// Refuses a change that takes away what the host or prov stands on.
 pub(super) fn taken_away(change: &Change, facts: &Facts) -> Option<Planned> {
     change.steps.iter().find_map(|step| {
+        if let Step::Run(run) = step {
+            let mut taken = run.effects.iter().filter_map(gone);
+            return taken.find_map(|path| removed(path, facts));
+        }
         let path = step.path()?;
         if holds(OWN, path.as_str()) {
             return Some(Planned::Impossible {
@@ -189,6 +193,14 @@ pub(super) fn taken_away(change: &Change, facts: &Facts) -> Option<Planned> {
             Step::Run(_) => None,
         }
     })
+}
+
+/// Gives the path that a command takes away.
+fn gone(effect: &Effect) -> Option<&HostPath> {
+    let Effect::Path(Becomes(path, PathFact::Missing)) = effect else {
+        return None;
+    };
+    Some(path)
 }
 
 /// Finds what would go with a path. Whoever insists names the path itself: nobody sees what else is below one.

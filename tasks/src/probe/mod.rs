@@ -22,6 +22,7 @@ mod git;
 mod group;
 mod guard;
 mod health;
+mod home;
 mod kernel;
 mod kernel_module;
 mod known;
@@ -30,6 +31,7 @@ mod locale;
 mod login;
 mod mariadb;
 mod mount;
+mod numbers;
 mod package;
 mod package_hold;
 mod package_lists;
@@ -75,6 +77,7 @@ pub use health::{
     BackupFact, Catalogue, CertificateFact, DiskFact, HealthFact, HealthQuestion, UnitFact,
     UnitState,
 };
+pub use home::HomeFact;
 pub use kernel::{CONTAINER_SIGN, Kernel};
 pub use kernel_module::ModuleFact;
 pub use known::{Becomes, Known};
@@ -86,6 +89,7 @@ pub use mariadb::{
     DatabaseFact, DatabaseServer, DatabaseUserFact, MariaDbEffect, MariaDbFacts, MariaDbQuestion,
 };
 pub use mount::{MountFact, MountQuestion};
+pub use numbers::{HolderFact, NumbersFact};
 pub use package::PackageFact;
 pub use package_lists::ListsFact;
 pub use package_name::{NameFact, NameQuestion};
@@ -376,6 +380,10 @@ kinds! {
     Login login: login::OfSession;
     /// A group.
     Group groups: group::Groups;
+    /// Which numbers and homes are whose.
+    Numbers numbers: numbers::OfAll;
+    /// What is at the home of an account.
+    Home homes: home::Homes;
     /// A service's state, asked of the service manager.
     Service services: service::Services;
     /// A setting of the kernel.

@@ -13,7 +13,8 @@ use crate::value::AccountName;
 ///
 /// Reads its line of `/etc/group` (group(5)); members are the business of `user`. Uses `groupadd`, `groupmod` and
 /// `groupdel` of the package passwd. Groups of the base system (numbers below 100, `nogroup` and the like) and those of the
-/// account that prov logs in with are not removed.
+/// account that prov logs in with are not removed, and neither is the primary group of an account. A number that another group has
+/// is refused.
 ///
 /// ```yaml
 /// group: {name: radicale, system: true}
@@ -49,10 +50,16 @@ impl Group {
     }
 
     /// Refuses to take away what the host or prov stands on.
-    fn refusal(&self, have: Option<&GroupFact>, facts: &Facts) -> Option<Planned> {
-        let have = have?;
+    fn refusal(
+        &self,
+        have: Option<&GroupFact>,
+        facts: &Facts,
+    ) -> Result<Option<Planned>, NotAsked> {
+        let Some(have) = have else {
+            return self.taken(facts);
+        };
         let name = self.name.as_str();
-        match (self.state, self.gid) {
+        let refused = match (self.state, self.gid) {
             (State::Absent, _) => essential::removing_group(name, have.gid, facts),
             (State::Present, Some(gid)) if gid != have.gid && have.gid == 0 => {
                 Some(Planned::Impossible {
@@ -60,8 +67,41 @@ impl Group {
                     hint: "leave `gid` out".to_owned(),
                 })
             }
+            (State::Present, Some(gid)) if gid != have.gid => return self.taken(facts),
             (State::Present, _) => None,
+        };
+        if refused.is_none() && self.state == State::Absent {
+            return self.is_needed(have, facts);
         }
+        Ok(refused)
+    }
+
+    /// Finds that another group has the number.
+    fn taken(&self, facts: &Facts) -> Result<Option<Planned>, NotAsked> {
+        let Some(gid) = self.gid.filter(|_| self.state == State::Present) else {
+            return Ok(None);
+        };
+        let holder = facts.numbers()?.group_with(gid, &self.name);
+        Ok(holder.map(|holder| Planned::Impossible {
+            cause: format!("the number {gid} is that of the group {holder}"),
+            hint: format!("give another `gid`, or give {holder} another one before this group"),
+        }))
+    }
+
+    /// Finds accounts that would be left without a primary group, which groupdel(8) refuses.
+    fn is_needed(&self, have: &GroupFact, facts: &Facts) -> Result<Option<Planned>, NotAsked> {
+        let members: Vec<_> = facts.numbers()?.in_group(have.gid).collect();
+        Ok((!members.is_empty()).then(|| Planned::Impossible {
+            cause: format!(
+                "{} is the primary group of {} and is not removed before",
+                self.name,
+                members.join(", ")
+            ),
+            hint: format!(
+                "declare `user: {{name: {}, …}}` before it, with another `group` or `state: absent`",
+                members[0]
+            ),
+        }))
     }
 
     fn change(
@@ -95,12 +135,16 @@ impl Manage for Group {
     }
 
     fn probe(&self) -> Vec<Query> {
-        vec![Query::Group(self.name.clone()), Query::Login(())]
+        let all = self.gid.is_some() || self.state == State::Absent;
+        [Query::Group(self.name.clone()), Query::Login(())]
+            .into_iter()
+            .chain(all.then_some(Query::Numbers(())))
+            .collect()
     }
 
     fn plan(&self, facts: &Facts) -> Result<Planned, NotAsked> {
         let have = facts.group(&self.name)?;
-        if let Some(problem) = self.refusal(have, facts) {
+        if let Some(problem) = self.refusal(have, facts)? {
             return Ok(problem);
         }
         let gid = self.gid.map(|gid| gid.to_string());

@@ -24,6 +24,7 @@ mod fstab;
 mod git;
 mod group;
 mod handler;
+mod home;
 mod hostname;
 mod kernel_module;
 mod line;

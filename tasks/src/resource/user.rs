@@ -6,12 +6,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::essential::{self, Amended};
-use super::{Former, Group, Manage, Resource, State};
+use super::{Former, Group, Manage, Resource, State, home};
 use crate::content::{Content, Segment};
 use crate::plan::{Action, Change, Planned, Reason};
 use crate::probe::{
-    Attributes, Becomes, Effect, Facts, GroupFact, NotAsked, PathFact, Query, UNKNOWN_ID, UserFact,
-    UserQuestion,
+    Attributes, Becomes, Effect, Facts, GroupFact, HomeFact, NotAsked, PathFact, Query, UNKNOWN_ID,
+    UserFact, UserQuestion,
 };
 use crate::secret::Secret;
 use crate::step::Run;
@@ -24,6 +24,8 @@ use crate::value::{AccountName, HostPath, Mode};
 /// The administrator, accounts of the base system (numbers below 100, `nobody`, `sshd` and the like) and the account that
 /// prov logs in with are not removed; the administrator and that account are not shut out by another number, home or shell,
 /// by a password that is locked or by leaving a group.
+/// A number that another account has is refused. With `remove_home`, an account is not removed whose home is not its own: a folder that
+/// the host stands on, that belongs to somebody else, in which other accounts live, or on which something is mounted.
 /// A new account gets a group of its own name unless `group` is given. Changing `home` moves no files. Uses
 /// `useradd`, `usermod` and `userdel` of the package passwd; a password hash travels on the standard input of
 /// `chpasswd -e`.
@@ -359,10 +361,21 @@ impl User {
         Effect::User(Becomes(self.name.clone(), fact))
     }
 
-    fn remove(&self, have: &UserFact) -> Planned {
+    fn remove(&self, have: &UserFact, facts: &Facts) -> Result<Planned, NotAsked> {
+        if self.remove_home
+            && let Some(refused) = home::not_its_own(&self.name, have, facts)?
+        {
+            return Ok(refused);
+        }
         let mut run = Run::new(["userdel"]).effect(self.effect(None));
-        if have.group == self.name.as_str() {
-            // userdel(8) removes the group of the same name with the account.
+        let numbers = facts.numbers()?;
+        let gid = numbers.groups.get(&have.group);
+        let is_shared = gid.is_some_and(|gid| {
+            let mut members = numbers.in_group(*gid);
+            members.any(|name| name != self.name.as_str())
+        });
+        if have.group == self.name.as_str() && !is_shared {
+            // userdel(8) removes the group of the same name with the account, unless it is another one's, too.
             run.effects
                 .push(Effect::Group(Becomes(self.name.clone(), None)));
         }
@@ -370,15 +383,31 @@ impl User {
         if self.remove_home {
             run.argv.push("--remove".to_owned());
             detail = format!("with {}", have.home);
-            if let Ok(path) = HostPath::new(have.home.as_str()) {
+            if *facts.home(&self.name)? == HomeFact::Missing {
+                detail = format!("{} is not there", have.home);
+            } else if let Ok(path) = HostPath::new(have.home.as_str()) {
                 let fact = PathFact::Missing;
                 run.effects.push(Effect::Path(Becomes(path, fact)));
             }
         }
         run.argv.extend(["--".to_owned(), self.name.to_string()]);
-        Change::new(Action::Remove, vec![Reason::Present], vec![run.into()])
-            .detail(detail)
-            .into()
+        let change = Change::new(Action::Remove, vec![Reason::Present], vec![run.into()]);
+        Ok(change.detail(detail).into())
+    }
+
+    /// Finds that another account has the number.
+    fn taken(&self, have: Option<&UserFact>, facts: &Facts) -> Result<Option<Planned>, NotAsked> {
+        let Some(uid) = self
+            .uid
+            .filter(|uid| have.is_none_or(|have| have.uid != *uid))
+        else {
+            return Ok(None);
+        };
+        let holder = facts.numbers()?.user_with(uid, &self.name);
+        Ok(holder.map(|holder| Planned::Impossible {
+            cause: format!("the number {uid} is that of the account {holder}"),
+            hint: format!("give another `uid`, or give {holder} another one before this account"),
+        }))
     }
 
     /// Gives what has the account back that was removed.
@@ -535,8 +564,13 @@ impl Manage for User {
         });
         let own = self.group.as_ref().unwrap_or(&self.name);
         let groups = std::iter::once(own).chain(&self.groups);
+        let gone = self.state == State::Absent;
+        let numbers = (gone || self.uid.is_some()).then_some(Query::Numbers(()));
+        let home = (gone && self.remove_home).then(|| Query::Home(self.name.clone()));
         [user, Query::Login(())]
             .into_iter()
+            .chain(numbers)
+            .chain(home)
             .chain(groups.cloned().map(Query::Group))
             .collect()
     }
@@ -544,13 +578,18 @@ impl Manage for User {
     fn plan(&self, facts: &Facts) -> Result<Planned, NotAsked> {
         let have = facts.user(&self.name)?;
         if self.state == State::Absent {
-            let remove = |have| {
-                essential::removing_user(self.name.as_str(), have, facts)
-                    .unwrap_or_else(|| self.remove(have))
+            let Some(have) = have else {
+                return Ok(Planned::Unchanged);
             };
-            return Ok(have.map_or(Planned::Unchanged, remove));
+            return match essential::removing_user(self.name.as_str(), have, facts) {
+                Some(refused) => Ok(refused),
+                None => self.remove(have, facts),
+            };
         }
         if let Some(problem) = self.missing_group(facts, have)? {
+            return Ok(problem);
+        }
+        if let Some(problem) = self.taken(have, facts)? {
             return Ok(problem);
         }
         match have {
