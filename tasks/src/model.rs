@@ -123,6 +123,11 @@ impl Facts {
                 *fact = PathFact::Missing;
             }
         }
+        for route in self.routes.values_mut() {
+            if route.blocked.as_ref().is_some_and(gone) {
+                route.blocked = None;
+            }
+        }
         for (folder, names) in &mut self.listings {
             let listed = |name: &String| {
                 let place = format!("{folder}/{name}");

@@ -20,12 +20,21 @@ pub fn decide(manage: &dyn Manage, facts: &Facts) -> Result<Planned, NotAsked> {
         return Ok(refused);
     }
     let planned = manage.plan(facts)?;
-    let Planned::Change(mut change) = planned else {
-        return Ok(planned);
+    let is_blocked = || blocked(manage.place()?.0, facts);
+    let mut change = match planned {
+        Planned::Change(change) => change,
+        // What stands in the way is the reason for whatever else is impossible.
+        Planned::Impossible { .. } => return Ok(is_blocked().unwrap_or(planned)),
+        Planned::Unchanged
+        | Planned::Unknown(_)
+        | Planned::Deferred(_)
+        | Planned::Refused { .. } => return Ok(planned),
     };
-    let refused = change.steps.iter().find_map(|step| {
-        let (path, end) = written(step)?;
-        refused(path, end, facts)
+    let refused = is_blocked().or_else(|| {
+        change.steps.iter().find_map(|step| {
+            let (path, end) = written(step)?;
+            blocked(path, facts).or_else(|| refused(path, end, facts))
+        })
     });
     if let Some(refused) = refused.or_else(|| ground::taken_away(&change, facts)) {
         return Ok(refused);
@@ -54,6 +63,17 @@ fn refused(path: &HostPath, end: AtEnd, facts: &Facts) -> Option<Planned> {
         ),
         hint: format!(
             "put it into a folder of root's, or let only root write to this one: `chown root {folder}; chmod go-w {folder}`"
+        ),
+    })
+}
+
+/// Refuses a path below what is no folder.
+fn blocked(path: &HostPath, facts: &Facts) -> Option<Planned> {
+    let place = facts.blocked(path)?;
+    Some(Planned::Impossible {
+        cause: format!("{place} is no folder, so {path} cannot be in it"),
+        hint: format!(
+            "look at {place} on the host and move it away if it is not needed, or give another path"
         ),
     })
 }

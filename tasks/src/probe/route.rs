@@ -43,6 +43,9 @@ pub struct Route {
     /// Who besides root makes names in the folder that it leads to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shared: Option<Maker>,
+    /// The first thing on the way that is no folder, so that nothing can be below it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub blocked: Option<HostPath>,
     /// Whether not everybody may enter the folders on the way.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub closed: bool,
@@ -134,6 +137,26 @@ impl Facts {
     pub fn planted(&self, path: &HostPath, replaced: bool) -> Option<&Planted> {
         let planted = self.route(path)?.planted.as_ref()?;
         (!(replaced && planted.last)).then_some(planted)
+    }
+
+    /// Finds what is no folder on the way to a path, as the changes before leave it.
+    #[must_use]
+    pub fn blocked(&self, path: &HostPath) -> Option<&HostPath> {
+        let stops = |fact: &PathFact| match fact {
+            PathFact::File(_) | PathFact::Other => true,
+            PathFact::Missing | PathFact::Directory(_) | PathFact::Link { .. } => false,
+        };
+        let found = self.route(path).and_then(|route| route.blocked.as_ref());
+        let found = found.filter(|place| self.paths.get(*place).is_none_or(stops));
+        // What a command makes may be a folder.
+        let made = |fact: &PathFact| match fact {
+            PathFact::File(file) => file.sha256.is_some() || file.size > 0,
+            PathFact::Other => true,
+            PathFact::Missing | PathFact::Directory(_) | PathFact::Link { .. } => false,
+        };
+        let made = |(known, fact): &(&HostPath, &PathFact)| path.is_below(known) && made(fact);
+        let mut known = self.paths.iter();
+        found.or_else(|| known.find(made).map(|(known, _)| known))
     }
 
     /// Tells whether what lies at a path cannot be read by everybody, whatever its own mode, as a folder above it cannot be
@@ -329,6 +352,11 @@ impl Places {
             }
             let place = format!("{at}/{part}");
             let Some(target) = self.link(&place) else {
+                let stops = self.places.get(&place);
+                let stops = stops.is_some_and(|place| place.raw & KIND != DIRECTORY);
+                if stops && !rest.is_empty() && route.blocked.is_none() {
+                    route.blocked = HostPath::new(&place).ok();
+                }
                 at = place;
                 continue;
             };
@@ -411,6 +439,49 @@ fn parts(path: &str) -> impl DoubleEndedIterator<Item = &str> {
 mod tests {
     use super::*;
     use crate::value::Mode;
+
+    fn places(found: &[(&str, u32)], links: &[(&str, &str)]) -> Places {
+        let place = |raw| Place {
+            raw,
+            owner: "root".to_owned(),
+            group: "root".to_owned(),
+            uid: Some(0),
+            gid: Some(0),
+        };
+        let links = links.iter();
+        Places {
+            places: found
+                .iter()
+                .map(|(at, raw)| ((*at).to_owned(), place(*raw)))
+                .collect(),
+            links: links
+                .map(|(at, to)| ((*at).to_owned(), (*to).to_owned()))
+                .collect(),
+        }
+    }
+
+    #[test]
+    fn what_is_no_folder_is_found_on_the_way_and_behind_links_and_not_at_the_end() {
+        const FOLDER: u32 = 0o040_755;
+        let found = [
+            ("/", FOLDER),
+            ("/srv", FOLDER),
+            ("/srv/pipe", 0o010_644),
+            ("/srv/link", 0o120_777),
+        ];
+        let places = places(&found, &[("/srv/link", "pipe")]);
+        let blocked = |path| places.route(&HostPath::known(path)).blocked;
+        for below in ["/srv/pipe/a", "/srv/pipe/a/b", "/srv/link/a"] {
+            assert_eq!(
+                blocked(below),
+                Some(HostPath::known("/srv/pipe")),
+                "{below}"
+            );
+        }
+        for fine in ["/srv/pipe", "/srv/link", "/srv/new/a"] {
+            assert_eq!(blocked(fine), None, "{fine}");
+        }
+    }
 
     #[test]
     fn the_path_that_a_link_leads_to_is_a_whole_one() {
