@@ -345,7 +345,9 @@ impl Places {
             .collect();
         let mut at = String::new();
         let mut links = 0;
+        let mut ended = false;
         while let Some((part, own)) = rest.pop_front() {
+            ended |= own && rest.is_empty();
             if part == ".." {
                 at.truncate(at.rfind('/').unwrap_or(0));
                 continue;
@@ -371,7 +373,8 @@ impl Places {
                 route.planted = Some(Planted {
                     link: place.clone(),
                     target: target.to_owned(),
-                    last: own && rest.is_empty(),
+                    // A circle that begins at the end is replaced with it.
+                    last: (own && rest.is_empty()) || (circle && ended),
                     by,
                 });
             }
@@ -481,6 +484,20 @@ mod tests {
         for fine in ["/srv/pipe", "/srv/link", "/srv/new/a"] {
             assert_eq!(blocked(fine), None, "{fine}");
         }
+    }
+
+    #[test]
+    fn a_circle_at_the_end_is_replaced_and_one_on_the_way_is_not_followed() {
+        let found = [
+            ("/", 0o040_755),
+            ("/srv", 0o040_755),
+            ("/srv/one", 0o120_777),
+            ("/srv/two", 0o120_777),
+        ];
+        let places = places(&found, &[("/srv/one", "two"), ("/srv/two", "one")]);
+        let last = |path| places.route(&HostPath::known(path)).planted.unwrap().last;
+        assert!(last("/srv/one"));
+        assert!(!last("/srv/one/a"));
     }
 
     #[test]
