@@ -9,8 +9,8 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use crate::probe::{
-    ArchiveFact, Attributes, Becomes, Effect, Facts, FileFact, GitFact, PackageFact, PathFact,
-    QuerySet,
+    ArchiveFact, Attributes, Becomes, Effect, Facts, FileFact, GitFact, Owner, PackageFact,
+    PathFact, QuerySet,
 };
 use crate::step::{Step, Unpack};
 use crate::value::HostPath;
@@ -28,6 +28,9 @@ impl Facts {
                 let file = FileFact::of(attributes.clone(), content.bytes());
                 for linked in self.linked(path) {
                     *linked = file.clone();
+                }
+                if ["/etc/passwd", "/etc/group"].contains(&path.as_str()) {
+                    self.doubt_owners();
                 }
                 self.paths.insert(path.clone(), PathFact::File(file));
             }
@@ -104,14 +107,17 @@ impl Facts {
 
     /// Takes over what becomes of accounts and groups to what is known of all of them.
     fn note_accounts(&mut self, effect: &Effect) {
-        let Some(numbers) = &mut self.numbers else {
-            return;
-        };
         if let Effect::User(Becomes(name, fact)) = effect {
-            numbers.note_user(name, fact.as_ref());
+            self.note_owner(&Owner::User(name.to_string()), Some(fact.is_some()));
+            if let Some(numbers) = &mut self.numbers {
+                numbers.note_user(name, fact.as_ref());
+            }
         }
         if let Effect::Group(Becomes(name, fact)) = effect {
-            numbers.note_group(name, fact.as_ref());
+            self.note_owner(&Owner::Group(name.to_string()), Some(fact.is_some()));
+            if let Some(numbers) = &mut self.numbers {
+                numbers.note_group(name, fact.as_ref());
+            }
         }
     }
 

@@ -4,9 +4,9 @@
 //! It holds for every kind, because it is decided here and not by each; the functions that write heed it again on the host.
 
 use super::{Change, Planned, ground};
-use crate::probe::{Facts, Maker, NotAsked};
+use crate::probe::{Attributes, Facts, Maker, NotAsked, Owner};
 use crate::resource::{AtEnd, Manage, invalid};
-use crate::step::Step;
+use crate::step::{Step, Unpack};
 use crate::value::HostPath;
 
 /// Decides what becomes of a resource, unless it would have to be led there by somebody else than root.
@@ -32,8 +32,11 @@ pub fn decide(manage: &dyn Manage, facts: &Facts) -> Result<Planned, NotAsked> {
     };
     let refused = is_blocked().or_else(|| {
         change.steps.iter().find_map(|step| {
+            let lacks = attributes(step).and_then(|wanted| without_owner(wanted, facts));
             let (path, end) = written(step)?;
-            blocked(path, facts).or_else(|| refused(path, end, facts))
+            lacks
+                .or_else(|| blocked(path, facts))
+                .or_else(|| refused(path, end, facts))
         })
     });
     if let Some(refused) = refused.or_else(|| ground::taken_away(&change, facts)) {
@@ -76,6 +79,32 @@ fn blocked(path: &HostPath, facts: &Facts) -> Option<Planned> {
             "look at {place} on the host and move it away if it is not needed, or give another path"
         ),
     })
+}
+
+/// Refuses to give something to an account or group that there will not be.
+fn without_owner(wanted: &Attributes, facts: &Facts) -> Option<Planned> {
+    let (what, name) = match facts.lacks_owner(wanted)? {
+        Owner::User(name) => ("user", name),
+        Owner::Group(name) => ("group", name),
+    };
+    Some(Planned::Impossible {
+        cause: format!("the {what} {name} does not exist on the host, and nothing before makes it"),
+        hint: format!(
+            "correct the name, or declare `{what}: {{name: {name}}}` or the package that brings it before"
+        ),
+    })
+}
+
+/// Gives the owner and group that a step gives to something.
+const fn attributes(step: &Step) -> Option<&Attributes> {
+    match step {
+        Step::WriteFile { attributes, .. }
+        | Step::Fetch { attributes, .. }
+        | Step::Unpack(Unpack { attributes, .. })
+        | Step::SetAttributes { attributes, .. }
+        | Step::MakeDirectory { attributes, .. } => Some(attributes),
+        Step::MakeLink { .. } | Step::Remove { .. } | Step::Run(_) => None,
+    }
 }
 
 /// Gives the path that a step writes.

@@ -333,4 +333,43 @@ mod tests {
             &PathFact::Directory(made)
         );
     }
+
+    #[test]
+    fn what_an_earlier_change_makes_or_takes_away_is_reckoned_with() {
+        let read = |text: &str| -> Vec<Resource> { serde_yaml::from_str(text).unwrap() };
+        let facts: Facts = serde_yaml::from_str(
+            "{paths: {/srv/note: {file: {owner: root, group: root, mode: '0644'}}, /srv/note/a: missing, /srv/f: missing, /srv/made: missing, /srv: {directory: {owner: root, group: root, mode: '0755'}}},
+              routes: {/srv/note/a: {blocked: /srv/note}}, owners: {user app: false, group app: false},
+              users: {app: null, old: {uid: 1500, group: old, home: /home/old, shell: /bin/sh}}, groups: {app: null, old: {gid: 1500}},
+              numbers: {users: {old: {uid: 1500, gid: 1500, home: /home/old}}, groups: {old: 1500}}}",
+        )
+        .unwrap();
+        let changes = |text: &str| {
+            let resources = read(text);
+            let declared: Vec<_> = resources
+                .into_iter()
+                .map(|it| Declared::new("r", it))
+                .collect();
+            let plan = preview(&declared, &facts, Phase::Apply).unwrap();
+            plan.items
+                .iter()
+                .map(|item| matches!(item.outcome, Planned::Change(_)))
+                .collect::<Vec<_>>()
+        };
+        let file = "- file: {path: /srv/f, content: x, owner: app, group: app}";
+        let app = "- user: {name: app, uid: 1500}";
+        assert_eq!(changes(file), [false]);
+        assert_eq!(changes(&format!("{app}\n{file}")), [false, false]);
+        let gone = "- user: {name: old, state: absent}";
+        assert_eq!(
+            changes(&format!("{gone}\n{app}\n{file}")),
+            [true, true, true]
+        );
+        let command = "- command: {argv: [adduser, app], creates: /srv/made}";
+        assert_eq!(changes(&format!("{command}\n{file}")), [true, true]);
+        let below = "- directory: {path: /srv/note/a}";
+        assert_eq!(changes(below), [false]);
+        let away = "- file: {path: /srv/note, state: absent}";
+        assert_eq!(changes(&format!("{away}\n{below}")), [true, true]);
+    }
 }

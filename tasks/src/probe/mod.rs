@@ -32,6 +32,7 @@ mod login;
 mod mariadb;
 mod mount;
 mod numbers;
+mod owner;
 mod package;
 mod package_hold;
 mod package_lists;
@@ -90,6 +91,7 @@ pub use mariadb::{
 };
 pub use mount::{MountFact, MountQuestion};
 pub use numbers::{HolderFact, NumbersFact};
+pub use owner::Owner;
 pub use package::PackageFact;
 pub use package_lists::ListsFact;
 pub use package_name::{NameFact, NameQuestion};
@@ -384,6 +386,8 @@ kinds! {
     Numbers numbers: numbers::OfAll;
     /// What is at the home of an account.
     Home homes: home::Homes;
+    /// Whether files can belong to an account or group.
+    Owner owners: owner::Owners;
     /// A service's state, asked of the service manager.
     Service services: service::Services;
     /// A setting of the kernel.

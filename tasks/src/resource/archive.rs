@@ -7,7 +7,8 @@ use super::{AtEnd, Former, Manage, Resource, State, download};
 use crate::content::Content;
 use crate::plan::{Action, Change, Planned, Reason, Remedy};
 use crate::probe::{
-    ArchiveFact, ArchiveQuestion, Attributes, Facts, NotAsked, PathFact, PathQuestion, Query, Read,
+    ArchiveFact, ArchiveQuestion, Attributes, Facts, NotAsked, Owner, PathFact, PathQuestion,
+    Query, Read,
 };
 use crate::step::{Step, Unpack};
 use crate::value::{HostPath, HttpUrl, Mode, PackageName, fixed};
@@ -428,6 +429,7 @@ impl Manage for Archive {
     fn absent(&self) -> Option<Resource> {
         Some(Resource::Archive(Self {
             discard: self.discard,
+            .chain(Owner::queries(&self.owner, &self.group))
             state: State::Absent,
             ..Self::bare(self.path.clone())
         }))

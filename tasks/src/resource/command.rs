@@ -153,6 +153,15 @@ impl Command {
     }
 }
 
+/// A command may make the accounts and groups that those after it name.
+fn makes_owners(facts: &Facts) -> impl Iterator<Item = Effect> {
+    let missing = facts
+        .owners
+        .iter()
+        .filter(|(_, there)| **there == Some(false));
+    missing.map(|(name, _)| Effect::Owner(Becomes(name.clone(), None)))
+}
+
 impl Manage for Command {
     fn kind(&self) -> &'static str {
         "command"
@@ -225,7 +234,11 @@ impl Manage for Command {
                 .collect(),
             explained_by: None,
             directory: self.chdir.clone(),
-            effects: self.effects(),
+            effects: self
+                .effects()
+                .into_iter()
+                .chain(makes_owners(facts))
+                .collect(),
         };
         Ok(Change::new(Action::Run, vec![Reason::NotDone], vec![run.into()]).into())
     }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{AtEnd, Former, Manage, Resource, State};
 use crate::plan::{Action, Change, Planned, Reason};
-use crate::probe::{Attributes, Facts, NotAsked, PathFact, PathQuestion, Query, Read};
+use crate::probe::{Attributes, Facts, NotAsked, Owner, PathFact, PathQuestion, Query, Read};
 use crate::step::Step;
 use crate::value::{HostPath, Mode};
 
@@ -74,10 +74,14 @@ impl Manage for Directory {
     }
 
     fn probe(&self) -> Vec<Query> {
-        vec![Query::Path(PathQuestion {
+        let place = Query::Path(PathQuestion {
             path: self.path.clone(),
             read: Read::Attributes,
-        })]
+        });
+        let owners = Owner::queries(&self.owner, &self.group);
+        std::iter::once(place)
+            .chain(owners.filter(|_| self.state == State::Present))
+            .collect()
     }
 
     fn plan(&self, facts: &Facts) -> Result<Planned, NotAsked> {

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{AtEnd, File, Former, Manage, Resource};
 use crate::plan::{Action, Change, Planned, Reason, Remedy};
-use crate::probe::{Attributes, Facts, NotAsked, PathFact, PathQuestion, Query, Read};
+use crate::probe::{Attributes, Facts, NotAsked, Owner, PathFact, PathQuestion, Query, Read};
 use crate::step::Step;
 use crate::value::{HostPath, HttpUrl, Mode};
 
@@ -111,10 +111,13 @@ impl Manage for Download {
 
     fn probe(&self) -> Vec<Query> {
         let path = |path: HostPath, read| Query::Path(PathQuestion { path, read });
-        vec![
+        [
             path(self.path.clone(), Read::Digest),
             path(self.path.parent(), Read::Attributes),
         ]
+        .into_iter()
+        .chain(Owner::queries(&self.owner, &self.group))
+        .collect()
     }
 
     fn plan(&self, facts: &Facts) -> Result<Planned, NotAsked> {

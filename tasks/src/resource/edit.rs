@@ -13,8 +13,8 @@ use super::State;
 use crate::content::{Content, Segment};
 use crate::plan::{Action, Awaited, Change, Diff, Planned, Reason};
 use crate::probe::{
-    Attributes, Facts, FileFact, Hidden, MOST_BODY, NotAsked, PathFact, PathQuestion, Query, Read,
-    Route,
+    Attributes, Facts, FileFact, Hidden, MOST_BODY, NotAsked, Owner, PathFact, PathQuestion, Query,
+    Read, Route,
 };
 use crate::secret::Secret;
 use crate::step::Step;
@@ -89,6 +89,8 @@ impl Target<'_> {
         if self.create == Some(true) {
             queries.push(path(self.path.parent(), Read::Attributes));
         }
+        let [owner, group] = [self.owner, self.group].map(|name| name.unwrap_or("root"));
+        queries.extend(Owner::queries(owner, group));
         queries
     }
 

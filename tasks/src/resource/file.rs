@@ -7,8 +7,8 @@ use super::{AtEnd, Former, Manage, Resource, State};
 use crate::content::Content;
 use crate::plan::{Action, Change, Diff, Planned, Reason};
 use crate::probe::{
-    Attributes, Facts, FileFact, Hidden, Maker, NotAsked, PathFact, PathQuestion, Query, Read,
-    Route,
+    Attributes, Facts, FileFact, Hidden, Maker, NotAsked, Owner, PathFact, PathQuestion, Query,
+    Read, Route,
 };
 use crate::step::Step;
 use crate::value::{HostPath, Mode};
@@ -218,13 +218,17 @@ impl Manage for File {
             (None, _) | (_, State::Absent) => Read::Attributes,
         };
         let path = |path: HostPath, read| Query::Path(PathQuestion { path, read });
-        vec![
+        let owners = Owner::queries(&self.owner, &self.group);
+        [
             path(self.path.clone(), read),
             path(self.path.parent(), Read::Attributes),
         ]
     }
 
     fn plan(&self, facts: &Facts) -> Result<Planned, NotAsked> {
+        .into_iter()
+        .chain(owners.filter(|_| self.state == State::Present))
+        .collect()
         match (self.state, facts.path(&self.path)?) {
             (State::Present, _) => self.plan_present(facts),
             (State::Absent, PathFact::Missing) => Ok(Planned::Unchanged),

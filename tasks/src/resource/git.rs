@@ -7,8 +7,8 @@ use super::{AtEnd, Former, Manage, Resource, State, packages};
 use crate::content::Content;
 use crate::plan::{Action, Change, Planned, Reason, Remedy};
 use crate::probe::{
-    Attributes, Becomes, Effect, Facts, GIT_FUNCTIONS, GitFact, GitQuestion, NotAsked, PathFact,
-    PathQuestion, Query, Read,
+    Attributes, Becomes, Effect, Facts, GIT_FUNCTIONS, GitFact, GitQuestion, NotAsked, Owner,
+    PathFact, PathQuestion, Query, Read,
 };
 use crate::secret::Secret;
 use crate::step::{Run, Step};
@@ -331,7 +331,12 @@ impl Manage for Git {
         let places = [self.path.clone(), self.path.parent()].map(path);
         // A version that is none would be asked for.
         let question = self.check().is_ok().then(|| Query::Git(self.question()));
-        places.into_iter().chain(question).collect()
+        let group = self.group.as_ref().unwrap_or(&self.user);
+        places
+            .into_iter()
+            .chain(question)
+            .chain(Owner::queries(self.user.as_str(), group.as_str()))
+            .collect()
     }
 
     fn plan(&self, facts: &Facts) -> Result<Planned, NotAsked> {

@@ -12,7 +12,8 @@ use crate::authority::{Authority, Issued, MOST_COMMON_NAME, digest_of_key};
 use crate::content::Content;
 use crate::plan::{Action, Awaited, Change, Diff, Planned, Reason};
 use crate::probe::{
-    Attributes, Facts, FileFact, NotAsked, PathFact, PathQuestion, PublicKeyFact, Query, Read,
+    Attributes, Facts, FileFact, NotAsked, Owner, PathFact, PathQuestion, PublicKeyFact, Query,
+    Read,
 };
 use crate::step::{Run, Step};
 use crate::value::{AccountName, DomainName, HostPath, Mode};
@@ -243,7 +244,7 @@ impl Manage for TlsCertificate {
     }
 
     fn probe(&self) -> Vec<Query> {
-        vec![
+        [
             Query::Path(PathQuestion {
                 path: self.path.clone(),
                 read: Read::Body,
@@ -255,6 +256,9 @@ impl Manage for TlsCertificate {
             Query::PublicKey(self.key.clone()),
             Query::Time(()),
         ]
+        .into_iter()
+        .chain(Owner::queries(self.owner.as_str(), self.group.as_str()))
+        .collect()
     }
 
     fn plan(&self, facts: &Facts) -> Result<Planned, NotAsked> {

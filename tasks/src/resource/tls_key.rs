@@ -7,8 +7,8 @@ use super::directory::{attribute_change, attribute_reasons, attribute_text};
 use super::{AtEnd, File, Former, Manage, Resource};
 use crate::plan::{Action, Change, Planned, Reason};
 use crate::probe::{
-    Attributes, Becomes, Effect, Facts, FileFact, NotAsked, PathFact, PathQuestion, PublicKeyFact,
-    Query, Read,
+    Attributes, Becomes, Effect, Facts, FileFact, NotAsked, Owner, PathFact, PathQuestion,
+    PublicKeyFact, Query, Read,
 };
 use crate::step::{Run, Step};
 use crate::value::{AccountName, HostPath, Mode};
@@ -127,7 +127,7 @@ impl Manage for TlsKey {
     }
 
     fn probe(&self) -> Vec<Query> {
-        vec![
+        [
             Query::Path(PathQuestion {
                 path: self.path.clone(),
                 read: Read::Attributes,
@@ -138,6 +138,9 @@ impl Manage for TlsKey {
             }),
             Query::PublicKey(self.path.clone()),
         ]
+        .into_iter()
+        .chain(Owner::queries(self.owner.as_str(), self.group.as_str()))
+        .collect()
     }
 
     fn plan(&self, facts: &Facts) -> Result<Planned, NotAsked> {
