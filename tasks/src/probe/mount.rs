@@ -31,6 +31,9 @@ pub struct MountFact {
     pub fstype: String,
     /// Its options, as the kernel has them; empty in a preview.
     pub options: String,
+    /// The options of the file system that a folder is in which is mounted a second time: it has them, too, unless others are given.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub inherited: String,
 }
 
 impl Facts {
@@ -68,7 +71,8 @@ impl Kind for Mounts {
         format!(
             "prov_mounted() {{ at=$(findmnt -n -r -v -o SOURCE,FSTYPE,OPTIONS --mountpoint \"$1\" | tail -n 1); have=${{at%% *}}\n\
              case $2 in (*UUID=*|*LABEL=*) want=$(findfs \"$2\" 2>/dev/null);; (*) want=$2;; esac\n\
-             if [ -z \"$at\" ]; then printf 'none\\n'; elif [ \"$have\" = \"$want\" ] || [ \"$have\" -ef \"$want\" ] || [ \"$1\" -ef \"$want\" ]; then printf 'same %s\\n' \"$at\"; else printf 'other %s\\n' \"$at\"; fi; }}\n\
+             of=; [ -z \"$at\" ] || case $want in (/*) [ ! -d \"$want\" ] || of=$(findmnt -n -r -o OPTIONS -T \"$want\" | tail -n 1);; esac\n\
+             if [ -z \"$at\" ]; then printf 'none\\n'; elif [ \"$have\" = \"$want\" ] || [ \"$have\" -ef \"$want\" ] || [ \"$1\" -ef \"$want\" ]; then printf 'same %s %s\\n' \"$at\" \"$of\"; else printf 'other %s %s\\n' \"$at\" \"$of\"; fi; }}\n\
              prov_answer mounts; ! command -v findmnt >/dev/null || {{ {}prov_complete; }}\n",
             each.concat()
         )
@@ -83,11 +87,18 @@ impl Kind for Mounts {
             let fields: Vec<_> = line.split(' ').collect();
             let fact = match fields[..] {
                 ["none"] => None,
-                [mark @ ("same" | "other"), source, fstype, options] => Some(MountFact {
+                [
+                    mark @ ("same" | "other"),
+                    source,
+                    fstype,
+                    options,
+                    inherited,
+                ] => Some(MountFact {
                     same: mark == "same",
                     source: source.replace("\\x20", " "),
                     fstype: fstype.to_owned(),
                     options: options.to_owned(),
+                    inherited: inherited.to_owned(),
                 }),
                 _ => return Err(broken("mounts", format!("has a line {line:?}"))),
             };

@@ -73,8 +73,14 @@ fn defaults() -> String {
     "defaults".to_owned()
 }
 
-/// Options that the kernel tells again as they were given.
-const TOLD: [&str; 5] = ["ro", "nosuid", "nodev", "noexec", "noatime"];
+/// Options that the kernel tells again as they were given, each with the one that takes it back.
+const TOLD: [(&str, &str); 5] = [
+    ("ro", "rw"),
+    ("nosuid", "suid"),
+    ("nodev", "dev"),
+    ("noexec", "exec"),
+    ("noatime", "relatime"),
+];
 
 /// Options that stand for some of those.
 const IMPLYING: [&str; 4] = ["user", "users", "owner", "group"];
@@ -113,21 +119,51 @@ impl Mount {
         fact.same && is_kind
     }
 
+    /// Tells whether it is to have one of the options that the kernel tells again. A folder that is mounted a second time has those of
+    /// its file system.
+    fn wants(&self, (flag, opposite): (&str, &str), fact: &MountFact) -> bool {
+        let inherits = || self.is_bind() && fact.inherited.split(',').any(|one| one == flag);
+        self.has(flag) || (inherits() && !self.has(opposite))
+    }
+
+    /// Gives the options for what is mounted already. What is not named stays as it is, so what it has and should not is taken back by
+    /// name; of a folder that is mounted a second time it is this place alone that changes.
+    fn again(&self, fact: &MountFact) -> String {
+        let have: Vec<_> = fact.options.split(',').collect();
+        let options = self.options.split(',').filter(|one| *one != "rbind");
+        let bind = self.has("rbind").then_some("bind");
+        let back = TOLD.iter().filter(|told| have.contains(&told.0));
+        let back = back.filter(|told| !self.wants(**told, fact) && !self.is_implied());
+        let back = back.map(|told| told.1).filter(|one| !self.has(one));
+        let all = std::iter::once("remount")
+            .chain(bind)
+            .chain(options)
+            .chain(back);
+        all.collect::<Vec<_>>().join(",")
+    }
+
+    fn is_implied(&self) -> bool {
+        IMPLYING.iter().any(|option| self.has(option))
+    }
+
     /// Tells whether the kernel has the options, of those that it tells again.
     fn has_options(&self, fact: &MountFact) -> bool {
         if fact.options.is_empty() {
             return true;
         }
         let have: Vec<_> = fact.options.split(',').collect();
-        let implied = IMPLYING.iter().any(|option| self.has(option));
         // What has no device, or is never written, has options that nobody has given.
-        let is_exact = !implied
-            && !["iso9660", "squashfs", "udf"].contains(&fact.fstype.as_str())
-            && (self.source.starts_with("/dev/")
-                || self.source.contains('=')
-                || fact.fstype == "tmpfs");
-        let flags = TOLD.iter().all(|flag| {
-            let (wanted, given) = (self.has(flag), have.contains(flag));
+        let is_exact = !self.is_implied()
+            && if self.is_bind() {
+                !fact.inherited.is_empty()
+            } else {
+                !["iso9660", "squashfs", "udf"].contains(&fact.fstype.as_str())
+                    && (self.source.starts_with("/dev/")
+                        || self.source.contains('=')
+                        || fact.fstype == "tmpfs")
+            };
+        let flags = TOLD.iter().all(|told| {
+            let (wanted, given) = (self.wants(*told, fact), have.contains(&told.0));
             wanted == given || (given && !is_exact)
         });
         let size = |options: &str| {
@@ -178,7 +214,7 @@ impl Mount {
                 Run::new(["sh", "-c", EXCHANGE, "sh", fstype, options, source, path]),
             ),
             Some(fact) if !self.has_options(fact) || others => {
-                let options = format!("remount,{options}");
+                let options = self.again(fact);
                 let run = Run::new(["mount", "-o", &options, "--", source, path]);
                 (Action::Update, Reason::OptionsDiffer, run)
             }
