@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{AtEnd, Former, Manage, Resource, State, download};
 use crate::content::Content;
-use crate::plan::{Action, Change, Planned, Reason, Remedy};
+use crate::plan::{Action, Change, Diff, Planned, Reason, Remedy};
 use crate::probe::{
     ArchiveFact, ArchiveQuestion, Attributes, Facts, NotAsked, Owner, PathFact, PathQuestion,
     Query, Read,
@@ -227,7 +227,7 @@ impl Archive {
         Attributes::new(self.owner.clone(), self.group.clone(), self.mode)
     }
 
-    fn unpack(&self, action: Action, reason: Reason) -> Planned {
+    fn unpack(&self, action: Action, reason: Reason, strangers: &[String]) -> Planned {
         let zip = self.format() == Some(ArchiveFormat::Zip);
         let step = Step::Unpack(Unpack {
             path: self.path.clone(),
@@ -247,6 +247,7 @@ impl Archive {
         let attributes = super::directory::attribute_text(&self.attributes());
         Change::new(action, vec![reason], vec![step])
             .detail(format!("{attributes}   {from}"))
+            .diff(lost(strangers))
             .into()
     }
 
@@ -289,7 +290,7 @@ impl Archive {
             ArchiveFact::Foreign => self.foreign(),
             ArchiveFact::Missing | ArchiveFact::Empty => match missing {
                 Some(problem) => problem,
-                None => self.unpack(Action::Create, Reason::Missing),
+                None => self.unpack(Action::Create, Reason::Missing, &[]),
             },
             ArchiveFact::Unpacked { record, .. } if *record == self.record() && !lacks => {
                 match facts.path(&self.path)? {
@@ -304,26 +305,38 @@ impl Archive {
             }
             ArchiveFact::Unpacked { record, strangers } => match self.keeps(strangers) {
                 Some(refused) => refused,
-                None if *record == self.record() => self.unpack(Action::Update, Reason::NotDone),
-                None => self.unpack(Action::Update, Reason::ContentDiffers),
+                None if *record == self.record() => {
+                    self.unpack(Action::Update, Reason::NotDone, strangers)
+                }
+                None => self.unpack(Action::Update, Reason::ContentDiffers, strangers),
             },
         })
+    }
+
+    fn remove(&self, strangers: &[String]) -> Planned {
+        let path = self.path.clone();
+        let steps = vec![Step::Remove { path }];
+        Change::new(Action::Remove, vec![Reason::Present], steps)
+            .diff(lost(strangers))
+            .into()
     }
 
     fn plan_absent(&self, facts: &Facts) -> Result<Planned, NotAsked> {
         Ok(match facts.archive(&self.path)? {
             ArchiveFact::Missing => Planned::Unchanged,
             ArchiveFact::Foreign => self.foreign(),
-            ArchiveFact::Unpacked { strangers, .. } if self.keeps(strangers).is_some() => {
-                return Ok(self.keeps(strangers).unwrap_or(Planned::Unchanged));
-            }
-            ArchiveFact::Empty | ArchiveFact::Unpacked { .. } => {
-                let path = self.path.clone();
-                let steps = vec![Step::Remove { path }];
-                Change::new(Action::Remove, vec![Reason::Present], steps).into()
-            }
+            ArchiveFact::Empty => self.remove(&[]),
+            ArchiveFact::Unpacked { strangers, .. } => self
+                .keeps(strangers)
+                .unwrap_or_else(|| self.remove(strangers)),
         })
     }
+}
+
+/// Names what came from elsewhere and goes with the folder.
+fn lost(strangers: &[String]) -> Diff {
+    let strangers = strangers.iter();
+    Diff::list(strangers.map(|name| format!("(- {name}   came from elsewhere)")))
 }
 
 impl Manage for Archive {
@@ -403,6 +416,7 @@ impl Manage for Archive {
             .map(path)
             .chain(package.map(Query::Package))
             .chain([Query::Archive(question)])
+            .chain(Owner::queries(&self.owner, &self.group))
             .collect()
     }
 
@@ -429,7 +443,6 @@ impl Manage for Archive {
     fn absent(&self) -> Option<Resource> {
         Some(Resource::Archive(Self {
             discard: self.discard,
-            .chain(Owner::queries(&self.owner, &self.group))
             state: State::Absent,
             ..Self::bare(self.path.clone())
         }))

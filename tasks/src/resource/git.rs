@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{AtEnd, Former, Manage, Resource, State, packages};
 use crate::content::Content;
-use crate::plan::{Action, Change, Planned, Reason, Remedy};
+use crate::plan::{Action, Change, Diff, Planned, Reason, Remedy};
 use crate::probe::{
     Attributes, Becomes, Effect, Facts, GIT_FUNCTIONS, GitFact, GitQuestion, NotAsked, Owner,
     PathFact, PathQuestion, Query, Read,
@@ -203,6 +203,7 @@ impl Git {
         };
         Change::new(action, reasons.collect(), steps)
             .detail(detail)
+            .diff(lost(fact))
             .into()
     }
 
@@ -257,6 +258,12 @@ impl Git {
         let parent = super::file::missing_parent(&self.path, facts)?;
         Ok(parent.unwrap_or_else(|| self.update(fact, wanted)))
     }
+}
+
+/// Names the local changes that are given up.
+fn lost(fact: &GitFact) -> Diff {
+    let changes = fact.changes.iter();
+    Diff::list(changes.map(|change| format!("(- {}   local change)", change.trim())))
 }
 
 /// Says what helps where a remote cannot be asked.
@@ -356,6 +363,7 @@ impl Manage for Git {
                     vec![Reason::Present],
                     vec![Step::Remove { path }],
                 )
+                .diff(lost(fact))
                 .into()
             }),
         })

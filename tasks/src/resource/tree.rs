@@ -154,6 +154,18 @@ impl Tree {
         Ok(strangers)
     }
 
+    /// Plans that the folder goes with all that is in it, and names what of that is not the tree's.
+    fn plan_gone(&self, facts: &Facts) -> Result<Planned, NotAsked> {
+        let mut folder = Directory::new(self.path.clone());
+        folder.state = State::Absent;
+        let mut planned = folder.plan(facts)?;
+        if let Planned::Change(change) = &mut planned {
+            let strangers = self.strangers(facts)?.into_iter();
+            change.diff = Diff::list(strangers.map(|name| format!("(- {name})")));
+        }
+        Ok(planned)
+    }
+
     fn plan_all(&self, facts: &Facts) -> Result<Planned, NotAsked> {
         let (mut steps, mut reasons, mut lines) = (Vec::new(), BTreeSet::new(), Vec::new());
         // What an earlier part makes is there for the next.
@@ -268,11 +280,7 @@ impl Manage for Tree {
 
     fn plan(&self, facts: &Facts) -> Result<Planned, NotAsked> {
         match (self.state, self.purge) {
-            (State::Absent, true) => Directory {
-                state: State::Absent,
-                ..Directory::new(self.path.clone())
-            }
-            .plan(facts),
+            (State::Absent, true) => self.plan_gone(facts),
             (State::Absent, false) | (State::Present, _) => self.plan_all(facts),
         }
     }
