@@ -40,6 +40,29 @@ fn access_lists_capabilities_bits_and_other_names_stay() {
 }
 
 #[test]
+fn an_access_list_stays_with_another_owner_or_keeps_him_from_coming() {
+    let estate = Estate::deployed(&["one"]);
+    estate.task(["packages", "names=[acl]"]).run().exits(0);
+    estate.on(
+        "one",
+        "cd /srv; for name in bytes owner both; do echo old >$name; setfacl -m u:nobody:r $name; done",
+    );
+    let write = |name: &str, more: &[&str]| {
+        let path = format!("path=/srv/{name}");
+        estate.task([&["file", &path][..], more].concat()).run()
+    };
+    write("bytes", &["content=new", "mode=0640"]).exits(0);
+    write("owner", &["owner=games"]).exits(0);
+    write("both", &["content=new", "owner=games"]).exits(0);
+    let seen = "cd /srv; getfacl -c bytes owner both | grep -c ^user:nobody:r--; cat both";
+    assert_eq!(estate.on("one", seen), "3\nnew");
+    let ran = write("both", &["content=newer"]);
+    ran.exits(1)
+        .failed("one", &["/srv/both has an access list"]);
+    assert_eq!(estate.on("one", seen), "3\nnew");
+}
+
+#[test]
 fn a_link_that_another_could_have_made_is_not_followed_wherever_it_is() {
     let estate = Estate::deployed(&["one"]);
     estate.task(["packages", "names=[acl]"]).run().exits(0);

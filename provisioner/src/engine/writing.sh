@@ -29,8 +29,11 @@ prov_as_read() { # digest of what the change was made from, or nothing
     printf '%s\n' "$folder/$name is not as it was when it was read: somebody else changes it"; return 1; }; }
 prov_dress() { # owner group mode: gives ./file its attributes, and those that the one before it had besides
   chown -- "$1:$2" file || return
-  # What another owner had granted to others ends with him.
-  if [ -n "$held" ] && [ "$(stat -c %u -- old)" = "$(stat -c %u -- file)" ]; then cp --attributes-only --preserve=mode,xattr -- old file || return; fi
+  # What another owner than root had granted to others is not granted for new bytes of a new owner, and not taken away unseen.
+  if [ -n "$held" ]; then case $(stat -c %u -- old) in
+    0|"$(stat -c %u -- file)") cp --attributes-only --preserve=mode,xattr -- old file || return;;
+    *) case $(ls -ld -- old) in ??????????+*) printf '%s\n' "$folder/$name has an access list that its owner made, and is to have other bytes and another owner: take the list away (setfacl -b), or give it the new owner alone first"; return 1;; esac;;
+  esac; fi
   chmod -- "0$3" file && sync -- file; }
 prov_place() { # puts ./file in its place; what has other names, or is a mount point, keeps them and is written in place
   if prov_is_mounted "$folder/$name" || [ "$names" -gt 0 ]; then prov_overwrite

@@ -17,7 +17,10 @@ use crate::value::{HostPath, Mode};
 ///
 /// Reads the file's attributes and digest; its bytes travel only if they differ. A symbolic link in its place is
 /// replaced by the file; a directory in its place is an error. Without `content` only the attributes of an existing
-/// file are managed. The file is replaced atomically. What a file that not everybody may read held before is not shown.
+/// file are managed. The file is replaced atomically; one that has other names (hard links) or is a mount point keeps these and is written in
+/// place, once a copy of what it held is beside it, which is put back if writing fails. What it has besides, such as an access list (acl(5)), stays:
+/// the bits of `mode` for the group are then the most that the group and whoever is named in the list may do. Only a list that another owner than root
+/// has made is no list for other bytes of another owner: that is refused. What a file that not everybody may read held before is not shown.
 ///
 /// ```yaml
 /// file: {path: /etc/mailname, content: "home.com\n"}
@@ -223,12 +226,12 @@ impl Manage for File {
             path(self.path.clone(), read),
             path(self.path.parent(), Read::Attributes),
         ]
-    }
-
-    fn plan(&self, facts: &Facts) -> Result<Planned, NotAsked> {
         .into_iter()
         .chain(owners.filter(|_| self.state == State::Present))
         .collect()
+    }
+
+    fn plan(&self, facts: &Facts) -> Result<Planned, NotAsked> {
         match (self.state, facts.path(&self.path)?) {
             (State::Present, _) => self.plan_present(facts),
             (State::Absent, PathFact::Missing) => Ok(Planned::Unchanged),
