@@ -187,16 +187,20 @@ impl std::fmt::Display for Diagnostic {
 ///
 /// ```
 /// assert_eq!(tasks::nearest("dns-intrnal", ["dns-internal", "caldav"]), Some("dns-internal"));
+/// assert_eq!(tasks::nearest("DNS", ["mail", "dns"]), Some("dns"));
 /// assert_eq!(tasks::nearest("xyz", ["dns-internal", "caldav"]), None);
 /// ```
 pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let reach = (name.chars().count() / 3).max(1);
-    candidates
-        .into_iter()
-        .map(|candidate| (strsim::damerau_levenshtein(name, candidate), candidate))
-        .filter(|(distance, _)| *distance <= reach)
-        .min()
-        .map(|(_, candidate)| candidate)
+    let folded = name.to_lowercase();
+    let distances = candidates.into_iter().map(|candidate| {
+        let without_case = strsim::damerau_levenshtein(&folded, &candidate.to_lowercase());
+        // Of names that differ in case alone, the one with fewer such letters.
+        let with_case = strsim::damerau_levenshtein(name, candidate);
+        (without_case, with_case, candidate)
+    });
+    let near = distances.filter(|(without_case, ..)| *without_case <= reach);
+    near.min().map(|(.., candidate)| candidate)
 }
 
 #[cfg(test)]

@@ -309,8 +309,11 @@ fn locked(global: &Global, unseen: &BTreeSet<(String, usize)>) -> Problem {
     ))
 }
 
-/// Says whose key would decrypt.
+/// Says whose key would decrypt, or what keeps one that is there from it.
 pub(super) fn whose_identity(global: &Global) -> String {
+    if let Some(failure) = global.keys.unusable() {
+        return format!("{}; {}", failure.cause, failure.remedy);
+    }
     let others = match Recipients::load(&global.estate) {
         Ok(recipients) => recipients.shown().collect::<Vec<_>>().join(", "),
         Err(_) => "who had the estate's recipients.txt".to_owned(),

@@ -465,8 +465,9 @@ pub(super) struct Test {
 
 #[derive(Debug, Args)]
 pub(super) struct Verify {
-    #[command(flatten)]
-    pub(super) names: Names,
+    /// Verify these services, or roles of the estate's own that have checks; all when none is named
+    #[arg(value_name = "NAME")]
+    pub(super) names: Vec<String>,
     #[command(flatten)]
     pub(super) reports: Reports,
     /// Resolve this name to prove that upstream servers are asked; by default the host of the package archive

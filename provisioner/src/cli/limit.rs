@@ -10,16 +10,23 @@ use super::arguments::Names;
 use crate::report::print::errln;
 use crate::report::problem::Problem;
 
+/// Where names stand that no option begins.
+const NAMES: &str = "command line";
+
 impl App {
     /// Selects the hosts of `--limit`, or all.
     pub(super) fn limited(&self) -> Result<Vec<&Host>, Problem> {
-        self.chosen(self.global.limit.as_deref().unwrap_or(ALL))
+        self.chosen(self.global.limit.as_deref().unwrap_or(ALL), "--limit")
     }
 
-    /// Selects the hosts of a pattern.
-    pub(super) fn chosen(&self, pattern: &str) -> Result<Vec<&Host>, Problem> {
+    /// Selects the hosts of a pattern; `given` is where it was typed.
+    pub(super) fn chosen(&self, pattern: &str, given: &str) -> Result<Vec<&Host>, Problem> {
         let pattern = expanded(pattern)?;
-        let hosts = self.estate.limit(&pattern).map_err(Problem::Usage)?;
+        let hosts = self.estate.limit(&pattern).map_err(|mut mistakes| {
+            let places = mistakes.iter_mut().filter_map(|it| it.place.as_mut());
+            places.for_each(|place| given.clone_into(&mut place.file));
+            Problem::Usage(mistakes)
+        })?;
         if !self.json() {
             for note in self.estate.limit_ambiguities(&pattern) {
                 errln!("note: {note}");
@@ -33,7 +40,7 @@ impl App {
         if names.names.is_empty() {
             return self.limited();
         }
-        let chosen = self.chosen(&names.names.join(","))?;
+        let chosen = self.chosen(&names.names.join(","), NAMES)?;
         if self.global.limit.is_none() {
             return Ok(chosen);
         }
@@ -80,7 +87,7 @@ impl App {
     pub(super) fn one_host(&self, name: &str) -> Result<&Host, Problem> {
         let hosts = match self.estate.host(name) {
             Some(host) => return Ok(host),
-            None => self.chosen(name)?,
+            None => self.chosen(name, NAMES)?,
         };
         match hosts.as_slice() {
             [host] => Ok(host),

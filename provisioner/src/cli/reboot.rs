@@ -15,6 +15,10 @@ use crate::report::problem::Problem;
 use crate::report::text::seconds;
 use crate::ssh::{Ended, Target};
 
+/// What is said where there is nothing to be started again.
+pub(super) const NO_KERNEL: &str =
+    "containers have no kernel of their own: nothing is started again";
+
 /// How long a server may take until it is back.
 const PATIENCE: Duration = Duration::from_secs(900);
 

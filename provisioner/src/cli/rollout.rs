@@ -126,7 +126,7 @@ impl Care {
         let Some(pattern) = &self.canary else {
             return Ok(Vec::new());
         };
-        let chosen = app.chosen(pattern)?;
+        let chosen = app.chosen(pattern, "--canary")?;
         let is_among = |canary: &&Host| hosts.iter().any(|host| host.name() == canary.name());
         let canaries: Vec<_> = chosen.into_iter().filter(is_among).collect();
         if canaries.is_empty() {

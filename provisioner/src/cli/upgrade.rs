@@ -12,6 +12,7 @@ use serde_json::json;
 use tasks::domain::role::DomainWork;
 use tasks::estate::Host;
 use tasks::plan::Phase;
+use tasks::probe::UpgradeQuestion;
 use tasks::release::Release;
 use tasks::resource::{Declared, Resource, Restarts, Upgrade};
 
@@ -21,8 +22,8 @@ use super::jobs::{self, Jobs, Show};
 use super::reboot::Reboots;
 use super::rehearsal::Rehearsal;
 use super::work::Work;
-use super::{domains, signals, working};
-use crate::engine::{Failure, RunOutcome};
+use super::{domains, reboot, signals, working};
+use crate::engine::{Failure, Job, Previewed, RunOutcome};
 use crate::report::json;
 use crate::report::print::{errln, jsonln, outln};
 use crate::report::problem::{Problem, exit};
@@ -100,10 +101,19 @@ pub(super) async fn run(mut app: App, options: &Options) -> Result<u8, Problem> 
     let declared = [Declared::new("upgrade", Resource::Upgrade(upgrade))];
     if options.diff {
         let jobs = Jobs::gather(app, &chosen, Work::Upgrade(&declared)).await?;
-        let (outcome, _) = jobs::preview(app, jobs, Show::AsTheyCome).await;
+        let (outcome, previews) = jobs::preview(app, jobs, Show::AsTheyCome).await;
         jobs::print(app, &outcome, Tense::Would);
-        if options.to.is_some() && !app.json() {
-            outln!("After that the roles are applied. {NO_WAY_BACK}");
+        if !app.json() {
+            if options.to.is_some() {
+                outln!("After that the roles are applied.");
+            }
+            if options.reboot {
+                outln!("{}", starts_again(app, options, &previews));
+            }
+            let leaves = outcome.hosts.iter().any(|host| !host.changes.is_empty());
+            if options.to.is_some() && leaves {
+                outln!("{NO_WAY_BACK}");
+            }
         }
         return Ok(jobs::code(&outcome));
     }
@@ -146,6 +156,35 @@ pub(super) async fn run(mut app: App, options: &Options) -> Result<u8, Problem> 
     } else {
         code
     })
+}
+
+/// Says which servers would be started again, as far as that is known before packages are installed.
+fn starts_again(app: &App, options: &Options, previews: &[(Job, Previewed)]) -> String {
+    if app.estate.networks().is_some() {
+        return reboot::NO_KERNEL.to_owned();
+    }
+    let mut certain = Vec::new();
+    let mut pending = false;
+    for (job, preview) in previews {
+        let facts = preview.basis.as_ref().map(|basis| &basis.facts);
+        let question = UpgradeQuestion { to: options.to };
+        let fact = facts.and_then(|facts| facts.upgrades.get(&question));
+        if fact.is_some_and(|fact| fact.reboot || options.to.is_some()) {
+            certain.push(job.host.as_str());
+        }
+        pending |= fact.is_some_and(|fact| !fact.pending.is_empty());
+    }
+    let certain = certain.join(", ");
+    match (certain.is_empty(), pending && options.to.is_none()) {
+        (true, true) => {
+            "Then those servers are started again that the new packages make want it.".to_owned()
+        }
+        (true, false) => "No server would be started again.".to_owned(),
+        (false, true) => format!(
+            "Then these servers are started again: {certain}; others if the new packages make them want it."
+        ),
+        (false, false) => format!("Then these servers are started again: {certain}."),
+    }
 }
 
 /// An upgrade that is under way.
@@ -249,7 +288,7 @@ impl Upgrading<'_> {
     async fn reboot(&mut self, group: &mut Group<'_>) -> Result<(), Problem> {
         if self.app.estate.networks().is_some() {
             if !self.app.json() {
-                outln!("containers have no kernel of their own: nothing is started again");
+                outln!("{}", reboot::NO_KERNEL);
             }
             return Ok(());
         }

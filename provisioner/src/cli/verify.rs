@@ -10,12 +10,13 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use futures_util::FutureExt as _;
 use serde_json::json;
+use tasks::promise::Promises;
 use tasks::role::OwnRole;
 
 pub(super) use servers::vantage_points;
 
 use super::app::App;
-use super::arguments::{Names, Output, Verify};
+use super::arguments::{Output, Verify};
 use super::containers::Shown;
 use super::reports;
 use super::scope::Scopes;
@@ -35,6 +36,7 @@ const ARTEFACTS: &str = ".artefacts";
 
 pub(super) async fn run(app: &App, options: &Verify) -> Result<u8, Problem> {
     options.reports.ready()?;
+    app.check()?;
     let mut services = services(app, &options.names)?;
     services.all = options.all;
     loop {
@@ -69,7 +71,7 @@ pub(super) struct Subjects {
 }
 
 /// Selects the services to verify: those named, or all that have checks.
-pub(super) fn services(app: &App, names: &Names) -> Result<Subjects, Problem> {
+pub(super) fn services(app: &App, names: &[String]) -> Result<Subjects, Problem> {
     let known = |name: &str| app.estate.services().any(|service| service == name);
     let is_used = |role: &OwnRole| app.estate.hosts().iter().any(|host| role.is_on(host));
     let own: BTreeSet<_> = app
@@ -80,7 +82,7 @@ pub(super) fn services(app: &App, names: &Names) -> Result<Subjects, Problem> {
         .filter_map(OwnRole::checked_as)
         .collect();
     let mut services = Vec::new();
-    for name in &names.names {
+    for name in names {
         match SERVICES.iter().find(|service| service.name == name) {
             Some(service) if known(name) => services.push(service),
             _ if own.contains(name.as_str()) => {}
@@ -91,7 +93,7 @@ pub(super) fn services(app: &App, names: &Names) -> Result<Subjects, Problem> {
                 let is_one = SERVICES.iter().any(|service| service.name == name);
                 let nearest = tasks::nearest(name, all.iter().copied());
                 let hint = if is_one && !known(name) {
-                    format!("say in estate.yml which host serves it: `services: {{{name}: HOST}}`")
+                    hint_to_declare(name)
                 } else {
                     nearest.map_or_else(
                     || match all.as_slice() {
@@ -110,12 +112,12 @@ pub(super) fn services(app: &App, names: &Names) -> Result<Subjects, Problem> {
             }
         }
     }
-    let by_name = !names.names.is_empty();
+    let by_name = !names.is_empty();
     if !by_name {
         services.extend(SERVICES.iter().filter(|service| known(service.name)));
     }
     let own = own.into_iter();
-    let own = own.filter(|role| !by_name || names.names.iter().any(|name| name == role));
+    let own = own.filter(|role| !by_name || names.iter().any(|name| name == role));
     Ok(Subjects {
         services,
         own: own.map(str::to_owned).collect(),
@@ -187,6 +189,12 @@ async fn on(
             Ground::Servers(_) => Writes::Nothing(app.estate.marks()),
         },
     };
+    let mut results = Results::default();
+    if !by_name {
+        for service in undeclared(app, promises, &surroundings) {
+            results.append(service.into());
+        }
+    }
     let services = services.iter().map(|service| {
         let work = async move {
             if let (Ground::Servers(_), Some(why)) = (ground, service.not_on_servers) {
@@ -224,11 +232,27 @@ async fn on(
     // One waits for cron, another for the delay after a wrong password, a third for a job: together they take as long as
     // the longest. Each is waited for, so that its clients are closed.
     let made: Vec<_> = futures_util::future::join_all(services.chain(own)).await;
-    let mut results = Results::default();
     for made in made {
         results.append(made?);
     }
     Ok(results)
+}
+
+/// Finds the services that hosts promise and the estate does not name: nobody would notice that they are not checked.
+fn undeclared(app: &App, promises: &Promises, surroundings: &Surroundings<'_>) -> Vec<NotChecked> {
+    let is_known = |name: &str| app.estate.services().any(|service| service == name);
+    let others = SERVICES.iter().filter(|service| !is_known(service.name));
+    let promised = others.filter(|service| (service.checks)(promises, surroundings).is_ok());
+    let not_checked = promised.map(|service| NotChecked {
+        service: service.name.to_owned(),
+        checks: None,
+        why: hint_to_declare(service.name),
+    });
+    not_checked.collect()
+}
+
+fn hint_to_declare(service: &str) -> String {
+    format!("say in estate.yml which host serves it: `services: {{{service}: HOST}}`")
 }
 
 /// Makes the images of the clients that the checks of services need, while hosts are at work. What keeps one from being made

@@ -6,7 +6,6 @@ use tasks::estate::Host;
 use tasks::plan::Phase;
 
 use super::app::App;
-use super::arguments::Names;
 use super::jobs::{self, Jobs, Show};
 use super::work::Work;
 use super::{domains, verify};
@@ -41,7 +40,7 @@ pub(super) async fn broken(
             .filter(|member| hosts.iter().any(|host| host.name() == *member))
             .collect()
     };
-    let mut subjects = verify::services(app, &Names::default())?;
+    let mut subjects = verify::services(app, &[])?;
     subjects
         .services
         .retain(|service| !concerned(service.name).is_empty());

@@ -50,7 +50,14 @@ impl<'a> Opener<'a> {
 /// What decrypts.
 #[derive(Default)]
 pub(crate) struct Keys {
-    keys: OnceLock<Vec<Key>>,
+    found: OnceLock<Found>,
+}
+
+#[derive(Default)]
+struct Found {
+    keys: Vec<Key>,
+    /// Why keys of `~/.ssh` that recipients name could not be taken.
+    unusable: Vec<Failure>,
 }
 
 impl std::fmt::Debug for Keys {
@@ -63,10 +70,11 @@ impl Keys {
     /// Reads the keys, if that was not done yet. A file that was named must hold one; of `~/.ssh` only what the estate's
     /// `recipients.txt` names is taken, so that nobody is asked for a passphrase in vain.
     fn unlock(&self, estate: &Path, named: Option<&Path>, ask: Ask) -> Result<(), Problem> {
-        if self.keys.get().is_some() {
+        if self.found.get().is_some() {
             return Ok(());
         }
-        let mut keys = Vec::new();
+        let mut found = Found::default();
+        let keys = &mut found.keys;
         if let Some(file) = named {
             let text = std::fs::read(file).map_err(|error| {
                 Problem::file(
@@ -88,20 +96,25 @@ impl Keys {
                     let Ok(text) = std::fs::read(&file) else {
                         continue;
                     };
-                    // Where nobody can be asked, the key is as good as not there.
-                    keys.extend(read(&text, &file.display().to_string(), ask).unwrap_or_default());
+                    // What needs no key goes on without; what does says why.
+                    match read(&text, &file.display().to_string(), ask) {
+                        Ok(read) => found.keys.extend(read),
+                        Err(Problem::Failed(failure)) => found.unusable.push(failure),
+                        Err(problem) => return Err(problem),
+                    }
                 }
             }
         }
         // Somebody else may have been quicker with the same.
-        let _ = self.keys.set(keys);
+        let _ = self.found.set(found);
         Ok(())
     }
 
     /// Lists the keys.
     pub(crate) fn all(&self) -> impl Iterator<Item = &dyn Identity> {
-        let keys = self.keys.get().map_or(&[] as &[_], Vec::as_slice);
-        keys.iter().map(|key| match key {
+        let found = self.found.get();
+        let keys = found.into_iter().flat_map(|found| &found.keys);
+        keys.map(|key| match key {
             Key::Age(key) => key as &dyn Identity,
             Key::Ssh(key) => key as &dyn Identity,
         })
@@ -112,11 +125,16 @@ impl Keys {
         self.all().next().is_none()
     }
 
+    /// Says why a key that may be the right one could not be taken.
+    pub(crate) fn unusable(&self) -> Option<&Failure> {
+        self.found.get()?.unusable.first()
+    }
+
     /// Gives no keys, and reads none.
     pub(crate) fn none() -> Self {
         let keys = Self::default();
         // It was made this moment.
-        let _ = keys.keys.set(Vec::new());
+        let _ = keys.found.set(Found::default());
         keys
     }
 }

@@ -263,6 +263,7 @@ fn refusal(target: &Target, said: &str, exit: Option<u32>) -> SshError {
             "'sudo': No such file",
         ];
         if has(&refused) {
+            let answer = of_the_shell(&answer);
             return SshError::SudoRefused { user, answer };
         }
     }
@@ -271,6 +272,19 @@ fn refusal(target: &Target, said: &str, exit: Option<u32>) -> SshError {
         user,
         obstacle,
         answer,
+    }
+}
+
+/// Shortens the command that sudo repeats to the program that it does not start.
+fn of_the_shell(answer: &str) -> String {
+    let command = answer.split_once("execute '");
+    let rest = command.and_then(|(said, rest)| Some((said, rest.rsplit_once("' as ")?)));
+    match rest {
+        Some((said, (command, who))) => {
+            let program = command.split(' ').next().unwrap_or_default();
+            format!("{said}execute '{program}' as {who}")
+        }
+        None => answer.to_owned(),
     }
 }
 
@@ -290,6 +304,18 @@ mod tests {
     #[test]
     fn what_a_host_says_cannot_draw_on_the_terminal() {
         assert_eq!(last_line("a\n\u{1b}[31mred\u{7}\n\n"), "[31mred");
+    }
+
+    #[test]
+    fn a_command_that_sudo_repeats_is_told_by_its_program() {
+        let command = command(&Sudo::No, "n", "");
+        let command = command.trim_start_matches("exec env LC_ALL=C LANGUAGE=C ");
+        let said = |what: &str| {
+            format!("Sorry, user ann is not allowed to execute '{what}' as root on web.")
+        };
+        assert_eq!(of_the_shell(&said(command)), said("/bin/sh"));
+        let other = "ann is not in the sudoers file.";
+        assert_eq!(of_the_shell(other), other);
     }
 
     #[test]

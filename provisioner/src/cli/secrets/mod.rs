@@ -276,6 +276,7 @@ fn value_for(key: &str) -> Result<Secret, Problem> {
     };
     if std::io::stdin().is_terminal() {
         let typed = passphrase::ask(&format!("Value of {key}: "));
+        let typed = typed.filter(|value| !value.expose().is_empty());
         return typed.ok_or_else(|| unread("no value was given".to_owned()));
     }
     let mut text = String::new();
