@@ -124,7 +124,11 @@ pub(crate) fn tidy(mistakes: &mut Vec<Diagnostic>) {
     mistakes.sort();
     mistakes.dedup_by(|one, other| {
         let is_there = one.place.is_some() && one.place == other.place;
-        one == other || is_there && one.message == other.message
+        let is_told = one == other || is_there && one.message == other.message;
+        if is_told && other.hint.is_none() {
+            other.hint = one.hint.take();
+        }
+        is_told
     });
 }
 

@@ -10,6 +10,7 @@ mod diagnostic;
 pub mod domain;
 pub mod estate;
 pub mod exposed;
+pub mod foreign;
 pub mod graph;
 pub mod health;
 pub mod history;

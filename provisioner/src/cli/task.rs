@@ -4,7 +4,7 @@ use std::io::Read as _;
 
 use serde_json::{Map, Value};
 use tasks::resource::{Declared, KINDS, Kind};
-use tasks::{Diagnostic, raw};
+use tasks::{Diagnostic, foreign, raw};
 
 use super::app::App;
 use super::arguments::Task;
@@ -15,9 +15,11 @@ use crate::report::text::Tense;
 
 pub(super) async fn run(app: &App, options: &Task) -> Result<u8, Problem> {
     let Some(kind) = KINDS.iter().find(|kind| kind.name == options.resource) else {
-        let names = KINDS.iter().map(|kind| kind.name);
-        let hint = tasks::nearest(&options.resource, names.clone()).map_or_else(
-            || format!("there are {}", names.collect::<Vec<_>>().join(", ")),
+        let names: Vec<_> = KINDS.iter().map(|kind| kind.name).collect();
+        let meant = foreign::word(&options.resource, &names);
+        let meant = meant.or_else(|| tasks::nearest(&options.resource, names.iter().copied()));
+        let hint = meant.map_or_else(
+            || format!("there are {}", names.join(", ")),
             |nearest| format!("did you mean '{nearest}'?"),
         );
         return Err(Problem::usage(
@@ -65,10 +67,10 @@ fn field(kind: &Kind, text: &str) -> Result<(String, Value), Problem> {
     let schema = (kind.schema)().to_value();
     let known = schema["properties"].as_object();
     let Some(field) = known.and_then(|known| known.get(name)) else {
-        let names = known
-            .into_iter()
-            .flat_map(|known| known.keys().map(String::as_str));
-        let hint = tasks::nearest(name, names).map_or_else(
+        let names = known.into_iter().flat_map(|known| known.keys());
+        let names: Vec<_> = names.map(String::as_str).collect();
+        let meant = foreign::field(name, &names);
+        let hint = meant.or_else(|| tasks::nearest(name, names)).map_or_else(
             || usage(kind),
             |nearest| format!("did you mean '{nearest}'?"),
         );

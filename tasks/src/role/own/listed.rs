@@ -8,6 +8,7 @@ use super::read::Reader;
 use super::{Item, Notified, Proved, Said, from_folder};
 use crate::diagnostic::Diagnostic;
 use crate::estate::{Key, Node, Value, shorten, suggest};
+use crate::foreign;
 use crate::promise::check::CHECK_KINDS;
 use crate::resource::KINDS;
 
@@ -39,7 +40,10 @@ impl Reader {
         let kind = KINDS.iter().find(|kind| kind.name == key.text)?;
         let more: Vec<_> = from_folder(kind.name).collect();
         let names: Vec<_> = more.iter().map(|(field, _)| *field).collect();
-        self.fields((kind.schema)(), &names, fields);
+        if !self.fields(kind.name, (kind.schema)(), &names, fields) {
+            // What is said to be missing then may be there by another name.
+            return None;
+        }
         for becomes in more
             .iter()
             .map(|(_, becomes)| *becomes)
@@ -101,7 +105,9 @@ impl Reader {
         let example = "`- tcp: {port: 80}`";
         let (key, fields) = self.named(node, &names, ("check", &BESIDE_CHECK, example))?;
         let kind = CHECK_KINDS.iter().find(|kind| kind.name == key.text)?;
-        self.fields((kind.schema)(), &[], fields);
+        if !self.fields(kind.name, (kind.schema)(), &[], fields) {
+            return None;
+        }
         let beside = |word: &str| node.get(word).cloned();
         Some(Proved {
             kind,
@@ -125,7 +131,9 @@ impl Reader {
         let of_kind = |(key, _): &&(Key, Node)| names.contains(&key.text.as_str());
         let kinds: Vec<_> = entries.iter().filter(of_kind).collect();
         let known: Vec<&str> = names.iter().chain(beside).copied().collect();
-        self.only_known(&format!("{what} or word"), entries, &known);
+        self.only_these(&format!("{what} or word"), entries, &known, |word| {
+            foreign::word(word, &known)
+        });
         if let [(key, fields)] = kinds.as_slice() {
             return Some((key, fields));
         }
@@ -161,14 +169,29 @@ impl Reader {
         }
     }
 
-    /// Refuses fields that a kind has not, before anybody knows their values.
-    fn fields(&mut self, schema: Schema, more: &[&str], fields: &Node) {
-        let Some(entries) = self.keep(fields.entries()) else {
-            return;
-        };
+    /// Refuses fields that a kind has not, before anybody knows their values; tells whether it has all.
+    fn fields(&mut self, kind: &str, schema: Schema, more: &[&str], fields: &Node) -> bool {
         let schema = schema.to_value();
+        let entries = match fields.entries() {
+            Ok(entries) => entries,
+            Err(mistake) => {
+                let required = schema["required"].as_array().into_iter().flatten();
+                let mut required = required.filter_map(|name| name.as_str());
+                let described = schema["properties"].as_object().into_iter().flatten();
+                let first = required.next();
+                let first = first.or_else(|| described.map(|(name, _)| name.as_str()).next());
+                self.mistakes.push(mistake.hint(format!(
+                    "write its fields by their names, such as `{kind}: {{{}: …}}`",
+                    first.unwrap_or("name")
+                )));
+                return false;
+            }
+        };
         let described = schema["properties"].as_object().into_iter().flatten();
         let known: Vec<_> = described.map(|(name, _)| name.as_str()).collect();
-        self.only_known("field", entries, &[known.as_slice(), more].concat());
+        let known = [known.as_slice(), more].concat();
+        self.only_these("field", entries, &known, |name| {
+            foreign::field(name, &known)
+        })
     }
 }

@@ -13,6 +13,7 @@ use crate::diagnostic::{Diagnostic, Place};
 use crate::estate::{
     Key, Mark, Node, Sources, Value, from_node, label, parse_bytes, shorten, suggest, variable,
 };
+use crate::foreign;
 
 /// The file that describes a role.
 const FILE: &str = "role.yml";
@@ -123,7 +124,9 @@ impl Reader {
                 return None;
             }
         };
-        self.only_known("section", entries, &SECTIONS);
+        self.only_these("section", entries, &SECTIONS, |section| {
+            foreign::word(section, &SECTIONS)
+        });
         let find = |section: &str| node.get(section);
         let summary = find("summary")
             .and_then(|node| self.text(node))
@@ -278,6 +281,18 @@ impl Reader {
     }
 
     pub(super) fn only_known(&mut self, what: &str, entries: &[(Key, Node)], known: &[&str]) {
+        self.only_these(what, entries, known, |_| None);
+    }
+
+    /// As [`Self::only_known`], with what somebody who comes from elsewhere may mean by a name; tells whether all are known.
+    pub(super) fn only_these<'k>(
+        &mut self,
+        what: &str,
+        entries: &[(Key, Node)],
+        known: &[&'k str],
+        meant: impl Fn(&str) -> Option<&'k str>,
+    ) -> bool {
+        let before = self.mistakes.len();
         for (key, _) in entries
             .iter()
             .filter(|(key, _)| !known.contains(&key.text.as_str()))
@@ -286,9 +301,12 @@ impl Reader {
                 key.mark.place(),
                 format!("unknown {what} '{}'", shorten(&key.text)),
             );
-            self.mistakes
-                .push(suggest(mistake, &key.text, known.iter().copied()));
+            self.mistakes.push(match meant(&key.text) {
+                Some(meant) => mistake.hint(format!("did you mean '{meant}'?")),
+                None => suggest(mistake, &key.text, known.iter().copied()),
+            });
         }
+        self.mistakes.len() == before
     }
 
     /// Reads on which hosts a role works that domains have.
