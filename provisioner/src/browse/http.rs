@@ -14,9 +14,9 @@ use hyper::{Request, Response, StatusCode, Uri, Version};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tasks::browse::{Asked, Refusal, Target};
 use tokio::io::{AsyncRead, AsyncWrite, copy_bidirectional};
-use tokio::net::TcpStream;
 
 use super::{ASKING, Told, Way, tell};
+use crate::ssh::Stream;
 
 /// How many bytes the head of a request has at most.
 const HEAD: usize = 64 * 1024;
@@ -44,7 +44,7 @@ const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection")
 type Answer = Response<Either<Full<Bytes>, Incoming>>;
 
 /// A connection that was asked for: the rest of the client's, and the host's.
-type Tunnel = Mutex<Option<(OnUpgrade, TcpStream)>>;
+type Tunnel = Mutex<Option<(OnUpgrade, Box<dyn Stream>)>>;
 
 /// Serves a connection.
 pub(super) async fn serve<S>(stream: S, way: &Arc<Way>, told: &Told)

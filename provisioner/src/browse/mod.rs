@@ -21,7 +21,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 
-pub(crate) use way::Way;
+pub(crate) use way::{Network, Way};
 
 /// How many connections there are at once; a browser makes 32 to a proxy. More wait until one ends.
 const AT_ONCE: usize = 128;
@@ -51,7 +51,7 @@ impl Proxy {
     /// Listens at a port of the loopback, any free one where it is 0.
     pub(crate) async fn listen(
         port: u16,
-        way: Way,
+        way: impl Into<Arc<Way>>,
         callers: Callers,
         told: Told,
     ) -> io::Result<Self> {
@@ -62,7 +62,7 @@ impl Proxy {
         Ok(Self {
             listener,
             address,
-            way: Arc::new(way),
+            way: way.into(),
             callers,
             told,
         })

@@ -55,7 +55,7 @@ impl World {
                 let _ = names.send_to(&answer, from).await;
             }
         });
-        let way = Way {
+        let way = Network {
             realm: Realm {
                 estate: "trial".to_owned(),
                 hosts: [(at, "web".to_owned())].into(),
@@ -67,7 +67,7 @@ impl World {
             name_port,
         };
         Self {
-            way: Arc::new(way),
+            way: Arc::new(Way::Network(way)),
             port,
             asked,
         }
@@ -300,7 +300,7 @@ async fn the_user_of_a_connection_is_known() {
     let own = rustix::process::geteuid().as_raw();
     let callers = Callers { own, behind: None };
     let world = World::web(PAGE).await;
-    let proxy = Proxy::listen(0, Way::clone(&world.way), callers, Arc::new(|_: &str| {}))
+    let proxy = Proxy::listen(0, Arc::clone(&world.way), callers, Arc::new(|_: &str| {}))
         .await
         .unwrap();
     let mut stream = TcpStream::connect(proxy.address()).await.unwrap();

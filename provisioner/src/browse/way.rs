@@ -1,4 +1,4 @@
-//! The way to the estate's hosts: names are asked of the side's name server, and connections are made, from this machine's address
+//! The way to the estate's hosts. Of containers, names are asked of the side's name server, and connections are made, from this machine's address
 //! in the estate's network. Where that network is gone there is no such address, so nothing is ever sent anywhere else.
 
 use std::io;
@@ -8,6 +8,8 @@ use std::time::Duration;
 use tasks::browse::{Realm, Refusal, Target, Where, addresses, question};
 use tokio::net::{TcpSocket, TcpStream, UdpSocket};
 use tokio::time::timeout;
+
+use crate::ssh::{Connection, Stream};
 
 /// How long a host may take to accept a connection.
 const CONNECTING: Duration = Duration::from_secs(10);
@@ -22,18 +24,46 @@ const TRIES: [Duration; 3] = [
 /// How many bytes an answer has at most that no other size was agreed on for (RFC 1035, section 2.3.4).
 const ANSWER: usize = 512;
 
-/// Leads to the hosts of an estate.
+/// Leads to what programs ask for.
+pub(crate) enum Way {
+    /// Over the network of the estate's containers.
+    Network(Network),
+    /// Over a server, whose connections and names they are.
+    Server(Box<Connection>),
+}
+
+impl Way {
+    /// Connects to what a program asks for.
+    pub(super) async fn connect(&self, target: &Target) -> Result<Box<dyn Stream>, Refusal> {
+        match self {
+            Self::Network(network) => Ok(Box::new(network.connect(target).await?)),
+            Self::Server(server) => {
+                let host = target.at.to_string();
+                let forwarded = timeout(CONNECTING, server.forward(&host, target.port)).await;
+                let cause = match forwarded {
+                    Ok(Ok(stream)) => return Ok(stream),
+                    Ok(Err(error)) => error.to_string(),
+                    Err(_) => "nobody answers".to_owned(),
+                };
+                let port = target.port;
+                Err(Refusal::Unreachable { host, port, cause })
+            }
+        }
+    }
+}
+
+/// Leads to the hosts of an estate of containers.
 #[derive(Debug, Clone)]
-pub(crate) struct Way {
+pub(crate) struct Network {
     /// The hosts.
     pub(crate) realm: Realm,
     /// The port of name servers.
     pub(crate) name_port: u16,
 }
 
-impl Way {
+impl Network {
     /// Connects to what a program asks for, if that is a host of the estate.
-    pub(super) async fn connect(&self, target: &Target) -> Result<TcpStream, Refusal> {
+    async fn connect(&self, target: &Target) -> Result<TcpStream, Refusal> {
         let address = match &target.at {
             Where::Address(address) => self.realm.choose(&address.to_string(), &[*address])?,
             Where::Name(name) => self.find(name).await?,

@@ -13,7 +13,7 @@ use tokio::sync::OnceCell;
 use super::arguments::{Global, Output};
 use super::passphrase;
 use crate::authority;
-use crate::docker::{Engine, EstateContainers, host_resolvers};
+use crate::docker::{DockerError, Engine, EstateContainers, host_resolvers};
 use crate::engine::Failure;
 use crate::files;
 use crate::report::problem::Problem;
@@ -137,12 +137,17 @@ impl App {
             .await
     }
 
+    /// Gives the container engine of this machine.
+    pub(super) async fn engine(&self) -> Result<&Engine, DockerError> {
+        self.engine.get_or_try_init(Engine::connect).await
+    }
+
     /// Gives the same; an error says what is done on servers instead.
     pub(super) async fn containers_or(&self, instead: &str) -> Result<EstateContainers, Problem> {
         let Some(networks) = self.estate.networks() else {
             return Err(self.not_containers(instead));
         };
-        let engine = self.engine.get_or_try_init(Engine::connect).await?;
+        let engine = self.engine().await?;
         let containers = engine.estate(self.estate.name(), networks.clone());
         let release = self.estate.client_release(None).codename();
         Ok(containers

@@ -12,7 +12,7 @@ use tasks::browse::{Callers, Realm, places};
 use super::app::App;
 use super::arguments::Browse;
 use super::scope::{self, Scopes};
-use crate::browse::{Proxy, Told, Way, knows_callers};
+use crate::browse::{Network, Proxy, Told, Way, knows_callers};
 use crate::docker::{EstateContainers, HostState, Mode};
 use crate::engine::Failure;
 use crate::report::print::{errln, out, outln};
@@ -142,11 +142,11 @@ async fn listen(app: &App, options: &Browse, realm: Realm) -> Result<Proxy, Prob
             errln!("{what}");
         }
     });
-    let way = Way {
+    let way = Network {
         realm,
         name_port: NAMES,
     };
-    Proxy::listen(options.port, way, callers, told)
+    Proxy::listen(options.port, Way::Network(way), callers, told)
         .await
         .map_err(|error| {
             let hint = if error.kind() == ErrorKind::AddrInUse {

@@ -1,5 +1,6 @@
 //! `prov verify`: proves that services work, with real clients.
 
+mod browser;
 mod servers;
 
 use std::collections::BTreeSet;
@@ -21,7 +22,7 @@ use super::containers::Shown;
 use super::reports;
 use super::scope::Scopes;
 use super::signals;
-use crate::docker::{DockerError, archive_host};
+use crate::docker::{BROWSER, DockerError, archive_host};
 use crate::engine::Failure;
 use crate::report::checks::{self as report, failed};
 use crate::report::print::{jsonln, outln};
@@ -329,9 +330,14 @@ async fn made(
     let testbed = match ground {
         Ground::Containers => testbed(app, scopes, clients, shown).await?,
         Ground::Servers(servers) => {
-            let clients = clients.into_iter();
-            let clients = clients.map(|client| (client, acceptance.stands_on(client)));
-            Testbed::on_servers(servers, run_word(), clients.collect())?
+            let standing = clients.iter();
+            let standing = standing.map(|client| (*client, acceptance.stands_on(*client)));
+            let mut testbed = Testbed::on_servers(servers, run_word(), standing.collect())?;
+            for client in clients.into_iter().filter(|it| it.name == BROWSER) {
+                let opened = browser::open(app, servers, client, shown).await;
+                testbed.add_browser(client, opened);
+            }
+            testbed
         }
     };
     let results = unless_stopped(acceptance.make(&testbed)).await;

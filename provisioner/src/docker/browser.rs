@@ -1,6 +1,8 @@
 //! Pages as a browser shows them: headless Chromium in a client's container.
 
-use super::{ClientSession, DockerError};
+use std::net::SocketAddrV4;
+
+use super::{ClientFile, ClientSession, DockerError, Engine, Progress};
 
 /// The client that is a browser.
 pub const BROWSER: &str = "chromium";
@@ -19,6 +21,24 @@ pub struct Page {
     pub console: Vec<String>,
     /// Why the page could not be loaded, if so: `net::ERR_CERT_AUTHORITY_INVALID`, for example.
     pub problem: Option<String>,
+}
+
+impl Engine {
+    /// Opens a browser on this machine that visits what a SOCKS5 proxy of its loopback leads to, and trusts an estate's authority.
+    pub async fn open_browser(
+        &self,
+        (estate, release): (&str, &str),
+        trust: Option<&str>,
+        proxy: SocketAddrV4,
+        progress: &Progress<'_>,
+    ) -> Result<ClientSession, DockerError> {
+        let files: Vec<_> = trust.map(ClientFile::authority).into_iter().collect();
+        // Names are asked at the other end, as Chromium has it with SOCKS5.
+        let options = vec![format!("--proxy-server=socks5://{proxy}")];
+        let client = (BROWSER, release);
+        self.open_here(client, estate, &files, options, progress)
+            .await
+    }
 }
 
 impl ClientSession {

@@ -19,10 +19,10 @@ use tasks::content::Content;
 use tasks::estate::Location;
 
 use super::{
-    DockerError, EstateContainers, ExecOutput, Mode, Progress,
+    DockerError, Engine, EstateContainers, ExecOutput, Mode, Progress,
     assets::{ClientImage, LIB, find_client},
     container::LANG,
-    engine::{label, labels},
+    engine::{Labels, label, labels},
     exec,
     interactive::{Target, carry},
 };
@@ -76,10 +76,97 @@ pub struct ClientFile {
 /// Holds a client's container open for many runs; see [`EstateContainers::open_client`].
 #[derive(Debug)]
 pub struct ClientSession {
-    estate: EstateContainers,
+    engine: Engine,
     client: &'static ClientImage,
     container: String,
     open: bool,
+    /// Options that come first in every run.
+    options: Vec<String>,
+}
+
+impl Engine {
+    /// Opens a client on this machine's own network, which knows what this machine does, with options for every run.
+    pub(super) async fn open_here(
+        &self,
+        (client, release): (&str, &str),
+        estate: &str,
+        files: &[ClientFile],
+        options: Vec<String>,
+        progress: &Progress<'_>,
+    ) -> Result<ClientSession, DockerError> {
+        let client = find_client(client)?;
+        let image = self.client_image(client, release, progress).await?;
+        let body = ContainerCreateBody {
+            image: Some(image),
+            entrypoint: Some(vec!["sleep".to_owned(), SESSION_SECONDS.to_owned()]),
+            env: Some(environment(files)),
+            labels: Some(client_labels(estate)),
+            host_config: Some(HostConfig {
+                network_mode: Some("host".to_owned()),
+                auto_remove: Some(true),
+                ..HostConfig::default()
+            }),
+            ..ContainerCreateBody::default()
+        };
+        let mut session = self.create_client(client, body, files).await?;
+        session.options = options;
+        let started = self.docker.start_container(&session.container, None);
+        let started = started.await.map_err(DockerError::request(format!(
+            "start the container of client {}",
+            client.name
+        )));
+        if let Err(error) = started {
+            session.close().await?;
+            return Err(error);
+        }
+        Ok(session)
+    }
+
+    /// Creates a client's container, with its files.
+    async fn create_client(
+        &self,
+        client: &'static ClientImage,
+        body: ContainerCreateBody,
+        files: &[ClientFile],
+    ) -> Result<ClientSession, DockerError> {
+        let created = self.docker.create_container(None, body).await;
+        let created = created.map_err(DockerError::request(format!(
+            "create the container of client {}",
+            client.name
+        )))?;
+        let session = ClientSession {
+            engine: self.clone(),
+            client,
+            container: created.id,
+            open: true,
+            options: Vec::new(),
+        };
+        if let Err(error) = session.put(files).await {
+            session.close().await?;
+            return Err(error);
+        }
+        Ok(session)
+    }
+}
+
+/// Says what a client's container is.
+fn client_labels(estate: &str) -> Labels {
+    labels([
+        (label::ROLE, "container"),
+        (label::ESTATE, estate),
+        (label::MODE, Mode::Client.as_str()),
+        // Overrides what the image may say; a client is no host.
+        (label::SERVICES, ""),
+    ])
+}
+
+/// Gives the environment of a client that finds these files.
+fn environment(files: &[ClientFile]) -> Vec<String> {
+    let mut env = vec![LANG.to_owned()];
+    if files.iter().any(|file| file.path == AUTHORITY) {
+        env.extend(TRUST.map(str::to_owned));
+    }
+    env
 }
 
 impl EstateContainers {
@@ -165,7 +252,7 @@ impl EstateContainers {
         body: ContainerCreateBody,
         scope: &ClientScope,
     ) -> Result<ClientSession, DockerError> {
-        let mut env = vec![LANG.to_owned()];
+        let mut env = environment(&scope.files);
         let nameserver = scope.nameserver.iter();
         env.extend(nameserver.map(|address| format!("PROV_NAMESERVER={address}")));
         env.extend(
@@ -174,21 +261,12 @@ impl EstateContainers {
                 .iter()
                 .map(|domain| format!("PROV_SEARCH={domain}")),
         );
-        if scope.files.iter().any(|file| file.path == AUTHORITY) {
-            env.extend(TRUST.map(str::to_owned));
-        }
         let known = scope.hosts.iter();
         let known = known.map(|(name, address)| format!("{name}:{address}"));
         let body = ContainerCreateBody {
             image: Some(image),
             env: Some(env),
-            labels: Some(labels([
-                (label::ROLE, "container"),
-                (label::ESTATE, &self.estate),
-                (label::MODE, Mode::Client.as_str()),
-                // Overrides what the image may say; a client is no host.
-                (label::SERVICES, ""),
-            ])),
+            labels: Some(client_labels(&self.estate)),
             host_config: Some(HostConfig {
                 network_mode: Some(self.network_name(scope.side)),
                 auto_remove: Some(true),
@@ -198,25 +276,7 @@ impl EstateContainers {
             networking_config: Some(self.endpoint(scope.side, None)),
             ..body
         };
-        let created =
-            self.docker()
-                .create_container(None, body)
-                .await
-                .map_err(DockerError::request(format!(
-                    "create the container of client {}",
-                    client.name
-                )))?;
-        let session = ClientSession {
-            estate: self.clone(),
-            client,
-            container: created.id,
-            open: true,
-        };
-        if let Err(error) = session.put(&scope.files).await {
-            session.close().await?;
-            return Err(error);
-        }
-        Ok(session)
+        self.engine.create_client(client, body, &scope.files).await
     }
 
     /// Starts a container and carries its streams until it ends.
@@ -270,11 +330,18 @@ impl EstateContainers {
 impl ClientScope {
     /// Makes the client trust the estate's authority.
     pub fn trust(&mut self, certificate: &str) {
-        self.files.push(ClientFile {
+        self.files.push(ClientFile::authority(certificate));
+    }
+}
+
+impl ClientFile {
+    /// The certificate of an estate's authority, which the client trusts.
+    pub(super) fn authority(certificate: &str) -> Self {
+        Self {
             path: AUTHORITY,
             mode: 0o644,
             content: Content::plain(certificate),
-        });
+        }
     }
 }
 
@@ -291,6 +358,7 @@ impl ClientSession {
         stdin: &[u8],
     ) -> Result<ExecOutput, DockerError> {
         let mut command = vec![self.client.program];
+        command.extend(self.options.iter().map(String::as_str));
         command.extend_from_slice(args);
         self.command(&command, stdin).await
     }
@@ -303,7 +371,7 @@ impl ClientSession {
     /// Removes the client's container.
     pub async fn close(mut self) -> Result<(), DockerError> {
         self.open = false;
-        self.estate.remove(&self.container).await
+        self.engine.remove(&self.container).await
     }
 
     /// Puts files into the container, which need not run yet.
@@ -314,8 +382,8 @@ impl ClientSession {
         let doing = || format!("give client {} its files", self.client.name);
         let archive = pack(files).map_err(DockerError::local(doing()))?;
         let options = UploadToContainerOptionsBuilder::new().path("/").build();
-        self.estate
-            .docker()
+        self.engine
+            .docker
             .upload_to_container(
                 &self.container,
                 Some(options),
@@ -326,7 +394,7 @@ impl ClientSession {
     }
 
     async fn command(&self, argv: &[&str], stdin: &[u8]) -> Result<ExecOutput, DockerError> {
-        exec::run(self.estate.docker(), &self.container, argv, stdin)
+        exec::run(&self.engine.docker, &self.container, argv, stdin)
             .await
             .map_err(DockerError::request(format!(
                 "run client {}",
@@ -341,8 +409,8 @@ impl Drop for ClientSession {
         if self.open
             && let Ok(runtime) = tokio::runtime::Handle::try_current()
         {
-            let (estate, container) = (self.estate.clone(), self.container.clone());
-            runtime.spawn(async move { estate.remove(&container).await });
+            let (engine, container) = (self.engine.clone(), self.container.clone());
+            runtime.spawn(async move { engine.remove(&container).await });
         }
     }
 }

@@ -19,7 +19,7 @@ use tasks::{
 };
 
 use super::{
-    DockerError, EstateContainers,
+    DockerError, Engine, EstateContainers,
     assets::{LIB, SERVICES},
     engine::{label, labels, with_labels},
     image::missing_is_none,
@@ -161,6 +161,41 @@ pub(super) struct HostContainer {
     pub(super) going: bool,
     /// The supervised services, blank-separated; empty in deploy mode.
     pub(super) services: String,
+}
+
+impl Engine {
+    /// Removes a container, running or not, and waits until it is gone; that it has gone already is no error.
+    pub(super) async fn remove(&self, container: &str) -> Result<(), DockerError> {
+        let options = || {
+            RemoveContainerOptionsBuilder::new()
+                .force(true)
+                .v(true)
+                .build()
+        };
+        for _ in 0..REMOVAL_TRIES {
+            match missing_is_none(
+                self.docker
+                    .remove_container(container, Some(options()))
+                    .await,
+            ) {
+                Ok(_) => return Ok(()),
+                // Somebody else is at it: a run that was interrupted, say, whose request the engine still works on.
+                Err(Error::DockerResponseServerError {
+                    status_code: 409, ..
+                }) => {
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+                Err(error) => {
+                    return Err(DockerError::request(format!(
+                        "remove the container {container}"
+                    ))(error));
+                }
+            }
+        }
+        Err(DockerError::Busy {
+            container: container.to_owned(),
+        })
+    }
 }
 
 impl EstateContainers {
@@ -339,37 +374,9 @@ impl EstateContainers {
         Ok(mounts)
     }
 
-    /// Removes a container, running or not, and waits until it is gone; that it has gone already is no error.
+    /// Removes a container, as [`Engine::remove`] does.
     pub(super) async fn remove(&self, container: &str) -> Result<(), DockerError> {
-        let options = || {
-            RemoveContainerOptionsBuilder::new()
-                .force(true)
-                .v(true)
-                .build()
-        };
-        for _ in 0..REMOVAL_TRIES {
-            match missing_is_none(
-                self.docker()
-                    .remove_container(container, Some(options()))
-                    .await,
-            ) {
-                Ok(_) => return Ok(()),
-                // Somebody else is at it: a run that was interrupted, say, whose request the engine still works on.
-                Err(Error::DockerResponseServerError {
-                    status_code: 409, ..
-                }) => {
-                    tokio::time::sleep(Duration::from_millis(100)).await;
-                }
-                Err(error) => {
-                    return Err(DockerError::request(format!(
-                        "remove the container {container}"
-                    ))(error));
-                }
-            }
-        }
-        Err(DockerError::Busy {
-            container: container.to_owned(),
-        })
+        self.engine.remove(container).await
     }
 
     /// Fails if a container has the name that prov needs, but not the estate's label.

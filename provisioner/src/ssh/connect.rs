@@ -40,9 +40,24 @@ enum Through {
     Program(Box<ProxyCommand>),
 }
 
-trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+/// What two ends say to each other, over whatever it goes.
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
+
+impl Connection {
+    /// Has the host connect to a port: its own or, by a name that it knows, another's.
+    pub(crate) async fn forward(
+        &self,
+        host: &str,
+        port: u16,
+    ) -> Result<Box<dyn Stream>, russh::Error> {
+        let opened = self
+            .handle
+            .channel_open_direct_tcpip(host, u32::from(port), "127.0.0.1", 0);
+        Ok(Box::new(opened.await?.into_stream()))
+    }
+}
 
 /// Connects to a host and authenticates, within the target's time-out.
 pub async fn connect(target: &Target) -> Result<Connection, SshError> {
@@ -131,19 +146,10 @@ async fn open(target: &Target) -> Result<(Through, Box<dyn Stream>), SshError> {
         }
         Transport::Jump(jump) => {
             let through = establish(jump).await?;
-            let channel = through
-                .handle
-                .channel_open_direct_tcpip(
-                    target.address.clone(),
-                    u32::from(target.port),
-                    "127.0.0.1",
-                    0,
-                )
-                .await
-                .map_err(|error| {
-                    unreachable(format!("{} could not open the way: {error}", jump.address))
-                })?;
-            let stream = Box::new(channel.into_stream());
+            let stream = through.forward(&target.address, target.port).await;
+            let stream = stream.map_err(|error| {
+                unreachable(format!("{} could not open the way: {error}", jump.address))
+            })?;
             Ok((Through::Host(Box::new(through)), stream))
         }
     }

@@ -25,6 +25,7 @@ mod terminal;
 pub use algorithms::Algorithms;
 pub use auth::{Ask, Credentials, Keyring};
 pub use config::UserConfig;
+pub(crate) use connect::Stream;
 pub use connect::{Connection, connect};
 pub use error::SshError;
 pub use host_key::HostKeys;

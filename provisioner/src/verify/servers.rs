@@ -9,7 +9,7 @@ use tokio::sync::{Mutex, Semaphore};
 use super::TestbedError;
 use crate::docker::ExecOutput;
 use crate::engine::{AskSession, Asker, Failure};
-use crate::ssh::Target;
+use crate::ssh::{Connection, Target, connect};
 
 /// How many programs run on one server at once, each in a session of its own.
 const AT_ONCE: usize = 4;
@@ -65,6 +65,25 @@ impl Servers {
     /// Names the vantage point of a side.
     pub(super) fn vantage(&self, location: Location) -> Option<&str> {
         self.vantage.get(&location).map(String::as_str)
+    }
+
+    /// Connects to the vantage point of a side, where there is one: whatever goes over that connection comes from there.
+    pub async fn connect(
+        &self,
+        location: Location,
+    ) -> Option<Result<(&Target, Connection), Failure>> {
+        let host = self.hosts.get(self.vantage(location)?)?;
+        let connected = async {
+            let target = host.target.as_ref().map_err(Clone::clone)?;
+            Ok((target, connect(target).await?))
+        };
+        Some(connected.await)
+    }
+
+    /// Gives the certificate of the estate's authority.
+    #[must_use]
+    pub fn trust(&self) -> Option<&str> {
+        self.trust.as_deref()
     }
 
     /// Runs a program on a server and waits for its end; what is secret belongs into the input.

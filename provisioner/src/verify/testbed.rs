@@ -7,11 +7,14 @@ use std::sync::Arc;
 use futures_util::FutureExt as _;
 use futures_util::future::join_all;
 
+use tokio::task::JoinSet;
+
 use super::servers::As;
 use super::{Client, Servers, TestbedError};
+use crate::browse::Proxy;
 use crate::docker::{
-    AUTHORITY, ClientScope, ClientSession, DockerError, EstateContainers, ExecOutput, HostState,
-    Mode, Progress, client_program,
+    AUTHORITY, BROWSER, ClientScope, ClientSession, DockerError, EstateContainers, ExecOutput,
+    HostState, Mode, Progress, client_program,
 };
 use crate::engine::TRUSTED;
 
@@ -21,6 +24,10 @@ pub struct Testbed {
     /// A word of letters and digits by which what this run leaves behind is known.
     pub run: String,
     seats: Vec<(Client, Seat)>,
+    /// Why there is no such client.
+    lacks: Vec<(Client, String)>,
+    /// What leads browsers to servers, until checks have been made.
+    proxies: JoinSet<()>,
 }
 
 /// The hosts that checks are about.
@@ -70,6 +77,8 @@ impl Testbed {
             hosts: Hosts::Containers(containers),
             run,
             seats,
+            lacks: Vec::new(),
+            proxies: JoinSet::new(),
         };
         if let Err(error) = opened {
             testbed.close().await?;
@@ -86,6 +95,9 @@ impl Testbed {
     ) -> Result<Self, DockerError> {
         let mut seats = Vec::new();
         for (client, host) in clients {
+            if client.name == BROWSER {
+                continue;
+            }
             let who = host.map_or(As::Nobody, |_| As::Root);
             if let Some(host) = host.or_else(|| servers.vantage(client.location)) {
                 let seat = Vantage {
@@ -101,7 +113,34 @@ impl Testbed {
             hosts: Hosts::Servers(Arc::clone(servers)),
             run,
             seats,
+            lacks: Vec::new(),
+            proxies: JoinSet::new(),
         })
+    }
+
+    /// Adds a browser on this machine, with what leads it to the servers, or says why there is none.
+    pub(crate) fn add_browser(
+        &mut self,
+        client: Client,
+        opened: Result<(ClientSession, Proxy), String>,
+    ) {
+        match opened {
+            Ok((session, proxy)) => {
+                self.seats.push((client, Seat::Container(session)));
+                self.proxies.spawn(async move { proxy.serve().await });
+            }
+            Err(why) => self.lacks.push((client, why)),
+        }
+    }
+
+    /// Says why there is no such client.
+    #[must_use]
+    pub fn lack(&self, client: Client) -> String {
+        let lack = self.lacks.iter().find(|(lacked, _)| *lacked == client);
+        lack.map_or_else(
+            || TestbedError::NoVantage(client.location).to_string(),
+            |(_, why)| why.clone(),
+        )
     }
 
     /// Finds a client; none where nobody stands at its side.

@@ -209,18 +209,15 @@ impl Web {
             round.add(async { Ok(vec![only_from(account, testbed).await?]) });
         }
         if self.is_pictured(site) {
-            match testbed.find(browser(site)).map(Seat::container) {
-                Some(Some(container)) => {
+            match testbed.find(browser(site)).and_then(Seat::container) {
+                Some(container) => {
                     round.add(async { Ok(vec![picture(site, container).await?]) });
                 }
-                Some(None) | None => round.leave(NO_BROWSER, 1),
+                None => round.leave(testbed.lack(browser(site)), 1),
             }
         }
     }
 }
-
-/// Why no browser looks at a site of servers.
-const NO_BROWSER: &str = "a browser looks at sites in a container alone";
 
 impl Acceptance for Web {
     fn clients(&self) -> Vec<Client> {
