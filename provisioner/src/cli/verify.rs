@@ -243,8 +243,8 @@ async fn on(
 fn undeclared(app: &App, promises: &Promises, surroundings: &Surroundings<'_>) -> Vec<NotChecked> {
     let is_known = |name: &str| app.estate.services().any(|service| service == name);
     let others = SERVICES.iter().filter(|service| !is_known(service.name));
-    let promised = others.filter(|service| (service.checks)(promises, surroundings).is_ok());
-    let not_checked = promised.map(|service| NotChecked {
+    let served = others.filter(|service| (service.checks)(promises, surroundings).is_ok());
+    let not_checked = served.map(|service| NotChecked {
         service: service.name.to_owned(),
         checks: None,
         why: hint_to_declare(service.name),
