@@ -64,6 +64,7 @@ fn whole(facts: &Facts) -> Facts {
             };
         }
     }
+    facts.numbers.get_or_insert_default();
     for name in facts.packages.keys() {
         let real = NameFact {
             real: true,
@@ -83,12 +84,16 @@ fn whole(facts: &Facts) -> Facts {
 /// Lists what is to be as it was: not what only follows from files and packages, nor what `residue` and versions tell of packages.
 fn lines(facts: &Facts) -> BTreeSet<String> {
     // The model does not tell what is mounted in the kernel's words, nor what systemd has read.
-    const TOLD: [(&str, &str); 10] = [
+    const TOLD: [(&str, &str); 13] = [
         ("nft_tables ›", "› access ›"),
         // A folder of which nothing is left goes, too.
         ("paths › /etc/nftables.d ›", ""),
         ("paths › /etc/systemd/system/", ".service.d ›"),
         ("apt_lists ›", ""),
+        // Accounts and groups are compared themselves.
+        ("numbers ›", ""),
+        ("mounts ›", "› fstype ›"),
+        ("mounts ›", "› inherited ›"),
         ("mounts ›", "› options ›"),
         ("mounts ›", "› source ›"),
         ("mounts ›", "› same ›"),
