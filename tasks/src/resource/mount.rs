@@ -119,9 +119,9 @@ impl Mount {
         fact.same && is_kind
     }
 
-    /// Tells whether it is to have one of the options that the kernel tells again. A folder that is mounted a second time has those of
-    /// its file system.
-    fn wants(&self, (flag, opposite): (&str, &str), fact: &MountFact) -> bool {
+    /// Tells whether it may keep one of the options that the kernel tells again. A folder that is mounted a second time gets those of its
+    /// file system with it; it lacks what its file system was given later, and is not mounted again for that.
+    fn may_have(&self, (flag, opposite): (&str, &str), fact: &MountFact) -> bool {
         let inherits = || self.is_bind() && fact.inherited.split(',').any(|one| one == flag);
         self.has(flag) || (inherits() && !self.has(opposite))
     }
@@ -133,7 +133,7 @@ impl Mount {
         let options = self.options.split(',').filter(|one| *one != "rbind");
         let bind = self.has("rbind").then_some("bind");
         let back = TOLD.iter().filter(|told| have.contains(&told.0));
-        let back = back.filter(|told| !self.wants(**told, fact) && !self.is_implied());
+        let back = back.filter(|told| !self.may_have(**told, fact) && !self.is_implied());
         let back = back.map(|told| told.1).filter(|one| !self.has(one));
         let all = std::iter::once("remount")
             .chain(bind)
@@ -163,8 +163,11 @@ impl Mount {
                         || fact.fstype == "tmpfs")
             };
         let flags = TOLD.iter().all(|told| {
-            let (wanted, given) = (self.wants(*told, fact), have.contains(&told.0));
-            wanted == given || (given && !is_exact)
+            if have.contains(&told.0) {
+                self.may_have(*told, fact) || !is_exact
+            } else {
+                !self.has(told.0)
+            }
         });
         let size = |options: &str| {
             let mut options = options.split(',');
