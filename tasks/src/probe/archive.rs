@@ -14,8 +14,8 @@ use crate::value::HostPath;
 /// The file by which a folder remembers what was unpacked to it: a line for the archive, and one for each member.
 pub(crate) const RECORD: &str = ".prov-archive";
 
-/// How many names of other files are told.
-const MOST: usize = 10;
+/// The other file in place of which it is told that there are more.
+const TOO_MANY: usize = 11;
 
 /// Asks what is in a folder.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -76,7 +76,7 @@ impl Kind for Folders {
   [ -n "$found" ] || {{ echo empty; return; }}
   [ -f {RECORD} ] && [ ! -L {RECORD} ] || {{ echo foreign; return; }}
   record=$(head -n 1 {RECORD} | head -c 1000) && printf 'record %s\n' "$record"
-  {{ [ "$record" = "$2" ] && {{ [ -z "$3" ] || [ -e "./$3" ] || [ -L "./$3" ]; }}; }} || {{ find . -mindepth 1 -printf '%P\n' | grep -aFxv -e {RECORD} -f {RECORD} | head -n {MOST} | sed 's/^/beside /'; :; }}; }}
+  {{ [ "$record" = "$2" ] && {{ [ -z "$3" ] || [ -e "./$3" ] || [ -L "./$3" ]; }}; }} || {{ find . -mindepth 1 -printf '%P\n' | grep -aFxv -e {RECORD} -f {RECORD} | sed -n -e '{TOO_MANY}{{s/.*/beside and more/p;q}}' -e 's/^/beside /p'; :; }}; }}
 "#
         );
         for (index, question) in questions.iter().enumerate() {

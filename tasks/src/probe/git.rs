@@ -11,8 +11,8 @@ use crate::quote;
 use crate::secret::Secret;
 use crate::value::{AccountName, GitUrl, HostPath};
 
-/// How many local changes are told.
-const MOST: usize = 10;
+/// The local change in place of which it is told that there are more.
+const TOO_MANY: usize = 11;
 
 /// Seconds for which a remote may be silent.
 const PATIENCE: u32 = 20;
@@ -109,10 +109,10 @@ impl Kind for Checkouts {
       prov_git_as "$2" '' '' git -C "$1" config --get remote.origin.url | sed 's/^/url /'
       prov_git_as "$2" '' '' git -C "$1" rev-parse -q --verify 'HEAD^{{commit}}' 2>/dev/null | sed 's/^/commit /'
       # What git says itself of a checkout that it does not read, is no change of somebody's.
-      if changes=$(prov_git_as "$2" '' '' git --no-optional-locks -C "$1" status --porcelain 2>/dev/null); then [ -z "$changes" ] || printf '%s\n' "$changes" | head -n {MOST} | sed 's/^/change /'
+      if changes=$(prov_git_as "$2" '' '' git --no-optional-locks -C "$1" status --porcelain 2>/dev/null); then [ -z "$changes" ] || printf '%s\n' "$changes" | sed -n -e '{TOO_MANY}{{s/.*/change and more/p;q}}' -e 's/^/change /p'
       else prov_git_as "$2" '' '' git -C "$1" status --porcelain 2>&1 >/dev/null | grep -m 1 . | sed 's/^/broken /'; fi
       # What nobody else has is lost with the checkout, too.
-      prov_git_as "$2" '' '' git -C "$1" log --format='commit %h %s' HEAD --branches --not --remotes --tags 2>/dev/null | head -n {MOST} | sed 's/^/change /'
+      prov_git_as "$2" '' '' git -C "$1" log --format='commit %h %s' HEAD --branches --not --remotes --tags 2>/dev/null | sed -n -e '{TOO_MANY}{{s/.*/change and more commits/p;q}}' -e 's/^/change /p'
     fi
   fi
   [ -n "$4" ] || return 0

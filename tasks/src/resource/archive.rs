@@ -336,7 +336,13 @@ impl Archive {
 /// Names what came from elsewhere and goes with the folder.
 fn lost(strangers: &[String]) -> Diff {
     let strangers = strangers.iter();
-    Diff::list(strangers.map(|name| format!("(- {name}   came from elsewhere)")))
+    Diff::list(strangers.map(|name| {
+        if name == "and more" {
+            format!("({name})")
+        } else {
+            format!("(- {name}   came from elsewhere)")
+        }
+    }))
 }
 
 impl Manage for Archive {

@@ -263,7 +263,13 @@ impl Git {
 /// Names the local changes that are given up.
 fn lost(fact: &GitFact) -> Diff {
     let changes = fact.changes.iter();
-    Diff::list(changes.map(|change| format!("(- {}   local change)", change.trim())))
+    Diff::list(changes.map(|change| {
+        if change.starts_with("and more") {
+            format!("({change})")
+        } else {
+            format!("(- {}   local change)", change.trim())
+        }
+    }))
 }
 
 /// Says what helps where a remote cannot be asked.
