@@ -29,9 +29,7 @@ impl Facts {
                 for linked in self.linked(path) {
                     *linked = file.clone();
                 }
-                if ["/etc/passwd", "/etc/group"].contains(&path.as_str()) {
-                    self.doubt_owners();
-                }
+                self.doubt_written(path);
                 self.paths.insert(path.clone(), PathFact::File(file));
             }
             Step::Fetch {
@@ -40,6 +38,7 @@ impl Facts {
                 attributes,
                 ..
             } => {
+                self.doubt_written(path);
                 // What it holds is not known but for its digest.
                 let file = FileFact {
                     sha256: Some(sha256.clone()),
@@ -100,6 +99,7 @@ impl Facts {
                     }
                     self.carry_out(effect);
                     self.note_accounts(effect);
+                    self.note_doubts(effect);
                 }
             }
         }
@@ -118,6 +118,33 @@ impl Facts {
             if let Some(numbers) = &mut self.numbers {
                 numbers.note_group(name, fact.as_ref());
             }
+        }
+    }
+
+    /// Takes over that a service may make accounts, and a package take some along.
+    fn note_doubts(&mut self, effect: &Effect) {
+        let starts = matches!(effect, Effect::Service(Becomes(_, fact)) if fact.running);
+        let goes = matches!(
+            effect,
+            Effect::Package(Becomes(_, PackageFact::Absent | PackageFact::Residue))
+        );
+        if starts || goes {
+            self.doubt_accounts();
+        }
+    }
+
+    /// Takes over that a file was written which may say which accounts and groups there are.
+    fn doubt_written(&mut self, path: &HostPath) {
+        if ["/etc/passwd", "/etc/group"].contains(&path.as_str()) {
+            self.doubt_accounts();
+        }
+    }
+
+    /// Takes over that accounts and groups may have come and gone of which nothing is known.
+    fn doubt_accounts(&mut self) {
+        self.doubt_owners();
+        if let Some(numbers) = &mut self.numbers {
+            numbers.doubted = true;
         }
     }
 

@@ -334,6 +334,33 @@ mod tests {
         );
     }
 
+    /// Tells of each resource whether it would change, each after those before.
+    fn would_change(facts: &str, resources: &str) -> Vec<bool> {
+        let facts: Facts = serde_yaml::from_str(facts).unwrap();
+        let resources: Vec<Resource> = serde_yaml::from_str(resources).unwrap();
+        let declared = resources.into_iter().map(|it| Declared::new("r", it));
+        let plan = preview(&declared.collect::<Vec<_>>(), &facts, Phase::Apply).unwrap();
+        let items = plan.items.iter();
+        items
+            .map(|item| matches!(item.outcome, Planned::Change(_)))
+            .collect()
+    }
+
+    #[test]
+    fn what_may_take_an_account_away_frees_its_number() {
+        let facts = "{users: {app: null}, groups: {app: null, own: null}, paths: {/srv/made: missing, /etc: {directory: {owner: root, group: root, mode: '0755'}}, /etc/group: {file: {owner: root, group: root, mode: '0644'}}},
+                      numbers: {users: {old: {uid: 1500, gid: 1500, home: /home/old}}, groups: {old: 1500}}}";
+        let wanted = "- group: {name: own, gid: 1500}\n- user: {name: app, uid: 1500}";
+        assert_eq!(would_change(facts, wanted), [false, false]);
+        for before in [
+            "- command: {argv: [userdel, old], creates: /srv/made}",
+            "- file: {path: /etc/group, content: 'root:x:0:'}",
+        ] {
+            let all = format!("{before}\n{wanted}");
+            assert_eq!(would_change(facts, &all), [true, true, true], "{before}");
+        }
+    }
+
     #[test]
     fn what_an_earlier_change_makes_or_takes_away_is_reckoned_with() {
         let read = |text: &str| -> Vec<Resource> { serde_yaml::from_str(text).unwrap() };

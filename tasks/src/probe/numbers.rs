@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::answers::broken;
-use super::{Answers, Broken, Facts, GroupFact, Kind, NotAsked, UNKNOWN_ID, UserFact};
+use super::{Answers, Broken, Facts, GroupFact, Kind, NotAsked, UNKNOWN_ID, UserFact, Written};
 use crate::Secret;
 use crate::value::AccountName;
 
@@ -17,6 +17,9 @@ pub struct NumbersFact {
     pub users: BTreeMap<String, HolderFact>,
     /// The numbers of groups by their names.
     pub groups: BTreeMap<String, u32>,
+    /// Whether something came since that may have taken accounts and groups away, so that nothing is refused for one that was there.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub doubted: bool,
 }
 
 /// What an account has that no other should.
@@ -32,10 +35,24 @@ pub struct HolderFact {
 }
 
 impl NumbersFact {
+    /// Gives the accounts that are there for certain.
+    pub fn certain(&self) -> impl Iterator<Item = (&String, &HolderFact)> {
+        self.users.iter().filter(|_| !self.doubted)
+    }
+
+    /// Gives the same as something leaves it of which nobody knows what it does to accounts and groups.
+    #[must_use]
+    pub fn doubted(self) -> Self {
+        Self {
+            doubted: true,
+            ..self
+        }
+    }
+
     /// Finds another account with this number.
     #[must_use]
     pub fn user_with(&self, uid: u32, but: &AccountName) -> Option<&str> {
-        let mut others = self.users.iter().filter(|(name, _)| *name != but.as_str());
+        let mut others = self.certain().filter(|(name, _)| *name != but.as_str());
         let (name, _) = others.find(|(_, holder)| holder.uid == uid && uid != UNKNOWN_ID)?;
         Some(name)
     }
@@ -43,15 +60,17 @@ impl NumbersFact {
     /// Finds another group with this number.
     #[must_use]
     pub fn group_with(&self, gid: u32, but: &AccountName) -> Option<&str> {
-        let mut others = self.groups.iter().filter(|(name, _)| *name != but.as_str());
+        let others = self.groups.iter().filter(|_| !self.doubted);
+        let mut others = others.filter(|(name, _)| *name != but.as_str());
         let (name, _) = others.find(|(_, other)| **other == gid && gid != UNKNOWN_ID)?;
         Some(name)
     }
 
     /// Lists the accounts whose primary group has this number.
     pub fn in_group(&self, gid: u32) -> impl Iterator<Item = &str> {
-        let users = self.users.iter();
-        let members = users.filter(move |(_, holder)| holder.gid == gid && gid != UNKNOWN_ID);
+        let members = self
+            .certain()
+            .filter(move |(_, holder)| holder.gid == gid && gid != UNKNOWN_ID);
         members.map(|(name, _)| name.as_str())
     }
 
@@ -92,6 +111,12 @@ impl Facts {
         let numbers = self.numbers.as_ref();
         numbers.ok_or_else(|| NotAsked("numbers of accounts".to_owned()))
     }
+}
+
+/// Tells whether files were written that say which accounts and groups there are.
+pub(super) fn accounts_written(written: &Written<'_>) -> bool {
+    let mut paths = written.paths.iter();
+    paths.any(|path| ["/etc/passwd", "/etc/group"].contains(&path.as_str()))
 }
 
 /// The kind of this module.
@@ -138,6 +163,10 @@ impl Kind for OfAll {
 
     fn secrets(_: &Option<NumbersFact>) -> Vec<&Secret> {
         Vec::new()
+    }
+
+    fn follows((): &(), written: &Written<'_>) -> bool {
+        accounts_written(written)
     }
 
     fn samples() -> Vec<()> {

@@ -153,13 +153,17 @@ impl Command {
     }
 }
 
-/// A command may make the accounts and groups that those after it name.
-fn makes_owners(facts: &Facts) -> impl Iterator<Item = Effect> {
+/// A command may make the accounts and groups that those after it name, and take away those that have their numbers.
+fn changes_accounts(facts: &Facts) -> impl Iterator<Item = Effect> {
     let missing = facts
         .owners
         .iter()
         .filter(|(_, there)| **there == Some(false));
-    missing.map(|(name, _)| Effect::Owner(Becomes(name.clone(), None)))
+    let numbers = facts.numbers.clone();
+    let numbers = numbers.map(|numbers| Effect::Numbers(Becomes((), numbers.doubted())));
+    missing
+        .map(|(name, _)| Effect::Owner(Becomes(name.clone(), None)))
+        .chain(numbers)
 }
 
 impl Manage for Command {
@@ -237,7 +241,7 @@ impl Manage for Command {
             effects: self
                 .effects()
                 .into_iter()
-                .chain(makes_owners(facts))
+                .chain(changes_accounts(facts))
                 .collect(),
         };
         Ok(Change::new(Action::Run, vec![Reason::NotDone], vec![run.into()]).into())
