@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::probe::{
     ArchiveFact, Attributes, Becomes, Effect, Facts, FileFact, GitFact, Owner, PackageFact,
-    PathFact, QuerySet,
+    PathFact, Planted, QuerySet,
 };
 use crate::step::{Step, Unpack};
 use crate::value::HostPath;
@@ -75,8 +75,10 @@ impl Facts {
                 }
                 self.paths
                     .insert(path.clone(), PathFact::Directory(attributes.clone()));
+                self.forget_ways(path);
             }
             Step::MakeLink { path, target } => {
+                self.forget_ways(path);
                 let fact = PathFact::Link {
                     target: target.clone(),
                     file: None,
@@ -148,9 +150,25 @@ impl Facts {
         }
     }
 
+    /// Forgets what was in the way behind a path at which something else is now. Of a way that follows links, it is not known
+    /// whether it goes through there.
+    fn forget_ways(&mut self, path: &HostPath) {
+        let link = matches!(self.paths.get(path), Some(PathFact::Link { .. }));
+        for (way, route) in &mut self.routes {
+            let through = way == path || way.is_below(path);
+            if through || (link && route.leads.is_some()) {
+                route.blocked = None;
+            }
+            if through && link {
+                (route.leads, route.directory) = (None, None);
+            }
+        }
+    }
+
     /// Takes away what is at a path and below it.
     fn remove(&mut self, path: &HostPath) {
         let gone = |known: &HostPath| known == path || known.is_below(path);
+        self.forget_ways(path);
         for (known, fact) in &mut self.paths {
             if gone(known) {
                 *fact = PathFact::Missing;
@@ -160,6 +178,10 @@ impl Facts {
             if route.blocked.as_ref().is_some_and(gone) {
                 route.blocked = None;
             }
+            let planted = |planted: &mut Planted| {
+                HostPath::new(planted.link.as_str()).is_ok_and(|link| gone(&link))
+            };
+            route.planted.take_if(planted);
         }
         for (folder, names) in &mut self.listings {
             let listed = |name: &String| {

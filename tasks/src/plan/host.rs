@@ -347,6 +347,20 @@ mod tests {
     }
 
     #[test]
+    fn what_a_link_led_to_is_not_in_the_way_once_it_is_gone() {
+        let facts = "{paths: {/etc: {directory: {owner: root, group: root, mode: '0755'}}, /etc/foo.d: {link: {target: /dev/null}}, /etc/foo.d/x: missing},
+                      routes: {/etc/foo.d: {leads: /dev/null}, /etc/foo.d/x: {leads: /dev/null/x, blocked: /dev/null}}}";
+        let file = "- file: {path: /etc/foo.d/x, content: x}";
+        assert_eq!(would_change(facts, file), [false]);
+        let link = "- symlink: {path: /etc/foo.d, state: absent}";
+        let folder = "- directory: {path: /etc/foo.d}";
+        assert_eq!(
+            would_change(facts, &format!("{link}\n{folder}\n{file}")),
+            [true, true, true]
+        );
+    }
+
+    #[test]
     fn what_may_take_an_account_away_frees_its_number() {
         let facts = "{users: {app: null}, groups: {app: null, own: null}, paths: {/srv/made: missing, /etc: {directory: {owner: root, group: root, mode: '0755'}}, /etc/group: {file: {owner: root, group: root, mode: '0644'}}},
                       numbers: {users: {old: {uid: 1500, gid: 1500, home: /home/old}}, groups: {old: 1500}}}";
