@@ -125,6 +125,15 @@ impl Trace {
         place.map(|(path, _)| path)
     }
 
+    /// Gives what has it be gone. What a host remembers does not say that nobody has asked for the home of an account.
+    fn leaves(&self) -> Resource {
+        if let Resource::User(user) = &self.gone {
+            Resource::User(user.clone().leaving())
+        } else {
+            self.gone.clone()
+        }
+    }
+
     /// Gives the package that goes, if it is one.
     fn package(&self) -> Option<&Packages> {
         if let Resource::Packages(packages) = &self.gone {
@@ -632,7 +641,7 @@ impl Leaving {
         let (last, first): (Vec<_>, Vec<_>) = others.partition(|trace| trace.last);
         let all_of = |traces: Vec<&Trace>| -> Vec<_> {
             let traces = traces.into_iter();
-            traces.map(|it| one(it, it.gone.clone())).collect()
+            traces.map(|it| one(it, it.leaves())).collect()
         };
         let mut gone = all_of(first);
         let package = self.going.iter().find(|it| it.package().is_some());

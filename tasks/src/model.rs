@@ -101,7 +101,7 @@ impl Facts {
                     }
                     self.carry_out(effect);
                     self.note_accounts(effect);
-                    self.note_doubts(effect);
+                    self.note_places(effect);
                 }
             }
         }
@@ -123,8 +123,15 @@ impl Facts {
         }
     }
 
-    /// Takes over that a service may make accounts, and a package take some along.
-    fn note_doubts(&mut self, effect: &Effect) {
+    /// Takes over what becomes of homes, and of what is below a path that goes; and that a service may make accounts, and a package
+    /// take some along.
+    fn note_places(&mut self, effect: &Effect) {
+        if let Effect::Path(Becomes(path, PathFact::Missing)) = effect {
+            self.remove(path);
+        }
+        if let Effect::Mount(Becomes(path, fact)) = effect {
+            self.note_mount(path, fact.is_some());
+        }
         let starts = matches!(effect, Effect::Service(Becomes(_, fact)) if fact.running);
         let goes = matches!(
             effect,
@@ -169,6 +176,7 @@ impl Facts {
     fn remove(&mut self, path: &HostPath) {
         let gone = |known: &HostPath| known == path || known.is_below(path);
         self.forget_ways(path);
+        self.note_no_homes(path);
         for (known, fact) in &mut self.paths {
             if gone(known) {
                 *fact = PathFact::Missing;

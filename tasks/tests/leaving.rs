@@ -7,12 +7,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use tasks::Secret;
 use tasks::content::Content;
 use tasks::leaving::{Leaving, Memory, Reliance, Remembered, Scope, Trace};
+use tasks::plan::{Planned, decide};
 use tasks::probe::{AptFact, Facts, PackageFact, PathQuestion, Query, QuerySet, Read, ServiceFact};
 use tasks::resource::{
     Block, Declared, Directory, File, Handler, Leaves, Line, MariaDbUser, Packages, Resource,
-    Service, State,
+    Service, State, User,
 };
-use tasks::value::{HostPath, PackageName, ServiceName};
+use tasks::step::Step;
+use tasks::value::{AccountName, HostPath, PackageName, ServiceName};
 
 fn path(text: &str) -> HostPath {
     HostPath::new(text).unwrap()
@@ -151,6 +153,44 @@ fn data_goes_when_that_is_asked_for_and_packages_are_purged_then() {
     };
     assert!(packages.purge);
     assert_eq!(memory.after(&host, &leaving), Remembered::default());
+}
+
+#[test]
+fn an_account_that_leaves_goes_alone_where_its_home_is_not_its_own() {
+    let user = User::new(AccountName::new("svc").unwrap());
+    let mut declared = vec![Declared::new("svc", Resource::User(user))];
+    declared[0].leaves = Leaves::Data;
+    // What a host has written down says no more than that the home goes, too.
+    let remembered = Remembered::read(&remembered(&declared).text());
+    let purge = Scope {
+        purge: true,
+        ..of_roles()
+    };
+    let leaving = memory(&[], purge).leaving(&remembered);
+    let (gone, _) = leaving.declared(&BTreeSet::new(), &[]);
+    let planned = |home: &str, gone: &Resource| {
+        let facts: Facts = serde_yaml::from_str(&format!(
+            "{{users: {{svc: {{uid: 1500, group: svc, home: /var/lib/svc, shell: /bin/sh}}}}, groups: {{svc: {{gid: 1500}}}},
+              numbers: {{users: {{svc: {{uid: 1500, gid: 1500, home: /var/lib/svc}}}}, groups: {{svc: 1500}}}}, homes: {{svc: {home}}}}}"
+        ))
+        .unwrap();
+        let Planned::Change(change) = decide(gone.manage(), &facts).unwrap() else {
+            panic!("it does not go");
+        };
+        let Step::Run(run) = &change.steps[0] else {
+            panic!("no command takes it away");
+        };
+        (run.argv.join(" "), change.detail)
+    };
+    let roots = "{folder: {place: /var/lib/svc, uid: 0}}";
+    let (command, detail) = planned(roots, &gone[0].resource);
+    assert_eq!(command, "userdel -- svc");
+    assert!(
+        detail.contains("/var/lib/svc, the home of svc, belongs to another account"),
+        "{detail}"
+    );
+    let own = "{folder: {place: /var/lib/svc, uid: 1500}}";
+    assert_eq!(planned(own, &gone[0].resource).0, "userdel --remove -- svc");
 }
 
 #[test]

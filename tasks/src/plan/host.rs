@@ -347,6 +347,33 @@ mod tests {
     }
 
     #[test]
+    fn a_home_that_an_earlier_change_empties_keeps_no_account() {
+        let facts = |home: &str| {
+            format!(
+                "{{users: {{app: {{uid: 1500, group: app, home: /srv/app, shell: /bin/sh}}}}, groups: {{app: {{gid: 1500}}}}, manager: systemd,
+                  numbers: {{users: {{app: {{uid: 1500, gid: 1500, home: /srv/app}}}}, groups: {{app: 1500}}}}, homes: {{app: {home}}},
+                  mounts: {{/srv/app/data: {{source: tmpfs}}, /srv/app: {{source: tmpfs}}}}, listings: {{/srv/app: []}},
+                  paths: {{/srv/app: {{directory: {{owner: root, group: root, mode: '0755'}}}}, /srv/app/data: {{directory: {{owner: root, group: root, mode: '0755'}}}}, /etc/fstab: missing, /run: missing}}}}"
+            )
+        };
+        let user = "- user: {name: app, state: absent, remove_home: true}";
+        let after = |home: &str, before: &str| {
+            let changes = would_change(&facts(home), &format!("{before}\n{user}"));
+            *changes.last().unwrap()
+        };
+        let roots = "{folder: {place: /srv/app, uid: 0}}";
+        assert!(!after(roots, ""));
+        assert!(after(roots, "- directory: {path: /srv/app, state: absent}"));
+        let mounted = "{folder: {place: /srv/app, uid: 1500, mounted: true}}";
+        assert!(!after(mounted, ""));
+        assert!(after(
+            mounted,
+            "- mount: {path: /srv/app/data, state: absent}"
+        ));
+        assert!(after("hidden", "- mount: {path: /srv/app, state: absent}"));
+    }
+
+    #[test]
     fn what_a_link_led_to_is_not_in_the_way_once_it_is_gone() {
         let facts = "{paths: {/etc: {directory: {owner: root, group: root, mode: '0755'}}, /etc/foo.d: {link: {target: /dev/null}}, /etc/foo.d/x: missing},
                       routes: {/etc/foo.d: {leads: /dev/null}, /etc/foo.d/x: {leads: /dev/null/x, blocked: /dev/null}}}";

@@ -78,6 +78,10 @@ pub struct User {
     /// When absent, whether its home and mail spool are removed too.
     #[serde(default)]
     pub remove_home: bool,
+    /// Whether the account goes alone where its home is not its own: nobody has asked for the home, and what has left a host is not to
+    /// keep it from everything else.
+    #[serde(skip)]
+    home_may_stay: bool,
     /// Whether it should be there.
     #[serde(default)]
     pub state: State,
@@ -107,7 +111,17 @@ impl User {
             password_hash: None,
             existing: false,
             remove_home: false,
+            home_may_stay: false,
             state: State::Present,
+        }
+    }
+
+    /// Says that the account goes as what has left a host: alone, where its home is not its own.
+    #[must_use]
+    pub fn leaving(self) -> Self {
+        Self {
+            home_may_stay: true,
+            ..self
         }
     }
 
@@ -362,11 +376,15 @@ impl User {
     }
 
     fn remove(&self, have: &UserFact, facts: &Facts) -> Result<Planned, NotAsked> {
-        if self.remove_home
-            && let Some(refused) = home::not_its_own(&self.name, have, facts)?
-        {
-            return Ok(refused);
-        }
+        let stays = if self.remove_home {
+            home::not_its_own(&self.name, have, facts)?
+        } else {
+            None
+        };
+        let stays = match stays {
+            Some(stays) if !self.home_may_stay => return Ok(stays.refused(&self.name)),
+            stays => stays,
+        };
         let mut run = Run::new(["userdel"]).effect(self.effect(None));
         let numbers = facts.numbers()?;
         let gid = numbers.groups.get(&have.group);
@@ -380,15 +398,24 @@ impl User {
                 .push(Effect::Group(Becomes(self.name.clone(), None)));
         }
         let mut detail = String::new();
-        if self.remove_home {
+        if let Some(stays) = stays {
+            detail = format!("alone: {}", stays.problem);
+        } else if self.remove_home {
             run.argv.push("--remove".to_owned());
             detail = format!("with {}", have.home);
-            if *facts.home(&self.name)? == HomeFact::Missing {
-                detail = format!("{} is not there", have.home);
-            } else if let Ok(path) = HostPath::new(have.home.as_str()) {
-                let fact = PathFact::Missing;
-                run.effects.push(Effect::Path(Becomes(path, fact)));
-            }
+            let place = match facts.home(&self.name)? {
+                HomeFact::Missing => {
+                    detail = format!("{} is not there", have.home);
+                    None
+                }
+                HomeFact::Folder { place, .. } => Some(place),
+                HomeFact::Other | HomeFact::Hidden => None,
+            };
+            // What is stood on is looked for under either name, where links further up lead to the folder.
+            let places: BTreeSet<_> = place.into_iter().flat_map(|it| [it, &have.home]).collect();
+            let paths = places.into_iter().flat_map(|it| HostPath::new(it.as_str()));
+            let gone = paths.map(|path| Effect::Path(Becomes(path, PathFact::Missing)));
+            run.effects.extend(gone);
         }
         run.argv.extend(["--".to_owned(), self.name.to_string()]);
         let change = Change::new(Action::Remove, vec![Reason::Present], vec![run.into()]);
@@ -641,7 +668,7 @@ impl Manage for User {
     }
 
     fn absent(&self) -> Option<Resource> {
-        let mut gone = self.clone();
+        let mut gone = self.clone().leaving();
         gone.remove_home = true;
         gone.password_hash = None;
         gone.state = State::Absent;
