@@ -88,19 +88,22 @@ impl Group {
         }))
     }
 
-    /// Finds accounts that would be left without a primary group, which groupdel(8) refuses.
+    /// Finds accounts that would be left without a primary group, which groupdel(8) refuses. It is nobody else's business: an account
+    /// that is not removed for what it has brought about itself does not keep its host from everything else by its group.
     fn is_needed(&self, have: &GroupFact, facts: &Facts) -> Result<Option<Planned>, NotAsked> {
         let members: Vec<_> = facts.numbers()?.in_group(have.gid).collect();
-        Ok((!members.is_empty()).then(|| Planned::Impossible {
-            cause: format!(
-                "{} is the primary group of {} and is not removed before",
-                self.name,
-                members.join(", ")
-            ),
-            hint: format!(
-                "declare `user: {{name: {}, …}}` before it, with another `group` or `state: absent`",
-                members[0]
-            ),
+        Ok((!members.is_empty()).then(|| {
+            Planned::refused(
+                format!(
+                    "{} is the primary group of {} and is not removed before",
+                    self.name,
+                    members.join(", ")
+                ),
+                format!(
+                    "declare `user: {{name: {}, …}}` before it, with another `group` or `state: absent`",
+                    members[0]
+                ),
+            )
         }))
     }
 
