@@ -5,7 +5,7 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Duration;
 
-use tasks::browse::{Realm, Refusal, Target, Where, addresses, question};
+use tasks::browse::{Realm, Refusal, Sites, Target, Where, addresses, question};
 use tokio::net::{TcpSocket, TcpStream, UdpSocket};
 use tokio::time::timeout;
 
@@ -28,8 +28,8 @@ const ANSWER: usize = 512;
 pub(crate) enum Way {
     /// Over the network of the estate's containers.
     Network(Network),
-    /// Over a server, whose connections and names they are.
-    Server(Box<Connection>),
+    /// Over a server, whose connections and names they are, to these sites alone.
+    Server(Box<Connection>, Sites),
 }
 
 impl Way {
@@ -37,7 +37,8 @@ impl Way {
     pub(super) async fn connect(&self, target: &Target) -> Result<Box<dyn Stream>, Refusal> {
         match self {
             Self::Network(network) => Ok(Box::new(network.connect(target).await?)),
-            Self::Server(server) => {
+            Self::Server(server, sites) => {
+                sites.admit(target)?;
                 let host = target.at.to_string();
                 let forwarded = timeout(CONNECTING, server.forward(&host, target.port)).await;
                 let cause = match forwarded {

@@ -24,7 +24,7 @@ use crate::engine::{Failure, RunOutcome, Status};
 use crate::report::problem::{Problem, exit};
 use crate::report::style::{self, paint};
 use crate::report::text::{self, Tense, seconds};
-use crate::verify::Check;
+use crate::verify::{Check, NotChecked, Results};
 
 /// Seconds for which services may take to be ready.
 const DEADLINE: u64 = 120;
@@ -150,13 +150,23 @@ async fn phases(
     phases.end("converged");
 
     phases.begin("verify", "with real clients");
-    let checks = verify::checks(app, services, None).await?;
+    let Results {
+        checks,
+        not_checked,
+    } = verify::results(app, services, None).await?;
     phases.end("verify");
     let took = phases.started.elapsed();
     options
         .reports
-        .write(app, (&checks, &[]), took, &phases.done)?;
-    recap(app, &phases, hosts.len(), started.elapsed(), &checks, took);
+        .write(app, (&checks, &not_checked), took, &phases.done)?;
+    recap(
+        app,
+        &phases,
+        hosts.len(),
+        started.elapsed(),
+        (&checks, &not_checked),
+        took,
+    );
     let passed = checks.iter().all(|check| check.passed);
     Ok(if passed { exit::DONE } else { exit::FAILED })
 }
@@ -254,7 +264,7 @@ fn recap(
     phases: &Phases<'_>,
     hosts: usize,
     elapsed: Duration,
-    checks: &[Check],
+    (checks, without): (&[Check], &[NotChecked]),
     took: Duration,
 ) {
     if app.json() {
@@ -269,13 +279,13 @@ fn recap(
             json!({
                 "hosts": hosts,
                 "phases": phases,
-                "verify": verify::json(checks, took),
+                "verify": verify::json(checks, without, took),
                 "elapsed_ms": millis(elapsed),
             })
         );
         return;
     }
-    verify::print(app, checks, took);
+    verify::print(app, checks, without, took);
     let took: Vec<_> = phases
         .done
         .iter()

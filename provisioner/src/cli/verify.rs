@@ -11,6 +11,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use futures_util::FutureExt as _;
 use serde_json::json;
+use tasks::browse::Sites;
 use tasks::promise::Promises;
 use tasks::role::OwnRole;
 
@@ -137,7 +138,7 @@ pub(super) async fn checks(
 }
 
 /// Runs the checks of services, and says which were not made.
-async fn results(
+pub(super) async fn results(
     app: &App,
     subjects: &Subjects,
     upstream_name: Option<&str>,
@@ -334,7 +335,9 @@ async fn made(
             let standing = standing.map(|client| (*client, acceptance.stands_on(*client)));
             let mut testbed = Testbed::on_servers(servers, run_word(), standing.collect())?;
             for client in clients.into_iter().filter(|it| it.name == BROWSER) {
-                let opened = browser::open(app, servers, client, shown).await;
+                let opened =
+                    browser::open(app, servers, (client, Sites::of(scopes.promises()?)), shown)
+                        .await;
                 testbed.add_browser(client, opened);
             }
             testbed
@@ -451,7 +454,7 @@ fn keep(app: &App, checks: &mut [Check]) -> Result<(), Problem> {
 fn finish(app: &App, checks: &[Check], without: &[NotChecked], elapsed: Duration) -> u8 {
     match app.global.output {
         Output::Json => {
-            let mut results = json(checks, elapsed);
+            let mut results = json(checks, without, elapsed);
             if app.estate.networks().is_none() {
                 results["not_checked"] = json!(without);
             }
@@ -461,18 +464,7 @@ fn finish(app: &App, checks: &[Check], without: &[NotChecked], elapsed: Duration
             let text = reports::metrics(app, (checks, without), elapsed);
             crate::report::print::raw(format_args!("{text}"));
         }
-        Output::Text => {
-            if checks.is_empty() && without.is_empty() {
-                outln!(
-                    "nothing was checked: nothing is promised of any service that has acceptance checks"
-                );
-            } else if !checks.is_empty() {
-                print(app, checks, elapsed);
-            }
-            for one in without {
-                outln!("{}", report::not_checked(one));
-            }
-        }
+        Output::Text => print(app, checks, without, elapsed),
     }
     exit_code(checks)
 }
@@ -487,16 +479,33 @@ fn exit_code(checks: &[Check]) -> u8 {
 }
 
 /// Gives the results for a program.
-pub(super) fn json(checks: &[Check], elapsed: Duration) -> serde_json::Value {
+pub(super) fn json(
+    checks: &[Check],
+    without: &[NotChecked],
+    elapsed: Duration,
+) -> serde_json::Value {
     let failed = failed(checks);
     let millis = crate::report::json::millis(elapsed);
-    json!({ "checks": checks, "passed": checks.len() - failed, "failed": failed, "elapsed_ms": millis })
+    let mut results = json!({ "checks": checks, "passed": checks.len() - failed, "failed": failed, "elapsed_ms": millis });
+    if !without.is_empty() {
+        results["not_checked"] = json!(without);
+    }
+    results
 }
 
 /// Prints the results for a person.
-pub(super) fn print(app: &App, checks: &[Check], elapsed: Duration) {
-    let text = report::checks(checks, elapsed, app.detail());
-    crate::report::print::out(format_args!("{text}"));
+pub(super) fn print(app: &App, checks: &[Check], without: &[NotChecked], elapsed: Duration) {
+    if checks.is_empty() && without.is_empty() {
+        outln!(
+            "nothing was checked: nothing is promised of any service that has acceptance checks"
+        );
+    } else if !checks.is_empty() {
+        let text = report::checks(checks, elapsed, app.detail());
+        crate::report::print::out(format_args!("{text}"));
+    }
+    for one in without {
+        outln!("{}", report::not_checked(one));
+    }
 }
 
 #[cfg(test)]

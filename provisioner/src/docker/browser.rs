@@ -7,6 +7,9 @@ use super::{ClientFile, ClientSession, DockerError, Engine, Progress};
 /// The client that is a browser.
 pub const BROWSER: &str = "chromium";
 
+/// As whom it runs where it is in this machine's own network: nobody.
+pub const BROWSER_USER: u32 = 65534;
+
 /// Where a picture is put inside the container.
 const PICTURE: &str = "/tmp/page.png";
 
@@ -33,10 +36,16 @@ impl Engine {
         progress: &Progress<'_>,
     ) -> Result<ClientSession, DockerError> {
         let files: Vec<_> = trust.map(ClientFile::authority).into_iter().collect();
-        // Names are asked at the other end, as Chromium has it with SOCKS5.
-        let options = vec![format!("--proxy-server=socks5://{proxy}")];
+        // Names are asked at the other end, as Chromium has it with SOCKS5. Nothing of a page reaches this machine's own services:
+        // neither by its loopback, which Chromium leaves to the machine otherwise, nor past the proxy.
+        let options = [
+            format!("--proxy-server=socks5://{proxy}"),
+            "--proxy-bypass-list=<-loopback>".to_owned(),
+            "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1".to_owned(),
+            "--force-webrtc-ip-handling-policy=disable_non_proxied_udp".to_owned(),
+        ];
         let client = (BROWSER, release);
-        self.open_here(client, estate, &files, options, progress)
+        self.open_here(client, estate, &files, options.into(), progress)
             .await
     }
 }

@@ -19,7 +19,7 @@ use tasks::content::Content;
 use tasks::estate::Location;
 
 use super::{
-    DockerError, Engine, EstateContainers, ExecOutput, Mode, Progress,
+    BROWSER_USER, DockerError, Engine, EstateContainers, ExecOutput, Mode, Progress,
     assets::{ClientImage, LIB, find_client},
     container::LANG,
     engine::{Labels, label, labels},
@@ -85,7 +85,7 @@ pub struct ClientSession {
 }
 
 impl Engine {
-    /// Opens a client on this machine's own network, which knows what this machine does, with options for every run.
+    /// Opens a client in this machine's own network, as nobody and without any capability, with options for every run.
     pub(super) async fn open_here(
         &self,
         (client, release): (&str, &str),
@@ -96,14 +96,19 @@ impl Engine {
     ) -> Result<ClientSession, DockerError> {
         let client = find_client(client)?;
         let image = self.client_image(client, release, progress).await?;
+        let mut env = environment(files);
+        env.push("HOME=/tmp".to_owned());
         let body = ContainerCreateBody {
             image: Some(image),
             entrypoint: Some(vec!["sleep".to_owned(), SESSION_SECONDS.to_owned()]),
-            env: Some(environment(files)),
+            env: Some(env),
+            user: Some(format!("{BROWSER_USER}:{BROWSER_USER}")),
             labels: Some(client_labels(estate)),
             host_config: Some(HostConfig {
                 network_mode: Some("host".to_owned()),
                 auto_remove: Some(true),
+                cap_drop: Some(vec!["ALL".to_owned()]),
+                security_opt: Some(vec!["no-new-privileges".to_owned()]),
                 ..HostConfig::default()
             }),
             ..ContainerCreateBody::default()

@@ -34,7 +34,7 @@ mod systemd;
 mod test_mode;
 
 pub use archive::archive_host;
-pub use browser::{BROWSER, Page};
+pub use browser::{BROWSER, BROWSER_USER, Page};
 pub use client::{AUTHORITY, ClientFile, ClientScope, ClientSession, client_program};
 pub use container::{HostSpec, Mode};
 pub use deploy::{DeployOptions, Deployed};

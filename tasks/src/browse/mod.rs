@@ -7,12 +7,14 @@
 mod caller;
 mod dns;
 mod places;
+mod sites;
 pub mod socks;
 mod target;
 
 pub use caller::{Callers, Owner, owner};
 pub use dns::{addresses, question};
 pub use places::{Endpoint, Mail, Places, Site, places};
+pub use sites::Sites;
 pub use target::{Asked, Target, Where};
 
 use std::collections::BTreeMap;
