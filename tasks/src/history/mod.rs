@@ -425,16 +425,19 @@ fn of_packages(resource: &Resource, before: &Facts, after: &Facts) -> Vec<Altere
     let Resource::Packages(packages) = resource else {
         return Vec::new();
     };
-    let is_there = |facts: &Facts, name: &PackageName| {
-        facts.package(name).is_ok_and(PackageFact::is_installed)
+    // What was left half-way was neither there nor not there.
+    let is_there = |facts: &Facts, name: &PackageName| match facts.package(name) {
+        Ok(PackageFact::Installed(_) | PackageFact::Automatic(_)) => Some(true),
+        Ok(PackageFact::Absent | PackageFact::Residue) => Some(false),
+        Ok(PackageFact::Broken) | Err(_) => None,
     };
     let (mut installed, mut removed, mut held) =
         (BTreeSet::new(), BTreeSet::new(), BTreeMap::new());
     for name in packages.names.iter().chain(&packages.replaces) {
         match (is_there(before, name), is_there(after, name)) {
-            (false, true) => installed.insert(name.clone()),
-            (true, false) => removed.insert(name.clone()),
-            (true, true) | (false, false) => false,
+            (Some(false), Some(true)) => installed.insert(name.clone()),
+            (Some(true) | None, Some(false)) => removed.insert(name.clone()),
+            (Some(true) | None, Some(true) | None) | (Some(false), Some(false) | None) => false,
         };
         if let (Ok(was), Ok(is)) = (before.is_held(name), after.is_held(name))
             && was != is

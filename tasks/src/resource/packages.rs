@@ -586,6 +586,11 @@ impl Manage for Packages {
                         .stays
                         .push(format!("{name} stays in version {is}; it was {was}"));
                 }
+                (PackageFact::Broken, PackageFact::Installed(_) | PackageFact::Automatic(_)) => {
+                    former.stays.push(format!(
+                        "{name} stays installed: its installation was interrupted, and is finished"
+                    ));
+                }
                 (
                     PackageFact::Absent
                     | PackageFact::Residue
