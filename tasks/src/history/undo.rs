@@ -263,7 +263,7 @@ pub fn undo(
                 | Altered::Held(_) => None,
             };
             let since = trail.since(record, own);
-            match undone(altered, record, kept, with_packages) {
+            match undone(altered, record, records, kept, with_packages) {
                 Ok(resource) => {
                     let mut declared = Declared::new(format!("undo {run}"), resource);
                     declared.notify.clone_from(&record.notify);
@@ -305,6 +305,7 @@ pub fn undo(
 fn undone(
     altered: &Altered,
     record: &Record,
+    records: &[Record],
     kept: &BTreeMap<String, Vec<u8>>,
     with_packages: bool,
 ) -> Result<Resource, Option<String>> {
@@ -328,7 +329,7 @@ fn undone(
         Altered::Installed(_) if with_packages && removed(record) => Err(None),
         Altered::Installed(names) if with_packages => {
             let mut packages = Packages::new([]);
-            packages.names = marked(names, |name| held(record, name).map(|_| false));
+            packages.names = marked(names, |name| held(records, name).map(|_| false));
             packages.state = State::Absent;
             Ok(Resource::Packages(packages))
         }
@@ -337,8 +338,11 @@ fn undone(
         )),
         Altered::Removed(names) if with_packages => {
             let mut packages = Packages::new([]);
-            packages.names = marked(names, |name| held(record, name));
             packages.replaces = installed(record);
+            let held_since = packages.replaces.iter();
+            let held_since = held_since.filter(|name| held(records, name).is_some());
+            packages.names = marked(names, |name| held(std::slice::from_ref(record), name))
+                .letting_go(held_since.cloned());
             Ok(Resource::Packages(packages))
         }
         Altered::Removed(names) => {
@@ -364,9 +368,8 @@ fn undone(
             if others.is_empty() {
                 return Err(None);
             }
-            let mut packages = Packages::new([]);
-            packages.names = marked(&others, |name| all.get(name).copied());
-            Ok(Resource::Packages(packages))
+            let marked = marked(&others, |name| all.get(name).copied());
+            Ok(Resource::Packages(Packages::marked(marked)))
         }
     }
 }
@@ -390,9 +393,10 @@ fn installed(record: &Record) -> BTreeSet<PackageName> {
     names.flatten().cloned().collect()
 }
 
-/// Tells whether a package was held before a change that has held it, or let it go.
-fn held(record: &Record, name: &PackageName) -> Option<bool> {
-    record.altered.iter().find_map(|altered| match altered {
+/// Tells whether a package was held before the first of changes that has held it, or let it go.
+fn held(records: &[Record], name: &PackageName) -> Option<bool> {
+    let mut altered = records.iter().flat_map(|record| &record.altered);
+    altered.find_map(|altered| match altered {
         Altered::Held(all) => all.get(name).copied(),
         Altered::Path(_)
         | Altered::Service { .. }
@@ -498,6 +502,7 @@ mod tests {
     use crate::history::read;
     use crate::plan::{Phase, Planned, plan_one};
     use crate::probe::{Attributes, FileFact};
+    use crate::step::Step;
     use crate::value::Mode;
 
     fn path(text: &str) -> HostPath {
@@ -701,6 +706,90 @@ mod tests {
         record.altered = vec![Altered::Removed([name].into()), held];
         assert_eq!(of(&record, false), serde_json::json!([]));
         assert_eq!(item(&of(&record, true)), ("present".into(), true.into(), 1));
+    }
+
+    fn packages(facts: &str) -> Facts {
+        serde_json::from_str(facts).unwrap()
+    }
+
+    /// Gives the commands of undoing what a change altered.
+    fn commands(altered: Vec<Altered>, with_packages: bool, facts: &Facts) -> Vec<String> {
+        let mut record = writes(1, "a\n", "b\n");
+        record.altered = altered;
+        let undoing = undo("r", &[record], &[], &BTreeMap::new(), with_packages);
+        let planned = undoing.declared.iter().map(|declared| {
+            let item = plan_one(declared, 0, facts, Phase::Completion).unwrap();
+            match item.outcome {
+                Planned::Change(change) => {
+                    let runs = change.steps.iter().filter_map(|step| match step {
+                        Step::Run(run) => Some(run.argv.join(" ")),
+                        other => panic!("{other:?}"),
+                    });
+                    runs.collect()
+                }
+                Planned::Unchanged => Vec::new(),
+                other @ (Planned::Unknown(_)
+                | Planned::Deferred(_)
+                | Planned::Refused { .. }
+                | Planned::Impossible { .. }) => panic!("{other:?}"),
+            }
+        });
+        planned.collect::<Vec<Vec<String>>>().concat()
+    }
+
+    #[test]
+    fn a_hold_is_taken_back_only_of_what_is_installed() {
+        let name = PackageName::new("nginx").unwrap();
+        let held = || vec![Altered::Held([(name.clone(), false)].into())];
+        let facts = |fact: &str| {
+            packages(&format!(
+                r#"{{"packages": {{"nginx": {fact}}}, "held": {{"nginx": true}}}}"#
+            ))
+        };
+        let installed = facts(r#"{"automatic": "1"}"#);
+        assert_eq!(
+            commands(held(), false, &installed),
+            ["apt-mark -qq unhold -- nginx"]
+        );
+        for gone in [r#""absent""#, r#""residue""#, r#""broken""#] {
+            assert_eq!(commands(held(), false, &facts(gone)), [""; 0]);
+        }
+    }
+
+    #[test]
+    fn what_was_held_in_the_place_of_another_package_is_let_go_first() {
+        let (new, old) = ("postfix", "exim4-daemon-light");
+        let name = |text: &str| PackageName::new(text).unwrap();
+        let altered = vec![
+            Altered::Installed([name(new)].into()),
+            Altered::Removed([name(old)].into()),
+            Altered::Held([(name(new), false)].into()),
+        ];
+        let facts = packages(
+            r#"{"packages": {"postfix": {"installed": "3"}, "exim4-daemon-light": "residue"},
+                "apt_lists": {"age": 10}, "package_names": {"exim4-daemon-light": {"real": true}}, "held": {"postfix": true}}"#,
+        );
+        let commands = commands(altered, true, &facts);
+        assert_eq!(commands[0], "apt-mark -qq unhold -- postfix");
+        let last = commands.last().unwrap();
+        assert!(
+            last.ends_with("-- exim4-daemon-light postfix-"),
+            "{commands:?}"
+        );
+    }
+
+    /// Undoing both lets it go before it is removed, though both are of one package.
+    #[test]
+    fn what_was_held_by_a_later_change_is_let_go_before_it_is_removed() {
+        let name = PackageName::new("nginx").unwrap();
+        let mut records = [writes(1, "a\n", "b\n"), writes(2, "a\n", "b\n")];
+        records[0].altered = vec![Altered::Installed([name.clone()].into())];
+        records[1].altered = vec![Altered::Held([(name, false)].into())];
+        let undoing = undo("r", &records, &[], &BTreeMap::new(), true);
+        let names: Vec<_> = undoing.declared.iter().map(Declared::name).collect();
+        assert_eq!(names, ["packages nginx (hold)", "packages nginx"]);
+        let removal = serde_json::to_value(&undoing.declared[1].resource).unwrap();
+        assert_eq!(removal["packages"]["names"][0]["hold"], false);
     }
 
     #[test]

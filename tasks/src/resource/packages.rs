@@ -61,6 +61,10 @@ pub struct Packages {
     /// When absent, whether configuration files are removed too.
     #[serde(default)]
     pub purge: bool,
+    /// Whether only those that are installed are held, or let go: undoing does not install what somebody has removed since.
+    #[serde(skip)]
+    #[schemars(skip)]
+    pub(crate) marks_only: bool,
     /// Whether they should be installed.
     #[serde(default)]
     pub state: State,
@@ -76,7 +80,18 @@ impl Packages {
             replaces: BTreeSet::new(),
             allow_downgrade: false,
             purge: false,
+            marks_only: false,
             state: State::Present,
+        }
+    }
+
+    /// Describes that packages be held or let go, where they are installed.
+    #[must_use]
+    pub(crate) fn marked(names: Names) -> Self {
+        Self {
+            names,
+            marks_only: true,
+            ..Self::new([])
         }
     }
 
@@ -100,7 +115,10 @@ impl Packages {
     /// and declarations that remove, or that treat recommendations differently or say something else of a package, are not merged.
     #[must_use]
     pub fn merge(&mut self, other: &Self) -> bool {
-        let form = |it: &Self| (it.state, it.recommends, it.purge, it.allow_downgrade);
+        let form = |it: &Self| {
+            let how = (it.recommends, it.purge, it.allow_downgrade);
+            (it.state, it.marks_only, how)
+        };
         let same = form(self) == form(other) && self.names.merge(&other.names);
         if same {
             self.replaces.extend(other.replaces.iter().cloned());
@@ -522,7 +540,12 @@ impl Manage for Packages {
     }
 
     fn id(&self) -> String {
-        list(&self.names.iter().collect::<Vec<_>>())
+        let names = list(&self.names.iter().collect::<Vec<_>>());
+        if self.marks_only {
+            format!("{names} (hold)")
+        } else {
+            names
+        }
     }
 
     fn check(&self) -> Result<(), String> {
@@ -544,6 +567,10 @@ impl Manage for Packages {
     fn probe(&self) -> Vec<Query> {
         let packages = self.names.iter().chain(&self.replaces);
         let packages = packages.cloned().map(Query::Package);
+        if self.marks_only {
+            let holds = terms::queries(&self.names, self.state);
+            return packages.chain(holds).collect();
+        }
         let wanted = self.state == State::Present;
         let names = self.names.iter().cloned();
         let names = names.map(|name| Query::PackageName(NameQuestion { name, wanted }));
@@ -560,6 +587,7 @@ impl Manage for Packages {
 
     fn plan(&self, facts: &Facts) -> Result<Planned, NotAsked> {
         match self.state {
+            State::Present if self.marks_only => self.plan_marks(facts),
             State::Present => self.plan_present(facts),
             State::Absent => self.plan_absent(facts),
         }

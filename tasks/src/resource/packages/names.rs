@@ -106,6 +106,18 @@ impl Names {
         held
     }
 
+    /// Lets packages go that are not among the names: what is to be replaced must not be held.
+    pub(crate) fn letting_go(mut self, names: impl IntoIterator<Item = PackageName>) -> Self {
+        for name in names {
+            let terms = Terms {
+                hold: Some(false),
+                ..Terms::new(name.clone())
+            };
+            self.terms.insert(name, terms);
+        }
+        self
+    }
+
     /// Takes over other names. Gives back `false`, and takes over nothing, where of one of them something else is said.
     pub(super) fn merge(&mut self, other: &Self) -> bool {
         if self.differs(other).is_some() {

@@ -5,7 +5,7 @@
 
 use super::{Names, Packages, Wanted};
 use crate::content::Content;
-use crate::plan::{Planned, Reason};
+use crate::plan::{Action, Change, Planned, Reason};
 use crate::probe::{Becomes, Effect, Facts, NotAsked, PackageFact, Query, VersionQuestion};
 use crate::resource::{File, Manage as _, State};
 use crate::step::{Run, Step};
@@ -131,6 +131,32 @@ impl Packages {
             }
         }
         Ok(Ok(marks))
+    }
+
+    /// Holds packages and lets them go; one that is not installed has nothing to be held.
+    pub(super) fn plan_marks(&self, facts: &Facts) -> Result<Planned, NotAsked> {
+        let mut there = self.clone();
+        there.names = Names::default();
+        for terms in self.names.terms().values() {
+            if facts.package(&terms.name)?.is_installed() {
+                let one = Names::held([(terms.name.clone(), terms.hold)]);
+                let _ = there.names.merge(&one);
+            }
+        }
+        let mut wanted = Wanted::default();
+        let marks = match there.marks(&[], facts, &mut wanted)? {
+            Ok(marks) => marks,
+            Err(other) => return Ok(other),
+        };
+        let steps: Vec<_> = marks.release().into_iter().chain(marks.keep()).collect();
+        if steps.is_empty() {
+            return Ok(Planned::Unchanged);
+        }
+        let detail = marks.words().collect::<Vec<_>>().join(" ");
+        let reasons = wanted.reasons.iter().copied().collect();
+        Ok(Change::new(Action::Update, reasons, steps)
+            .detail(detail)
+            .into())
     }
 
     /// Gives the version that is meant of a package, if it is not just any.
