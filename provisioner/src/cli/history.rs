@@ -215,6 +215,7 @@ fn shown(host: &str, one: &Remembered) -> String {
                 Altered::Path(_)
                 | Altered::Service { .. }
                 | Altered::Former(_)
+                | Altered::Account(_)
                 | Altered::Held(_) => continue,
             };
             let names: Vec<_> = names.iter().map(ToString::to_string).collect();

@@ -3,12 +3,14 @@
 //! Owns the form of the records and what can be undone. Refuses to guess: what is not known exactly before and after a change is said
 //! to stay, and what somebody has changed since is not touched. Databases and data are never undone, packages only on demand.
 
+mod account;
 mod undo;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Deserializer, Serialize};
 
+pub use account::AtAccount;
 pub use undo::{ChangedSince, Since, Undoing, needed, undo};
 
 use crate::Secret;
@@ -177,6 +179,8 @@ pub enum Altered {
     /// What a command did, which is brought back by having this be so.
     #[serde(alias = "made")]
     Former(Box<Resource>),
+    /// An account that was there: brought back with the resources, unless somebody has changed it since.
+    Account(Box<AtAccount>),
     /// Packages that were not installed.
     Installed(BTreeSet<PackageName>),
     /// Packages that were installed.
@@ -267,6 +271,8 @@ impl Record {
             altered.extend(of_packages(&declared.resource, facts, &after));
             let back = former.back.into_iter().rev();
             altered.extend(back.map(Box::new).map(Altered::Former));
+            let account = AtAccount::of(&declared.resource, facts, &after);
+            altered.extend(account.map(Box::new).map(Altered::Account));
         } else {
             stays.extend(former.otherwise);
         }
@@ -336,6 +342,7 @@ impl Record {
             Altered::Path(at) => Some(&**at),
             Altered::Service { .. }
             | Altered::Former(_)
+            | Altered::Account(_)
             | Altered::Installed(_)
             | Altered::Removed(_)
             | Altered::Held(_) => None,

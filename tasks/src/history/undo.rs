@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Altered, AtPath, Record, Was};
+use super::{Altered, AtAccount, AtPath, Record, Was};
 use crate::Secret;
 use crate::content::Content;
 use crate::plan::Diff;
@@ -20,6 +20,8 @@ pub struct Since {
     pub run: String,
     /// What is written, and what was written with it: a unit that goes while its configuration stays would be worse than both.
     paths: Vec<Left>,
+    /// The account that is changed.
+    account: Option<AtAccount>,
 }
 
 /// What a run left at a path.
@@ -111,6 +113,7 @@ impl<'a> Trail<'a> {
         (!paths.is_empty()).then(|| Since {
             run: self.run.to_owned(),
             paths,
+            account: None,
         })
     }
 }
@@ -119,18 +122,25 @@ impl Since {
     /// Asks for what is at the paths, with its bytes, as far as they are not what the run put there.
     #[must_use]
     pub fn queries(&self) -> Vec<Query> {
-        self.paths.iter().map(Left::query).collect()
+        let paths = self.paths.iter().map(Left::query);
+        let account = self.account.as_ref().map(AtAccount::query);
+        paths.chain(account).collect()
     }
 
     /// Says what was changed since, unless nothing was.
     #[must_use]
     pub fn changed(&self, facts: &Facts) -> Option<ChangedSince> {
-        let (left, diff) = self.paths.iter().find_map(|left| {
+        let paths = self.paths.iter().find_map(|left| {
             let diff = left.changed(facts)?;
-            Some((left, diff))
+            Some((left.path.to_string(), left.by(facts), diff))
+        });
+        let (what, later, diff) = paths.or_else(|| {
+            let account = self.account.as_ref()?;
+            let what = format!("the account {}", account.name());
+            Some((what, None, account.changed(facts)?))
         })?;
-        let (path, run) = (&left.path, &self.run);
-        let (by, hint) = match left.by(facts) {
+        let run = &self.run;
+        let (by, hint) = match later {
             Some(later) => (
                 format!("run {later} changed it since"),
                 format!("undo that run first (`prov undo {later}`), or leave it as it is"),
@@ -142,7 +152,7 @@ impl Since {
             ),
         };
         Some(ChangedSince {
-            cause: format!("{path} is not as run {run} left it: {by}"),
+            cause: format!("{what} is not as run {run} left it: {by}"),
             hint,
             diff,
         })
@@ -258,11 +268,23 @@ pub fn undo(
                 Altered::Path(at) => Some(&at.path),
                 Altered::Service { .. }
                 | Altered::Former(_)
+                | Altered::Account(_)
                 | Altered::Installed(_)
                 | Altered::Removed(_)
                 | Altered::Held(_) => None,
             };
-            let since = trail.since(record, own);
+            let mut since = trail.since(record, own);
+            if let Altered::Former(former) = altered
+                && let Resource::User(_) = **former
+                && let Some(account) = account(record)
+            {
+                let since = since.get_or_insert_with(|| Since {
+                    run: run.to_owned(),
+                    paths: Vec::new(),
+                    account: None,
+                });
+                since.account = Some(account.clone());
+            }
             match undone(altered, record, records, kept, with_packages) {
                 Ok(resource) => {
                     let mut declared = Declared::new(format!("undo {run}"), resource);
@@ -324,6 +346,7 @@ fn undone(
             Ok(Resource::Service(service))
         }
         Altered::Former(former) => Ok((**former).clone()),
+        Altered::Account(_) => Err(None),
         Altered::Installed(names) if names.is_empty() => Err(None),
         // What was taken away for it comes back in its place.
         Altered::Installed(_) if with_packages && removed(record) => Err(None),
@@ -361,6 +384,7 @@ fn undone(
                     Altered::Path(_)
                     | Altered::Service { .. }
                     | Altered::Former(_)
+                    | Altered::Account(_)
                     | Altered::Held(_) => true,
                 })
             });
@@ -372,6 +396,19 @@ fn undone(
             Ok(Resource::Packages(Packages::marked(marked)))
         }
     }
+}
+
+/// Gives what a change did to an account.
+fn account(record: &Record) -> Option<&AtAccount> {
+    record.altered.iter().find_map(|altered| match altered {
+        Altered::Account(account) => Some(&**account),
+        Altered::Path(_)
+        | Altered::Service { .. }
+        | Altered::Former(_)
+        | Altered::Installed(_)
+        | Altered::Removed(_)
+        | Altered::Held(_) => None,
+    })
 }
 
 /// Tells whether a change has removed packages.
@@ -387,6 +424,7 @@ fn installed(record: &Record) -> BTreeSet<PackageName> {
         Altered::Path(_)
         | Altered::Service { .. }
         | Altered::Former(_)
+        | Altered::Account(_)
         | Altered::Removed(_)
         | Altered::Held(_) => None,
     });
@@ -401,6 +439,7 @@ fn held(records: &[Record], name: &PackageName) -> Option<bool> {
         Altered::Path(_)
         | Altered::Service { .. }
         | Altered::Former(_)
+        | Altered::Account(_)
         | Altered::Installed(_)
         | Altered::Removed(_) => None,
     })
@@ -706,6 +745,78 @@ mod tests {
         record.altered = vec![Altered::Removed([name].into()), held];
         assert_eq!(of(&record, false), serde_json::json!([]));
         assert_eq!(item(&of(&record, true)), ("present".into(), true.into(), 1));
+    }
+
+    /// Adds the account to a group and gives it another shell.
+    fn amends() -> (Record, String) {
+        let facts = account_facts("/bin/bash", "[\"users\"]");
+        let user: Resource = serde_json::from_str(
+            r#"{"user": {"name": "eve", "groups": ["adm"], "shell": "/bin/zsh", "password_hash": "$y$new"}}"#,
+        )
+        .unwrap();
+        let declared = Declared::new("r", user);
+        let item = plan_one(&declared, 0, &facts, Phase::Completion).unwrap();
+        let Planned::Change(change) = &item.outcome else {
+            panic!("{item:?}");
+        };
+        let record = Record::of(1, &item, &declared, change, &facts, &[]);
+        let text = serde_json::to_string(&record).unwrap();
+        (record, text)
+    }
+
+    fn account_facts(shell: &str, groups: &str) -> Facts {
+        let users = format!(
+            r#"{{"eve": {{"uid": 1000, "group": "eve", "comment": "Eve", "home": "/home/eve", "shell": "{shell}", "groups": {groups}, "password": "$y$old"}}}}"#
+        );
+        let group = r#"{"eve": {"gid": 1000}, "adm": {"gid": 4}, "users": {"gid": 100}}"#;
+        packages(&format!(r#"{{"users": {users}, "groups": {group}}}"#))
+    }
+
+    #[test]
+    fn an_account_that_somebody_has_changed_since_is_refused_with_the_difference() {
+        let (record, text) = amends();
+        assert!(
+            text.contains("\"account\"") && !text.contains("$y$"),
+            "{text}"
+        );
+        let undoing = undo("r", &[record], &[], &BTreeMap::new(), false);
+        let [declared] = undoing.declared.as_slice() else {
+            panic!("{undoing:?}");
+        };
+        let planned = |facts: &Facts| {
+            let item = plan_one(declared, 0, facts, Phase::Completion).unwrap();
+            match item.outcome {
+                Planned::Change(_) => String::new(),
+                Planned::Refused { cause, diff, .. } => format!("{cause}\n{diff}"),
+                other @ (Planned::Unchanged
+                | Planned::Unknown(_)
+                | Planned::Deferred(_)
+                | Planned::Impossible { .. }) => panic!("{other:?}"),
+            }
+        };
+        let left = r#"["adm", "users"]"#;
+        assert_eq!(planned(&account_facts("/bin/zsh", left)), "");
+        // A run that was cut short, or whose undoing was, has left a field as it was.
+        assert_eq!(planned(&account_facts("/bin/bash", left)), "");
+        let regrouped = planned(&account_facts("/bin/zsh", r#"["adm", "sudo", "users"]"#));
+        assert!(
+            regrouped.starts_with("the account eve is not as run r left it: it was changed since"),
+            "{regrouped}"
+        );
+        assert!(regrouped.contains("+groups: adm,sudo,users"), "{regrouped}");
+        let other = planned(&account_facts("/bin/fish", left));
+        assert!(
+            other.contains("-shell: /bin/zsh\n+shell: /bin/fish"),
+            "{other}"
+        );
+        // What the run did not change is nobody's business.
+        let mut renamed = account_facts("/bin/zsh", left);
+        let account = renamed.users.values_mut().flatten().next().unwrap();
+        "Eve Smith".clone_into(&mut account.comment);
+        assert_eq!(planned(&renamed), "");
+        let mut gone = account_facts("/bin/zsh", left);
+        gone.users.values_mut().for_each(|fact| *fact = None);
+        assert!(planned(&gone).contains("no such account any more"));
     }
 
     fn packages(facts: &str) -> Facts {
