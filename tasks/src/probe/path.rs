@@ -261,6 +261,12 @@ impl FileFact {
         }
     }
 
+    /// Tells whether another one is known to hold the same.
+    pub(crate) fn holds_as(&self, other: &Self) -> bool {
+        let is_known = self.sha256.is_some() || self.body.is_some();
+        is_known && self.sha256 == other.sha256 && self.body == other.body
+    }
+
     /// Takes over other attributes.
     pub(crate) fn dress(&mut self, attributes: &Attributes) {
         self.owner.clone_from(&attributes.owner);

@@ -433,9 +433,18 @@ impl Manage for Archive {
         }
     }
 
-    fn former(&self, before: &Facts, _: &Facts) -> Result<Former, NotAsked> {
+    fn former(&self, before: &Facts, after: &Facts) -> Result<Former, NotAsked> {
         let path = &self.path;
-        Ok(match (self.state, before.archive(path)?) {
+        let fact = before.archive(path)?;
+        // Only owner and mode of the folder were changed.
+        let is_there = self.created().into_iter().all(|created| {
+            let was = before.path(&created);
+            was.is_ok_and(|was| after.path(&created).is_ok_and(|is| was == is))
+        });
+        if fact == after.archive(path)? && is_there {
+            return Ok(Former::files());
+        }
+        Ok(match (self.state, fact) {
             (State::Present, ArchiveFact::Unpacked { .. } | ArchiveFact::Foreign) => {
                 Former::stays(format!("what {path} held before is not kept"))
             }

@@ -300,7 +300,11 @@ impl Manage for TlsCertificate {
         let (path, new) = (&self.path, beside(&self.path));
         // What the host signs itself has no bytes that anybody else knew.
         let signed = self.authority.is_none();
-        let former = if signed && before.path(path)? != after.path(path)? {
+        let is_same = match (before.path(path)?, after.path(path)?) {
+            (PathFact::File(was), PathFact::File(is)) => was.holds_as(is),
+            (was, is) => was == is,
+        };
+        let former = if signed && !is_same {
             Former::stays(format!(
                 "the certificate {path} stays as the host has signed it"
             ))
