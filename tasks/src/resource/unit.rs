@@ -357,6 +357,11 @@ impl Manage for Unit {
                 Former::files()
             });
         }
+        if let (PathFact::File(was), PathFact::File(is)) = (place, after.path(&path)?)
+            && was.holds_as(is)
+        {
+            return Ok(Former::files());
+        }
         let former = match place {
             PathFact::Missing => self.absent(),
             PathFact::File(file) => {
@@ -371,9 +376,12 @@ impl Manage for Unit {
             }
             PathFact::Directory(_) | PathFact::Link { .. } | PathFact::Other => None,
         };
-        let mut former = Former::back(former).otherwise(format!(
-            "systemd has {unit} as the run left it until `systemctl daemon-reload`"
-        ));
+        let mut otherwise =
+            format!("systemd has {unit} as the run left it until `systemctl daemon-reload`");
+        if self.state == State::Absent && self.is_own(before)? {
+            otherwise.push_str("; it is neither enabled nor started again");
+        }
+        let mut former = Former::back(former).otherwise(otherwise);
         if self.state == State::Absent && self.is_own(before)? {
             match self.fact(before)? {
                 Some(fact) => former.back.extend(self.state_before(fact)),
