@@ -198,10 +198,16 @@ impl Manage for Group {
         let was = before.group(&self.name)?;
         Ok(match was {
             Some(was) if after.group(&self.name)? != Some(was) => {
-                Former::back([Resource::Group(Self {
+                let mut former = Former::back([Resource::Group(Self {
                     gid: Some(was.gid),
                     ..Self::new(self.name.clone())
-                })])
+                })]);
+                if self.state == State::Absent {
+                    former
+                        .stays
+                        .push(format!("who was in the group {} is not kept", self.name));
+                }
+                former
             }
             None => Former::back(self.absent()),
             Some(_) => Former::files(),
