@@ -336,6 +336,37 @@ impl Packages {
         })
     }
 
+    /// Says what goes with packages that are removed; where apt was not asked, nobody knows but its history.
+    fn gone_along(&self, before: &Facts, after: &Facts) -> Result<Option<String>, NotAsked> {
+        let mut gone = Vec::new();
+        for name in self.names.iter().chain(&self.replaces) {
+            let is_there = |facts: &Facts| facts.package(name).map(PackageFact::is_installed);
+            if is_there(before)? && !is_there(after)? {
+                gone.push(name);
+            }
+        }
+        if gone.is_empty() {
+            return Ok(None);
+        }
+        let Some(fact) = self.foreseen_by(before) else {
+            return Ok(Some(format!(
+                "what else apt removed with {} stays away; /var/log/apt/history.log on the host names it",
+                list(&gone)
+            )));
+        };
+        let removed = fact.remove.iter();
+        let removed = removed.filter_map(|package| package.split(' ').next());
+        let others = removed.filter(|other| gone.iter().all(|name| name.as_str() != *other));
+        let others: Vec<_> = others.collect();
+        Ok((!others.is_empty()).then(|| {
+            format!(
+                "{}, which apt removed with {}, stays away",
+                others.join(", "),
+                list(&gone)
+            )
+        }))
+    }
+
     /// Refuses names that apt would take for something else, and what it says itself that it would refuse.
     fn refusal(
         &self,
@@ -601,6 +632,7 @@ impl Manage for Packages {
 
     fn former(&self, before: &Facts, after: &Facts) -> Result<Former, NotAsked> {
         let mut former = Former::files();
+        former.stays.extend(self.gone_along(before, after)?);
         for name in &self.names {
             let now = after.package(name)?;
             match (before.package(name)?, now) {
@@ -613,6 +645,11 @@ impl Manage for Packages {
                     former
                         .stays
                         .push(format!("{name} stays in version {is}; it was {was}"));
+                }
+                (was, PackageFact::Absent) if self.purge && *was != PackageFact::Absent => {
+                    former
+                        .stays
+                        .push(format!("the configuration that {name} had is not kept"));
                 }
                 (PackageFact::Broken, PackageFact::Installed(_) | PackageFact::Automatic(_)) => {
                     former.stays.push(format!(
