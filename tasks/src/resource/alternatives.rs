@@ -357,6 +357,18 @@ impl Manage for Alternatives {
         });
         let links = links.map(|(_, is)| format!("the link {} stays as the run left it", is.link));
         former.stays.extend(links);
+        let choice = |fact: Option<&AlternativeFact>| {
+            let path = self.path.as_ref()?;
+            fact?.choices.get(path.as_str()).cloned()
+        };
+        let slaves = choice(was).filter(|choice| !choice.slaves.is_empty());
+        if let Some(slaves) = slaves.filter(|_| choice(is).is_none()) {
+            let names: Vec<_> = slaves.slaves.into_keys().collect();
+            former.stays.push(format!(
+                "the links that changed with it are not registered again: {}",
+                names.join(", ")
+            ));
+        }
         Ok(former)
     }
 
