@@ -348,7 +348,11 @@ impl Manage for Nftables {
         let mut former = Former::back(former)
             .otherwise(otherwise)
             .covering(made.then_some(folder));
-        if is_other {
+        if is_other && fact.rules.is_none() {
+            former.stays.push(format!(
+                "the table {table}, which was not loaded, stays loaded"
+            ));
+        } else if is_other {
             former.stays.push(format!(
                 "what the table {table} was loaded with beside its file is not kept"
             ));
