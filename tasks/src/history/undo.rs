@@ -184,7 +184,8 @@ impl Left {
     fn by(&self, facts: &Facts) -> Option<&str> {
         let now = self.now(facts)?;
         let (run, after) = self.later.as_ref()?;
-        is_same(&now, after).then_some(run)
+        // Of what it held then nothing may be known.
+        (after.is_exact() && is_same(&now, after)).then_some(run)
     }
 
     fn changed(&self, facts: &Facts) -> Option<Diff> {
@@ -671,6 +672,26 @@ mod tests {
         );
         assert!(hint.contains("`prov undo later`"), "{hint}");
         let (cause, _) = said("mine\n");
+        assert!(cause.ends_with(": it was changed since"), "{cause}");
+    }
+
+    #[test]
+    fn a_later_run_of_which_no_digest_is_known_is_not_named() {
+        let records = [writes(1, "a\n", "b\n")];
+        let mut later = writes(1, "b\n", "c\n");
+        for altered in &mut later.altered {
+            if let Altered::Path(at) = altered
+                && let Was::File { sha256, .. } = &mut at.after
+            {
+                *sha256 = None;
+            }
+        }
+        let later = [("later".to_owned(), vec![later])];
+        let undoing = undo("r", &records, &later, &kept(&["a\n", "b\n"]), false);
+        let item = plan_one(&undoing.declared[0], 0, &facts("mine\n"), Phase::Completion);
+        let Planned::Refused { cause, .. } = item.unwrap().outcome else {
+            panic!("it is not refused");
+        };
         assert!(cause.ends_with(": it was changed since"), "{cause}");
     }
 
