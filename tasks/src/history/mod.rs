@@ -263,9 +263,18 @@ impl Record {
             after: &after,
             secrets,
         };
-        let (files, mut stays) = paths.altered(&former.covers);
+        let (mut files, mut stays) = paths.altered(&former.covers);
         let is_known = !former.back.is_empty() || former.otherwise.is_none();
         let restored = is_known && restores(&former.back, &files, facts, &after);
+        if !restored {
+            // Nothing looks after them now; of a file that the run made, what stays tells.
+            let is_made = |path: &&HostPath| {
+                let is_file = matches!(after.path(path), Ok(PathFact::File(_)));
+                is_file && matches!(facts.path(path), Ok(PathFact::Missing))
+            };
+            let made: Vec<_> = former.covers.iter().filter(is_made).cloned().collect();
+            (files, stays) = paths.altered(&made);
+        }
         let mut altered: Vec<_> = files.into_iter().map(Box::new).map(Altered::Path).collect();
         if restored {
             altered.extend(of_packages(&declared.resource, facts, &after));
