@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::plan::Diff;
 use crate::probe::{Facts, Query, UserFact, UserQuestion};
+use crate::pushln;
 use crate::resource::Resource;
 use crate::value::AccountName;
 
@@ -98,8 +99,9 @@ fn fields(fact: &UserFact) -> Fields {
 }
 
 fn text(fields: &Fields) -> String {
-    let lines = fields.iter();
+    let mut lines = String::new();
+    for (field, text) in fields {
+        pushln!(lines, "{field}: {text}");
+    }
     lines
-        .map(|(field, text)| format!("{field}: {text}\n"))
-        .collect()
 }

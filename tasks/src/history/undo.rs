@@ -853,9 +853,11 @@ mod tests {
             let item = plan_one(declared, 0, facts, Phase::Completion).unwrap();
             match item.outcome {
                 Planned::Change(change) => {
-                    let runs = change.steps.iter().filter_map(|step| match step {
-                        Step::Run(run) => Some(run.argv.join(" ")),
-                        other => panic!("{other:?}"),
+                    let runs = change.steps.iter().map(|step| {
+                        let Step::Run(run) = step else {
+                            panic!("{step:?}");
+                        };
+                        run.argv.join(" ")
                     });
                     runs.collect()
                 }

@@ -42,6 +42,10 @@ use terms::Marks;
 /// ```yaml
 /// packages: {names: [dnsmasq, {name: nginx, version: "1.26*", hold: true}]}
 /// ```
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent settings, named as people know them"
+)]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Packages {
