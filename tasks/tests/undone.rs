@@ -4,6 +4,7 @@
 #![expect(
     clippy::disallowed_methods,
     clippy::expect_used,
+    clippy::unwrap_used,
     reason = "the wall keeps the core from reading files, not its tests, and a test may panic"
 )]
 

@@ -7,9 +7,6 @@ use super::{ClientFile, ClientSession, DockerError, Engine, Progress};
 /// The client that is a browser.
 pub const BROWSER: &str = "chromium";
 
-/// As whom it runs where it is in this machine's own network: nobody.
-pub const BROWSER_USER: u32 = 65534;
-
 /// Where a picture is put inside the container.
 const PICTURE: &str = "/tmp/page.png";
 

@@ -19,7 +19,7 @@ use tasks::content::Content;
 use tasks::estate::Location;
 
 use super::{
-    BROWSER_USER, DockerError, Engine, EstateContainers, ExecOutput, Mode, Progress,
+    DockerError, Engine, EstateContainers, ExecOutput, Mode, Progress,
     assets::{ClientImage, LIB, find_client},
     container::LANG,
     engine::{Labels, label, labels},
@@ -31,6 +31,9 @@ use crate::terminal::{Terminal, interrupted};
 /// How long a session's container lives at most, should prov be killed before it can remove it: its program ends then,
 /// and the engine removes what has ended, with the passwords that were put into it.
 const SESSION_SECONDS: &str = "3600";
+
+/// As whom a client runs that is in this machine's own network.
+pub const NOBODY: u32 = 65534;
 
 /// Where a client finds the certificate of the estate's authority.
 pub const AUTHORITY: &str = tasks::promise::CLIENT_AUTHORITY;
@@ -102,7 +105,7 @@ impl Engine {
             image: Some(image),
             entrypoint: Some(vec!["sleep".to_owned(), SESSION_SECONDS.to_owned()]),
             env: Some(env),
-            user: Some(format!("{BROWSER_USER}:{BROWSER_USER}")),
+            user: Some(format!("{NOBODY}:{NOBODY}")),
             labels: Some(client_labels(estate)),
             host_config: Some(HostConfig {
                 network_mode: Some("host".to_owned()),

@@ -34,8 +34,8 @@ mod systemd;
 mod test_mode;
 
 pub use archive::archive_host;
-pub use browser::{BROWSER, BROWSER_USER, Page};
-pub use client::{AUTHORITY, ClientFile, ClientScope, ClientSession, client_program};
+pub use browser::{BROWSER, Page};
+pub use client::{AUTHORITY, ClientFile, ClientScope, ClientSession, NOBODY, client_program};
 pub use container::{HostSpec, Mode};
 pub use deploy::{DeployOptions, Deployed};
 pub use down::{DownOptions, Removed};

@@ -8,7 +8,7 @@ use tasks::browse::{Callers, Sites};
 use crate::browse::{Proxy, Way};
 use crate::cli::app::App;
 use crate::cli::containers::Shown;
-use crate::docker::{BROWSER_USER, ClientSession, DockerError};
+use crate::docker::{ClientSession, DockerError, NOBODY};
 use crate::verify::{Client, Servers};
 
 /// Opens a browser and what leads it there, or says why none can be opened.
@@ -49,7 +49,7 @@ pub(super) async fn open(
         |error: DockerError| format!("a browser needs a container on this machine: {error}");
     let engine = app.engine().await.map_err(without_engine)?;
     let callers = Callers {
-        own: BROWSER_USER,
+        own: NOBODY,
         behind: None,
     };
     let way = Way::Server(Box::new(connection), sites);
