@@ -224,8 +224,13 @@ fn a_file_that_cannot_be_what_it_should_be_fails_before_anything_changes() {
     let ran = estate
         .task(["file", "path=/srv/f", "content=x", "owner=nobody-e2e"])
         .run();
-    ran.exits(1)
-        .failed("one", &["invalid user", "declare the user"]);
+    ran.exits(1).failed(
+        "one",
+        &[
+            "nobody-e2e does not exist",
+            "declare `user: {name: nobody-e2e}`",
+        ],
+    );
     assert_eq!(estate.on("one", "ls -A /srv"), "d\n");
 }
 

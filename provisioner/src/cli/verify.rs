@@ -94,6 +94,8 @@ pub(super) fn services(app: &App, names: &[String]) -> Result<Subjects, Problem>
                 let all: Vec<_> = all.chain(own.iter().copied()).collect();
                 let is_one = SERVICES.iter().any(|service| service.name == name);
                 let nearest = tasks::nearest(name, all.iter().copied());
+                let every = SERVICES.iter().map(|service| service.name);
+                let nearest = nearest.or_else(|| tasks::nearest(name, every));
                 let hint = if is_one && !known(name) {
                     hint_to_declare(name)
                 } else {
