@@ -38,7 +38,6 @@ const ARTEFACTS: &str = ".artefacts";
 
 pub(super) async fn run(app: &App, options: &Verify) -> Result<u8, Problem> {
     options.reports.ready()?;
-    app.check()?;
     let mut services = services(app, &options.names)?;
     services.all = options.all;
     loop {

@@ -37,7 +37,7 @@ pub(super) struct Unit {
 
 /// How long a service that does not tell when it is ready has to run before it is believed to stay: systemd calls it active from its first
 /// moment, also one that is about to fail.
-const STAYS: Duration = Duration::from_secs(2);
+const STAYS: Duration = Duration::from_secs(5);
 
 impl Unit {
     fn read(name: &str, block: &str, uptime: Duration) -> Self {
@@ -284,7 +284,7 @@ mod tests {
             "LoadState=loaded\nActiveState={active}\nSubState={sub}\nUnitFileState={file}\nMainPID=7\n\
              StateChangeTimestampMonotonic=1500000"
         );
-        Unit::read("x", &block, Duration::from_secs(4))
+        Unit::read("x", &block, Duration::from_secs(8))
     }
 
     #[test]
@@ -313,9 +313,9 @@ mod tests {
         };
         for (kind, millis, ready) in [
             ("simple", 100, false),
-            ("exec", 1999, false),
+            ("exec", 4999, false),
             ("idle", 100, false),
-            ("simple", 2000, true),
+            ("simple", 5000, true),
             ("notify", 0, true),
             ("forking", 0, true),
             ("dbus", 0, true),
