@@ -20,6 +20,7 @@ mod prov;
 mod sampled;
 mod sender;
 mod server;
+mod token;
 
 pub use docker::{docker, docker_fails, resolve, secret};
 pub use estate::{Estate, Folder};
@@ -27,6 +28,7 @@ pub use prov::{Prov, Ran, Running, binary};
 pub use sampled::Sampled;
 pub use sender::{Sender, Sent};
 pub use server::{Killed, Server};
+pub use token::{Token, Touch};
 
 use std::time::{Duration, Instant};
 

@@ -193,10 +193,10 @@ fn browse(estate: &Estate, side: &str) -> (Running, u16) {
     (running, port)
 }
 
-/// Sends something to the proxy, as root or as another user; gives what comes within two seconds.
+/// Sends something to the proxy, as root or as another user; gives what comes until it ends or a server of SSH has spoken.
 fn sent(user: &str, port: u16, request: &str) -> String {
     let script = format!(
-        "exec 3<>/dev/tcp/127.0.0.1/{port}; printf '{request}' >&3; timeout 2 cat <&3 2>/dev/null"
+        "exec 3<>/dev/tcp/127.0.0.1/{port}; printf '{request}' >&3; timeout 60 sed -u /SSH-2.0/q <&3 2>/dev/null"
     );
     let output = std::process::Command::new("runuser")
         .args(["-u", user, "--", "bash", "-c", &script])

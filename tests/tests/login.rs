@@ -4,8 +4,9 @@
 
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
-use end_to_end::{Estate, Folder, Ran, binary, release, until};
+use end_to_end::{Estate, Folder, Ran, Token, Touch, binary, release, until};
 
 /// Servers at ports of one container, to which prov logs in as `keeper`.
 struct Servers {
@@ -318,6 +319,54 @@ fn the_right_key_comes_first_and_too_many_are_said_to_be_too_many() {
     servers
         .ask(None)
         .failed("one", &["right.pub", "not in the agent"]);
+}
+
+#[test]
+fn a_security_token_signs_through_the_agent_once_it_is_touched() {
+    let servers = Servers::new();
+    servers.sshd(2201, "HostKey=/etc/ssh/ssh_host_ed25519_key", "");
+    servers.know(2201, "ed25519");
+    let socket = servers.folder.path("token");
+    let ask = |limit: &str| {
+        let words = [
+            "--output",
+            "json",
+            "--timeout",
+            limit,
+            "run",
+            "--",
+            "hostname",
+        ];
+        let prov = servers.folder.prov(words);
+        prov.env("SSH_AUTH_SOCK", &socket.display().to_string())
+            .run()
+    };
+    let let_in = |token: &Token| {
+        let line = format!("{} token", token.public_line());
+        servers.folder.write_home("token.pub", &line);
+        servers.let_in("token");
+    };
+    for kind in ["ed25519-sk", "ecdsa-sk"] {
+        let token = Token::new(kind);
+        let_in(&token);
+        // The time that a person takes is not the host's.
+        token.listen(&socket, Touch::After(Duration::from_secs(20)));
+        let ran = ask("10");
+        assert_eq!(ran.host("one")["output"], "one", "{}", ran.told());
+        let token = Token::new(kind);
+        let_in(&token);
+        token.listen(&socket, Touch::Never);
+        ask("10").failed("one", &["agent key token"]);
+    }
+    // An agent that says nothing keeps nobody from another key.
+    let _ = std::fs::remove_file(&socket);
+    let silent = std::os::unix::net::UnixListener::bind(&socket);
+    assert!(silent.is_ok(), "{silent:?}");
+    ask("20").failed("one", &["does not say which keys it holds"]);
+    servers.key("right", "ed25519", "");
+    servers.at(2201, ", identity: ~/right");
+    let ran = ask("20");
+    assert_eq!(ran.host("one")["output"], "one", "{}", ran.told());
 }
 
 #[test]

@@ -24,6 +24,9 @@ use crate::ssh::{
 /// How long a host may work on one script that changes it; large packages take their time.
 const CHANGING: Duration = Duration::from_secs(3600);
 
+/// How long a host may work out an upgrade to another release, whose package lists it fetches for that.
+const FETCHING: Duration = Duration::from_secs(900);
+
 /// Bytes that a host may answer besides the files that it is asked for.
 const MOST_ANSWER: usize = 16 * 1024 * 1024;
 
@@ -38,10 +41,15 @@ struct Patience(Duration);
 impl Patience {
     /// For a script that only looks.
     fn looking(self, queries: &QuerySet) -> Allowance {
+        let least = if queries.fetches() {
+            FETCHING
+        } else {
+            Duration::from_secs(30)
+        };
         Allowance {
             doing: "being looked at",
             silence: self.silence(),
-            total: (self.0 * 6).max(Duration::from_secs(30)),
+            total: (self.0 * 6).max(least),
             bytes: MOST_ANSWER + queries.bodies().min(MOST_FILES),
         }
     }

@@ -14,6 +14,7 @@ use tokio::net::{TcpSocket, TcpStream, lookup_host};
 use tokio::time::{Instant, timeout};
 
 use super::algorithms::preferred;
+use super::clock::Clock;
 use super::error::SshError;
 use super::greeting::{Greeting, Speaks};
 use super::host_key::Verifier;
@@ -62,12 +63,13 @@ impl Connection {
 /// Connects to a host and authenticates, within the target's time-out.
 pub async fn connect(target: &Target) -> Result<Connection, SshError> {
     loop {
-        let connected = tokio::time::timeout(target.timeout, establish(target)).await;
-        match connected {
+        let clock = Clock::default();
+        let connected = clock.within(target.timeout, establish(target, &clock));
+        match connected.await {
             // A host does not wait for a person: it is connected to anew once the passphrase is there.
-            Ok(Err(SshError::Locked { path })) => target.credentials.keyring.ask(&path).await,
-            Ok(connected) => return connected,
-            Err(_) => return Err(too_late(target)),
+            Some(Err(SshError::Locked { path })) => target.credentials.keyring.ask(&path).await,
+            Some(connected) => return connected,
+            None => return Err(too_late(target)),
         }
     }
 }
@@ -87,9 +89,10 @@ fn too_late(target: &Target) -> SshError {
     }
 }
 
-fn establish(
-    target: &Target,
-) -> Pin<Box<dyn Future<Output = Result<Connection, SshError>> + Send + '_>> {
+fn establish<'t>(
+    target: &'t Target,
+    clock: &'t Clock,
+) -> Pin<Box<dyn Future<Output = Result<Connection, SshError>> + Send + 't>> {
     Box::pin(async move {
         let known = target.host_keys.written()?;
         let expected = target.host_keys.expected(&known).await?;
@@ -108,7 +111,7 @@ fn establish(
             "connecting"
         );
         let verifier = Verifier::new(&target.address, &target.host_keys, known);
-        let (mut through, stream) = open(target).await?;
+        let (mut through, stream) = open(target, clock).await?;
         let greeting = Greeting::default();
         let stream = greeting.of(stream);
         let session = client::connect_stream(Arc::new(config), stream, verifier.clone()).await;
@@ -121,7 +124,7 @@ fn establish(
                 return Err(not_begun(target, &mut through, &greeting, error).await);
             }
         };
-        auth::authenticate(&mut handle, &verifier, target).await?;
+        auth::authenticate(&mut handle, &verifier, target, clock).await?;
         tracing::debug!(host = target.host, user = target.user, "authenticated");
         Ok(Connection {
             handle,
@@ -131,7 +134,7 @@ fn establish(
 }
 
 /// Opens the way to a host.
-async fn open(target: &Target) -> Result<(Through, Box<dyn Stream>), SshError> {
+async fn open(target: &Target, clock: &Clock) -> Result<(Through, Box<dyn Stream>), SshError> {
     let unreachable = |cause: String| SshError::Unreachable {
         address: target.address.clone(),
         port: target.port,
@@ -145,7 +148,7 @@ async fn open(target: &Target) -> Result<(Through, Box<dyn Stream>), SshError> {
             Ok((Through::Program(Box::new(program)), Box::new(stream)))
         }
         Transport::Jump(jump) => {
-            let through = establish(jump).await?;
+            let through = establish(jump, clock).await?;
             let stream = through.forward(&target.address, target.port).await;
             let stream = stream.map_err(|error| {
                 unreachable(format!("{} could not open the way: {error}", jump.address))

@@ -6,6 +6,7 @@
 mod algorithms;
 mod auth;
 mod certificate;
+mod clock;
 mod config;
 mod connect;
 mod error;

@@ -265,19 +265,11 @@ pub fn undo(
         let stays = stays.map(|why| format!("{}: {why}", record.name()));
         undoing.stays.extend(stays);
         for altered in record.altered.iter().rev() {
-            let own = match altered {
-                Altered::Path(at) => Some(&at.path),
-                Altered::Service { .. }
-                | Altered::Former(_)
-                | Altered::Account(_)
-                | Altered::Installed(_)
-                | Altered::Removed(_)
-                | Altered::Held(_) => None,
-            };
+            let own = altered.path().map(|at| &at.path);
             let mut since = trail.since(record, own);
             if let Altered::Former(former) = altered
                 && let Resource::User(_) = **former
-                && let Some(account) = account(record)
+                && let Some(account) = record.altered.iter().find_map(Altered::account)
             {
                 let since = since.get_or_insert_with(|| Since {
                     run: run.to_owned(),
@@ -350,7 +342,11 @@ fn undone(
         Altered::Account(_) => Err(None),
         Altered::Installed(names) if names.is_empty() => Err(None),
         // What was taken away for it comes back in its place.
-        Altered::Installed(_) if with_packages && removed(record) => Err(None),
+        Altered::Installed(_)
+            if with_packages && record.altered.iter().any(|it| it.removed().is_some()) =>
+        {
+            Err(None)
+        }
         Altered::Installed(names) if with_packages => {
             let mut packages = Packages::new([]);
             packages.names = marked(names, |name| held(records, name).map(|_| false));
@@ -362,7 +358,8 @@ fn undone(
         )),
         Altered::Removed(names) if with_packages => {
             let mut packages = Packages::new([]);
-            packages.replaces = installed(record);
+            let installed = record.altered.iter().filter_map(Altered::installed);
+            packages.replaces = installed.flatten().cloned().collect();
             let held_since = packages.replaces.iter();
             let held_since = held_since.filter(|name| held(records, name).is_some());
             packages.names = marked(names, |name| held(std::slice::from_ref(record), name))
@@ -378,17 +375,19 @@ fn undone(
         }
         Altered::Held(all) => {
             // A package that comes or goes is marked when it does.
-            let others = all.keys().filter(|name| {
-                record.altered.iter().all(|altered| match altered {
-                    Altered::Installed(names) => !with_packages || !names.contains(*name),
-                    Altered::Removed(names) => !names.contains(*name),
-                    Altered::Path(_)
-                    | Altered::Service { .. }
-                    | Altered::Former(_)
-                    | Altered::Account(_)
-                    | Altered::Held(_) => true,
-                })
-            });
+            let altered = || record.altered.iter();
+            let comes = |name: &PackageName| {
+                altered()
+                    .filter_map(Altered::removed)
+                    .any(|all| all.contains(name))
+            };
+            let goes = |name: &PackageName| {
+                altered()
+                    .filter_map(Altered::installed)
+                    .any(|all| all.contains(name))
+            };
+            let is_other = |name: &&PackageName| !(comes(name) || with_packages && goes(name));
+            let others = all.keys().filter(is_other);
             let others: BTreeSet<_> = others.cloned().collect();
             if others.is_empty() {
                 return Err(None);
@@ -399,51 +398,10 @@ fn undone(
     }
 }
 
-/// Gives what a change did to an account.
-fn account(record: &Record) -> Option<&AtAccount> {
-    record.altered.iter().find_map(|altered| match altered {
-        Altered::Account(account) => Some(&**account),
-        Altered::Path(_)
-        | Altered::Service { .. }
-        | Altered::Former(_)
-        | Altered::Installed(_)
-        | Altered::Removed(_)
-        | Altered::Held(_) => None,
-    })
-}
-
-/// Tells whether a change has removed packages.
-fn removed(record: &Record) -> bool {
-    let mut altered = record.altered.iter();
-    altered.any(|altered| matches!(altered, Altered::Removed(_)))
-}
-
-/// Gives the packages that a change has installed.
-fn installed(record: &Record) -> BTreeSet<PackageName> {
-    let names = record.altered.iter().filter_map(|altered| match altered {
-        Altered::Installed(names) => Some(names),
-        Altered::Path(_)
-        | Altered::Service { .. }
-        | Altered::Former(_)
-        | Altered::Account(_)
-        | Altered::Removed(_)
-        | Altered::Held(_) => None,
-    });
-    names.flatten().cloned().collect()
-}
-
 /// Tells whether a package was held before the first of changes that has held it, or let it go.
 fn held(records: &[Record], name: &PackageName) -> Option<bool> {
     let mut altered = records.iter().flat_map(|record| &record.altered);
-    altered.find_map(|altered| match altered {
-        Altered::Held(all) => all.get(name).copied(),
-        Altered::Path(_)
-        | Altered::Service { .. }
-        | Altered::Former(_)
-        | Altered::Account(_)
-        | Altered::Installed(_)
-        | Altered::Removed(_) => None,
-    })
+    altered.find_map(|altered| altered.held(name))
 }
 
 /// Gives packages, with whether each is to be held.

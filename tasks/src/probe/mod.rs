@@ -446,6 +446,13 @@ impl QuerySet {
         ])
     }
 
+    /// Tells whether the host fetches package lists of another release for its answer, and works out an upgrade from them.
+    #[must_use]
+    pub fn fetches(&self) -> bool {
+        let mut upgrades = self.upgrades.keys();
+        upgrades.any(|question| question.to.is_some())
+    }
+
     /// Counts the bytes of files that may come with the answer.
     #[must_use]
     pub fn bodies(&self) -> usize {

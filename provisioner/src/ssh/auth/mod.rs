@@ -11,11 +11,12 @@ mod signer;
 
 pub use keyring::{Ask, Keyring};
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use russh::client::{AuthResult, Handle, KeyboardInteractiveAuthResponse as Answer};
+use russh::keys::agent::AgentIdentity;
 use russh::keys::agent::client::AgentClient;
 use russh::keys::{Algorithm, HashAlg};
 use russh::{MethodKind, MethodSet};
@@ -23,6 +24,7 @@ use tasks::Secret;
 use tokio::net::UnixStream;
 
 use super::Target;
+use super::clock::Clock;
 use super::error::SshError;
 use super::host_key::Verifier;
 use candidates::{Candidate, Holder, Unusable};
@@ -52,29 +54,34 @@ pub struct Credentials {
 /// How often a host may ask for more in one step of `keyboard-interactive`.
 const QUESTIONS: usize = 3;
 
+/// How long an agent may take to say which keys it holds.
+const AGENT: Duration = Duration::from_secs(5);
+
 /// Logs in.
 pub(super) async fn authenticate(
     session: &mut Handle<Verifier>,
     verifier: &Verifier,
     target: &Target,
+    clock: &Clock,
 ) -> Result<(), SshError> {
-    let mut agent = match &target.credentials.agent {
-        Some(socket) => AgentClient::connect_uds(socket).await.ok(),
-        None => None,
-    };
-    let mut held = Vec::new();
-    if let Some(agent) = &mut agent {
-        if let Some(binding) = session.agent_session_binding() {
-            // Agents that do not know of sessions hold no keys that are bound to some.
-            let _ = agent.bind_session(binding, false).await;
+    let mut notes = Vec::new();
+    let (mut agent, mut held) = (None, Vec::new());
+    if let Some(socket) = &target.credentials.agent {
+        match tokio::time::timeout(AGENT, ask_agent(session, socket)).await {
+            Ok(Some(asked)) => (agent, held) = (Some(asked.0), asked.1),
+            Ok(None) => {}
+            Err(_) => notes.push(format!(
+                "the agent at {} does not say which keys it holds",
+                socket.display()
+            )),
         }
-        held = agent.request_identities().await.unwrap_or_default();
     }
     let (candidates, unusable) = candidates::list(&target.credentials, &held);
     let mut login = Login {
         session,
         verifier,
         target,
+        clock,
         agent,
         candidates: candidates.into_iter(),
         unusable,
@@ -82,11 +89,25 @@ pub(super) async fn authenticate(
         password: Password::Unused,
         tried: Vec::new(),
         accepted: Vec::new(),
-        notes: Vec::new(),
+        notes,
         trying: None,
         rsa: None,
     };
     login.run().await
+}
+
+/// Connects to an agent, and asks for the keys that it holds.
+async fn ask_agent(
+    session: &Handle<Verifier>,
+    socket: &Path,
+) -> Option<(AgentClient<UnixStream>, Vec<AgentIdentity>)> {
+    let mut agent = AgentClient::connect_uds(socket).await.ok()?;
+    if let Some(binding) = session.agent_session_binding() {
+        // Agents that do not know of sessions hold no keys that are bound to some.
+        let _ = agent.bind_session(binding, false).await;
+    }
+    let held = agent.request_identities().await.unwrap_or_default();
+    Some((agent, held))
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -115,6 +136,7 @@ struct Login<'l> {
     session: &'l mut Handle<Verifier>,
     verifier: &'l Verifier,
     target: &'l Target,
+    clock: &'l Clock,
     agent: Option<AgentClient<UnixStream>>,
     candidates: std::vec::IntoIter<Candidate>,
     unusable: Vec<Unusable>,
@@ -235,7 +257,8 @@ impl Login<'_> {
         let user = self.target.user.as_str();
         let mut signer = Signer {
             holder: &candidate.holder,
-            agent: self.agent.as_mut(),
+            agent: &mut self.agent,
+            clock: self.clock,
         };
         let result = match candidate.certificate.clone() {
             None => {

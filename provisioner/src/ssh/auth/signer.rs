@@ -9,6 +9,7 @@ use russh::keys::ssh_encoding::Encode as _;
 use tokio::net::UnixStream;
 
 use super::candidates::Holder;
+use crate::ssh::clock::{Clock, PERSON};
 
 /// Why there is no signature.
 #[derive(Debug)]
@@ -32,7 +33,31 @@ impl From<russh::SendError> for Unsigned {
 /// Signs with one key.
 pub(super) struct Signer<'s> {
     pub(super) holder: &'s Holder,
-    pub(super) agent: Option<&'s mut AgentClient<UnixStream>>,
+    pub(super) agent: &'s mut Option<AgentClient<UnixStream>>,
+    pub(super) clock: &'s Clock,
+}
+
+impl Signer<'_> {
+    /// Has the agent sign, which may wait for a person to touch a security token, or to say yes.
+    async fn ask_agent(
+        &mut self,
+        key: &AgentIdentity,
+        hash: Option<HashAlg>,
+        data: Vec<u8>,
+    ) -> Result<Vec<u8>, Unsigned> {
+        let agent = self.agent.as_mut();
+        let agent = agent.ok_or_else(|| Unsigned::Agent("it is gone".to_owned()))?;
+        let signing = agent.sign_request(key, hash, data);
+        if let Some(signed) = self.clock.with_person(signing).await {
+            return signed.map_err(|error| Unsigned::Agent(error.to_string()));
+        }
+        // Its next answer would be this one.
+        *self.agent = None;
+        Err(Unsigned::Agent(format!(
+            "nobody touched it, or said yes to the agent, for {} s",
+            PERSON.as_secs()
+        )))
+    }
 }
 
 impl russh::Signer for Signer<'_> {
@@ -54,10 +79,6 @@ impl russh::Signer for Signer<'_> {
                 Ok(data)
             }
             Holder::Agent => {
-                let agent = self
-                    .agent
-                    .as_mut()
-                    .ok_or_else(|| Unsigned::Agent("it is gone".to_owned()))?;
                 let public = match key {
                     // The agent knows the key by its bare public half if the certificate came from a file.
                     AgentIdentity::Certificate { certificate, .. } => AgentIdentity::from(
@@ -65,17 +86,13 @@ impl russh::Signer for Signer<'_> {
                     ),
                     AgentIdentity::PublicKey { .. } => key.clone(),
                 };
-                let plain = agent.sign_request(&public, hash, data.clone()).await;
+                let plain = self.ask_agent(&public, hash, data.clone()).await;
                 match (plain, key) {
-                    (Ok(signed), _) => Ok(signed),
                     // It may hold the certificate alone.
-                    (Err(_), AgentIdentity::Certificate { .. }) => agent
-                        .sign_request(key, hash, data)
-                        .await
-                        .map_err(|error| Unsigned::Agent(error.to_string())),
-                    (Err(error), AgentIdentity::PublicKey { .. }) => {
-                        Err(Unsigned::Agent(error.to_string()))
+                    (Err(_), AgentIdentity::Certificate { .. }) if self.agent.is_some() => {
+                        self.ask_agent(key, hash, data).await
                     }
+                    (signed, _) => signed,
                 }
             }
         }
