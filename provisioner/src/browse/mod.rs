@@ -35,6 +35,9 @@ const SILENCE: Duration = Duration::from_secs(3600);
 /// Where Linux lists connections.
 const LISTS: [&str; 2] = ["/proc/self/net/tcp", "/proc/self/net/tcp6"];
 
+/// How often a connection is looked for.
+const LOOKS: usize = 5;
+
 /// Is told who was refused what.
 pub(crate) type Told = Arc<dyn Fn(&str) + Send + Sync>;
 
@@ -109,13 +112,16 @@ pub(crate) async fn knows_callers() -> bool {
     tokio::fs::read_to_string(LISTS[0]).await.is_ok()
 }
 
-/// Finds whose a connection is.
+/// Finds whose a connection is. A list is read in pieces: while others come and go, one that is there may be missing from it.
 async fn whose(from: SocketAddrV4, to: SocketAddrV4) -> Option<Owner> {
-    for list in LISTS {
-        let list = tokio::fs::read_to_string(list).await.unwrap_or_default();
-        if let Some(owner) = owner(&list, from, to) {
-            return Some(owner);
+    for _ in 0..LOOKS {
+        for list in LISTS {
+            let list = tokio::fs::read_to_string(list).await.unwrap_or_default();
+            if let Some(owner) = owner(&list, from, to) {
+                return Some(owner);
+            }
         }
+        sleep(Duration::from_millis(10)).await;
     }
     None
 }
