@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::{AtAccount, MOST_KEPT, UNDIGESTED};
+use crate::plan::Diff;
 use crate::probe::{Attributes, PathFact};
 use crate::resource::Resource;
 use crate::value::{HostPath, PackageName, ServiceName};
@@ -192,4 +193,15 @@ impl Altered {
             None
         }
     }
+}
+
+/// Why something is left as it is, which a run has changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChangedSince {
+    /// What was changed, and by whom if that is known.
+    pub cause: String,
+    /// What is to be done first.
+    pub hint: String,
+    /// What was changed.
+    pub diff: Diff,
 }

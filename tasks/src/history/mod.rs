@@ -13,9 +13,9 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 pub use account::AtAccount;
-pub use altered::{Altered, AtPath, Was};
+pub use altered::{Altered, AtPath, ChangedSince, Was};
 pub use record::{Record, SiteChange};
-pub use undo::{ChangedSince, Since, Undoing, needed, undo};
+pub use undo::{Since, Undoing, needed, undo};
 
 use crate::value::HostPath;
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Altered, AtAccount, AtPath, Record, Was};
+use super::{Altered, AtAccount, AtPath, ChangedSince, Record, Was};
 use crate::Secret;
 use crate::content::Content;
 use crate::plan::Diff;
@@ -36,17 +36,6 @@ struct Left {
     /// What the run has put there, where the host has kept that.
     bytes: Option<Content>,
     private: bool,
-}
-
-/// Why something is left as it is, which a run has changed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ChangedSince {
-    /// What was changed, and by whom if that is known.
-    pub cause: String,
-    /// What is to be done first.
-    pub hint: String,
-    /// What was changed.
-    pub diff: Diff,
 }
 
 /// The paths of a run: what was there, one after the other, and what later runs have made of them.
