@@ -12,6 +12,7 @@ roles:
   backup_client: [office, outside]
   backup_director: [office]
   backup_storage: [office]
+  mta: [office]
 ";
 
 fn estate() -> Estate {
@@ -21,6 +22,8 @@ fn estate() -> Estate {
     estate.write(
         "groups/all.yml",
         "home_domain: home.test\ndns_upstream_nameservers: []\nbackup_director_name: bacula-dir\n\
+         home_domain_admin_user: keeper\nmta_configtype: local\nmta_localdelivery: maildir_home\n\
+         mta_other_hostnames: [home.test]\n\
          backup_monitor_name: bacula-mon\nbackup_storage_name: bacula-sd\nbackup_database_host: office\n\
          backup_director_schedules_active: false\n",
     );
@@ -160,4 +163,11 @@ fn a_host_of_the_older_release_is_backed_up_and_restored(estate: &Estate) {
         "restore client=outside-fd jobid={number} file=/etc/apt/lost where=/ replace=always done yes"
     ));
     assert_eq!(estate.on("outside", "cat /etc/apt/lost"), "kept\n");
+    // The report of each has come where root's mail is read.
+    let letters = "grep -rlsx 'Subject: Bacula: %s OK of outside-fd .*' /home/keeper/Maildir/new";
+    for what in ["Backup", "Restore"] {
+        estate.until("office", what, &letters.replace("%s", what));
+    }
+    let log = estate.on("office", "cat /var/log/bacula/bacula.log");
+    assert!(!log.contains("Mail prog"), "{log}");
 }

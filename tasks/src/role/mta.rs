@@ -1,6 +1,7 @@
 //! A light Exim; on a host with a mail role, the one that the role needs.
 
 use std::net::IpAddr;
+use std::num::NonZeroU16;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -69,6 +70,22 @@ pub(super) struct Variables {
     /// Host that takes all mail which is not local; needed for `satellite` and `smarthost`.
     #[serde(default)]
     mta_smarthost: Option<Smarthost>,
+    /// Seconds for which mail waits at most once the server is back that it waits for: how often the queue is looked through, and how
+    /// long a server that has failed is left alone. By default 15 where the smarthost is another host of the estate, else as
+    /// Debian has it, whose runs are half an hour apart.
+    #[serde(default)]
+    mta_retry_seconds: Option<NonZeroU16>,
+}
+
+impl Variables {
+    /// Gives how long mail waits at most, in seconds, where that is not left to Debian.
+    fn retry(&self, cx: &HostContext<'_>, settings: &Settings) -> Option<u16> {
+        let smarthost = self.mta_smarthost.as_ref();
+        let asks_own = settings.kind.needs_smarthost()
+            && smarthost.is_some_and(|host| host.host(cx).is_some());
+        let given = self.mta_retry_seconds.map(NonZeroU16::get);
+        given.or(asks_own.then_some(RETRY))
+    }
 }
 
 const fn yes() -> bool {
@@ -78,9 +95,9 @@ const fn yes() -> bool {
 /// Certificate of the estate's authority.
 pub(crate) const AUTHORITY: &str = "/etc/exim4/authority.pem";
 
-/// How long mail that waits for another host of the estate waits at most once that is back, as Exim writes times: how often the queue
-/// is looked through, and how long a host that has failed is left alone. Anybody else's server is asked as seldom as Debian has it.
-const RETRY: &str = "15s";
+/// How many seconds mail that waits for another host of the estate waits at most once that is back. Anybody else's server is asked as
+/// seldom as Debian has it, unless the estate wants it otherwise.
+const RETRY: u16 = 15;
 
 pub(super) fn resources(cx: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagnostic>> {
     let variables: Variables = cx.vars.typed("mta")?;
@@ -120,22 +137,18 @@ pub(super) fn resources(cx: &HostContext<'_>) -> Result<Vec<Declared>, Vec<Diagn
         role.add(Resource::File(file)).notifies(&restart);
     }
     authority(cx, &mut role, variables.mta_smarthost.as_ref());
-    let asks_own = settings.kind.needs_smarthost()
-        && variables
-            .mta_smarthost
-            .as_ref()
-            .is_some_and(|host| host.host(cx).is_some());
-    if asks_own {
+    let retry = variables.retry(cx, &settings);
+    if let Some(seconds) = retry {
         // Debian 12 takes the first, from 13 on its unit takes the second and its init script the third.
         let lines = format!(
-            "QUEUEINTERVAL='{RETRY}'\nEXIMSERVICE='-bdf -q{RETRY}'\nEXIMDAEMONOPTS='-bd -q{RETRY}'\n"
+            "QUEUEINTERVAL='{seconds}s'\nEXIMSERVICE='-bdf -q{seconds}s'\nEXIMDAEMONOPTS='-bd -q{seconds}s'\n"
         );
         let mut block = Block::new(fixed("/etc/default/exim4"), Content::plain(lines));
         block.name = Some("queue".to_owned());
         block.create = true;
         role.add(Resource::Block(block)).notifies(&restart);
     }
-    let macros = macros(cx, &variables, asks_own);
+    let macros = macros(cx, &variables, retry);
     if let Some(content) = role.take(macros) {
         let path = if settings.is_split {
             "/etc/exim4/conf.d/main/00_mta"
@@ -234,7 +247,7 @@ pub(super) fn restart() -> Handler {
 fn macros(
     cx: &HostContext<'_>,
     variables: &Variables,
-    asks_own: bool,
+    retry: Option<u16>,
 ) -> Result<Content, Diagnostic> {
     let smarthost = variables.mta_smarthost.as_ref();
     // A file can be named in place of a list of Debian's.
@@ -257,7 +270,12 @@ fn macros(
                 .list(),
         )
         .set("recipients", recipients.unwrap_or_default())
-        .set("retry", if asks_own { RETRY } else { "" })
+        .set(
+            "retry",
+            &retry
+                .map(|seconds| format!("{seconds}s"))
+                .unwrap_or_default(),
+        )
         .finish()
 }
 

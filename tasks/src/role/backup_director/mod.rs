@@ -28,14 +28,10 @@ use crate::quote::{self, bacula, bacula_name};
 use crate::resource::{
     Command, Debconf, DebconfType, Declared, Directory, File, Handler, Packages, Resource, Service,
 };
-use crate::value::{DatabaseName, HostPath, Mode, Port};
+use crate::value::{DatabaseName, DomainName, HostPath, Mode, Port};
 
 /// Variables of the role.
 #[derive(Debug, Deserialize, JsonSchema)]
-#[expect(
-    clippy::struct_field_names,
-    reason = "the names are those of the estate's variables"
-)]
 pub(super) struct Variables {
     /// Name of the director.
     backup_director_name: String,
@@ -76,6 +72,20 @@ pub(super) struct Variables {
     backup_database_username: String,
     /// Password of that account.
     backup_database_password: Secret,
+    /// What stands in `/etc/mailname`, for the sender of reports; by default the home domain.
+    #[serde(default)]
+    mta_mailname: Option<DomainName>,
+    /// Domain of the firm.
+    #[serde(default)]
+    home_domain: Option<DomainName>,
+}
+
+impl Variables {
+    /// Gives the domain of the address that sends reports. A mail server refuses addresses without one.
+    fn mail_domain(&self) -> &str {
+        let known = self.mta_mailname.as_ref().or(self.home_domain.as_ref());
+        known.map_or("localhost", DomainName::as_str)
+    }
 }
 
 const fn yes() -> bool {
@@ -433,6 +443,7 @@ fn configuration(
         .set("copies", &plan.copies)
         .set("scheduled", &scheduled)
         .set("errors_only", &variables.backup_director_mails_errors_only)
+        .set("mail_domain", variables.mail_domain())
         .quoted("bootstrap", bacula, &bootstrap(copied))
         .finish();
     let mut mistakes = Vec::new();
