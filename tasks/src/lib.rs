@@ -5,6 +5,7 @@
 
 pub mod authority;
 pub mod browse;
+pub mod client;
 pub mod content;
 mod diagnostic;
 pub mod domain;

@@ -259,18 +259,56 @@ fn a_domain_owns_files_of_its_own_and_loses_them_in_the_reverse_order() {
 }
 
 #[test]
-fn a_filter_matches_labels_as_a_whole() {
+fn a_filter_is_looked_for_anywhere_in_labels() {
     let label = |text: &str| tasks::domain::HostLabel::new(text).unwrap();
     let filter = Selection::new([], Some("(?:dev|test)")).unwrap();
     assert!(filter.has_webhost(&label("dev")) && filter.has_webhost(&label("test")));
-    assert!(!filter.has_webhost(&label("test2")) && !filter.has_webhost(&label("www")));
-    // Alternatives are kept together.
-    let filter = Selection::new([], Some("dev|test")).unwrap();
-    assert!(!filter.has_webhost(&label("dev2")));
+    assert!(filter.has_webhost(&label("my-test2")) && !filter.has_webhost(&label("www")));
+    let filter = Selection::new([], Some("es")).unwrap();
+    assert!(filter.has_webhost(&label("test")) && !filter.has_webhost(&label("dev")));
+    let filter = Selection::new([], Some("^dev|test$")).unwrap();
+    assert!(filter.has_webhost(&label("dev2")) && !filter.has_webhost(&label("test2")));
+    let filter = Selection::new([], Some("^www$")).unwrap();
+    assert!(filter.has_webhost(&label("www")) && !filter.has_webhost(&label("www2")));
     let mistake = Selection::new([], Some("(")).unwrap_err();
     assert!(
         mistake.message.contains("'(' is not a regular expression"),
         "{mistake}"
+    );
+}
+
+#[test]
+fn a_filter_names_the_sites_that_it_has_found_and_those_that_there_are() {
+    let site = "{proxy: inside, wordpress: inside, database: inside}";
+    let text = |labels: &[&str]| {
+        let sites: Vec<_> = labels.iter().map(|it| format!("{it}: {site}")).collect();
+        format!("organisation: A\nwebhosts: {{{}}}\n", sites.join(", "))
+    };
+    let domains = load(&[
+        ("a.test/domain.yml", &text(&["dev", "test", "www"])),
+        ("b.test/domain.yml", &text(&["www"])),
+    ])
+    .unwrap();
+    let filtered = |tags: &[Tag], filter| {
+        let selection = Selection::new(tags.iter().copied(), filter).unwrap();
+        let found = work(&domains, selection, Purpose::Setup).filtered();
+        found.map_err(|it| format!("{it}; {}", it.hint.clone().unwrap_or_default()))
+    };
+    let found = |names: &[&str]| Ok(names.iter().map(|&it| it.to_owned()).collect());
+    assert_eq!(filtered(&[], None), found(&[]));
+    assert_eq!(filtered(&[], Some("es")), found(&["test.a.test"]));
+    assert_eq!(
+        filtered(&[Tag::Web], Some("^www$")),
+        found(&["www.a.test", "www.b.test"])
+    );
+    assert_eq!(
+        filtered(&[], Some("^es")).unwrap_err(),
+        "no web site of a.test or b.test has '^es' in its first label; \
+         there are: dev.a.test, test.a.test, www.a.test, www.b.test"
+    );
+    assert_eq!(
+        filtered(&[Tag::Mail], Some("es")).unwrap_err(),
+        "the filter 'es' chooses web sites, and the tags leave them out; add the tag web, or leave the filter out"
     );
 }
 

@@ -82,6 +82,10 @@ fn what_a_mail_client_cannot_do_is_refused_with_a_remedy() {
     );
     refused(&["swaks"], "prov client swaks ADDRESS");
     refused(
+        &["dig", "+short", "external", "one"],
+        "`prov client dig external +short one`",
+    );
+    refused(
         &["swaks", "somebody@customer.test"],
         "give a host the role mail_gateway",
     );

@@ -260,7 +260,7 @@ fn what_is_wrong_with_a_domain_is_said_before_any_host_is_asked() {
     );
     refused(
         &["customer.test", "--hostname-filter", "www"],
-        "no web site of customer.test matches 'www'",
+        "no web site of customer.test has 'www' in its first label",
     );
     refused(&["customer.test", "--purge-data"], "--remove");
     refused(&[], "--all");

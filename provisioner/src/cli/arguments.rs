@@ -364,7 +364,7 @@ pub(super) struct Domain {
     /// Work on these parts only
     #[arg(long, value_enum, value_delimiter = ',', value_name = "TAG")]
     pub(super) tags: Vec<DomainTag>,
-    /// Of the web sites, work on those whose first label matches this as a whole, for instance `(?:dev|test)`
+    /// Of the web sites, work on those with this anywhere in their first label, for instance `(?:dev|test)`, or `^www$` for that alone
     #[arg(long, value_name = "REGEX")]
     pub(super) hostname_filter: Option<String>,
     /// Preview only

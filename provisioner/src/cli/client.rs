@@ -3,6 +3,7 @@
 
 mod servers;
 
+use tasks::client::{first_words, remedy};
 use tasks::estate::Location;
 
 use super::app::App;
@@ -10,7 +11,9 @@ use super::arguments::Client;
 use super::containers::Shown;
 use super::mail_client;
 use super::scope::{self, Scopes};
+use crate::report::print::errln;
 use crate::report::problem::{Problem, exit};
+use crate::report::style::{self, paint};
 
 pub(super) async fn run(app: &App, options: &Client) -> Result<u8, Problem> {
     if app.estate.networks().is_none() {
@@ -24,7 +27,7 @@ pub(super) async fn run(app: &App, options: &Client) -> Result<u8, Problem> {
         "swaks" => mail_client::swaks(&scopes, arguments)?,
         _ => {
             let (location, arguments) = standing(&scopes, options)?;
-            (scopes.client(name, location)?, arguments)
+            (scopes.by_hand(name, location)?, arguments)
         }
     };
     let containers = app.containers().await?;
@@ -33,7 +36,28 @@ pub(super) async fn run(app: &App, options: &Client) -> Result<u8, Problem> {
     let code = containers
         .run_client(&options.name, &arguments, &scope, &progress)
         .await?;
+    ended(name, code, scope.side);
     Ok(u8::try_from(code).unwrap_or(exit::FAILED))
+}
+
+/// Says what to do about a client that has ended.
+fn ended(name: &str, code: i64, side: Location) {
+    if let Some(remedy) = remedy(name, code, side) {
+        errln!("{} {remedy}", paint(style::WAIT, "hint:"));
+    }
+}
+
+/// Refuses what stands before the scope, and writes the line as it is meant.
+fn scope_first(name: &str, word: &str, arguments: &[String]) -> Problem {
+    let at = arguments.iter().position(|word| scope::is_location(word));
+    let place = at.map_or("internal", |at| &arguments[at]);
+    let others = arguments.iter().enumerate();
+    let others = others.filter(|(index, _)| Some(*index) != at);
+    let others: Vec<_> = others.map(|(_, word)| word.as_str()).collect();
+    Problem::usage(
+        format!("{name} needs to know from where to ask, before '{word}'"),
+        format!("`prov client {name} {place} {}`", others.join(" ")),
+    )
 }
 
 /// Tells where a client stands, and its arguments. A client of the calendars is inside unless that is said, and asks the estate's own
@@ -43,6 +67,9 @@ fn standing(scopes: &Scopes<'_>, options: &Client) -> Result<(Location, Vec<Stri
     let (location, rest) = match (options.name.as_str(), arguments.split_first()) {
         ("bconsole", _) => (Location::Internal, arguments),
         ("cadaver", _) => scope::split_location(arguments, Location::Internal),
+        (name, Some((word, _))) if !scope::is_location(word) && word.starts_with(['-', '+']) => {
+            return Err(scope_first(name, word, arguments));
+        }
         (_, Some((word, rest))) => (scope::location(word)?, rest),
         (name, None) => {
             return Err(Problem::usage(
@@ -51,11 +78,11 @@ fn standing(scopes: &Scopes<'_>, options: &Client) -> Result<(Location, Vec<Stri
             ));
         }
     };
-    let mut rest = rest.to_vec();
-    if options.name == "lynx" {
-        // A site that one logs in to is of no use without them.
-        rest.insert(0, "-accept_all_cookies".to_owned());
-    }
+    let first = first_words(&options.name).iter();
+    let mut rest: Vec<_> = first
+        .map(|&word| word.to_owned())
+        .chain(rest.iter().cloned())
+        .collect();
     if options.name == "cadaver" && rest.is_empty() {
         rest.push(format!("{}/", scopes.calendar_server()?));
     }

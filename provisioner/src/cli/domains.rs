@@ -11,7 +11,7 @@ use tasks::plan::Phase;
 use super::app::App;
 use crate::docker::Mode;
 use crate::engine::Failure;
-use crate::report::print::err;
+use crate::report::print::{err, outln};
 use crate::report::problem::Problem;
 
 /// What is asked of which domains.
@@ -42,29 +42,21 @@ pub(super) fn work<'a>(app: &'a App, asked: &Asked<'_>) -> Result<DomainWork<'a>
         }
     }
     let filter = asked.hostname_filter;
-    let selection = Selection::new(asked.tags.iter().copied(), filter).map_err(Problem::mistake)?;
+    let selection = Selection::new(asked.tags.iter().copied(), filter);
+    let selection = selection.map_err(Problem::mistake)?;
     if !mistakes.is_empty() {
         return Err(Problem::Usage(mistakes));
     }
-    if let Some(filter) = filter {
-        let labels = domains.iter().flat_map(|it| it.settings().webhosts.keys());
-        let labels: Vec<_> = labels.collect();
-        if !labels.iter().any(|label| selection.has_webhost(label)) {
-            let names: Vec<_> = labels.iter().map(|label| label.as_str()).collect();
-            return Err(Problem::usage(
-                format!(
-                    "no web site of {} matches '{filter}'",
-                    asked.names.join(" or ")
-                ),
-                format!("there are: {}", names.join(", ")),
-            ));
-        }
-    }
-    Ok(DomainWork {
+    let work = DomainWork {
         domains,
         selection,
         purpose: asked.purpose,
-    })
+    };
+    let sites = work.filtered().map_err(Problem::mistake)?;
+    if let Some(filter) = filter.filter(|_| app.tells()) {
+        outln!("web sites with '{filter}': {}", sites.join(", "));
+    }
+    Ok(work)
 }
 
 /// What to do where there is no domain at all.

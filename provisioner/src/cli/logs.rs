@@ -399,6 +399,12 @@ async fn of_containers(
         }
         Ok(())
     };
+    let printed = async {
+        tokio::select! {
+            printed = printed => printed,
+            () = signals::asked_to_stop() => Ok(()),
+        }
+    };
     let written = of_hosts(app, &running, targets, wanted, &shown);
     if wanted.follow {
         let (printed, code) = tokio::join!(printed, written);

@@ -38,9 +38,9 @@ pub(super) fn mutt(
     }
     let Some(hosted) = app.domains.get(domain) else {
         return Err(unknown(
-            format!("'{domain}' is no domain of the estate"),
+            format!("'{domain}' is no domain of the estate, and none that it stands in for"),
             domain,
-            app.domains.names(),
+            app.domains.names().chain(scopes.mail_gateway_domains()),
         ));
     };
     let settings = hosted.settings();

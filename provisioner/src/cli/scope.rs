@@ -19,6 +19,9 @@ const CONSOLE: &str = "bconsole";
 /// one that shows the way to an address.
 const NAMELESS: [&str; 2] = ["vantage", "traceroute"];
 
+/// The clients that nobody has any use for without a name server; those of mail need to know more of the estate, and ask for it.
+const NAMED: [&str; 1] = ["dig"];
+
 /// What an estate promises, as far as it can be told.
 pub(super) struct Scopes<'a> {
     app: &'a App,
@@ -44,6 +47,15 @@ impl<'a> Scopes<'a> {
             Ok(&self.promises)
         } else {
             Err(self.mistakes.clone().into())
+        }
+    }
+
+    /// Describes where a client stands that a person uses, who can call hosts by their names where nobody answers for others.
+    pub(super) fn by_hand(&self, client: &str, location: Location) -> Result<ClientScope, Problem> {
+        if client == CONSOLE || NAMED.contains(&client) || self.name_server(location).is_some() {
+            self.client(client, location)
+        } else {
+            Ok(self.without_names(location))
         }
     }
 
@@ -81,6 +93,12 @@ impl<'a> Scopes<'a> {
     pub(super) fn mail_gateway_of(&self, domain: &str) -> Option<&MailGateway> {
         let mut gateways = self.promises.mail_gateways.iter();
         gateways.find(|gateway| gateway.domain == domain)
+    }
+
+    /// Lists the domains of somebody else's that the estate has a server for.
+    pub(super) fn mail_gateway_domains(&self) -> impl Iterator<Item = &str> {
+        let gateways = self.promises.mail_gateways.iter();
+        gateways.map(|gateway| gateway.domain.as_str())
     }
 
     /// Finds the backup's director.

@@ -3,7 +3,7 @@
 use tasks::authority::Authority;
 use tasks::estate::Location;
 
-use super::standing;
+use super::{ended, standing};
 use crate::cli::app::App;
 use crate::cli::arguments::Client;
 use crate::cli::scope::{self, Scopes};
@@ -61,7 +61,9 @@ pub(super) async fn run(app: &App, options: &Client) -> Result<u8, Problem> {
     };
     let trust = app.inputs.authority.as_ref().map(Authority::trust);
     let command = at_terminal(&argv, Asker::Nobody(trust.as_deref()));
-    ssh::handed_through(app, host, Some(command), true).await
+    let code = ssh::handed_through(app, host, Some(command), true).await?;
+    ended(name, code.into(), location);
+    Ok(code)
 }
 
 /// Tells why a client runs in a container alone, if so, and what to do instead.

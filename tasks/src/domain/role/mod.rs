@@ -192,22 +192,22 @@ pub struct Selection {
 }
 
 impl Selection {
-    /// Selects parts, all where none is named, and of the web sites those whose first label matches an expression as a
-    /// whole. The syntax is that of the `regex` crate.
+    /// Selects parts, all where none is named, and of the web sites those in whose first label an expression is found: anywhere in
+    /// it, unless the expression is anchored. The syntax is that of the `regex` crate.
     pub fn new(
         tags: impl IntoIterator<Item = Tag>,
         hostnames: Option<&str>,
     ) -> Result<Self, Diagnostic> {
         let hostnames = match hostnames {
             None => None,
-            Some(text) => Some(Regex::new(&format!("^(?:{text})$")).map_err(|error| {
+            Some(text) => Some(Regex::new(text).map_err(|error| {
                 let reason = error.to_string();
                 let reason = reason.lines().last().unwrap_or_default().trim();
                 Diagnostic::new(format!(
                     "the filter '{text}' is not a regular expression: {}",
                     reason.trim_start_matches("error: ")
                 ))
-                .hint("write for instance 'test' or '(?:dev|test)'")
+                .hint("write for instance 'test', '(?:dev|test)' or, for that name alone, '^www$'")
             })?),
         };
         Ok(Self {
@@ -226,6 +226,12 @@ impl Selection {
     #[must_use]
     pub fn has(&self, tag: Tag) -> bool {
         self.tags.is_empty() || self.tags.contains(&tag)
+    }
+
+    /// Gives the expression by which web sites are chosen, if there is one.
+    #[must_use]
+    pub fn filter(&self) -> Option<&str> {
+        self.hostnames.as_ref().map(Regex::as_str)
     }
 
     /// Tells whether a web site is chosen.

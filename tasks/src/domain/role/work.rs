@@ -46,6 +46,46 @@ impl<'e> DomainWork<'e> {
         }
     }
 
+    /// Gives the full names of the web sites that a filter has found; nothing where there is none. An error where it has found none, or
+    /// where web sites are not worked on at all.
+    pub fn filtered(&self) -> Result<Vec<String>, Diagnostic> {
+        let Some(filter) = self.selection.filter() else {
+            return Ok(Vec::new());
+        };
+        if !self.selection.has(Tag::Web) {
+            let mistake = Diagnostic::new(format!(
+                "the filter '{filter}' chooses web sites, and the tags leave them out"
+            ));
+            return Err(mistake.hint("add the tag web, or leave the filter out"));
+        }
+        let mut found = Vec::new();
+        let mut others = Vec::new();
+        for domain in &self.domains {
+            for label in domain.settings().webhosts.keys() {
+                let name = domain.site(label).as_str().to_owned();
+                if self.selection.has_webhost(label) {
+                    found.push(name);
+                } else {
+                    others.push(name);
+                }
+            }
+        }
+        if !found.is_empty() {
+            return Ok(found);
+        }
+        let names = self.domains.iter().map(|domain| domain.name().as_str());
+        let names: Vec<_> = names.collect();
+        let mistake = Diagnostic::new(format!(
+            "no web site of {} has '{filter}' in its first label",
+            names.join(" or ")
+        ));
+        Err(mistake.hint(if others.is_empty() {
+            "there are no web sites: 'webhosts' of a domain has them".to_owned()
+        } else {
+            format!("there are: {}", others.join(", "))
+        }))
+    }
+
     /// Lists the domains of which something belongs to one of these hosts. One that cannot be decided about counts, too:
     /// nobody has looked at it.
     #[must_use]
