@@ -53,6 +53,7 @@ use crate::report::print::jsonln;
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use crate::report::problem::{Problem, exit};
 use app::App;
@@ -64,6 +65,18 @@ pub fn command() -> clap::Command {
     arguments::command()
 }
 
+/// Tells whoever knows Ansible what takes the place of an option of its commands.
+fn with_tip(mut error: clap::Error) -> clap::Error {
+    if error.kind() == ErrorKind::UnknownArgument
+        && let Some(ContextValue::String(option)) = error.get(ContextKind::InvalidArg)
+        && let Some(told) = tasks::foreign::option(option)
+    {
+        let tip = ContextValue::StyledStrs(vec![told.into()]);
+        error.insert(ContextKind::Suggested, tip);
+    }
+    error
+}
+
 /// Parses the command line, runs the command, renders what went wrong; gives the process's exit code.
 #[must_use]
 pub fn main() -> ExitCode {
@@ -71,6 +84,7 @@ pub fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => {
+            let error = with_tip(error);
             // Printing fails only where nobody reads.
             let _ = error.print();
             return ExitCode::from(if error.use_stderr() {

@@ -16,12 +16,12 @@ use crate::report::text::Tense;
 pub(super) async fn run(app: &App, options: &Task) -> Result<u8, Problem> {
     let Some(kind) = KINDS.iter().find(|kind| kind.name == options.resource) else {
         let names: Vec<_> = KINDS.iter().map(|kind| kind.name).collect();
-        let meant = foreign::word(&options.resource, &names);
-        let meant = meant.or_else(|| tasks::nearest(&options.resource, names.iter().copied()));
-        let hint = meant.map_or_else(
-            || format!("there are {}", names.join(", ")),
-            |nearest| format!("did you mean '{nearest}'?"),
-        );
+        let hint = foreign::hint(&options.resource, &names).unwrap_or_else(|| {
+            tasks::nearest(&options.resource, names.iter().copied()).map_or_else(
+                || format!("there are {}", names.join(", ")),
+                |nearest| format!("did you mean '{nearest}'?"),
+            )
+        });
         return Err(Problem::usage(
             format!("there is no resource '{}'", options.resource),
             hint,
@@ -38,9 +38,11 @@ pub(super) async fn run(app: &App, options: &Task) -> Result<u8, Problem> {
         let (name, value) = self::field(kind, field)?;
         fields.insert(name, value);
     }
+    let values = fields.values().filter_map(Value::as_str);
+    let meant = values.filter_map(foreign::value).next().map(str::to_owned);
     let resource = (kind.build)(Value::Object(fields)).map_err(|error| {
         let found = Diagnostic::of_check(&error.to_string());
-        let hint = found.hint.unwrap_or_else(|| usage(kind));
+        let hint = found.hint.or(meant).unwrap_or_else(|| usage(kind));
         Problem::usage(format!("{}: {}", kind.name, found.message), hint)
     })?;
     let declared = [Declared::new("task", resource)];
@@ -88,6 +90,10 @@ fn field(kind: &Kind, text: &str) -> Result<(String, Value), Problem> {
     let structured = value.starts_with(['[', '{']);
     if of_text || (is_reference(field) && !structured) {
         return Ok((name.to_owned(), Value::String(text)));
+    }
+    // One alone is a list of one.
+    if field["type"] == "array" && !structured && !text.starts_with("- ") {
+        return Ok((name.to_owned(), Value::Array(vec![Value::String(text)])));
     }
     serde_yaml::from_str(&text)
         .map(|value| (name.to_owned(), value))

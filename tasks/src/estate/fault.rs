@@ -9,7 +9,7 @@ use serde::de;
 
 use super::node::{Node, shorten};
 use super::sources::Mark;
-use crate::{Diagnostic, nearest};
+use crate::{Diagnostic, foreign, nearest};
 
 /// Most mistakes for which a nearest name is searched; beyond it a hostile file would cost the square of its size.
 pub(super) const HINTED: usize = 50;
@@ -154,6 +154,13 @@ fn quote(message: String, node: &Node) -> String {
 
 fn unknown(mark: &Mark, what: &str, name: &str, known: &'static [&'static str]) -> Diagnostic {
     let diagnostic = Diagnostic::at(mark.place(), format!("unknown {what} '{}'", shorten(name)));
+    let meant = match what {
+        "value" => foreign::value(name).map(str::to_owned),
+        _ => foreign::variable(name),
+    };
+    if let Some(hint) = meant {
+        return diagnostic.hint(hint);
+    }
     suggest(diagnostic, name, known.iter().copied())
 }
 

@@ -24,6 +24,7 @@ use super::{
     Origin, Service, StandIn, fault, from_node, name, table,
 };
 use crate::Diagnostic;
+use crate::foreign;
 use crate::release::Release;
 use crate::value::{AccountName, HostPath};
 use networks::{RouterEntry, SideNetworks};
@@ -218,8 +219,10 @@ impl<'n, 'm> Inventory<'n, 'm> {
             if !known.contains(&key.text.as_str()) {
                 let message = format!("unknown section '{}'", shorten(&key.text));
                 let mistake = Diagnostic::at(key.mark.place(), message);
-                self.mistakes
-                    .push(fault::suggest(mistake, &key.text, known.iter().copied()));
+                self.mistakes.push(match foreign::play(&key.text) {
+                    Some(hint) => mistake.hint(hint),
+                    None => fault::suggest(mistake, &key.text, known.iter().copied()),
+                });
             }
         }
     }

@@ -17,6 +17,7 @@ use super::ports;
 use super::toll::{self, Bounded, MOST_BYTES};
 use crate::diagnostic::{Diagnostic, Place, nearest};
 use crate::estate::{Estate, Mark};
+use crate::foreign;
 
 /// Where a text stands.
 #[derive(Debug, Clone)]
@@ -243,9 +244,10 @@ impl Engine {
             let mistake =
                 Diagnostic::at(place(unknown), format!("there is no variable '{unknown}'"));
             let known = names.known.iter().chain(sets).map(String::as_str);
-            match nearest(unknown, known) {
-                Some(near) => mistake.hint(format!("did you mean '{near}'?")),
-                None => mistake.hint("declare it under `variables` of the role"),
+            match (foreign::name(unknown), nearest(unknown, known)) {
+                (Some(hint), _) => mistake.hint(hint),
+                (None, Some(near)) => mistake.hint(format!("did you mean '{near}'?")),
+                (None, None) => mistake.hint("declare it under `variables` of the role"),
             }
         };
         unknown.iter().map(mistake).collect()

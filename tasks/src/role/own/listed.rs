@@ -132,7 +132,7 @@ impl Reader {
         let kinds: Vec<_> = entries.iter().filter(of_kind).collect();
         let known: Vec<&str> = names.iter().chain(beside).copied().collect();
         self.only_these(&format!("{what} or word"), entries, &known, |word| {
-            foreign::word(word, &known)
+            foreign::hint(word, &known)
         });
         if let [(key, fields)] = kinds.as_slice() {
             return Some((key, fields));
@@ -157,7 +157,13 @@ impl Reader {
     fn said(&mut self, node: &Node, key: &Key, fields: &Node) -> Said {
         for word in ["only", "when"] {
             if let Some(node) = node.get(word).filter(|node| node.as_str().is_none()) {
-                self.mistakes.push(node.mismatch("a text"));
+                let mistake = node.mismatch("a text");
+                let is_list = word == "when" && matches!(node.value, Value::Sequence(_));
+                self.mistakes.push(if is_list {
+                    mistake.hint("join the conditions, as in `when: FIRST and SECOND`")
+                } else {
+                    mistake
+                });
             }
         }
         Said {
@@ -174,6 +180,12 @@ impl Reader {
         let schema = schema.to_value();
         let entries = match fields.entries() {
             Ok(entries) => entries,
+            Err(mistake) if kind == "block" && matches!(fields.value, Value::Sequence(_)) => {
+                self.mistakes.push(mistake.hint(
+                    "`block` is lines within a file here; write each resource by itself, with 'when' beside it",
+                ));
+                return false;
+            }
             Err(mistake) => {
                 let required = schema["required"].as_array().into_iter().flatten();
                 let mut required = required.filter_map(|name| name.as_str());
@@ -191,7 +203,7 @@ impl Reader {
         let known: Vec<_> = described.map(|(name, _)| name.as_str()).collect();
         let known = [known.as_slice(), more].concat();
         self.only_these("field", entries, &known, |name| {
-            foreign::field(name, &known)
+            foreign::field(name, &known).map(|ours| format!("did you mean '{ours}'?"))
         })
     }
 }

@@ -68,6 +68,8 @@ pub(super) fn roles(sources: &Sources, folder: &str) -> Result<Vec<OwnRole>, Vec
             let mistake = Diagnostic::at(place, format!("this role has no {FILE}"));
             mistakes.push(mistake.hint(if files.contains_key("role.yaml") {
                 "name its role.yaml role.yml"
+            } else if files.keys().any(|path| foreign::file(path).is_some()) {
+                "it is a role of Ansible's; docs/from-ansible.md says what each part of it is called here"
             } else {
                 "describe it there; docs/roles.md shows how"
             }));
@@ -120,12 +122,23 @@ impl Reader {
         let entries = match node.entries() {
             Ok(entries) => entries,
             Err(mistake) => {
-                self.mistakes.push(mistake);
+                self.mistakes.push(mistake.hint(
+                    "a role has sections: begin with `summary: WHAT IT DOES`, and list what it does under `resources:`",
+                ));
                 return None;
             }
         };
+        let left = files
+            .keys()
+            .filter_map(|path| Some((path, foreign::file(path)?)));
+        for (path, hint) in left {
+            let place = Place::file(format!("{folder}/{path}"));
+            let mistake = Diagnostic::at(place, "nothing reads this file of a role of Ansible's");
+            self.mistakes
+                .push(mistake.hint(format!("{hint}, and take it out of the role's folder")));
+        }
         self.only_these("section", entries, &SECTIONS, |section| {
-            foreign::word(section, &SECTIONS)
+            foreign::hint(section, &SECTIONS)
         });
         let find = |section: &str| node.get(section);
         let summary = find("summary")
@@ -285,12 +298,12 @@ impl Reader {
     }
 
     /// As [`Self::only_known`], with what somebody who comes from elsewhere may mean by a name; tells whether all are known.
-    pub(super) fn only_these<'k>(
+    pub(super) fn only_these(
         &mut self,
         what: &str,
         entries: &[(Key, Node)],
-        known: &[&'k str],
-        meant: impl Fn(&str) -> Option<&'k str>,
+        known: &[&str],
+        meant: impl Fn(&str) -> Option<String>,
     ) -> bool {
         let before = self.mistakes.len();
         for (key, _) in entries
@@ -302,7 +315,7 @@ impl Reader {
                 format!("unknown {what} '{}'", shorten(&key.text)),
             );
             self.mistakes.push(match meant(&key.text) {
-                Some(meant) => mistake.hint(format!("did you mean '{meant}'?")),
+                Some(hint) => mistake.hint(hint),
                 None => suggest(mistake, &key.text, known.iter().copied()),
             });
         }
