@@ -173,6 +173,21 @@ fn a_mistake_in_the_estate_is_shown_where_it_is() {
 }
 
 #[test]
+fn what_nothing_reads_is_refused_by_whatever_changes_hosts() {
+    let folder = Folder::new();
+    folder.write("roles/motd/role.yml", "summary: A greeting.\nvariables: {greeting: {type: text, default: hello}}\nresources:\n  - file: {path: /etc/motd, content: '{{ greeting }}'}\n");
+    folder.write("estate.yml", "name: e2e-input\nconnection: {user: keeper, password: x}\nhosts:\n  one: {address: 192.0.2.1, location: internal}\nroles: {motd: [one]}\n");
+    for command in ["check", "diff", "apply", "complete"] {
+        let typed = folder.prov(["--timeout", "1", "--set", "greetin=hi", command]);
+        let refused = typed.run();
+        refused
+            .exits(64)
+            .says("greetin")
+            .says("did you mean 'greeting'?");
+    }
+}
+
+#[test]
 fn an_estate_that_is_not_there_is_named() {
     let folder = Folder::new();
     let elsewhere = folder.path_text("nowhere");

@@ -44,13 +44,16 @@ fn a_canary_is_verified_and_a_failure_stops_what_is_like_it() {
         .says("2 hosts were not begun: one, far: the canary two failed");
     assert_eq!(estate.on("one", "cat /etc/words"), "good");
     assert_eq!(estate.on("two", "cat /etc/words"), "bad");
+    // What was broken elsewhere before is no fault of the canary's, and is mended with the rest.
     words(&estate, "good again");
+    estate.on("one", "echo broken >/etc/words");
     estate
         .prov(canary)
         .run()
         .exits(0)
         .says("== two (1 of 3)")
         .says("== one, far (3 of 3)");
+    assert_eq!(estate.on("one", "cat /etc/words"), "good again");
     assert_eq!(estate.on("far", "cat /etc/words"), "good again");
 
     // A host that fails stops what has the same role, not the others.

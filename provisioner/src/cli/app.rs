@@ -112,13 +112,17 @@ impl App {
 
     /// Refuses an estate or domains with mistakes.
     pub(super) fn check(&self) -> Result<(), Problem> {
-        let mistakes =
-            tasks::role::check(&self.estate, &self.domains, &self.templates, &self.inputs);
-        if mistakes.is_empty() {
-            Ok(())
-        } else {
-            Err(mistakes.into())
-        }
+        none_of(tasks::role::check(
+            &self.estate,
+            &self.domains,
+            &self.templates,
+            &self.inputs,
+        ))
+    }
+
+    /// Refuses roles and variables that nobody knows, which no host's plan would show.
+    pub(super) fn check_names(&self) -> Result<(), Problem> {
+        none_of(tasks::role::unknown(&self.estate, &self.inputs))
     }
 
     /// Tells whether programs read what is printed, as JSON.
@@ -168,6 +172,14 @@ impl App {
 
     pub(super) fn state(&self) -> Result<State, Problem> {
         State::of(self.estate.name(), &self.global.estate)
+    }
+}
+
+fn none_of(mistakes: Vec<Diagnostic>) -> Result<(), Problem> {
+    if mistakes.is_empty() {
+        Ok(())
+    } else {
+        Err(mistakes.into())
     }
 }
 

@@ -28,6 +28,7 @@ impl App {
 pub(super) async fn run(app: &App, options: &Apply) -> Result<u8, Problem> {
     let wait = options.waiting.wait;
     options.changes.ready()?;
+    app.check_names()?;
     if let Some(path) = &options.plan {
         return plans::apply(app, path, options).await;
     }
@@ -96,6 +97,7 @@ pub(super) async fn run(app: &App, options: &Apply) -> Result<u8, Problem> {
 }
 
 pub(super) async fn complete(app: &App, options: &Complete) -> Result<u8, Problem> {
+    app.check_names()?;
     let hosts = app.named(&options.names)?;
     let jobs = Jobs::gather(app, &hosts, Work::Roles(Phase::Completion)).await?;
     let mut outcome = jobs::apply(app, jobs, options.waiting.wait, None, Show::AsTheyCome).await;

@@ -13,6 +13,7 @@ use crate::report::text::Tense;
 
 pub(super) async fn run(app: &App, options: &Diff) -> Result<u8, Problem> {
     options.changes.ready()?;
+    app.check_names()?;
     let hosts = app.named(&options.names)?;
     let all = DomainWork::setup(&app.domains);
     let mut scope = SavedScope::roles();

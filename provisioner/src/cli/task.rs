@@ -38,8 +38,8 @@ pub(super) async fn run(app: &App, options: &Task) -> Result<u8, Problem> {
         let (name, value) = self::field(kind, field)?;
         fields.insert(name, value);
     }
-    let values = fields.values().filter_map(Value::as_str);
-    let meant = values.filter_map(foreign::value).next().map(str::to_owned);
+    let mut values = fields.values().filter_map(Value::as_str);
+    let meant = values.find_map(foreign::value).map(str::to_owned);
     let resource = (kind.build)(Value::Object(fields)).map_err(|error| {
         let found = Diagnostic::of_check(&error.to_string());
         let hint = found.hint.or(meant).unwrap_or_else(|| usage(kind));

@@ -7,6 +7,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::{Estate, Layer, Origin, fault};
 use crate::Diagnostic;
+use crate::foreign;
 use crate::release::Release;
 
 /// Describes a role as far as the check needs it.
@@ -24,6 +25,15 @@ pub struct KnownRole<'a> {
 
 /// Most hosts that a hint lists.
 const LISTED: usize = 4;
+
+/// What is wrong with roles and variables by their names.
+#[derive(Default)]
+struct Found {
+    /// Nobody knows them.
+    unknown: Vec<Diagnostic>,
+    /// They are known, and nothing reads them where they are set.
+    unread: Vec<Diagnostic>,
+}
 
 impl Estate {
     /// Finds containers into which nobody could log in: their account is made with the connection's password, and Debian's SSH server lets
@@ -53,7 +63,24 @@ impl Estate {
     /// command line it is enough that the catalogue knows it, so that such settings can be shared by estates.
     #[must_use]
     pub fn check(&self, catalogue: &[KnownRole<'_>]) -> Vec<Diagnostic> {
-        let mut mistakes = Vec::new();
+        let Found {
+            mut unknown,
+            unread,
+        } = self.found(catalogue);
+        unknown.extend(unread);
+        unknown.sort();
+        unknown
+    }
+
+    /// Finds the same, but lets pass what is known and not read here: a role that leaves a host may leave its variables there.
+    #[must_use]
+    pub fn unknown(&self, catalogue: &[KnownRole<'_>]) -> Vec<Diagnostic> {
+        self.found(catalogue).unknown
+    }
+
+    fn found(&self, catalogue: &[KnownRole<'_>]) -> Found {
+        let mut found = Found::default();
+        let mistakes = &mut found.unknown;
         let (of_domains, of_hosts): (Vec<_>, Vec<_>) =
             catalogue.iter().partition(|role| role.is_of_domains);
         let is_of_domains = |name: &str| of_domains.iter().any(|role| role.name == name);
@@ -94,22 +121,22 @@ impl Estate {
             .iter()
             .map(|found| found.role.as_str())
             .collect();
-        self.settings(&self.all, &readers, &every, &mut mistakes);
-        self.settings(&self.command_line, &readers, &every, &mut mistakes);
+        self.settings(&self.all, &readers, &every, &mut found);
+        self.settings(&self.command_line, &readers, &every, &mut found);
         for group in &self.groups {
             let hosts = group
                 .hosts
                 .iter()
                 .filter_map(|index| self.hosts.get(*index));
             let there = hosts.flat_map(|host| host.roles.iter().map(String::as_str));
-            self.settings(&group.layer, &readers, &there.collect(), &mut mistakes);
+            self.settings(&group.layer, &readers, &there.collect(), &mut found);
         }
         for host in &self.hosts {
             let there = host.roles.iter().map(String::as_str).collect();
-            self.settings(&host.layer, &readers, &there, &mut mistakes);
+            self.settings(&host.layer, &readers, &there, &mut found);
         }
-        mistakes.sort();
-        mistakes
+        found.unknown.sort();
+        found
     }
 
     /// Finds hosts with roles that do not work on their releases.
@@ -138,7 +165,7 @@ impl Estate {
         layer: &Layer,
         readers: &HashMap<&str, Vec<&str>>,
         there: &HashSet<&str>,
-        mistakes: &mut Vec<Diagnostic>,
+        found: &mut Found,
     ) {
         let local = match layer.origin() {
             Origin::Group(_) | Origin::Host(_) => true,
@@ -147,11 +174,15 @@ impl Estate {
         for (name, mark) in layer.settings() {
             let Some(roles) = readers.get(name) else {
                 let mistake = Diagnostic::at(mark.place(), format!("unknown variable '{name}'"));
+                if let Some(hint) = foreign::variable(name) {
+                    found.unknown.push(mistake.hint(hint));
+                    continue;
+                }
                 let known = readers.keys().copied();
-                let known = known.filter(|_| mistakes.len() < fault::HINTED);
+                let known = known.filter(|_| found.unknown.len() < fault::HINTED);
                 let mut known: Vec<&str> = known.collect();
                 known.sort_unstable();
-                mistakes.push(match crate::nearest(name, known) {
+                found.unknown.push(match crate::nearest(name, known) {
                     Some(near) => mistake.hint(format!("did you mean '{near}'?")),
                     None => mistake.hint("no role reads it"),
                 });
@@ -160,7 +191,7 @@ impl Estate {
             if local && !roles.iter().any(|role| there.contains(role)) {
                 let message = format!("nothing reads variable '{name}' on {}", layer.origin());
                 let mistake = Diagnostic::at(mark.place(), message);
-                mistakes.push(mistake.hint(self.where_read(roles)));
+                found.unread.push(mistake.hint(self.where_read(roles)));
             }
         }
     }
@@ -235,6 +266,27 @@ mod tests {
         assert!(found(network, admin).is_empty());
         // Servers let in whom they want.
         assert!(found("", "").is_empty());
+    }
+
+    #[test]
+    fn variables_of_a_role_that_has_left_pass_and_unknown_ones_do_not() {
+        let sources = Sources::new("e")
+            .with(
+                "estate.yml",
+                "name: e\nhosts: {web: {address: 10.0.0.107, location: internal}}\nroles: {mta: [web]}\n".to_owned(),
+            )
+            .with("hosts/web.yml", "dns_group: one\ndns_grop: two\n".to_owned());
+        let estate = Estate::load(&sources, &[]).unwrap();
+        let messages = |mistakes: Vec<Diagnostic>| {
+            let messages = mistakes.into_iter().map(|it| it.message);
+            messages.collect::<Vec<_>>()
+        };
+        let unknown = "unknown variable 'dns_grop'";
+        assert_eq!(messages(estate.unknown(&catalogue())), [unknown]);
+        assert_eq!(
+            messages(estate.check(&catalogue())),
+            ["nothing reads variable 'dns_group' on host 'web'", unknown]
+        );
     }
 
     #[test]

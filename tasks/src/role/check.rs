@@ -58,12 +58,8 @@ pub fn check(
 ) -> Vec<Diagnostic> {
     let known = inputs.roles.known();
     let mut mistakes = estate.check(&known);
-    mistakes.extend(
-        inputs
-            .roles
-            .own()
-            .flat_map(|role| role.check(estate, &known)),
-    );
+    let own = inputs.roles.own();
+    mistakes.extend(own.flat_map(|role| role.check(estate, &known)));
     let hosts = estate.hosts();
     let of_host = |host: &Host| check_host(estate, host, templates, inputs);
     let shares = hosts.chunks(share(hosts.len()));
@@ -79,6 +75,20 @@ pub fn check(
     });
     mistakes.extend(domains.check(estate, &known, templates, inputs));
     mistakes.extend(unreachable(estate, domains, templates, inputs));
+    crate::diagnostic::tidy(&mut mistakes);
+    mistakes
+}
+
+/// Finds what nobody knows by its name in the files of an estate and on the command line, whichever hosts are looked at: roles and
+/// variables.
+///
+/// It is the part of [`check`] that decides about no host; variables that a role has left behind pass.
+#[must_use]
+pub fn unknown(estate: &Estate, inputs: &Inputs) -> Vec<Diagnostic> {
+    let known = inputs.roles.known();
+    let mut mistakes = estate.unknown(&known);
+    let own = inputs.roles.own();
+    mistakes.extend(own.flat_map(|role| role.check(estate, &known)));
     crate::diagnostic::tidy(&mut mistakes);
     mistakes
 }

@@ -40,7 +40,7 @@ pub use arrange::arrange;
 pub use capability::Capability;
 pub use catalogue::{Catalogue, Entry, HostContext, Inputs, Role, resources};
 pub(crate) use catalogue::{promises, variable_names};
-pub use check::{check, notes};
+pub use check::{check, notes, unknown};
 pub(crate) use declarations::Declarations;
 pub use dns_client::name_servers;
 pub use mta::{ConfigType, MailServer, Takes};
