@@ -139,13 +139,12 @@ impl Templates {
         | ErrorKind::RenderingError(report) = error.kind()
         {
             let span = report.span();
-            (
-                report.message().to_owned(),
-                span.start_line,
-                span.start_col + 1,
-            )
+            let message = report.message().to_owned();
+            (message, span.start_line, span.start_col + 1)
         } else {
-            (error.to_string(), 0, 0)
+            let (message, place) = unreported(error);
+            let (line, column) = place.unwrap_or_default();
+            (message, line, column)
         };
         let place = Place {
             file: path,
@@ -158,6 +157,21 @@ impl Templates {
             "correct the template; `prov template list` shows the variables that it may use, `prov template show NAME` the original",
         )
     }
+}
+
+/// Gives the message of an error that Tera reports in words alone, and its line and column where they are among them. It writes them as
+/// compilers do: `error: MESSAGE`, and on the next line `--> NAME:LINE:COLUMN`.
+pub(crate) fn unreported(error: &tera::Error) -> (String, Option<(usize, usize)>) {
+    let text = error.to_string();
+    let first = text.lines().next().unwrap_or_default();
+    let message = first.strip_prefix("error: ").unwrap_or(first).to_owned();
+    let place = text.lines().find_map(|line| {
+        let (_, place) = line.split_once("--> ")?;
+        let (rest, column) = place.trim().rsplit_once(':')?;
+        let (_, line) = rest.rsplit_once(':')?;
+        Some((line.parse().ok()?, column.parse().ok()?))
+    });
+    (message, place)
 }
 
 /// A template as it comes with prov.

@@ -175,6 +175,44 @@ resources:
     assert_snapshot!(check(&sources(role, "")));
 }
 
+/// Whoever knows Ansible writes its words; each is answered with what is written here.
+#[test]
+fn a_role_of_ansible_is_answered_word_by_word() {
+    let role = "
+summary: x
+tasks: []
+dependencies: []
+variables:
+  a: {b: text}
+  c: [1]
+handlers:
+  - name: restart
+resources:
+  - name: install
+    ansible.builtin.apt: {name: nginx}
+    become: true
+    register: out
+    tags: [a]
+  - ansible.posix.authorized_key: {user: x}
+  - community.docker.docker_container: {name: x}
+  - block:
+    - apt: {name: x}
+  - file: {path: /x, state: directory}
+  - file: {path: /x, content: '{{ inventory_hostname }} {{ hostvars }}'}
+  - file: {path: /x, content: \"{{ d | default('a') }}\"}
+  - file: {path: /x, content: '{{ c | to_nice_yaml }}'}
+  - file: {path: /y}
+    when: [a, b]
+  - wait_for: {port: 80}
+  - service: {name: x, state: restarted}
+";
+    let mut sources = sources(role, "");
+    for left in ["tasks/web.yml", "handlers/main.yml", "defaults/main.yml"] {
+        sources.insert(format!("roles/page/{left}"), b"a: 1\n".to_vec());
+    }
+    assert_snapshot!(check(&sources));
+}
+
 #[test]
 fn every_mistake_that_a_host_makes_is_found_at_once() {
     let role = "

@@ -769,6 +769,43 @@ mod tests {
         assert!(parse(good).is_ok(), "{good}");
     }
 
+    /// What the document for those who know Ansible tells them to type can be typed; what stands for a number or a name is one.
+    #[test]
+    fn commands_of_the_document_for_newcomers_are_understood() {
+        let document = include_str!("../../../docs/from-ansible.md");
+        let commands = document.split('`').filter(|it| it.starts_with("prov "));
+        let mut seen = 0;
+        for command in commands {
+            let typed = command
+                .replace(" N", " 1")
+                .replace("hostname-filter REGEX", "hostname-filter es");
+            let words = shlex::split(&typed).unwrap();
+            if let Err(error) = Arguments::try_parse_from(&words) {
+                // One that is named without what belongs to it.
+                let is_short = error.kind() == clap::error::ErrorKind::MissingRequiredArgument
+                    || error.kind()
+                        == clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
+                assert!(is_short, "{command}: {error}");
+            }
+            seen += 1;
+        }
+        assert!(seen > 10, "{seen}");
+    }
+
+    #[test]
+    fn a_word_of_ansible_is_answered_with_prov_s() {
+        for (typed, told) in [
+            ("prov apply --tags web", "--limit ROLE"),
+            ("prov apply --diff", "`prov diff` previews"),
+            ("prov apply -e a=b", "--set NAME=VALUE"),
+            ("prov playbook site.yml", "`prov apply`"),
+        ] {
+            let error = Arguments::try_parse_from(typed.split(' ')).unwrap_err();
+            let shown = super::super::with_tip(error).to_string();
+            assert!(shown.contains(told), "{typed}: {shown}");
+        }
+    }
+
     #[test]
     fn the_command_line_contradicts_itself_nowhere() {
         Arguments::command().debug_assert();

@@ -67,9 +67,16 @@ pub fn command() -> clap::Command {
 
 /// Tells whoever knows Ansible what takes the place of an option of its commands.
 fn with_tip(mut error: clap::Error) -> clap::Error {
-    if error.kind() == ErrorKind::UnknownArgument
-        && let Some(ContextValue::String(option)) = error.get(ContextKind::InvalidArg)
-        && let Some(told) = tasks::foreign::option(option)
+    let what = if error.kind() == ErrorKind::InvalidSubcommand {
+        ContextKind::InvalidSubcommand
+    } else {
+        ContextKind::InvalidArg
+    };
+    let is_unknown =
+        what == ContextKind::InvalidSubcommand || error.kind() == ErrorKind::UnknownArgument;
+    let typed = error.get(what).filter(|_| is_unknown);
+    if let Some(ContextValue::String(typed)) = typed
+        && let Some(told) = tasks::foreign::option(typed)
     {
         let tip = ContextValue::StyledStrs(vec![told.into()]);
         error.insert(ContextKind::Suggested, tip);

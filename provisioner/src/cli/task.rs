@@ -91,9 +91,12 @@ fn field(kind: &Kind, text: &str) -> Result<(String, Value), Problem> {
     if of_text || (is_reference(field) && !structured) {
         return Ok((name.to_owned(), Value::String(text)));
     }
-    // One alone is a list of one.
-    if field["type"] == "array" && !structured && !text.starts_with("- ") {
-        return Ok((name.to_owned(), Value::Array(vec![Value::String(text)])));
+    let is_list = field["type"] == "array"
+        || field["type"]
+            .as_array()
+            .is_some_and(|kinds| kinds.iter().any(|kind| kind == "array"));
+    if is_list && !structured && !text.contains('\n') {
+        return one(kind, name, text);
     }
     serde_yaml::from_str(&text)
         .map(|value| (name.to_owned(), value))
@@ -102,6 +105,19 @@ fn field(kind: &Kind, text: &str) -> Result<(String, Value), Problem> {
             let first = error.lines().next().unwrap_or_default().to_owned();
             Problem::usage(format!("{} {name}: {first}", kind.name), usage(kind))
         })
+}
+
+/// Takes one word as a list of one.
+fn one(kind: &Kind, name: &str, text: String) -> Result<(String, Value), Problem> {
+    let parts = text.split(|c: char| c == ',' || c.is_whitespace());
+    let parts: Vec<_> = parts.filter(|part| !part.is_empty()).collect();
+    if parts.len() > 1 {
+        return Err(Problem::usage(
+            format!("{} {name}: '{text}' may be one or several", kind.name),
+            format!("write a list: {name}='[{}]'", parts.join(", ")),
+        ));
+    }
+    Ok((name.to_owned(), Value::Array(vec![Value::String(text)])))
 }
 
 /// Gives the text of a value: what was typed, or after `@` what is in a file or, for `-`, comes by standard input. A text

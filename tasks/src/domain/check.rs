@@ -106,6 +106,9 @@ impl Domain {
             let of_hosts = known
                 .iter()
                 .any(|role| role.variables.iter().any(|known| known == name));
+            if let Some(hint) = crate::foreign::variable(name) {
+                return Some(mistake.hint(hint));
+            }
             Some(if of_hosts {
                 mistake.hint("it is a variable of hosts, which a domain cannot set; see groups/ and hosts/ of the estate")
             } else {

@@ -210,9 +210,10 @@ impl Loader<'_> {
         let known = ["estate.yml", "groups/all.yml", "estate.private.yml"];
         self.mistakes.push(match path.strip_suffix(".yaml") {
             Some(stem) => mistake.hint(format!("name it {stem}.yml")),
-            None => match crate::nearest(path, known) {
-                Some(near) => mistake.hint(format!("did you mean '{near}'?")),
-                None => mistake.hint(
+            None => match (crate::foreign::beside(path), crate::nearest(path, known)) {
+                (Some(hint), _) => mistake.hint(hint),
+                (None, Some(near)) => mistake.hint(format!("did you mean '{near}'?")),
+                (None, None) => mistake.hint(
                     "an estate has estate.yml, groups/NAME.yml, hosts/NAME.yml, their .private.yml siblings, \
                      templates/ and roles/",
                 ),

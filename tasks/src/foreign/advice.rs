@@ -120,7 +120,7 @@ pub(super) const ADVICE: &[(&str, &str)] = &[
     ),
     (
         "uri",
-        "ask for it in 'checks' of the role, as in `- http: {path: /, body: welcome}`",
+        "ask for it in 'checks' of the role, as in `- http: {url: 'http://{{ host.name }}/', status: 200}`",
     ),
     (
         "wait_for",
@@ -217,7 +217,10 @@ pub(super) const VALUES: &[(&str, &str)] = &[
         "it is a resource of its own: `symlink: {path: …, target: …}`",
     ),
     ("removed", "write 'absent'"),
-    ("touch", "write `content: ''` for an empty file"),
+    (
+        "touch",
+        "write `command: {argv: [touch, FILE], creates: FILE}`",
+    ),
     ("uninstalled", "write 'absent'"),
 ];
 
@@ -273,8 +276,45 @@ pub(super) const NAMES: &[(&str, &str)] = &[
 const HOST: &str = "write `host.name`";
 const RELEASE: &str = "write `release`, which is 'bookworm' or 'trixie'";
 
-/// Options of Ansible's commands.
+/// Options of Ansible's commands, and the commands themselves.
 pub(super) const OPTIONS: &[(&str, &str)] = &[
+    (
+        "--args",
+        "`prov run HOST -- COMMAND`, and `prov task RESOURCE KEY=VALUE`",
+    ),
+    (
+        "--become-method",
+        "prov becomes root by itself; `connection: {sudo: …}` in estate.yml says how",
+    ),
+    ("--diff", "`prov diff` previews"),
+    ("-C", "`prov diff` previews"),
+    ("-D", "`prov diff` previews"),
+    (
+        "-a",
+        "`prov run HOST -- COMMAND`, and `prov task RESOURCE KEY=VALUE`",
+    ),
+    (
+        "ad-hoc",
+        "`prov run HOST -- COMMAND`, and `prov task RESOURCE KEY=VALUE`",
+    ),
+    ("console", "`prov ssh HOST`, and `prov run HOST -- COMMAND`"),
+    (
+        "doc",
+        "`prov task RESOURCE` lists its fields; docs/reference.md has all of them",
+    ),
+    (
+        "galaxy",
+        "--roles DIR names a folder of roles that estates share",
+    ),
+    (
+        "inventory",
+        "`prov graph` draws the hosts, and `prov status` lists them",
+    ),
+    ("lint", "`prov check`"),
+    ("play", "`prov apply`"),
+    ("playbook", "`prov apply`"),
+    ("plan", "`prov diff --out PLAN`"),
+    ("vault", "`prov secrets`"),
     ("--ask-become-pass", PASSWORD),
     ("--ask-pass", PASSWORD),
     (
@@ -311,7 +351,10 @@ pub(super) const OPTIONS: &[(&str, &str)] = &[
     ("--list-tags", TAGS),
     ("--list-tasks", "`prov diff` lists what would be done"),
     ("--module-name", "`prov task RESOURCE KEY=VALUE`"),
-    ("--private-key", "`IdentityFile` in ~/.ssh/config names it"),
+    (
+        "--private-key",
+        "`connection: {identity: FILE}` in estate.yml names it, or `IdentityFile` in ~/.ssh/config",
+    ),
     ("--skip-tags", TAGS),
     (
         "--start-at-task",

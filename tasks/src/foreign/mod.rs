@@ -106,6 +106,7 @@ pub fn hint(theirs: &str, known: &[&str]) -> Option<String> {
         Some(ours) => Some(format!("did you mean '{ours}'?")),
         None => told(ADVICE, without_collection(theirs))
             .or_else(|| play(theirs))
+            .or_else(|| is_of_collection(theirs).then_some(COMMAND))
             .map(str::to_owned),
     }
 }
@@ -147,23 +148,69 @@ pub fn variable(theirs: &str) -> Option<String> {
 /// Says what the part of a role is called here that Ansible has in such a file.
 #[must_use]
 pub fn file(path: &str) -> Option<&'static str> {
-    let (folder, file) = path.split_once('/')?;
-    if !["main.yml", "main.yaml"].contains(&file) {
-        return None;
+    let is_yaml = |name: &str| {
+        let end = name.rsplit_once('.').map(|(_, end)| end);
+        end.is_some_and(|end| end == "yml" || end == "yaml")
+    };
+    if path == "main.yml" || path == "main.yaml" {
+        return Some("what a role does stands in its role.yml, under 'resources'");
     }
+    let (folder, file) = path.split_once('/').filter(|(_, file)| is_yaml(file))?;
     match folder {
         "tasks" => Some("write what it does under 'resources' of role.yml"),
         "handlers" => Some("write them under 'handlers' of role.yml"),
         "defaults" | "vars" => Some("declare them under 'variables' of role.yml, with their types"),
-        "meta" => Some("name the roles that come before it in 'after' of role.yml"),
+        "meta" if file.starts_with("main.") => {
+            Some("name the roles that come before it in 'after' of role.yml")
+        }
         _ => None,
     }
+}
+
+/// Says what is called so here that Ansible has in such a file or folder beside an inventory.
+#[must_use]
+pub fn beside(path: &str) -> Option<String> {
+    let (first, rest) = path.split_once('/').unwrap_or((path, ""));
+    let stem = rest.split(['.', '/']).next().unwrap_or_default();
+    Some(match (first, rest) {
+        ("host_vars", _) => {
+            format!("what hosts have by themselves is in hosts/HOST.yml: name it hosts/{stem}.yml")
+        }
+        ("group_vars", _) => {
+            format!("what groups have is in groups/GROUP.yml: name it groups/{stem}.yml")
+        }
+        (
+            "hosts.ini" | "hosts" | "inventory" | "inventory.ini" | "inventory.yml" | "hosts.yml",
+            "",
+        ) => "hosts, groups and roles stand in estate.yml".to_owned(),
+        ("site.yml" | "playbook.yml" | "main.yml" | "playbooks", _) => {
+            "`roles` in estate.yml says which hosts have which roles".to_owned()
+        }
+        ("ansible.cfg", "") => {
+            "`connection` in estate.yml, and ~/.ssh/config, say how hosts are reached".to_owned()
+        }
+        ("requirements.yml", "") => {
+            "--roles DIR names a folder of roles that estates share".to_owned()
+        }
+        ("library" | "filter_plugins" | "module_utils" | "callback_plugins", _) => {
+            COMMAND.to_owned()
+        }
+        _ => return None,
+    })
 }
 
 fn told(table: &[(&str, &'static str)], theirs: &str) -> Option<&'static str> {
     let found = table.iter().find(|(word, _)| *word == theirs);
     found.map(|(_, sentence)| *sentence)
 }
+
+/// Tells whether this is the whole name of a module, such as `community.general.timezone`.
+fn is_of_collection(theirs: &str) -> bool {
+    theirs.split('.').filter(|part| !part.is_empty()).count() == 3
+}
+
+/// What is written in the place of a module that nothing here is like.
+const COMMAND: &str = "no resource does that; write a `command` with 'creates', 'removes', 'unless' or 'only_if', which say when there is something to do";
 
 /// Gives the name of a module without that of its collection.
 fn without_collection(module: &str) -> &str {
@@ -175,6 +222,17 @@ fn resource(module: &str) -> &str {
     let name = without_collection(module);
     let found = MODULES.iter().find(|(theirs, _)| *theirs == name);
     found.map_or(name, |(_, ours)| *ours)
+}
+
+/// Says what is written in the place of a field that another tool has.
+#[must_use]
+pub fn field_hint(name: &str, known: &[&str]) -> Option<String> {
+    let ours = field(name, known)?;
+    Some(if (name, ours) == ("state", "running") {
+        "write `running: true` or `running: false`; what restarts or reloads it is a handler, which 'notify' calls".to_owned()
+    } else {
+        format!("did you mean '{ours}'?")
+    })
 }
 
 /// Finds the field of a resource that another tool calls so.
@@ -209,6 +267,23 @@ mod tests {
         assert_eq!(meant("ansible.builtin.user"), "did you mean 'user'?");
         assert!(meant("ansible.builtin.wait_for").contains("- tcp: {port: 80}"));
         assert_eq!(hint("frobnicate", &names), None);
+    }
+
+    #[test]
+    fn files_of_an_inventory_and_of_a_role_have_their_places() {
+        let told = |path: &str| beside(path).unwrap();
+        assert!(told("host_vars/web1.yml").ends_with("hosts/web1.yml"));
+        assert!(told("group_vars/web/main.yml").ends_with("groups/web.yml"));
+        assert_eq!(beside("notes.txt"), None);
+        assert!(file("tasks/web.yml").is_some());
+        for ours in [
+            "tasks/list.txt",
+            "meta/data.yml",
+            "site.yml",
+            "www/tasks/main.yml",
+        ] {
+            assert_eq!(file(ours), None, "{ours}");
+        }
     }
 
     #[test]
@@ -249,8 +324,7 @@ mod tests {
                 assert!(!known.contains(*theirs), "{theirs}");
             }
         }
-        let (of_hosts, _) = tables.split_once("\nOf `domains/").unwrap();
-        let rows = of_hosts.lines().filter(|line| line.starts_with("| `"));
+        let rows = tables.lines().filter(|line| line.starts_with("| `"));
         for row in rows {
             let theirs = row.split('|').nth(1).unwrap();
             for name in theirs.split('`').skip(1).step_by(2) {
@@ -259,8 +333,9 @@ mod tests {
                         .bytes()
                         .all(|byte| byte.is_ascii_lowercase() || byte == b'_');
                 let is_answered = known.contains(name) || variable(name).is_some();
-                // What is no variable is told in words.
-                assert!(!is_name || is_answered || name == "calendar", "{name}");
+                // What is no variable, or is called so here, too, is told in words.
+                let is_told = ["calendar", "name", "organisation", "webhosts", "users"];
+                assert!(!is_name || is_answered || is_told.contains(&name), "{name}");
             }
         }
     }

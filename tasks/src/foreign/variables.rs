@@ -81,6 +81,7 @@ pub(super) const VARIABLES: &[(&str, Now)] = &[
     ),
     ("email_uses_ca", Variable("mail_uses_ca")),
     ("host_enabled_for_ssl", Variable("reverse_proxy_uses_ssl")),
+    ("fname", Elsewhere(USERS)),
     (
         "hostnames",
         Elsewhere(
@@ -99,6 +100,9 @@ pub(super) const VARIABLES: &[(&str, Now)] = &[
         "linode_dynamic_dns_domain_records",
         Elsewhere("write `dynamic_dns: {id: …, records: […]}` in the domain's file"),
     ),
+    ("lname", Elsewhere(USERS)),
+    ("passwd", Elsewhere(USERS)),
+    ("reverse_proxy_host", Elsewhere(WEBHOSTS)),
     (
         "reverse_proxy_pass_port",
         Elsewhere(
@@ -111,10 +115,12 @@ pub(super) const VARIABLES: &[(&str, Now)] = &[
             "leave it out: what a container has mounted in the place of a file is written in place",
         ),
     ),
+    ("wordpress_database_host", Elsewhere(WEBHOSTS)),
     (
         "wordpress_database_password",
         Elsewhere("write `database_passwords: {SITE: …}` in the domain's private file"),
     ),
+    ("wordpress_host", Elsewhere(WEBHOSTS)),
     (
         "wordpress_site_admin_password",
         Elsewhere("it is called 'wordpress_admin_password', in the domain's private file"),
@@ -135,3 +141,6 @@ const PORT: &str = "say it in estate.yml, as in `connection: {port: 2222}`, or i
 const SMARTHOST: &str = "write `mta_smarthost: {hostname: …, port: …, username: …, userpass: …}`";
 const SSH: &str = "what ~/.ssh/config says of a host counts as it does for ssh";
 const SUDO: &str = "say it in estate.yml: `connection: {sudo: password}`, or `sudo: true` where no password is asked for";
+const USERS: &str = "write `users: [{name: FIRST.LAST}]` in the domain's file, and `user_passwords: {FIRST.LAST: …}` in its private one";
+const WEBHOSTS: &str =
+    "write `webhosts: {NAME: {proxy: HOST, wordpress: HOST, database: HOST}}` in the domain's file";

@@ -18,6 +18,7 @@ use super::toll::{self, Bounded, MOST_BYTES};
 use crate::diagnostic::{Diagnostic, Place, nearest};
 use crate::estate::{Estate, Mark};
 use crate::foreign;
+use crate::template::unreported;
 
 /// Where a text stands.
 #[derive(Debug, Clone)]
@@ -321,8 +322,12 @@ impl Engine {
             };
             (message, span.start_line, span.start_col)
         } else {
-            (error.to_string(), 1, 0)
+            let (message, place) = unreported(error);
+            let (line, column) = place.unwrap_or((1, 1));
+            (message, line, column.saturating_sub(1))
         };
+        let is_positional =
+            message.starts_with("Found ") && message.ends_with("expected identifier.");
         let message = message.lines().next().unwrap_or_default().to_owned();
         let message = OWN.iter().fold(message, |message, own| {
             message
@@ -344,7 +349,14 @@ impl Engine {
         let place = compiled
             .stands
             .place(line, (column + 1).saturating_sub(shift).max(1));
-        Diagnostic::at(place, message)
+        let mistake = Diagnostic::at(place, message);
+        if is_positional {
+            mistake.hint(
+                "what a filter or a function is given has a name, as in `default(value=\"a\")`",
+            )
+        } else {
+            mistake
+        }
     }
 }
 

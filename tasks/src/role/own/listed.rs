@@ -203,7 +203,7 @@ impl Reader {
         let known: Vec<_> = described.map(|(name, _)| name.as_str()).collect();
         let known = [known.as_slice(), more].concat();
         self.only_these("field", entries, &known, |name| {
-            foreign::field(name, &known).map(|ours| format!("did you mean '{ours}'?"))
+            foreign::field_hint(name, &known)
         })
     }
 }

@@ -128,15 +128,6 @@ impl Reader {
                 return None;
             }
         };
-        let left = files
-            .keys()
-            .filter_map(|path| Some((path, foreign::file(path)?)));
-        for (path, hint) in left {
-            let place = Place::file(format!("{folder}/{path}"));
-            let mistake = Diagnostic::at(place, "nothing reads this file of a role of Ansible's");
-            self.mistakes
-                .push(mistake.hint(format!("{hint}, and take it out of the role's folder")));
-        }
         self.only_these("section", entries, &SECTIONS, |section| {
             foreign::hint(section, &SECTIONS)
         });
@@ -167,6 +158,7 @@ impl Reader {
         let handlers = self.handlers(find("handlers"));
         let items = self.items(find("resources"), &handlers);
         let checks = self.checks(find("checks"));
+        self.nothing_left(folder, &files, &items);
         let backup = find("backup")
             .map_or(&[] as &[Node], |node| self.list(node))
             .to_vec();
@@ -208,6 +200,19 @@ impl Reader {
             engine,
             chosen: OnceLock::new(),
         })
+    }
+
+    /// Refuses files of a role of Ansible's that nothing here reads.
+    fn nothing_left(&mut self, folder: &str, files: &BTreeMap<String, Vec<u8>>, items: &[Item]) {
+        let left = files
+            .keys()
+            .filter_map(|path| Some((path, foreign::file(path)?)));
+        for (path, hint) in left.filter(|(path, _)| !items.iter().any(|item| names(item, path))) {
+            let place = Place::file(format!("{folder}/{path}"));
+            let mistake = Diagnostic::at(place, "nothing reads this file of a role of Ansible's");
+            self.mistakes
+                .push(mistake.hint(format!("{hint}, and take it out of the role's folder")));
+        }
     }
 
     /// Reads what stands beside the variables of hosts.
@@ -394,7 +399,9 @@ impl Reader {
             .as_str()
             .map_or_else(|| node.get("type"), |_| Some(node));
         if node.as_str().is_none() {
-            let entries = self.keep(node.entries())?;
+            let typed =
+                "give the type, and the value as its default: `{type: text, default: VALUE}`";
+            let entries = self.keep(node.entries().map_err(|mistake| mistake.hint(typed)))?;
             self.only_known("field", entries, &["type", "default", "about"]);
         }
         let Some(kind) = kind else {
@@ -459,6 +466,11 @@ impl Reader {
 
     fn handlers(&mut self, node: Option<&Node>) -> BTreeMap<String, Notified> {
         let mut handlers = BTreeMap::new();
+        if let Some(list) = node.filter(|node| matches!(node.value, Value::Sequence(_))) {
+            let named = "write each by its name, as in `handlers: {reload: {reload: nginx}}`";
+            self.mistakes.push(list.mismatch("a mapping").hint(named));
+            return handlers;
+        }
         for (key, node) in self.entries(node) {
             let Some(entries) = self.keep(node.entries()) else {
                 continue;
@@ -495,4 +507,14 @@ impl Reader {
         }
         handlers
     }
+}
+
+/// Tells whether a resource is made of a file in the role's folder, or of a folder above it.
+fn names(item: &Item, path: &str) -> bool {
+    let fields = item.said.fields.entries().unwrap_or_default();
+    let mut texts = fields.iter().filter_map(|(_, node)| node.as_str());
+    texts.any(|text| {
+        let below = path.strip_prefix(text.trim_end_matches('/'));
+        below.is_some_and(|below| below.is_empty() || below.starts_with('/'))
+    })
 }
