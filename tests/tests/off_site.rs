@@ -178,7 +178,7 @@ fn variables_say_what_is_kept_and_what_runs(estate: &Estate) {
     let mails = "grep -E '^  mail(onerror)? = ' /etc/bacula/bacula-dir.conf";
     assert_eq!(
         estate.on("office", mails),
-        "  mailonerror = root = all, !skipped\n  mail = root = alert, error, fatal, security, warning\n"
+        "  mailonerror = root@localhost = all, !skipped\n  mail = root@localhost = alert, error, fatal, security, warning\n"
     );
 }
 
